@@ -1,0 +1,3 @@
+"""ttscale: efficient test-time scaling."""
+
+__version__ = "0.1.0"

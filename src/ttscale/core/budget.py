@@ -1,0 +1,55 @@
+"""Limits on what may be spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from .errors import UnknownName, UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Limits of one scope; None is no limit.
+
+    A budget ends runs, never texts: what is in flight when it ends is stopped and abstains, and the
+    best answer so far comes back, marked with the limit that ended it.
+
+    Attributes:
+        tokens: generated tokens of all roles, cancelled ones included.
+        sequential: tokens of the longest dependent chain.
+        samples: draws.
+        seconds: wall time; in token time, ticks at the engine's rate.
+        cost: money, in the currency of the prices.
+        units: other named amounts (network evaluations, tool calls).
+    """
+
+    tokens: int | None = None
+    sequential: int | None = None
+    samples: int | None = None
+    seconds: float | None = None
+    cost: float | None = None
+    units: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in KINDS:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(
+                    f"budget {name}={value!r} is not positive", fix="give a number above 0"
+                )
+
+    @classmethod
+    def of(cls, limits: dict[str, Any]) -> Budget:
+        """A budget from a mapping; unknown kinds are an error naming the nearest."""
+        for name in limits:
+            if name not in (*KINDS, "units"):
+                raise UnknownName("budget", name, KINDS)
+        return cls(**limits)
+
+    def given(self) -> dict[str, Any]:
+        """The limits that are set."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) not in (None, {})}
+
+
+KINDS = ("tokens", "sequential", "samples", "seconds", "cost")

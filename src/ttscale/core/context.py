@@ -1,0 +1,350 @@
+"""The context: a method's only window to the world.
+
+Everything a method spends goes through here and is metered. A method never sees an HTTP client, a
+clock, a token counter or a file.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from .branches import Group
+from .budget import Budget
+from .draw import Draw
+from .engine import Score, StopRule
+from .errors import BudgetEnded, EngineError
+from .method import Method
+from .outcome import Outcome
+from .problem import Problem
+from .prompt import Prompt
+from .sampling import Sampling
+from .scope import Scope
+from .streams import Arrivals, Live, Race
+from .trace import Chunk, FloatArray, Trace
+
+if TYPE_CHECKING:
+    from .run import Run
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Asked = Prompt | Sequence[Prompt]
+Until = Callable[[], StopRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one draw is asked. `until` makes the stop rule that watches it."""
+
+    prompt: Prompt
+    role: str = "main"
+    sampling: Sampling = Sampling()
+    until: Until | None = None
+
+
+class Context:
+    """What a method works with. Concurrent branches must have a context each: see `map`, `group`.
+
+    Attributes:
+        cursor: tokens in the longest chain this branch has waited for.
+        problem: the problem being answered; None in a set method until `of` names one.
+    """
+
+    __slots__ = ("cursor", "problem", "run", "scope")
+
+    def __init__(self, run: Run, scope: Scope, problem: Problem | None, cursor: int = 0) -> None:
+        self.run, self.scope, self.problem, self.cursor = run, scope, problem, cursor
+
+    # -- sampling
+
+    async def sample(
+        self,
+        prompt: Prompt,
+        role: str = "main",
+        *,
+        until: Until | None = None,
+        **sampling: Any,
+    ) -> Trace:
+        """Draw one trace. Sampling settings are those of `Sampling`."""
+        (trace,) = await self.sample_all(prompt, 1, role, until=until, **sampling)
+        return trace
+
+    async def sample_all(
+        self,
+        prompts: Asked,
+        n: int = 1,
+        role: str = "main",
+        *,
+        until: Until | None = None,
+        vary: Sequence[Mapping[str, Any]] | None = None,
+        **sampling: Any,
+    ) -> list[Trace]:
+        """Draw n traces of every prompt and wait for all; they come in draw order, not in order of
+        arrival (which would favour short answers). `vary` gives one mapping of further settings
+        per draw.
+
+        Under a budget of tokens a draw starts only when it can be expected to finish: n draws
+        that starve together would leave no answer at all.
+        """
+        asks = self.asks(prompts, n, role, until, vary, sampling)
+        arrivals = Arrivals()
+        draws: list[Draw] = []
+        waiting = deque(asks)
+        try:
+            while waiting or arrivals.under_way:
+                while waiting and self._fits(waiting[0], bool(arrivals.under_way)):
+                    draw = self.launch(waiting.popleft(), arrivals.land)
+                    draws.append(draw)
+                    if draw.landed_trace is None:
+                        arrivals.under_way[draw] = None
+                while arrivals.under_way and not (waiting and arrivals.landed):
+                    arrivals.landed.clear()
+                    await arrivals.wait()
+                arrivals.landed.clear()
+        except BaseException:
+            arrivals.abort("cancelled")
+            raise
+        return [self.receive(draw.landed_trace) for draw in draws]  # type: ignore[arg-type]
+
+    def as_finished(
+        self,
+        prompts: Asked,
+        n: int = 1,
+        role: str = "main",
+        *,
+        until: Until | None = None,
+        vary: Sequence[Mapping[str, Any]] | None = None,
+        **sampling: Any,
+    ) -> Race:
+        """A race of draws: `async with ctx.as_finished(...) as race: async for trace in race`."""
+        return Race(self, self.asks(prompts, n, role, until, vary, sampling))
+
+    def stream(
+        self, prompt: Prompt, role: str = "main", *, until: Until | None = None, **sampling: Any
+    ) -> Live:
+        """One trace, watched while it is generated: `async with ctx.stream(...) as live`."""
+        return Live(self, self.ask(prompt, role, until, sampling))
+
+    def ask(
+        self,
+        prompt: Prompt,
+        role: str = "main",
+        until: Until | None = None,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> Ask:
+        """What `sample` would ask, for `Race.start`."""
+        return Ask(prompt, role, self.run.sampling_for(sampling or {}), until)
+
+    def asks(
+        self,
+        prompts: Asked,
+        n: int,
+        role: str,
+        until: Until | None,
+        vary: Sequence[Mapping[str, Any]] | None,
+        sampling: Mapping[str, Any],
+    ) -> list[Ask]:
+        each = [prompts] if isinstance(prompts, Prompt) else list(prompts)
+        if vary is None:
+            return [ask for p in each for ask in [self.ask(p, role, until, sampling)] * n]
+        wanted = [p for p in each for _ in range(n)]
+        return [
+            self.ask(p, role, until, {**sampling, **more})
+            for p, more in zip(wanted, vary, strict=True)
+        ]
+
+    def launch(
+        self,
+        ask: Ask,
+        on_land: Callable[[Draw, Trace], None],
+        watch: Callable[[Chunk], None] | None = None,
+    ) -> Draw:
+        """Start a draw; the primitives above are made of this."""
+        problem = self.problem
+        if problem is None:
+            raise RuntimeError("a set method must say which problem a draw is for: ctx.of(problem)")
+        return self.run.launch(self, problem, ask, on_land, watch)
+
+    def receive(self, trace: Trace) -> Trace:
+        """Take a landed trace into this context's chain; raise if its error would hit every draw."""
+        if trace.chain > self.cursor:
+            self.advance(trace.chain)
+        if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
+            raise trace.error
+        return trace
+
+    def advance(self, chain: int) -> None:
+        """Depend on something that ended at `chain` tokens."""
+        if chain > self.cursor:
+            self.cursor = chain
+            scope: Scope | None = self.scope
+            while scope is not None and scope.cursor < chain:
+                scope.cursor = chain
+                scope = scope.parent
+
+    # -- branches
+
+    def branch(self) -> Context:
+        """A context for concurrent work, starting where this one stands."""
+        return Context(self.run, self.scope, self.problem, self.cursor)
+
+    def of(self, problem: Problem) -> Context:
+        """A branch that books into the ledger of one problem of a set."""
+        ledger = self.scope.by_problem.get(problem.id)
+        if ledger is None:
+            ledger = Scope(self.scope, problem=problem, origin=self.cursor)
+            self.scope.by_problem[problem.id] = ledger
+        return Context(self.run, ledger, problem, self.cursor)
+
+    def group(self) -> Group:
+        """Structured concurrency: `async with ctx.group() as g: g.start(fn, ...)`."""
+        return Group(self)
+
+    async def map(
+        self,
+        fn: Callable[[Context, Item], Awaitable[T]],
+        items: Iterable[Item],
+        *,
+        of: Callable[[Item], Problem] | None = None,
+    ) -> list[T]:
+        """`await fn(branch, item)` for all items at once; results in the order of the items."""
+        async with self.group() as group:
+            branches = [
+                group.start(fn, item, ctx=None if of is None else self.of(of(item)))
+                for item in items
+            ]
+        return [branch.task.result() for branch in branches]
+
+    async def solve(
+        self,
+        method: Method,
+        problem: Problem,
+        cfg: Any,
+        *,
+        roles: Mapping[str, str] | None = None,
+        budget: Budget | None = None,
+    ) -> Outcome:
+        """Run another method inside this one; `roles` renames what it asks for."""
+        scope = Scope(
+            self.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor
+        )
+        outcome = await self.run.solve(method, cfg, problem, scope)
+        self.advance(scope.cursor)
+        return outcome
+
+    # -- judging and other resources
+
+    async def score(self, prompt: Prompt, text: str, role: str = "main") -> Score:
+        """Log-probabilities of a given text after `prompt`, in nats."""
+        role, engine = self.run.engine_for(self.scope, role, "score")
+        score = await self.run.real(engine, engine.score(prompt, text))
+        self.scope.charge_scored(role, score.tokens, self.run.prices.get(role))
+        return score  # type: ignore[no-any-return]
+
+    async def reward(self, traces: Sequence[Trace | str], role: str = "prm") -> list[float]:
+        """A verifier's scores of (partial) solutions, one each."""
+        if self.problem is None:
+            raise RuntimeError("a set method must say which problem it judges: ctx.of(problem)")
+        self._affordable()
+        role, engine = self.run.engine_for(self.scope, role, "reward")
+        given = [t if isinstance(t, Trace) else Trace(text=t) for t in traces]
+        rewards = await self.run.real(engine, engine.reward(self.problem, given))
+        self.scope.charge_scored(role, rewards.tokens, self.run.prices.get(role))
+        return list(rewards.values)
+
+    async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:
+        """Sentence embeddings, (texts, dimensions)."""
+        role, engine = self.run.engine_for(self.scope, role, "embed")
+        embedded = await self.run.real(engine, engine.embed(texts))
+        self.scope.charge_scored(role, embedded.tokens, self.run.prices.get(role))
+        return np.asarray(embedded.vectors, dtype=np.float32)
+
+    async def use(self, role: str, request: Any) -> Any:
+        """Use another metered resource (environment, denoiser, renderer): charges named units."""
+        self._affordable()
+        _, engine = self.run.engine_for(self.scope, role, "use")
+        used = await self.run.real(engine, engine.use(request))
+        self.scope.charge_units(used.units)
+        return used.reply
+
+    # -- budgets, progress, randomness
+
+    def remaining(self, kind: str) -> float | None:
+        """What may still be spent of `kind`, the tightest of all scopes; None if unlimited."""
+        left = [r for s in self.scope.lineage() if (r := s.remaining(kind)) is not None]
+        return min(left, default=None)
+
+    def can_afford(
+        self,
+        *,
+        samples: int = 0,
+        tokens: int = 0,
+        prompt: Prompt | None = None,
+        role: str = "main",
+    ) -> bool:
+        """Whether so much may still be spent; with `prompt`, also whether the engine has so many
+        further draws of it (a replay pool runs dry)."""
+        for kind, amount in (("samples", samples), ("tokens", tokens)):
+            left = self.remaining(kind)
+            if left is not None and (left < amount or left <= 0):
+                return False
+        if prompt is not None and self.problem is not None:
+            there = self.run.draws_left(self.scope, self.problem, prompt, role)
+            return there is None or there >= samples
+        return True
+
+    def offer(self, answer: str | None, trace: Trace | None = None) -> None:
+        """Announce the best answer so far: it is returned if a budget ends the method."""
+        self.scope.best = (answer, trace)
+        self.emit("offer", answer=answer)
+
+    def emit(self, kind: str, **data: Any) -> None:
+        """Tell whoever watches the run."""
+        if self.run.listeners:
+            self.run.emit(kind, problem=self.problem.id if self.problem else None, **data)
+
+    def rng(self, *key: Any) -> random.Random:
+        """A generator that depends on the run's seed, the problem and `key` only."""
+        where = self.problem.id if self.problem else ""
+        return random.Random(f"{self.run.seed}|{where}|{key!r}")
+
+    # -- private
+
+    def _affordable(self) -> None:
+        """Refuse to start anything once a budget is used up."""
+        for scope in self.scope.lineage():
+            if scope.ended:
+                raise BudgetEnded(scope, scope.ended)
+            budget = scope.budget
+            if budget is None:
+                continue
+            for kind in ("tokens", "cost", "sequential", "seconds"):
+                left = scope.remaining(kind)
+                if left is not None and left <= 0:
+                    scope.end(kind)
+                    raise BudgetEnded(scope, kind)
+            for unit, limit in budget.units.items():
+                if scope.usage.units.get(unit, 0) >= limit:
+                    scope.end(unit)
+                    raise BudgetEnded(scope, unit)
+
+    def _fits(self, ask: Ask, something_under_way: bool) -> bool:
+        """Whether a draw can be expected to finish within the token budgets; if nothing else is
+        under way it may try."""
+        if not something_under_way or not self.scope.watched:
+            return True
+        left = self.remaining("tokens")
+        if left is None:
+            return True
+        done = [t.tokens for t in self.scope.traces if t.finish in ("stop", "length")]
+        if done:
+            expected = sum(done) / len(done)
+        else:
+            expected = ask.sampling.max_tokens or left / 2
+        owed = sum(max(0.0, expected - d.seen()) for d in self.scope.active)
+        return owed + expected <= left

@@ -1,0 +1,163 @@
+"""The seam between methods and models: a call goes in, a flight comes out and lands once.
+
+An engine exposes no coroutine for sampling. `start` returns at once; the flight reports chunks while
+it lasts and lands exactly one trace, by itself or because it was aborted. Abort is synchronous and
+idempotent: there is no cleanup to wait for, hence none that a second cancellation could break.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from .problem import Problem
+from .prompt import Prompt
+from .sampling import Sampling
+from .trace import Chunk, Finish, FloatArray, Trace
+
+
+class StopRule(Protocol):
+    """Ends a trace early. One instance watches one trace, from its beginning."""
+
+    def feed(self, chunk: Chunk) -> int | None:
+        """How many of the chunk's tokens to keep if the trace ends inside it, else None.
+
+        The outcome must not depend on how a trace is divided into chunks: a recording is fed whole,
+        a live stream piece by piece.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One draw asked of an engine.
+
+    Attributes:
+        problem: the problem it is for; replay pools are looked up by its id.
+        draw: ordinal among equal asks of the run (problem, role, prompt).
+        run_seed: the seed of the run; with the identity of the draw it gives `seed`.
+        rule: ends the trace early; its verdict is finish `cut`.
+        limit: tokens this draw may have before a budget ends it (finish `budget`).
+        watch: receives every chunk, in order, before the trace lands.
+        progress: told after every chunk, if somebody has to know how far the flight is.
+        land: receives the trace, exactly once, in the event loop's thread.
+    """
+
+    problem: Problem
+    prompt: Prompt
+    sampling: Sampling
+    role: str
+    draw: int
+    run_seed: int
+    land: Callable[[Trace], None]
+    rule: StopRule | None = None
+    limit: int | None = None
+    watch: Callable[[Chunk], None] | None = None
+    progress: Callable[[], None] | None = None
+
+    @property
+    def seed(self) -> int:
+        """A seed in [0, 2^31) that depends on what is asked and on its ordinal only."""
+        name = f"{self.run_seed}|{self.problem.id}|{self.role}|{self.prompt.key}|{self.draw}"
+        digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
+        return int.from_bytes(digest, "big") & 0x7FFFFFFF
+
+
+class Flight(Protocol):
+    """A draw under way."""
+
+    def seen(self, at: float | None = None) -> int:
+        """Tokens generated so far; in token time also at a later tick `at`."""
+        ...
+
+    def abort(self, finish: Finish) -> None:
+        """Stop generating and land what is there, unless it has landed already."""
+        ...
+
+    def cap(self, tokens: int) -> None:
+        """Let the draw have `tokens` tokens at most, then cut it; at once if it has more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Log-probabilities of a given text, in nats, (tokens,), and the tokens it took."""
+
+    logprobs: FloatArray
+    tokens: int
+    conf: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rewards:
+    """A verifier's scores of texts, (texts,), and the tokens it read."""
+
+    values: list[float]
+    tokens: int
+    steps: list[list[float]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors, (texts, dimensions), and the tokens they took."""
+
+    vectors: FloatArray
+    tokens: int
+
+
+@dataclass(slots=True)
+class Used:
+    """The reply of a metered resource and the named units it used."""
+
+    reply: Any
+    units: dict[str, float] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Where tokens come from. Only `start` is needed; the rest is declared by `capabilities`."""
+
+    name: str
+    time: Literal["wall", "tokens"]
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What it can do; complete after `open`."""
+        ...
+
+    async def open(self) -> None:
+        """Get ready: load, connect, probe. May be called again without harm."""
+        ...
+
+    async def close(self) -> None:
+        """Give everything back. Flights still under way are aborted."""
+        ...
+
+    def start(self, call: Call) -> Flight:
+        """Begin a draw."""
+        ...
+
+
+class Scorer(Protocol):
+    """Capability `score`."""
+
+    async def score(self, prompt: Prompt, text: str) -> Score: ...
+
+
+class Rewarder(Protocol):
+    """Capability `reward`."""
+
+    async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards: ...
+
+
+class Embedder(Protocol):
+    """Capability `embed`."""
+
+    async def embed(self, texts: Sequence[str]) -> Embeddings: ...
+
+
+class Resource(Protocol):
+    """Capability `use`."""
+
+    async def use(self, request: Any) -> Used: ...

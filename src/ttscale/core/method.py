@@ -1,0 +1,53 @@
+"""A method: an async function of a problem (or a set) and a context, with its card and config."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+from .card import Card
+from .errors import TTScaleError, UnknownName, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A registered method. `fn` is `async (problem, ctx, cfg) -> Outcome`, or, for a set method,
+    `async (problems, ctx, cfg) -> list[Outcome]`."""
+
+    card: Card
+    fn: Callable[..., Awaitable[Any]]
+    config: type
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    def configure(self, params: Mapping[str, Any]) -> Any:
+        """A validated config. Unknown parameters and bad values are errors that name the fix."""
+        known = {f.name: f for f in fields(self.config)}
+        for name in params:
+            if name not in known:
+                raise UnknownName(f"parameter of method {self.name!r}", name, known)
+        missing = [
+            name
+            for name, f in known.items()
+            if name not in params and f.default is MISSING and f.default_factory is MISSING
+        ]
+        if missing:
+            raise UsageError(f"method {self.name!r} needs {', '.join(missing)}")
+        try:
+            return self.config(**params)
+        except TTScaleError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"method {self.name!r}", fix=str(error)) from None
+
+    def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
+        """Role -> capabilities; a config whose choices change what is needed has its own `needs`."""
+        own = getattr(cfg, "needs", None)
+        return own() if own is not None else self.card.needs
+
+    def draws(self, cfg: Any) -> int | None:
+        """The draws per problem that `cfg` allows at most; 1 for a method without the field."""
+        return int(getattr(cfg, self.card.draws)) if self.card.draws else None

@@ -1,0 +1,37 @@
+"""What a method returns, and what the runner adds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .trace import Trace
+from .usage import Usage
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The answer to one problem.
+
+    Attributes:
+        answer: None if nothing parsed.
+        winner: the trace that speaks for the answer: its text is the reply.
+        stopped_by: the rule, or "budget:KIND", that ended the method.
+        extra: what the method wants to show (thresholds, posteriors), ready for JSON.
+        traces: all draws in the order they landed, cancelled ones included (added by the runner).
+        usage: what it cost (added by the runner).
+        error: set if every draw failed: then the outcome is no answer, not a wrong one.
+    """
+
+    answer: str | None
+    winner: Trace | None = None
+    stopped_by: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    traces: list[Trace] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    error: Exception | None = None
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether a budget ended the method."""
+        return self.stopped_by.startswith("budget:")

@@ -1,0 +1,55 @@
+"""A question, how its answer is found in a text, and when two answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .prompt import Prompt
+from .trace import Trace
+
+
+class AnswerRule(Protocol):
+    """Finds answers in texts and says whether two are the same; see `ttscale.answers`."""
+
+    name: str
+
+    def extract(self, trace: Trace) -> str | None:
+        """The answer a finished trace gives; None if none can be found."""
+        ...
+
+    def same(self, a: str, b: str) -> bool:
+        """Whether two extracted answers are equivalent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question.
+
+    `reference` is the gold answer: only benches and methods named oracles may look at it.
+    `grade`, if given, replaces the comparison with the reference (a task's own scorer).
+    """
+
+    id: str
+    prompt: Prompt
+    rule: AnswerRule
+    reference: str | None = None
+    choices: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def answer(self, trace: Trace) -> str | None:
+        """The answer `trace` votes for; None if it abstains: cut short, failed or unparsable."""
+        if trace.finish != "stop":
+            return None
+        return self.rule.extract(trace)
+
+    def correct(self, answer: str | None) -> bool | None:
+        """Whether `answer` is right; None without a reference. No answer is not right."""
+        grade = self.meta.get("grade")
+        if grade is not None:
+            return answer is not None and bool(grade(answer))
+        if self.reference is None:
+            return None
+        return answer is not None and self.rule.same(answer, self.reference)

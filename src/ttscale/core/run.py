@@ -1,0 +1,382 @@
+"""A run: methods on engines, with seeds, prices, listeners and a journal.
+
+    run = Run({"main": engine}, seed=0)
+    outcome = await run.answer(method, cfg, problem, budget=Budget(tokens=10_000))
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+from .budget import Budget
+from .clock import TokenLoop, run_in_token_time
+from .context import Ask, Context
+from .draw import Draw
+from .engine import Call, Engine, StopRule
+from .errors import BudgetEnded, CapabilityError, EngineError, UsageError
+from .method import Method
+from .outcome import Outcome
+from .problem import Problem
+from .prompt import Prompt
+from .sampling import Sampling
+from .scope import Scope
+from .timed import TimedFlight
+from .trace import Chunk, Trace
+from .usage import Price
+
+T = TypeVar("T")
+Listener = Callable[[str, Mapping[str, Any]], None]
+
+
+class Journal(Protocol):
+    """Finished draws of an interrupted run, served instead of being drawn again."""
+
+    def served(self, call: Call) -> Trace | None:
+        """The recorded trace of this very draw, if there is one."""
+        ...
+
+    def record(self, call: Call, trace: Trace) -> None:
+        """Keep a landed trace."""
+        ...
+
+
+class Run:
+    """One execution. Engines are named by role; "main" must be among them.
+
+    Args:
+        engines: role -> engine. A role without one falls back to "main" if that can do it.
+        seed: with the identity of a draw it gives the draw's seed.
+        request: settings the user asked for explicitly: they override a method's taste.
+        defaults: settings used where neither user nor method asks for anything.
+        prices: role -> price; a role that falls back to "main" is charged main's price.
+        listeners: called synchronously with every event; they must not block.
+        ticks_per_second: speed assumed in token time, for seconds.
+    """
+
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        *,
+        seed: int = 0,
+        request: Sampling | None = None,
+        defaults: Sampling | None = None,
+        prices: Mapping[str, Price] | None = None,
+        listeners: Sequence[Listener] = (),
+        journal: Journal | None = None,
+        ticks_per_second: float = 100.0,
+    ) -> None:
+        if "main" not in engines:
+            raise UsageError("a run needs an engine for role 'main'")
+        self.engines, self.seed = dict(engines), seed
+        self.request, self.defaults = request or Sampling(), defaults or Sampling()
+        self.prices = dict(prices or {})
+        if "main" in self.prices:
+            for role in ("judge", "planner", "draft", "target"):
+                if role not in engines:
+                    self.prices.setdefault(role, self.prices["main"])
+        self.listeners, self.journal = list(listeners), journal
+        self.ticks_per_second = ticks_per_second
+        self.scope = Scope(None, keep=False)
+        self._ordinals: dict[tuple[str, str, str], int] = {}
+        self._samplings: dict[Any, Sampling] = {}
+
+    @property
+    def token_time(self) -> bool:
+        """Whether any engine lives in token time, so that the whole run does."""
+        return any(engine.time == "tokens" for engine in self.engines.values())
+
+    # -- running methods
+
+    async def answer(
+        self, method: Method, cfg: Any, problem: Problem, *, budget: Budget | None = None
+    ) -> Outcome:
+        """Answer one problem within `budget`."""
+        self.check(method, cfg)
+        if method.card.scope == "set":
+            (outcome,) = await self.answer_set(method, cfg, [problem], budget=budget)
+            return outcome
+        scope = Scope(self.scope, problem=problem, budget=budget)
+        return await self.solve(method, cfg, problem, scope)
+
+    async def answer_set(
+        self,
+        method: Method,
+        cfg: Any,
+        problems: Sequence[Problem],
+        *,
+        budget: Budget | None = None,
+    ) -> list[Outcome]:
+        """Answer a set of problems with a method that spends across them."""
+        self.check(method, cfg)
+        scope = Scope(self.scope, budget=budget, keep=False)
+        ctx = Context(self, scope, None)
+        outcomes, stopped_by = await self._guarded(scope, method.fn(list(problems), ctx, cfg))
+        if outcomes is None:
+            outcomes = []
+            for problem in problems:
+                answer, winner = ctx.of(problem).scope.best_so_far()
+                outcomes.append(Outcome(answer, winner, f"budget:{stopped_by}"))
+        if len(outcomes) != len(problems):
+            raise UsageError(
+                f"set method {method.name!r} returned {len(outcomes)} outcomes for "
+                f"{len(problems)} problems"
+            )
+        for problem, outcome in zip(problems, outcomes, strict=True):
+            self._complete(outcome, ctx.of(problem).scope)
+        return outcomes
+
+    async def solve(self, method: Method, cfg: Any, problem: Problem, scope: Scope) -> Outcome:
+        """Run a method in a given scope; a budget of that scope ends here."""
+        ctx = Context(self, scope, problem, scope.origin)
+        outcome, stopped_by = await self._guarded(scope, method.fn(problem, ctx, cfg))
+        if outcome is None:
+            answer, winner = scope.best_so_far()
+            outcome = Outcome(answer, winner, f"budget:{stopped_by}")
+        return self._complete(outcome, scope)
+
+    async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
+        """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
+        loop = asyncio.get_running_loop()
+        scope.task = asyncio.current_task()
+        scope.began = loop.time()
+        asked_before = scope.task.cancelling() if scope.task else 0
+        scope.arm(self.ticks_per_second)
+        delivered = False
+        try:
+            return await work, ""
+        except BudgetEnded as ended:
+            if ended.scope is not scope:
+                raise
+            return None, ended.kind
+        except asyncio.CancelledError:
+            delivered = True
+            if not scope.ended or (scope.task and scope.task.cancelling() > asked_before + 1):
+                raise
+            return None, scope.ended
+        finally:
+            scope.disarm()
+            await scope.absorb(delivered)
+            for draw in list(scope.active):  # a method that leaked a flight
+                draw.abort("cancelled")
+            elapsed = loop.time() - scope.began
+            token_time = isinstance(loop, TokenLoop)
+            scope.usage.seconds = elapsed / self.ticks_per_second if token_time else elapsed
+
+    def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
+        """Add what only the runner knows."""
+        usage = scope.usage
+        usage.sequential_tokens = scope.cursor - scope.origin
+        outcome.usage, outcome.traces = usage, scope.traces
+        if scope.limited and not outcome.over_budget:
+            outcome.stopped_by = f"budget:{scope.limited}"
+        if outcome.answer is None and outcome.error is None and scope.traces:
+            errors = [t.error for t in scope.traces if t.finish == "error"]
+            if len(errors) == len(scope.traces):
+                outcome.error = errors[0]
+        return outcome
+
+    def check(self, method: Method, cfg: Any) -> None:
+        """Refuse a method whose needs the engines do not meet, before any token is spent."""
+        for role, needed in method.needs(cfg).items():
+            engine = self.engines.get(role, self.engines["main"])
+            missing = sorted(needed - engine.capabilities)
+            if missing:
+                what = " and ".join(missing)
+                where = f"engine {engine.name!r}" + (
+                    "" if role in self.engines else f" (no engine is configured for role {role!r})"
+                )
+                raise CapabilityError(
+                    f"method {method.name!r} needs {what} from role {role!r}, which {where} "
+                    "does not give",
+                    fix=_FIXES.get(missing[0], f"configure another engine for role {role!r}"),
+                )
+
+    # -- what contexts are made of
+
+    def sampling_for(self, asked: Mapping[str, Any]) -> Sampling:
+        """A method's settings, under the user's and over the defaults."""
+        try:
+            key = tuple(asked.items())
+            found = self._samplings.get(key)
+        except TypeError:  # an unhashable extra
+            return Sampling.of(asked).asked_by(self.request).over(self.defaults)
+        if found is None:
+            found = Sampling.of(asked).asked_by(self.request).over(self.defaults)
+            self._samplings[key] = found
+        return found
+
+    def resolve(self, scope: Scope | None, role: str) -> str:
+        """The run's name of a role, after the renamings of `solve`."""
+        while scope is not None:
+            role = scope.roles.get(role, role)
+            scope = scope.parent
+        return role
+
+    def engine_for(self, scope: Scope, role: str, capability: str) -> tuple[str, Any]:
+        """(resolved role, engine), checked for a capability."""
+        role = self.resolve(scope, role)
+        engine = self.engines.get(role) or self.engines["main"]
+        if capability not in engine.capabilities:
+            raise CapabilityError(
+                f"role {role!r} needs {capability}, which engine {engine.name!r} does not give",
+                fix=_FIXES.get(capability, f"configure another engine for role {role!r}"),
+            )
+        return role, engine
+
+    async def real(self, engine: Engine, work: Coroutine[Any, Any, T]) -> T:
+        """Await an engine; if that takes real time in token time, the clock stands still."""
+        loop = asyncio.get_running_loop()
+        if engine.time == "tokens" or not isinstance(loop, TokenLoop):
+            return await work
+        loop.hold()
+        try:
+            return await work
+        finally:
+            loop.release()
+
+    def draws_left(
+        self, scope: Scope, problem: Problem, prompt: Prompt, role: str
+    ) -> int | None:
+        """How many further draws an engine has; None if it never runs dry."""
+        role = self.resolve(scope, role)
+        engine = self.engines.get(role) or self.engines["main"]
+        pool_size = getattr(engine, "pool_size", None)
+        if pool_size is None:
+            return None
+        size = pool_size(problem, prompt, role)
+        return None if size is None else size - self._ordinals.get(
+            (problem.id, role, prompt.key), 0
+        )
+
+    def launch(
+        self,
+        ctx: Context,
+        problem: Problem,
+        ask: Ask,
+        on_land: Callable[[Draw, Trace], None],
+        watch: Callable[[Chunk], None] | None,
+    ) -> Draw:
+        """Start a draw on behalf of a context, or refuse it if a budget has ended."""
+        scope = ctx.scope
+        refused = self._admit(ctx)
+        role = self.resolve(scope, ask.role) if scope.roles or scope.parent else ask.role
+        engine = self.engines.get(role) or self.engines["main"]
+        loop = asyncio.get_running_loop()
+        draw = Draw(scope, role, ctx.cursor, loop.time(), self.prices.get(role))
+        draw.on_land = on_land
+        key = (problem.id, role, ask.prompt.key)
+        ordinal = self._ordinals.get(key, 0)
+        if refused is None:
+            self._ordinals[key] = ordinal + 1
+        rule: StopRule | None = ask.until() if ask.until is not None else None
+        draw.call = call = Call(
+            problem, ask.prompt, ask.sampling, role, ordinal, self.seed, draw.land, rule,
+            self._sequential_limit(ctx), watch, scope.check_watched if scope.watched else None,
+        )  # fmt: skip
+        if refused is not None:
+            scope.limited = refused
+            draw.landed_trace = Trace(
+                finish="budget", role=role, prompt_key=ask.prompt.key, chain=ctx.cursor,
+                prompt_tokens=0,
+            )  # fmt: skip
+            on_land(draw, draw.landed_trace)
+            return draw
+        scope.takeoff(draw)
+        served = self.journal.served(call) if self.journal is not None else None
+        if served is not None:
+            draw.flight = TimedFlight(call, served)
+        else:
+            if self.journal is not None:
+                journal = self.journal
+                draw.recorded = lambda trace: journal.record(call, trace)
+            try:
+                if isinstance(loop, TokenLoop) and engine.time == "wall":
+                    loop.hold()
+                    land = call.land
+
+                    def landed(trace: Trace) -> None:
+                        loop.release()
+                        land(trace)
+
+                    call.land = landed
+                draw.flight = engine.start(call)
+            except EngineError as error:
+                if error.fatal:
+                    _withdraw(scope, draw)
+                    raise
+                failed = Trace(finish="error", error=error, prompt_tokens=0)
+                draw.flight = TimedFlight(call, failed)
+        return draw
+
+    def _admit(self, ctx: Context) -> str | None:
+        """Raise if a budget has ended; the kind of budget if this one draw has to be refused.
+
+        A draw over a budget of samples is refused while others are under way, so that a vote of
+        eight under a budget of five becomes a vote of five.
+        """
+        scope: Scope | None = ctx.scope
+        refused = None
+        while scope is not None:
+            if scope.ended:
+                raise BudgetEnded(scope, scope.ended)
+            if scope.budget is not None:
+                for kind in ("tokens", "cost", "sequential", "seconds"):
+                    left = scope.remaining(kind)
+                    if left is not None and left <= 0:
+                        scope.end(kind)
+                        raise BudgetEnded(scope, kind)
+                left = scope.remaining("samples")
+                if left is not None and left <= 0:
+                    if not scope.active:
+                        scope.end("samples")
+                        raise BudgetEnded(scope, "samples")
+                    refused = "samples"
+            scope = scope.parent
+        return refused
+
+    def _sequential_limit(self, ctx: Context) -> int | None:
+        """Tokens a draw may have before a budget of sequential tokens ends it."""
+        limits = [
+            scope.origin + scope.budget.sequential - ctx.cursor
+            for scope in ctx.scope.lineage()
+            if scope.budget is not None and scope.budget.sequential is not None
+        ]
+        return max(0, min(limits)) if limits else None
+
+    def emit(self, kind: str, **data: Any) -> None:
+        """Tell all listeners."""
+        for listener in self.listeners:
+            listener(kind, data)
+
+
+def _withdraw(scope: Scope, draw: Draw) -> None:
+    """Undo a takeoff that never happened."""
+    for above in scope.lineage():
+        above.active.pop(draw, None)
+
+
+_FIXES = {
+    "logprobs": "use an engine that reports log-probabilities (llamacpp, vLLM), or another method",
+    "prefix": "use a server that continues a given reply, or another method",
+    "score": "use a transformers model for this role, or another method",
+    "reward": "configure a reward model for this role, for example --role prm=MODEL",
+    "text": "configure a model for this role, for example --role draft=MODEL",
+}
+
+
+def execute(run: Run, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run `main` synchronously, in token time or real time as the run's engines ask for."""
+
+    async def opened() -> T:
+        engines = list({id(e): e for e in run.engines.values()}.values())
+        try:
+            for engine in engines:
+                await engine.open()
+            return await main()
+        finally:
+            for engine in engines:
+                await engine.close()
+
+    return run_in_token_time(opened()) if run.token_time else asyncio.run(opened())

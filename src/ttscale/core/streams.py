@@ -1,0 +1,185 @@
+"""Samples as they arrive: races between draws, and live traces watched chunk by chunk.
+
+Both are context managers: leaving the block stops what is still under way, and the stop reaches the
+server. They are classes with `__anext__`, not generators: an abandoned generator is finalised by a
+later task, when it is too late to stop anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .draw import Draw
+from .trace import Chunk, Trace
+
+if TYPE_CHECKING:
+    from .context import Context
+
+
+class Arrivals:
+    """A queue of landed draws with one waiter."""
+
+    __slots__ = ("landed", "under_way", "_waiter")
+
+    def __init__(self) -> None:
+        self.landed: deque[tuple[Draw, Trace]] = deque()
+        self.under_way: dict[Draw, None] = {}
+        self._waiter: asyncio.Future[None] | None = None
+
+    def land(self, draw: Draw, trace: Trace) -> None:
+        self.under_way.pop(draw, None)
+        self.landed.append((draw, trace))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Until something has landed."""
+        if not self.landed:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def abort(self, finish: Any) -> list[Trace]:
+        """Stop what is under way, in the order it started, and take what landed."""
+        for draw in list(self.under_way):
+            draw.abort(finish)
+        return [trace for _, trace in self.landed]
+
+
+class Race:
+    """Draws in order of arrival.
+
+    Receiving a trace moves the context's chain of dependent tokens; losers that are cancelled never
+    do. Traces that land at the same tick of token time arrive in the order they were started.
+    """
+
+    def __init__(self, ctx: Context, asks: Sequence[Any]) -> None:
+        self._ctx, self._asks = ctx, asks
+        self._arrivals = Arrivals()
+
+    async def __aenter__(self) -> Race:
+        try:
+            for ask in self._asks:
+                self.start(ask)
+        except BaseException:
+            self._arrivals.abort("cancelled")
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._arrivals.abort("cancelled")
+
+    def __aiter__(self) -> Race:
+        return self
+
+    async def __anext__(self) -> Trace:
+        arrivals = self._arrivals
+        if not arrivals.landed and not arrivals.under_way:
+            raise StopAsyncIteration
+        await arrivals.wait()
+        _, trace = arrivals.landed.popleft()
+        return self._ctx.receive(trace)
+
+    def start(self, ask: Any) -> None:
+        """Let one more draw join the race."""
+        draw = self._ctx.launch(ask, self._arrivals.land)
+        if draw.landed_trace is None:
+            self._arrivals.under_way[draw] = None
+
+    @property
+    def under_way(self) -> int:
+        """Draws that have not landed."""
+        return len(self._arrivals.under_way)
+
+    def cap(self, tokens: int) -> None:
+        """Let the draws under way have `tokens` tokens at most."""
+        for draw in list(self._arrivals.under_way):
+            if draw.flight is not None:
+                draw.flight.cap(tokens)
+
+    def stop(self) -> list[Trace]:
+        """Stop the draws under way but keep what they have, in the order they started.
+
+        Using unfinished traces makes the method wait for them: all join the chain.
+        """
+        before = len(self._arrivals.landed)
+        parts = self._arrivals.abort("cut")[before:]
+        while len(self._arrivals.landed) > before:
+            self._arrivals.landed.pop()
+        return [self._ctx.receive(part) for part in parts]
+
+
+class Live:
+    """One trace, watched while it is generated: `async for chunk in live`.
+
+    Leaving the block, or `cut()`, ends it; `trace` is what there is when it has ended.
+    """
+
+    def __init__(self, ctx: Context, ask: Any) -> None:
+        self._ctx, self._ask = ctx, ask
+        self._chunks: deque[Chunk] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._draw: Draw
+        self._seen = 0
+        self.trace: Trace | None = None
+
+    async def __aenter__(self) -> Live:
+        self._draw = self._ctx.launch(self._ask, self._land, watch=self._watch)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.cut("cut" if kind is None else "cancelled")
+
+    def __aiter__(self) -> Live:
+        return self
+
+    async def __anext__(self) -> Chunk:
+        while not self._chunks:
+            if self.trace is not None:
+                self._ctx.receive(self.trace)
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        chunk = self._chunks.popleft()
+        self._seen += chunk.tokens
+        self._ctx.advance(self._draw.chain_start + self._seen)
+        return chunk
+
+    def cut(self, finish: Any = "cut") -> Trace:
+        """End the trace here, if it has not ended; what it has is in the trace returned."""
+        self._draw.abort(finish)
+        assert self.trace is not None
+        if finish != "cancelled":
+            self._ctx.receive(self.trace)
+        return self.trace
+
+    def _watch(self, chunk: Chunk) -> None:
+        self._chunks.append(chunk)
+        self._wake()
+
+    def _land(self, draw: Draw, trace: Trace) -> None:
+        self.trace = trace
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

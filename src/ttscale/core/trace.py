@@ -1,0 +1,107 @@
+"""What came back: the text of one draw, its tokens, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Finish = Literal[
+    "stop",  # the model ended by itself, or at a stop text
+    "length",  # the token limit cut it short
+    "cut",  # a stop rule of the method ended it
+    "cancelled",  # nobody wanted it any more
+    "budget",  # a budget ended
+    "censored",  # a recording does not reach as far as was asked
+    "refused",  # the model or its server declined to answer
+    "error",  # it failed: see `error`
+]
+"""How a draw ended. Only `stop` may vote."""
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A piece of a live trace: some text and the tokens it is made of.
+
+    Attributes:
+        text: may be empty although tokens were generated, and the other way round.
+        tokens: how many tokens were generated since the chunk before.
+        logprobs: log-probability of each drawn token in nats, (tokens,), if asked for.
+        conf: confidence of each token, (tokens,): minus the mean log-probability of the top k.
+        ends: number of characters of `text` up to the end of each token, (tokens,), if known.
+    """
+
+    text: str
+    tokens: int
+    logprobs: FloatArray | None = None
+    conf: FloatArray | None = None
+    ends: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """One draw from a model.
+
+    Attributes:
+        text: everything generated, thinking included, the prompt's prefix excluded.
+        tokens: generated tokens, also those of a draw that was cancelled.
+        estimated: how many of `tokens` are an estimate, not the engine's own count.
+        draw: ordinal among equal asks of the run: (problem, role, prompt).
+        answer: an answer recorded with the trace, in place of one found in the text.
+        reward: a verifier's score recorded with the trace.
+        chain: length of the longest dependent chain of tokens up to this trace's end.
+        began, ended: seconds (ticks in token time) on the run's clock.
+        units: named amounts used besides tokens.
+        error: why it failed, for finish `error` or `refused`.
+    """
+
+    text: str = ""
+    tokens: int = 0
+    finish: Finish = "stop"
+    role: str = "main"
+    prompt_key: str = ""
+    draw: int = 0
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    estimated: int = 0
+    logprobs: FloatArray | None = None
+    conf: FloatArray | None = None
+    ends: Sequence[int] | None = None
+    mean_logprob: float | None = None
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    answer: str | None = None
+    reward: float | None = None
+    chain: int = 0
+    began: float = 0.0
+    ended: float = 0.0
+    model: str = ""
+    error: Exception | None = None
+    units: dict[str, float] = field(default_factory=dict)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def thinking(self) -> str:
+        """The text inside the think tags; empty if there are none."""
+        head, tag, _ = self.text.partition("</think>")
+        if not tag and "<think>" not in head:
+            return ""
+        return head.split("<think>", 1)[-1].strip("\n")
+
+    @property
+    def reply(self) -> str:
+        """The text after the thinking; all of it if the model does not think."""
+        if "</think>" in self.text:
+            return self.text.rsplit("</think>", 1)[1].lstrip("\n")
+        return "" if "<think>" in self.text else self.text
+
+    @property
+    def average_logprob(self) -> float | None:
+        """Mean log-probability of the drawn tokens, in nats; None if it was not recorded."""
+        if self.mean_logprob is None and self.logprobs is not None and len(self.logprobs):
+            return float(np.mean(self.logprobs))
+        return self.mean_logprob

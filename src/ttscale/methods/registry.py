@@ -1,0 +1,124 @@
+"""The register of methods, and how they are written: `name` or `name(n=8, k=4)`.
+
+Built-in methods and those of other packages enter the same way: the `method` decorator, checked at
+once. Another package names its modules under the entry point group `ttscale.methods`.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import typing
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from ..core import Card, Method, UnknownName, UsageError
+
+_METHODS: dict[str, Method] = {}
+_loaded = False
+
+
+def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
+    """Register `async def fn(problem, ctx, cfg: Config)` (or `problems` for a set method).
+
+    Raises:
+        UsageError: if the name is taken, the function has another shape, the config is no frozen
+            dataclass, or the card names a config field that does not exist.
+    """
+
+    def register(fn: Callable[..., Awaitable[Any]]) -> Method:
+        where = f"method {card.name!r} ({fn.__module__}.{fn.__qualname__})"
+        first = "problems" if card.scope == "set" else "problem"
+        parameters = list(inspect.signature(fn).parameters)
+        if not inspect.iscoroutinefunction(fn) or parameters != [first, "ctx", "cfg"]:
+            raise UsageError(f"{where} must be `async def ({first}, ctx, cfg)`")
+        config = typing.get_type_hints(fn).get("cfg")
+        if config is None or not dataclasses.is_dataclass(config) or not isinstance(config, type):
+            raise UsageError(f"{where} must annotate cfg with its config dataclass")
+        names = {f.name for f in dataclasses.fields(config)}
+        for role in ("knob", "draws"):
+            name = getattr(card, role)
+            if name and name not in names:
+                raise UsageError(f"{where}: card.{role}={name!r} is no field of {config.__name__}")
+        if card.name in _METHODS:
+            raise UsageError(f"{where}: the name is taken by {_METHODS[card.name].fn.__module__}")
+        registered = Method(card, fn, config)
+        _METHODS[card.name] = registered
+        return registered
+
+    return register
+
+
+def methods() -> dict[str, Method]:
+    """All registered methods, by name, in alphabetical order."""
+    global _loaded
+    if not _loaded:
+        _loaded = True
+        package = importlib.import_module(__package__ or "ttscale.methods")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+        for point in entry_points(group="ttscale.methods"):
+            point.load()
+    return dict(sorted(_METHODS.items()))
+
+
+def get(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        UnknownName: with the nearest name.
+    """
+    known = methods()
+    if name not in known:
+        raise UnknownName("method", name, known)
+    return known[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A method with its parameters. `label` is how it was written."""
+
+    method: Method
+    cfg: Any
+    label: str
+
+
+def parse(spec: str) -> Configured:
+    """Read `name` or `name(n=8, k=4)`; values are Python literals, bare words are strings.
+
+    Raises:
+        UsageError: if the text cannot be read, or a parameter is unknown or out of range.
+    """
+    text = spec.strip()
+    name, bracket, rest = text.partition("(")
+    name = name.strip()
+    params: dict[str, Any] = {}
+    if bracket:
+        try:
+            call = ast.parse(f"f({rest}", mode="eval").body
+        except SyntaxError:
+            call = None
+        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+            raise UsageError(f"cannot read method {spec!r}", fix="write it as name(n=8, k=4)")
+        params = {str(k.arg): _value(k.value, spec) for k in call.keywords}
+    found = get(name)
+    written = ", ".join(f"{k}={v}" for k, v in params.items())
+    label = f"{name}({written})" if written else name
+    return Configured(found, found.configure(params), label)
+
+
+def _value(node: ast.expr, spec: str) -> Any:
+    if isinstance(node, ast.Name):
+        return {"true": True, "false": False, "none": None}.get(node.id, node.id)
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise UsageError(
+            f"cannot read {ast.unparse(node)!r} in method {spec!r}",
+            fix="give a number, a word or a quoted text",
+        ) from None
