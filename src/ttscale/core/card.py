@@ -61,6 +61,7 @@ class Card:
         status: faithful, reconstruction (core details are inferred) or oracle (looks at the gold
             answer: an upper bound, not a method to deploy).
         deviations: where it departs from paper or public code, one sentence each.
+        aliases: other names it answers to.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Card:
     scope: Scope = "problem"
     status: Status = "faithful"
     deviations: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, allowed in KINDS.items():
@@ -97,10 +99,12 @@ class Card:
     def as_dict(self) -> dict[str, Any]:
         """The card, ready for JSON."""
         needs = {role: sorted(capabilities) for role, capabilities in self.needs.items()}
-        return {**asdict(self), "needs": needs, "deviations": list(self.deviations)}
+        return {**asdict(self), "needs": needs, "deviations": list(self.deviations),
+                "aliases": list(self.aliases)}  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Card:
         """The inverse of `as_dict`."""
         needs = {role: frozenset(capabilities) for role, capabilities in data["needs"].items()}
-        return cls(**{**data, "needs": needs, "deviations": tuple(data["deviations"])})
+        listed = {name: tuple(data[name]) for name in ("deviations", "aliases")}
+        return cls(**{**data, **listed, "needs": needs})

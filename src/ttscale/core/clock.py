@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -75,29 +76,42 @@ class TokenLoop(asyncio.SelectorEventLoop):
         return future
 
     def jump(self) -> bool:
-        """Move to the next event and fire all that is due then; False if there is none."""
-        while self._before_jump:
-            callbacks, self._before_jump = self._before_jump, []
-            for callback in callbacks:
-                callback()
-            if self._ready:  # type: ignore[attr-defined]
+        """Move from event to event until a task can run; False if nothing is left to happen."""
+        due, ready = self._due, self._ready  # type: ignore[attr-defined]
+        while not ready:
+            while self._before_jump:
+                callbacks, self._before_jump = self._before_jump, []
+                for callback in callbacks:
+                    callback()
+            while due and due[0][3] is None:
+                heapq.heappop(due)
+            timer = self._next_timer()
+            if due and (timer is None or due[0][0] <= timer):
+                self.tick = max(self.tick, due[0][0])
+                self._fire()
+            elif timer is not None:
+                self.tick = max(self.tick, timer)
                 return True
-        due = self._due
-        while due and due[0][3] is None:
-            heapq.heappop(due)
-        timers = self._scheduled  # type: ignore[attr-defined]
-        timer = next((t.when() for t in sorted(timers) if not t.cancelled()), None)
-        if not due and timer is None:
-            return False
-        tick = due[0][0] if due else -(-timer // 1)
-        if timer is not None:
-            tick = min(tick, int(-(-timer // 1)))
-        self.tick = max(self.tick, int(tick))
-        while due and due[0][0] <= self.tick:
-            callback = heapq.heappop(due)[3]
+            else:
+                return bool(ready)
+        return True
+
+    def _fire(self) -> None:
+        """Everything that is due at this tick, in order."""
+        due, tick = self._due, self.tick
+        while due and due[0][0] <= tick:
+            event = heapq.heappop(due)
+            callback, event[3] = event[3], None  # whoever keeps the event keeps no callback
             if callback is not None:
                 callback()
-        return True
+
+    def _next_timer(self) -> int | None:
+        """The tick of the next timer of asyncio's own; None if there is none."""
+        timers = self._scheduled  # type: ignore[attr-defined]
+        if not timers:
+            return None
+        when = min((t.when() for t in timers if not t.cancelled()), default=None)
+        return None if when is None else math.ceil(when)
 
 
 class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
@@ -108,14 +122,12 @@ class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-ty
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        if timeout is not None and timeout <= 0:
-            # tasks are ready: real input is looked at only while something real is awaited
-            return super().select(0) if self._loop.held else []
-        ready = super().select(0)
-        if ready:
-            return ready
+        # a system call per event would cost more than the event: look outside only when something
+        # real is under way
         if self._loop.held:
-            return super().select(None)
+            return super().select(timeout if timeout == 0 else None)
+        if timeout is not None and timeout <= 0:
+            return []
         if not self._loop.jump():
             waiting = sorted(t.get_name() for t in asyncio.all_tasks(self._loop))
             raise Stalled(

@@ -17,7 +17,7 @@ import numpy as np
 from .branches import Group
 from .budget import Budget
 from .draw import Draw
-from .engine import Score, StopRule
+from .engine import Rewards, Score, StopRule
 from .errors import BudgetEnded, EngineError
 from .method import Method
 from .outcome import Outcome
@@ -92,24 +92,24 @@ class Context:
         that starve together would leave no answer at all.
         """
         asks = self.asks(prompts, n, role, until, vary, sampling)
-        arrivals = Arrivals()
+        arrivals = Arrivals(self.run.loop)
         draws: list[Draw] = []
         waiting = deque(asks)
         try:
-            while waiting or arrivals.under_way:
+            while waiting:
                 while waiting and self._fits(waiting[0], bool(arrivals.under_way)):
                     draw = self.launch(waiting.popleft(), arrivals.land)
                     draws.append(draw)
-                    if draw.landed_trace is None:
+                    if draw.landed is None:
                         arrivals.under_way[draw] = None
-                while arrivals.under_way and not (waiting and arrivals.landed):
+                if waiting:
                     arrivals.landed.clear()
                     await arrivals.wait()
-                arrivals.landed.clear()
+            await arrivals.wait_for_all()
         except BaseException:
             arrivals.abort("cancelled")
             raise
-        return [self.receive(draw.landed_trace) for draw in draws]  # type: ignore[arg-type]
+        return [self.receive(draw.landed) for draw in draws]  # type: ignore[arg-type]
 
     def as_finished(
         self,
@@ -182,10 +182,9 @@ class Context:
         """Depend on something that ended at `chain` tokens."""
         if chain > self.cursor:
             self.cursor = chain
-            scope: Scope | None = self.scope
-            while scope is not None and scope.cursor < chain:
-                scope.cursor = chain
-                scope = scope.parent
+            for scope in self.scope.chain:
+                if scope.cursor < chain:
+                    scope.cursor = chain
 
     # -- branches
 
@@ -230,9 +229,7 @@ class Context:
         budget: Budget | None = None,
     ) -> Outcome:
         """Run another method inside this one; `roles` renames what it asks for."""
-        scope = Scope(
-            self.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor
-        )
+        scope = Scope(self.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor)
         outcome = await self.run.solve(method, cfg, problem, scope)
         self.advance(scope.cursor)
         return outcome
@@ -246,16 +243,15 @@ class Context:
         self.scope.charge_scored(role, score.tokens, self.run.prices.get(role))
         return score  # type: ignore[no-any-return]
 
-    async def reward(self, traces: Sequence[Trace | str], role: str = "prm") -> list[float]:
-        """A verifier's scores of (partial) solutions, one each."""
+    async def reward(self, traces: Sequence[Trace], role: str = "prm") -> Rewards:
+        """A verifier's scores of (partial) solutions."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it judges: ctx.of(problem)")
         self._affordable()
         role, engine = self.run.engine_for(self.scope, role, "reward")
-        given = [t if isinstance(t, Trace) else Trace(text=t) for t in traces]
-        rewards = await self.run.real(engine, engine.reward(self.problem, given))
+        rewards: Rewards = await self.run.real(engine, engine.reward(self.problem, traces))
         self.scope.charge_scored(role, rewards.tokens, self.run.prices.get(role))
-        return list(rewards.values)
+        return rewards
 
     async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:
         """Sentence embeddings, (texts, dimensions)."""
@@ -276,7 +272,7 @@ class Context:
 
     def remaining(self, kind: str) -> float | None:
         """What may still be spent of `kind`, the tightest of all scopes; None if unlimited."""
-        left = [r for s in self.scope.lineage() if (r := s.remaining(kind)) is not None]
+        left = [r for s in self.scope.chain if (r := s.remaining(kind)) is not None]
         return min(left, default=None)
 
     def can_afford(
@@ -317,7 +313,7 @@ class Context:
 
     def _affordable(self) -> None:
         """Refuse to start anything once a budget is used up."""
-        for scope in self.scope.lineage():
+        for scope in self.scope.chain:
             if scope.ended:
                 raise BudgetEnded(scope, scope.ended)
             budget = scope.budget

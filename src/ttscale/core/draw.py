@@ -1,4 +1,4 @@
-"""One draw on its way: ties an engine's flight to the scope that pays for it."""
+"""One draw on its way: the call an engine receives, tied to the scope that pays for it."""
 
 from __future__ import annotations
 
@@ -10,43 +10,50 @@ from .trace import Finish, Trace
 from .usage import Price
 
 
-class Draw:
-    """A draw under way. `chain_start` is the chain of tokens it had to wait for."""
+class Draw(Call):
+    """A draw under way.
 
-    __slots__ = (
-        "began", "call", "chain_start", "flight", "landed_trace", "on_land", "price", "recorded",
-        "role", "scope",
-    )  # fmt: skip
+    Attributes:
+        scope: who pays. price: per token, None if unknown.
+        chain_start: tokens in the chain it had to wait for.
+        on_land: told when it has landed.
+        recorded: keeps the landed trace in a journal, if there is one.
+        landed: its trace, once it has landed.
+    """
 
-    def __init__(
-        self, scope: Scope, role: str, chain_start: int, began: float, price: Price | None
-    ) -> None:
-        self.scope, self.role, self.chain_start = scope, role, chain_start
-        self.began, self.price = began, price
-        self.call: Call
-        self.flight: Flight | None = None
-        self.landed_trace: Trace | None = None
-        self.on_land: Callable[[Draw, Trace], None]
-        self.recorded: Callable[[Trace], None] | None = None
+    __slots__ = ("chain_start", "flight", "landed", "on_land", "price", "recorded", "scope")
+
+    scope: Scope
+    price: Price | None
+    chain_start: int
+    flight: Flight | None
+    on_land: Callable[[Draw, Trace], None] | None
+    recorded: Callable[[Call, Trace], None] | None
+    landed: Trace | None
 
     def land(self, trace: Trace) -> None:
-        """Receive the engine's trace: identify, charge, record, hand over."""
-        if self.landed_trace is not None:
+        """Receive the engine's trace, the first time: identify, charge, record, hand over."""
+        if self.landed is not None:
             return
-        self.landed_trace = trace
+        self.landed = trace
+        # cut the references that go round in circles: all is freed at once, not by the collector
+        self.flight = self.progress = None
         trace.role = self.role
-        trace.prompt_key = self.call.prompt.key
-        trace.draw = self.call.draw
+        trace.prompt_key = self.prompt.key
+        trace.draw = self.draw
         trace.chain = self.chain_start + trace.tokens
-        self.scope.landed(self, trace, self.price)
+        self.scope.charge(self, trace)
         if self.recorded is not None:
-            self.recorded(trace)
-        self.on_land(self, trace)
+            self.recorded(self, trace)
+        on_land, self.on_land = self.on_land, None
+        assert on_land is not None
+        on_land(self, trace)
 
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""
         return 0 if self.flight is None else self.flight.seen(at)
 
     def abort(self, finish: Finish) -> None:
-        if self.flight is not None and self.landed_trace is None:
+        """Stop it, unless it has landed."""
+        if self.flight is not None:
             self.flight.abort(finish)

@@ -7,6 +7,8 @@ idempotent: there is no cleanup to wait for, hence none that a second cancellati
 
 from __future__ import annotations
 
+import abc
+import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,32 +32,44 @@ class StopRule(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Call:
+class Call(abc.ABC):
     """One draw asked of an engine.
 
     Attributes:
         problem: the problem it is for; replay pools are looked up by its id.
         draw: ordinal among equal asks of the run (problem, role, prompt).
         run_seed: the seed of the run; with the identity of the draw it gives `seed`.
+        loop: the event loop of the run.
         rule: ends the trace early; its verdict is finish `cut`.
         limit: tokens this draw may have before a budget ends it (finish `budget`).
         watch: receives every chunk, in order, before the trace lands.
         progress: told after every chunk, if somebody has to know how far the flight is.
-        land: receives the trace, exactly once, in the event loop's thread.
     """
 
-    problem: Problem
-    prompt: Prompt
-    sampling: Sampling
-    role: str
-    draw: int
-    run_seed: int
-    land: Callable[[Trace], None]
-    rule: StopRule | None = None
-    limit: int | None = None
-    watch: Callable[[Chunk], None] | None = None
-    progress: Callable[[], None] | None = None
+    __slots__ = ("draw", "limit", "loop", "problem", "progress", "prompt", "role", "rule",
+                 "run_seed", "sampling", "watch")  # fmt: skip
+
+    def __init__(
+        self,
+        problem: Problem,
+        prompt: Prompt,
+        sampling: Sampling,
+        role: str,
+        draw: int,
+        run_seed: int,
+        loop: asyncio.AbstractEventLoop,
+        rule: StopRule | None = None,
+        limit: int | None = None,
+        watch: Callable[[Chunk], None] | None = None,
+        progress: Callable[[], None] | None = None,
+    ) -> None:
+        self.problem, self.prompt, self.sampling, self.role = problem, prompt, sampling, role
+        self.draw, self.run_seed, self.loop = draw, run_seed, loop
+        self.rule, self.limit, self.watch, self.progress = rule, limit, watch, progress
+
+    @abc.abstractmethod
+    def land(self, trace: Trace) -> None:
+        """Hand over the trace: once, in the event loop's thread; later ones are ignored."""
 
     @property
     def seed(self) -> int:

@@ -1,13 +1,14 @@
 """A run: methods on engines, with seeds, prices, listeners and a journal.
 
-    run = Run({"main": engine}, seed=0)
-    outcome = await run.answer(method, cfg, problem, budget=Budget(tokens=10_000))
+run = Run({"main": engine}, seed=0)
+outcome = await run.answer(method, cfg, problem, budget=Budget(tokens=10_000))
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from .budget import Budget
@@ -24,7 +25,7 @@ from .sampling import Sampling
 from .scope import Scope
 from .timed import TimedFlight
 from .trace import Chunk, Trace
-from .usage import Price
+from .usage import Price, Usage
 
 T = TypeVar("T")
 Listener = Callable[[str, Mapping[str, Any]], None]
@@ -78,11 +79,16 @@ class Run:
                     self.prices.setdefault(role, self.prices["main"])
         self.listeners, self.journal = list(listeners), journal
         self.ticks_per_second = ticks_per_second
-        self.scope = Scope(None, keep=False)
+        self.usage = Usage()  # of all that has been answered
         self._ordinals: dict[tuple[str, str, str], int] = {}
         self._samplings: dict[Any, Sampling] = {}
 
-    @property
+    @cached_property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop the run lives in, looked up once: asking costs a system call."""
+        return asyncio.get_running_loop()
+
+    @cached_property
     def token_time(self) -> bool:
         """Whether any engine lives in token time, so that the whole run does."""
         return any(engine.time == "tokens" for engine in self.engines.values())
@@ -97,7 +103,7 @@ class Run:
         if method.card.scope == "set":
             (outcome,) = await self.answer_set(method, cfg, [problem], budget=budget)
             return outcome
-        scope = Scope(self.scope, problem=problem, budget=budget)
+        scope = Scope(None, problem=problem, budget=budget)
         return await self.solve(method, cfg, problem, scope)
 
     async def answer_set(
@@ -110,7 +116,7 @@ class Run:
     ) -> list[Outcome]:
         """Answer a set of problems with a method that spends across them."""
         self.check(method, cfg)
-        scope = Scope(self.scope, budget=budget, keep=False)
+        scope = Scope(None, budget=budget, keep=False)
         ctx = Context(self, scope, None)
         outcomes, stopped_by = await self._guarded(scope, method.fn(list(problems), ctx, cfg))
         if outcomes is None:
@@ -138,11 +144,12 @@ class Run:
 
     async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
         """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
-        loop = asyncio.get_running_loop()
-        scope.task = asyncio.current_task()
+        loop = self.loop
+        scope.task = asyncio.current_task(loop)
         scope.began = loop.time()
         asked_before = scope.task.cancelling() if scope.task else 0
-        scope.arm(self.ticks_per_second)
+        if scope.budget is not None:
+            scope.arm(loop, self.ticks_per_second)
         delivered = False
         try:
             return await work, ""
@@ -169,6 +176,8 @@ class Run:
         usage = scope.usage
         usage.sequential_tokens = scope.cursor - scope.origin
         outcome.usage, outcome.traces = usage, scope.traces
+        if scope.parent is None or scope.parent.problem is None:
+            self.usage.add(usage)
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
         if outcome.answer is None and outcome.error is None and scope.traces:
@@ -227,7 +236,7 @@ class Run:
 
     async def real(self, engine: Engine, work: Coroutine[Any, Any, T]) -> T:
         """Await an engine; if that takes real time in token time, the clock stands still."""
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         if engine.time == "tokens" or not isinstance(loop, TokenLoop):
             return await work
         loop.hold()
@@ -236,9 +245,7 @@ class Run:
         finally:
             loop.release()
 
-    def draws_left(
-        self, scope: Scope, problem: Problem, prompt: Prompt, role: str
-    ) -> int | None:
+    def draws_left(self, scope: Scope, problem: Problem, prompt: Prompt, role: str) -> int | None:
         """How many further draws an engine has; None if it never runs dry."""
         role = self.resolve(scope, role)
         engine = self.engines.get(role) or self.engines["main"]
@@ -246,8 +253,8 @@ class Run:
         if pool_size is None:
             return None
         size = pool_size(problem, prompt, role)
-        return None if size is None else size - self._ordinals.get(
-            (problem.id, role, prompt.key), 0
+        return (
+            None if size is None else size - self._ordinals.get((problem.id, role, prompt.key), 0)
         )
 
     def launch(
@@ -259,56 +266,67 @@ class Run:
         watch: Callable[[Chunk], None] | None,
     ) -> Draw:
         """Start a draw on behalf of a context, or refuse it if a budget has ended."""
-        scope = ctx.scope
-        refused = self._admit(ctx)
-        role = self.resolve(scope, ask.role) if scope.roles or scope.parent else ask.role
-        engine = self.engines.get(role) or self.engines["main"]
-        loop = asyncio.get_running_loop()
-        draw = Draw(scope, role, ctx.cursor, loop.time(), self.prices.get(role))
-        draw.on_land = on_land
-        key = (problem.id, role, ask.prompt.key)
+        scope, prompt = ctx.scope, ask.prompt
+        role = ask.role
+        if scope.renames:
+            role = self.resolve(scope, role)
+        key = (problem.id, role, prompt.key)
         ordinal = self._ordinals.get(key, 0)
-        if refused is None:
-            self._ordinals[key] = ordinal + 1
-        rule: StopRule | None = ask.until() if ask.until is not None else None
-        draw.call = call = Call(
-            problem, ask.prompt, ask.sampling, role, ordinal, self.seed, draw.land, rule,
-            self._sequential_limit(ctx), watch, scope.check_watched if scope.watched else None,
-        )  # fmt: skip
-        if refused is not None:
-            scope.limited = refused
-            draw.landed_trace = Trace(
-                finish="budget", role=role, prompt_key=ask.prompt.key, chain=ctx.cursor,
-                prompt_tokens=0,
-            )  # fmt: skip
-            on_land(draw, draw.landed_trace)
-            return draw
+        draw = Draw(problem, prompt, ask.sampling, role, ordinal, self.seed, self.loop)
+        draw.scope, draw.chain_start, draw.on_land = scope, ctx.cursor, on_land
+        draw.price = self.prices.get(role)
+        draw.flight = draw.landed = draw.recorded = None
+        draw.watch = watch
+        if scope.budgeted:
+            refused = self._admit(ctx)
+            if refused is not None:
+                scope.limited = refused
+                draw.landed = Trace(finish="budget", role=role, prompt_tokens=0, chain=ctx.cursor)
+                on_land(draw, draw.landed)
+                return draw
+            draw.limit = self._sequential_limit(ctx)
+            draw.progress = scope.check_watched if scope.watched else None
+        if ask.until is not None:
+            draw.rule = ask.until()
+        self._ordinals[key] = ordinal + 1
         scope.takeoff(draw)
-        served = self.journal.served(call) if self.journal is not None else None
+        served = None
+        if self.journal is not None:
+            served = self.journal.served(draw)
+            if served is None:
+                draw.recorded = self.journal.record
         if served is not None:
-            draw.flight = TimedFlight(call, served)
+            draw.flight = TimedFlight(draw, served)
         else:
-            if self.journal is not None:
-                journal = self.journal
-                draw.recorded = lambda trace: journal.record(call, trace)
-            try:
-                if isinstance(loop, TokenLoop) and engine.time == "wall":
-                    loop.hold()
-                    land = call.land
-
-                    def landed(trace: Trace) -> None:
-                        loop.release()
-                        land(trace)
-
-                    call.land = landed
-                draw.flight = engine.start(call)
-            except EngineError as error:
-                if error.fatal:
-                    _withdraw(scope, draw)
-                    raise
-                failed = Trace(finish="error", error=error, prompt_tokens=0)
-                draw.flight = TimedFlight(call, failed)
+            self._take_off(draw, self.engines.get(role) or self.engines["main"])
         return draw
+
+    def _take_off(self, draw: Draw, engine: Engine) -> None:
+        """Start the engine's flight; one that cannot start is a failed sample, if not worse."""
+        try:
+            if self.token_time and engine.time == "wall":
+                self._hold_the_clock(draw)
+            draw.flight = engine.start(draw)
+        except EngineError as error:
+            if error.fatal:
+                for scope in draw.scope.chain:
+                    scope.active.pop(draw, None)
+                raise
+            failed = Trace(finish="error", error=error, prompt_tokens=0)
+            draw.flight = TimedFlight(draw, failed)
+
+    def _hold_the_clock(self, draw: Draw) -> None:
+        """A live draw among recorded ones: token time stands still until it has landed."""
+        loop, on_land = self.loop, draw.on_land
+        assert isinstance(loop, TokenLoop)
+        assert on_land is not None
+        loop.hold()
+
+        def landed(draw: Draw, trace: Trace) -> None:
+            loop.release()
+            on_land(draw, trace)
+
+        draw.on_land = landed
 
     def _admit(self, ctx: Context) -> str | None:
         """Raise if a budget has ended; the kind of budget if this one draw has to be refused.
@@ -316,31 +334,28 @@ class Run:
         A draw over a budget of samples is refused while others are under way, so that a vote of
         eight under a budget of five becomes a vote of five.
         """
-        scope: Scope | None = ctx.scope
         refused = None
-        while scope is not None:
+        for scope in ctx.scope.budgeted:
             if scope.ended:
                 raise BudgetEnded(scope, scope.ended)
-            if scope.budget is not None:
-                for kind in ("tokens", "cost", "sequential", "seconds"):
-                    left = scope.remaining(kind)
-                    if left is not None and left <= 0:
-                        scope.end(kind)
-                        raise BudgetEnded(scope, kind)
-                left = scope.remaining("samples")
+            for kind in ("tokens", "cost", "sequential", "seconds"):
+                left = scope.remaining(kind)
                 if left is not None and left <= 0:
-                    if not scope.active:
-                        scope.end("samples")
-                        raise BudgetEnded(scope, "samples")
-                    refused = "samples"
-            scope = scope.parent
+                    scope.end(kind)
+                    raise BudgetEnded(scope, kind)
+            left = scope.remaining("samples")
+            if left is not None and left <= 0:
+                if not scope.active:
+                    scope.end("samples")
+                    raise BudgetEnded(scope, "samples")
+                refused = "samples"
         return refused
 
     def _sequential_limit(self, ctx: Context) -> int | None:
         """Tokens a draw may have before a budget of sequential tokens ends it."""
         limits = [
             scope.origin + scope.budget.sequential - ctx.cursor
-            for scope in ctx.scope.lineage()
+            for scope in ctx.scope.budgeted
             if scope.budget is not None and scope.budget.sequential is not None
         ]
         return max(0, min(limits)) if limits else None
@@ -349,12 +364,6 @@ class Run:
         """Tell all listeners."""
         for listener in self.listeners:
             listener(kind, data)
-
-
-def _withdraw(scope: Scope, draw: Draw) -> None:
-    """Undo a takeoff that never happened."""
-    for above in scope.lineage():
-        above.active.pop(draw, None)
 
 
 _FIXES = {

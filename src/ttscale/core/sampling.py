@@ -90,8 +90,6 @@ _NAMES = tuple(f.name for f in fields(Sampling))
 def _check(sampling: Sampling, name: str, low: float, high: float) -> None:
     value = getattr(sampling, name)
     if value is not None and (
-        isinstance(value, bool)
-        or not isinstance(value, (int, float))
-        or not low <= value <= high
+        isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high
     ):
         raise UsageError(f"{name}={value!r} is out of range", fix=f"give {low} to {high}")

@@ -30,8 +30,8 @@ class Scope:
 
     __slots__ = (
         "active", "began", "best", "budget", "by_problem", "cursor", "ended", "keep", "limited",
-        "origin", "parent", "problem", "prompts", "roles", "task", "traces", "usage", "_interrupted",
-        "_planned", "_timers", "_watched",
+        "origin", "parent", "problem", "prompts", "renames", "roles", "task", "traces", "usage", "_above",
+        "_interrupted", "_limited_above", "_per_second", "_planned", "_stale", "_timers",
     )  # fmt: skip
 
     def __init__(
@@ -61,65 +61,72 @@ class Scope:
         inherited = parent.prompts if parent is not None and parent.problem is not None else None
         self.prompts: set[tuple[str, str]] = set() if inherited is None else inherited
         self._interrupted = False
-        self._planned: list[Any] | None = None
+        self._planned: list[Any] | None = None  # the event at which the budget will be crossed
+        self._per_second = 1.0  # clock units
+        self._stale = False  # a new plan is due before the next jump
         self._timers: list[Any] = []
-        own = [self] if budget and (budget.tokens or budget.cost) else []
-        self._watched: list[Scope] = own + (parent._watched if parent else [])
+        # everything above, innermost first; the scope itself is left out, so that it is freed as
+        # soon as it is done with, without waiting for the collector
+        self._above: tuple[Scope, ...] = () if parent is None else (parent, *parent._above)
+        self._limited_above = tuple(s for s in self._above if s.budget is not None)
+        self.renames = bool(self.roles) or (parent is not None and parent.renames)
 
-    # -- the way up
-
-    def lineage(self) -> list[Scope]:
+    @property
+    def chain(self) -> tuple[Scope, ...]:
         """This scope and all above it, innermost first."""
-        chain, scope = [], self
-        while scope is not None:
-            chain.append(scope)
-            scope = scope.parent  # type: ignore[assignment]
-        return chain
+        return (self, *self._above)
+
+    @property
+    def budgeted(self) -> tuple[Scope, ...]:
+        """Those of the chain that have a budget, innermost first."""
+        return self._limited_above if self.budget is None else (self, *self._limited_above)
+
+    def _watched(self) -> list[Scope]:
+        """Those with a budget of tokens or money, which may end while flights are under way."""
+        return [s for s in self.budgeted if s.budget and (s.budget.tokens or s.budget.cost)]
 
     @property
     def watched(self) -> bool:
         """Whether flights have to be watched while they last, for a budget of tokens or money."""
-        return bool(self._watched)
+        return bool(self._watched())
 
     # -- metering
 
     def takeoff(self, draw: Draw) -> None:
-        scope: Scope | None = self
-        while scope is not None:
+        for scope in self.chain:
             scope.active[draw] = None
-            scope = scope.parent
-        for watching in self._watched:
-            watching._replan()
+        if self.budget is not None or self._limited_above:
+            for watching in self._watched():
+                watching._replan()
 
-    def landed(self, draw: Draw, trace: Trace, price: Price | None) -> None:
+    def charge(self, draw: Draw, trace: Trace) -> None:
         """Charge a landed trace here and in every scope above."""
         asked = (trace.role, trace.prompt_key)
         new = trace.prompt_tokens is not None and asked not in self.prompts
         if new:
             self.prompts.add(asked)
         shared = trace.prompt_tokens or 0 if new else 0
-        scope: Scope | None = self
-        while scope is not None:
+        for scope in self.chain:
             scope.active.pop(draw, None)
-            scope.usage.charge(trace, price, shared)
+            scope.usage.charge(trace, draw.price, shared)
             if scope.keep:
                 scope.traces.append(trace)
             if trace.finish == "budget":
                 scope.limited = scope.limited or scope.ended or "sequential"
                 scope.cursor = max(scope.cursor, trace.chain)
-            scope = scope.parent
-        for watching in self._watched:
-            watching._replan()
+        if self.budget is not None or self._limited_above:
+            for watching in self._watched():
+                watching._replan()
 
     def charge_units(self, units: Mapping[str, float]) -> None:
-        for scope in self.lineage():
+        for scope in self.chain:
             for unit, amount in units.items():
                 scope.usage.units[unit] = scope.usage.units.get(unit, 0) + amount
 
     def charge_scored(self, role: str, tokens: int, price: Price | None) -> None:
         """Book tokens of a given text that a model read in order to judge or embed it."""
         cost = None if price is None else tokens * price.prompt / 1e6
-        for scope in self.lineage():
+        for scope in self.chain:
             tally = scope.usage.by.setdefault(role, Tally())
             first = not tally.calls
             tally.calls += 1
@@ -152,14 +159,14 @@ class Scope:
             return limit - (self.cursor - self.origin)
         if kind == "seconds":
             loop = asyncio.get_running_loop()
-            return limit - (loop.time() - self.began)
+            return limit - (loop.time() - self.began) / self._per_second
         return limit - self.spent(kind)
 
-    def arm(self, ticks_per_second: float) -> None:
-        """Start the clock of a budget of seconds."""
+    def arm(self, loop: asyncio.AbstractEventLoop, ticks_per_second: float) -> None:
+        """Start the clock of a budget of seconds; in token time a second has so many ticks."""
         if self.budget and self.budget.seconds is not None:
-            loop = asyncio.get_running_loop()
             if isinstance(loop, TokenLoop):
+                self._per_second = ticks_per_second
                 tick = loop.tick + int(self.budget.seconds * ticks_per_second)
                 due = loop.at(tick, lambda: self.end("seconds"), rank=1)
                 self._timers.append(lambda: loop.withdraw(due))
@@ -187,20 +194,21 @@ class Scope:
 
     def check_watched(self) -> None:
         """`check` this scope and those above; called as a live flight makes progress."""
-        for scope in self._watched:
+        for scope in self._watched():
             scope.check()
 
     def _replan(self) -> None:
         """In token time, look up before the next jump when the budget will be crossed."""
         loop = asyncio.get_running_loop()
-        if isinstance(loop, TokenLoop) and self._planned is None:
-            self._planned = [None, None, None, None]
+        if isinstance(loop, TokenLoop) and not self._stale:
+            self._stale = True
             loop.before_jump(lambda: self._plan(loop))
 
     def _plan(self, loop: TokenLoop) -> None:
+        self._stale = False
         if self._planned is not None:
             TokenLoop.withdraw(self._planned)
-        self._planned = None
+            self._planned = None
         if self.budget is None or self.ended or not self.active:
             return
         crossings = [
@@ -280,7 +288,6 @@ class Scope:
         for trace in self.traces:
             votes.add(trace)
         return votes.top(), votes.winner()
-
 
 
 def _current_task() -> asyncio.Task[Any] | None:

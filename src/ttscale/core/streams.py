@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 class Arrivals:
     """A queue of landed draws with one waiter."""
 
-    __slots__ = ("landed", "under_way", "_waiter")
+    __slots__ = ("landed", "under_way", "_for_all", "_loop", "_waiter")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._for_all = False
         self.landed: deque[tuple[Draw, Trace]] = deque()
         self.under_way: dict[Draw, None] = {}
         self._waiter: asyncio.Future[None] | None = None
@@ -33,17 +35,30 @@ class Arrivals:
     def land(self, draw: Draw, trace: Trace) -> None:
         self.under_way.pop(draw, None)
         self.landed.append((draw, trace))
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and not (self._for_all and self.under_way):
+            waiter.set_result(None)
 
     async def wait(self) -> None:
         """Until something has landed."""
         if not self.landed:
-            self._waiter = asyncio.get_running_loop().create_future()
+            await self._wait()
+
+    async def wait_for_all(self) -> None:
+        """Until nothing is under way."""
+        if self.under_way:
+            self._for_all = True
             try:
-                await self._waiter
+                await self._wait()
             finally:
-                self._waiter = None
+                self._for_all = False
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
 
     def abort(self, finish: Any) -> list[Trace]:
         """Stop what is under way, in the order it started, and take what landed."""
@@ -61,7 +76,7 @@ class Race:
 
     def __init__(self, ctx: Context, asks: Sequence[Any]) -> None:
         self._ctx, self._asks = ctx, asks
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(ctx.run.loop)
 
     async def __aenter__(self) -> Race:
         try:
@@ -94,7 +109,7 @@ class Race:
     def start(self, ask: Any) -> None:
         """Let one more draw join the race."""
         draw = self._ctx.launch(ask, self._arrivals.land)
-        if draw.landed_trace is None:
+        if draw.landed is None:
             self._arrivals.under_way[draw] = None
 
     @property

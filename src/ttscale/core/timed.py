@@ -6,7 +6,6 @@ are worked out at the start, and only a trace that is watched reports token by t
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -22,15 +21,17 @@ class TimedFlight:
 
     A course that was itself stopped early is censored: nobody knows what would have come next, and
     a draw that runs to its end lands as `censored`, unless a rule cuts it before.
+
+    With `own`, the course is this very draw, made before an interruption: it ends as it ended then.
     """
 
-    __slots__ = ("_call", "_course", "_due", "_finish", "_landed", "_loop", "_speed", "_start",
-                 "_tokens")  # fmt: skip
+    __slots__ = ("_call", "_course", "_due", "_finish", "_landed", "_loop", "_own", "_speed",
+                 "_start", "_tokens")  # fmt: skip
 
-    def __init__(self, call: Call, course: Trace, speed: int = 1) -> None:
-        self._call, self._course, self._speed = call, course, speed
+    def __init__(self, call: Call, course: Trace, speed: int = 1, *, own: bool = False) -> None:
+        self._call, self._course, self._speed, self._own = call, course, speed, own
         self._landed = False
-        self._loop: Any = asyncio.get_running_loop()
+        self._loop: Any = call.loop
         self._tokens, self._finish = self._end()
         if isinstance(self._loop, TokenLoop):
             self._start = self._loop.tick
@@ -46,6 +47,8 @@ class TimedFlight:
         """After how many tokens the trace ends, and how."""
         course, call = self._course, self._call
         tokens, finish = course.tokens, course.finish
+        if self._own:
+            return tokens, finish
         if finish in _OPEN_ENDED:
             finish = "censored"
         if call.rule is not None and tokens:
@@ -119,8 +122,7 @@ class TimedFlight:
         self._landed = True
         self._tokens = tokens
         course = self._course
-        whole = tokens >= course.tokens
-        trace = replace(course, tokens=tokens, finish=finish) if whole else head(course, tokens)
+        trace = course.copy() if tokens >= course.tokens else head(course, tokens)
         trace.finish = finish
         trace.began = float(self._start)
         trace.ended = self._loop.time()

@@ -84,6 +84,15 @@ class Trace:
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
 
+    def copy(self) -> Trace:
+        """A copy that can land and be identified on its own; arrays are shared."""
+        return Trace(
+            self.text, self.tokens, self.finish, self.role, self.prompt_key, self.draw,
+            self.prompt_tokens, self.cached_tokens, self.estimated, self.logprobs, self.conf,
+            self.ends, self.mean_logprob, self.tool_calls, self.answer, self.reward, self.chain,
+            self.began, self.ended, self.model, self.error, self.units, self.meta,
+        )  # fmt: skip
+
     @property
     def thinking(self) -> str:
         """The text inside the think tags; empty if there are none."""

@@ -109,9 +109,7 @@ class Usage:
             cached = trace.cached_tokens or 0
             fresh = (trace.prompt_tokens or 0) - cached
             cached_price = price.prompt if price.cached is None else price.cached
-            cost = (
-                fresh * price.prompt + cached * cached_price + tokens * price.completion
-            ) / 1e6
+            cost = (fresh * price.prompt + cached * cached_price + tokens * price.completion) / 1e6
             tally.cost = cost if tally.cost is None else tally.cost + cost
         for unit, amount in trace.units.items():
             self.units[unit] = self.units.get(unit, 0) + amount

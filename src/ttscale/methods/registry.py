@@ -74,9 +74,10 @@ def get(name: str) -> Method:
         UnknownName: with the nearest name.
     """
     known = methods()
-    if name not in known:
-        raise UnknownName("method", name, known)
-    return known[name]
+    named = known | {alias: m for m in known.values() for alias in m.card.aliases}
+    if name not in named:
+        raise UnknownName("method", name, named)
+    return named[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,5 @@
+"""`python -m ttscale` is the `ttscale` command."""
+
+from .cli import main
+
+main()

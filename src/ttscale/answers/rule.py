@@ -1,0 +1,51 @@
+"""What all answer rules share: where an answer is looked for, and how two are compared.
+
+A rule reduces an answer to a key, and two answers are the same if their keys are equal. So sameness
+is an equivalence relation by construction, and a vote does not depend on the order of its answers.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable
+
+from ..core import Trace
+
+
+class KeyedRule(ABC):
+    """Base of the rules. Neither `extract` nor `same` raises, whatever the text."""
+
+    name: str
+
+    def extract(self, trace: Trace) -> str | None:
+        """The answer of a trace: the one recorded with it, else the one in its reply.
+
+        Thinking is not searched; a trace that never closed its thinking has no reply.
+        """
+        if trace.answer is not None:
+            return self.read(trace.answer)
+        return self.find(trace.reply)
+
+    def same(self, a: str, b: str) -> bool:
+        """Whether two answers are equivalent."""
+        return a == b or self.key(a) == self.key(b)
+
+    @abstractmethod
+    def find(self, text: str) -> str | None:
+        """The answer a reply gives; None if there is none."""
+
+    @abstractmethod
+    def read(self, written: str) -> str | None:
+        """An answer that stands alone (recorded, or a reference), cleaned; None if it is none."""
+
+    @abstractmethod
+    def key(self, answer: str) -> Hashable:
+        """What the answer says, however it is written."""
+
+
+def is_blank(written: str) -> bool:
+    """Whether a recorded answer says that there is none."""
+    return not written or written.strip().casefold() in _BLANKS
+
+
+_BLANKS = frozenset({"", "no_answer", "no answer", "none", "null", "nan", "n/a", "[invalid]"})

@@ -1,0 +1,164 @@
+"""Traces, problems and settings as bytes, and back.
+
+A packed trace is a zstandard frame: the length of a JSON header, the header (every field that is not
+at its default, and the lengths of the arrays), then the arrays. Log-probabilities and confidences
+are float32, exact: a resumed run must decide as the interrupted one did. Token ends are stored as
+differences, which compress well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any
+
+import numpy as np
+import orjson
+import zstandard
+
+from ..core import (
+    AnswerRule,
+    EngineError,
+    Image,
+    Message,
+    Problem,
+    Prompt,
+    Sampling,
+    StoreError,
+    Trace,
+)
+
+_FLOATS = ("logprobs", "conf")
+_ENDS = "ends"
+_APART = {*_FLOATS, _ENDS, "error", "prompt_key", "draw", "role"}  # columns, arrays or special
+_PLAIN: dict[str, Callable[[], Any]] = {
+    f.name: (lambda f=f: f.default) if f.default is not MISSING else f.default_factory  # type: ignore[misc]
+    for f in fields(Trace)
+    if f.name not in _APART
+}
+_compress = zstandard.ZstdCompressor(level=3).compress
+_decompress = zstandard.ZstdDecompressor().decompress
+
+
+def pack(trace: Trace) -> bytes:
+    """A trace without its draw identity, which the store keeps in columns."""
+    header: dict[str, Any] = {
+        name: value
+        for name, default in _PLAIN.items()
+        if (value := getattr(trace, name)) != default()
+    }
+    if trace.error is not None:
+        header["error"] = str(trace.error)
+    arrays: list[bytes] = []
+    lengths: dict[str, int] = {}
+    for name in _FLOATS:
+        values = getattr(trace, name)
+        if values is not None:
+            lengths[name] = len(values)
+            arrays.append(np.asarray(values, dtype="<f4").tobytes())
+    if trace.ends is not None:
+        lengths[_ENDS] = len(trace.ends)
+        arrays.append(np.diff(np.asarray(trace.ends, dtype="<i4"), prepend=0).tobytes())
+    if lengths:
+        header["arrays"] = lengths
+    head = dumps(header)
+    return _compress(b"".join((len(head).to_bytes(4, "little"), head, *arrays)))
+
+
+def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
+    """The inverse of `pack`.
+
+    Raises:
+        StoreError: if the bytes are damaged.
+    """
+    try:
+        data = _decompress(body)
+        start = 4 + int.from_bytes(data[:4], "little")
+        header: dict[str, Any] = orjson.loads(data[4:start])
+        lengths: dict[str, int] = header.pop("arrays", {})
+        for name, length in lengths.items():
+            kind = "<i4" if name == _ENDS else "<f4"
+            array = np.frombuffer(data, kind, length, start)
+            start += array.nbytes
+            header[name] = np.cumsum(array).tolist() if name == _ENDS else array.astype(np.float32)
+    except (zstandard.ZstdError, ValueError) as error:
+        raise StoreError(f"a stored trace is damaged ({error})", fix="restore a copy") from None
+    if "error" in header:
+        header["error"] = EngineError(header["error"])
+    if "tool_calls" in header:
+        header["tool_calls"] = tuple(header["tool_calls"])
+    return Trace(**header, role=role, prompt_key=prompt_key, draw=draw)
+
+
+def pack_problem(problem: Problem) -> bytes:
+    """A problem with its answer rule by name. Of `meta`, what is no plain data stays behind."""
+    prompt = problem.prompt
+    return _compress(
+        dumps(
+            {
+                "id": problem.id,
+                "messages": [m.wire() for m in prompt.messages],
+                "prefix": prompt.prefix,
+                "raw": prompt.raw,
+                "rule": [problem.rule.name, _settings(problem.rule)],
+                "reference": problem.reference,
+                "choices": problem.choices,
+                "meta": {k: v for k, v in problem.meta.items() if not callable(v)},
+            }
+        )
+    )
+
+
+def unpack_problem(body: bytes, rule: Callable[..., AnswerRule]) -> Problem:
+    """The inverse of `pack_problem`; `rule` finds an answer rule by name and settings."""
+    data = orjson.loads(_decompress(body))
+    prompt = Prompt(tuple(map(_message, data["messages"])), data["prefix"], data["raw"])
+    name, settings = data["rule"]
+    return Problem(
+        data["id"], prompt, rule(name, **settings), data["reference"], tuple(data["choices"]),
+        data["meta"],
+    )  # fmt: skip
+
+
+def _settings(rule: AnswerRule) -> dict[str, Any]:
+    """What the rule was made with: its public attributes."""
+    own = getattr(rule, "__dict__", {})
+    return {k: v for k, v in own.items() if not k.startswith("_") and k != "name"}
+
+
+def _message(wire: Mapping[str, Any]) -> Message:
+    content = wire["content"]
+    if isinstance(content, list):
+        content = tuple(
+            part["text"] if part["type"] == "text" else Image(part["image_url"]["url"])
+            for part in content
+        )
+    extra = {k: v for k, v in wire.items() if k not in ("role", "content")}
+    return Message(wire["role"], content, extra)
+
+
+def questions_digest(problems: Sequence[Problem]) -> str:
+    """Equal for equal questions with equal references, in the same order."""
+    digest = hashlib.blake2b(digest_size=12)
+    for problem in problems:
+        digest.update(f"{problem.id}\0{problem.prompt.key}\0{problem.reference}\0".encode())
+    return digest.hexdigest()
+
+
+def sampling_digest(sampling: Sampling) -> str:
+    """Equal for equal settings."""
+    return hashlib.blake2b(dumps(sampling.given()), digest_size=6).hexdigest()
+
+
+def dumps(value: Any) -> bytes:
+    """JSON; what JSON does not know becomes text."""
+    return orjson.dumps(
+        value,
+        default=_text,
+        option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS,
+    )
+
+
+def _text(value: Any) -> Any:
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else str(value)

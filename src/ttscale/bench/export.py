@@ -1,0 +1,149 @@
+"""A store as plain files: one row per item, or one row per trace, in JSONL or Parquet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+from ..core import UsageError
+from .codec import dumps
+from .schema import translated
+from .store import Store
+
+What = Literal["items", "traces"]
+_BATCH = 2_000  # rows per Parquet row group: what is in memory at a time
+
+
+def export(store: Store, path: str | Path, what: What = "items") -> int:
+    """Write `path`, whose ending says the format (.jsonl or .parquet); returns the rows written.
+
+    The file appears under its name only once it is complete.
+
+    Raises:
+        UsageError: for another ending, a file that exists, or without pyarrow.
+        StoreError: if the disk is full.
+    """
+    path = Path(path)
+    writers = {".jsonl": _jsonl, ".parquet": _parquet}
+    write = writers.get(path.suffix.lower())
+    if write is None:
+        raise UsageError(f"cannot export to {path.name!r}", fix="name it .jsonl or .parquet")
+    if path.exists():
+        raise UsageError(f"{path} exists already", fix="choose another name")
+    rows = item_rows(store) if what == "items" else trace_rows(store)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with translated(path):
+            count = write(unfinished, rows)
+            os.replace(unfinished, path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+    return count
+
+
+def item_rows(store: Store) -> Iterator[dict[str, Any]]:
+    """Items as flat rows; tokens as in `Usage`."""
+    for cell in store.cells():
+        for item in store.items(cell):
+            usage = item.usage.as_dict()
+            yield {
+                "method": cell.method,
+                "model": cell.model,
+                "task": cell.task,
+                "repeat": cell.repeat,
+                "problem": item.problem,
+                "answer": item.answer,
+                "correct": item.correct,
+                "stopped_by": item.stopped_by,
+                "error": item.error,
+                **{name: v for name, v in usage.items() if name not in ("by", "units")},
+                "seconds": item.seconds,
+                "units": dumps(usage["units"]).decode(),
+                "by_role": dumps(usage["by"]).decode(),
+                "extra": dumps(item.extra).decode(),
+            }
+
+
+def trace_rows(store: Store) -> Iterator[dict[str, Any]]:
+    """Kept traces as flat rows, with what they were drawn for."""
+    for cell in store.cells():
+        for problem, trace in store.traces(cell):
+            yield {
+                "method": cell.method,
+                "model": cell.model,
+                "task": cell.task,
+                "repeat": cell.repeat,
+                "problem": problem,
+                "role": trace.role,
+                "prompt": trace.prompt_key,
+                "draw": trace.draw,
+                "finish": trace.finish,
+                "tokens": trace.tokens,
+                "prompt_tokens": trace.prompt_tokens,
+                "mean_logprob": trace.average_logprob,
+                "reward": trace.reward,
+                "answer": trace.answer,
+                "text": trace.text,
+                "logprobs": None if trace.logprobs is None else trace.logprobs.tolist(),
+                "conf": None if trace.conf is None else trace.conf.tolist(),
+                "ends": None if trace.ends is None else list(trace.ends),
+                "error": None if trace.error is None else str(trace.error),
+            }
+
+
+def _jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    with path.open("wb") as file:
+        for row in rows:
+            file.write(dumps(row) + b"\n")
+            count += 1
+    return count
+
+
+def _parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ModuleNotFoundError:
+        raise UsageError(
+            "Parquet needs pyarrow", fix="pip install 'ttscale[parquet]', or export to .jsonl"
+        ) from None
+    rows = iter(rows)
+    batch = list(islice(rows, _BATCH))
+    if not batch:
+        raise UsageError("there is nothing to export", fix="check that the run kept what you want")
+    count = 0
+    schema = pa.schema([(name, _arrow_type(pa, name)) for name in batch[0]])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch:
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+            count += len(batch)
+            batch = list(islice(rows, _BATCH))
+    return count
+
+
+_TEXTS = {
+    "method", "model", "task", "problem", "answer", "stopped_by", "error", "units", "by_role",
+    "extra", "role", "prompt", "finish", "text",
+}  # fmt: skip
+_NUMBERS = {"seconds", "cost", "mean_logprob", "reward"}
+
+
+def _arrow_type(pa: Any, name: str) -> Any:
+    """Declared, not guessed: the first rows may hold nothing but None."""
+    if name in _TEXTS:
+        return pa.string()
+    if name in _NUMBERS:
+        return pa.float64()
+    if name == "correct":
+        return pa.bool_()
+    if name in ("logprobs", "conf"):
+        return pa.list_(pa.float32())
+    if name == "ends":
+        return pa.list_(pa.int32())
+    return pa.int64()

@@ -1,0 +1,73 @@
+"""The draws of a cell on their way into the store, and back after an interruption.
+
+A draw is known by what it asks (problem, role, prompt), its ordinal and its settings. Draws that
+came to an end of their own are served again; those that were cancelled, failed or ended by a budget
+are drawn anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core import Call, Sampling, StoreError, Trace
+from . import codec
+from .store import Cell, Store
+
+_FINISHED = ("stop", "length", "refused")
+
+
+class StoreJournal:
+    """A `ttscale.core.Journal` of one cell.
+
+    `record` is called while a flight lands, where an exception would leave the method waiting for
+    ever: a store that cannot be written is reported through `failed` instead.
+    """
+
+    def __init__(self, store: Store, cell: Cell, failed: Callable[[StoreError], None]) -> None:
+        self._store, self._cell, self._failed = store, cell, failed
+        self._digests: dict[Sampling, str] = {}
+        self.served_problems: set[str] = set()
+        found = store.query(
+            "SELECT DISTINCT problem FROM traces WHERE cell = ? AND problem NOT IN "
+            "(SELECT problem FROM items WHERE cell = ? AND error IS NULL)",
+            cell.id,
+            cell.id,
+        )
+        self._unfinished = {problem for (problem,) in found}
+
+    def served(self, call: Call) -> Trace | None:
+        """The finished trace of this very draw, if the interrupted run recorded it."""
+        if call.problem.id not in self._unfinished:
+            return None
+        found = next(
+            self._store.query(
+                "SELECT finish, body FROM traces WHERE cell = ? AND problem = ? AND role = ? "
+                "AND prompt = ? AND draw = ? AND sampling = ?",
+                self._cell.id, call.problem.id, call.role, call.prompt.key, call.draw,
+                self._digest(call.sampling),
+            ),
+            None,
+        )  # fmt: skip
+        if found is None:
+            return None
+        finish, body = found
+        # a rule cuts at the same token again; a method that cut by itself may want to go on
+        if finish not in _FINISHED and not (finish == "cut" and call.rule is not None):
+            return None
+        self.served_problems.add(call.problem.id)
+        return codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+
+    def record(self, call: Call, trace: Trace) -> None:
+        """Keep a landed trace."""
+        try:
+            self._store.add_trace(
+                self._cell, call.problem.id, self._digest(call.sampling), trace
+            )
+        except StoreError as error:
+            self._failed(error)
+
+    def _digest(self, sampling: Sampling) -> str:
+        known = self._digests.get(sampling)
+        if known is None:
+            known = self._digests[sampling] = codec.sampling_digest(sampling)
+        return known

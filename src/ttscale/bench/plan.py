@@ -1,0 +1,215 @@
+"""What a bench run is asked for, and the grid of cells that follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+from ..core import Budget, RecordError, Sampling, UsageError
+from ..engines.replay import Replay
+from ..engines.spec import Catalogue, ModelSource, open_model
+from ..methods.registry import Configured, parse
+from .tasks import Task, load_task
+
+Keep = Literal["auto", "all", "none"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The request, ready for JSON: what `resume` needs to go on.
+
+    Attributes:
+        methods, models, tasks: specifications, as written. Recordings bring their own tasks.
+        n: questions per task at most.
+        repeats: "auto" repeats a method on a recording until every draw is used, and runs it once
+            on a live model.
+        budget: limits per question. A method that takes a set gets the tokens, samples, money and
+            units of all its questions together.
+        sampling: settings asked for explicitly; they override a method's taste.
+        defaults: settings used where nobody asks for anything.
+        roles: role -> model specification.
+        concurrency: questions in flight.
+        keep_traces: "auto" keeps those of live models.
+    """
+
+    methods: tuple[str, ...]
+    models: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    n: int | None = None
+    repeats: int | Literal["auto"] = "auto"
+    budget: Mapping[str, Any] = field(default_factory=dict)
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 16
+    seed: int = 0
+    keep_traces: Keep = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("methods", "models"):
+            if not getattr(self, name):
+                raise UsageError(f"no {name[:-1]} to compare", fix=f"give --{name[:-1]}")
+        for name in ("n", "repeats", "concurrency"):
+            value = getattr(self, name)
+            if isinstance(value, int) and value < 1:
+                raise UsageError(f"{name}={value} is not positive", fix="give at least 1")
+        Budget.of(dict(self.budget))
+        Sampling.of(self.sampling)
+        Sampling.of(self.defaults)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """The inverse of `as_dict`, after a passage through JSON."""
+        known = {f.name for f in fields(cls)}
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+        return cls(**given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One cell of the grid: a method on a model's task, in one repeat.
+
+    Attributes:
+        engine: overrides for the model's `make`, such as the recorded draws to skip.
+        seed: of the run; the same for all methods, so that equal asks get equal draws.
+    """
+
+    method: Configured
+    model: ModelSource
+    task: Task
+    repeat: int
+    seed: int
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The field that scales the method's compute, and its value."""
+        knob = self.method.method.card.knob
+        return {knob: getattr(self.method.cfg, knob)} if knob else {}
+
+
+def grid(plan: Plan, catalogue: Catalogue | None = None) -> list[Planned]:
+    """All cells of a plan, model by model.
+
+    Raises:
+        UsageError: for anything the plan names that cannot be had; nothing has been spent then.
+    """
+    chosen = [parse(spec) for spec in plan.methods]
+    models = [source for spec in plan.models for source in open_model(spec, catalogue)]
+    return arrange(
+        chosen, [(m, tasks_of(m, plan)) for m in models], repeats=plan.repeats, seed=plan.seed
+    )
+
+
+def tasks_of(source: ModelSource, plan: Plan) -> list[Task]:
+    """The tasks a model is run on: those asked for, or those its recording holds."""
+    own = {pool.task: pool.problems[: plan.n] for pool in source.pools}
+    if plan.tasks and own:
+        held = [
+            Task(spec, own[spec]) if spec in own else load_task(spec, n=plan.n, seed=plan.seed)
+            for spec in plan.tasks
+        ]
+        # a file with several tasks expands to a source for each: they meet their own task only
+        return [task for task in held if task.name in own or _recorded(source, task)]
+    if own:
+        return [Task(name, problems) for name, problems in own.items()]
+    if not plan.tasks:
+        raise UsageError(
+            f"model {source.name!r} brings no questions", fix="give --task, see ttscale bench --help"
+        )
+    return [load_task(spec, n=plan.n, seed=plan.seed) for spec in plan.tasks]
+
+
+def _recorded(source: ModelSource, task: Task) -> bool:
+    return any(
+        pool.find(problem, "main", problem.prompt)
+        for pool in source.pools
+        for problem in task.problems
+    )
+
+
+def arrange(
+    methods: Sequence[Configured],
+    models: Iterable[tuple[ModelSource, Sequence[Task]]],
+    *,
+    repeats: int | Literal["auto"] = "auto",
+    seed: int = 0,
+) -> list[Planned]:
+    """The grid of given methods, models and tasks.
+
+    Raises:
+        UsageError: if a method or a model with its task is named twice, or nothing is left to run.
+        RecordError: if a task has no questions, or two with the same id.
+    """
+    labels = [m.label for m in methods]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None:
+        raise UsageError(f"method {twice} is given twice", fix="name it once")
+    planned: list[Planned] = []
+    seen: set[tuple[str, str]] = set()
+    for source, tasks in models:
+        for task in tasks:
+            _check(task)
+            if (source.name, task.name) in seen:
+                raise UsageError(
+                    f"model {source.name!r} meets task {task.name!r} twice",
+                    fix="give one of them an alias of its own in the config",
+                )
+            seen.add((source.name, task.name))
+            for method in methods:
+                planned += _repeated(method, source, task, repeats, seed)
+    if not planned:
+        raise UsageError("no recorded question belongs to the tasks asked for", fix="drop --task")
+    return planned
+
+
+def _check(task: Task) -> None:
+    if not task.problems:
+        raise RecordError(f"task {task.name!r} has no questions", fix="check its file and filters")
+    if len({p.id for p in task.problems}) < len(task.problems):
+        raise RecordError(f"task {task.name!r} has questions with equal ids", fix="number them")
+
+
+def _repeated(
+    method: Configured, source: ModelSource, task: Task, repeats: int | Literal["auto"], seed: int
+) -> list[Planned]:
+    """A method's repeats: on a recording they use disjoint draws as long as there are enough; more
+    repeats than that draw from the whole recording, shuffled anew each time."""
+
+    def one(repeat: int, **engine: Any) -> Planned:
+        return Planned(
+            method=method, model=source, task=task, repeat=repeat, engine=engine,
+            seed=_seed(seed, repeat),
+        )  # fmt: skip
+
+    engine = source.make() if source.pools else None
+    if not isinstance(engine, Replay) or engine.resample:
+        return [one(r) for r in range(1 if repeats == "auto" else repeats)]
+    problems, skipped = task.problems, engine.skip
+    pool = engine.pool
+    there = min(len(pool.find(p, "main", p.prompt)) for p in problems) - skipped
+    used = draws_used(method, there)
+    disjoint = max(1, there // used)
+    wanted = disjoint if repeats == "auto" else repeats
+    if wanted > disjoint:
+        return [one(r, order="shuffled") for r in range(wanted)]
+    return [one(r, skip=skipped + r * used) for r in range(wanted)]
+
+
+def draws_used(method: Configured, there: int) -> int:
+    """Recorded draws per question that one run of a method may use: its bound; 1 if nothing scales
+    it; all there are if it has no bound."""
+    card = method.method.card
+    bound = method.method.draws(method.cfg) if card.draws else None
+    if bound is None:
+        bound = there if card.knob else 1
+    return max(1, bound)
+
+
+def _seed(seed: int, repeat: int) -> int:
+    # far apart, so that repeats of neighbouring seeds share no draws
+    return seed + repeat * 1_000_003

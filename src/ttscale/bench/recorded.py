@@ -1,0 +1,137 @@
+"""A store as a replay pool: any run can be replayed by any method that asks what it asked.
+
+One pool per model and task. Runs of several methods share draws: the same draw recorded by two of
+them (same repeat and ordinal) is in the pool once, in its longest form. Where one ask was made with
+several settings (a greedy draw beside sampled ones), the settings most draws share are in the pool.
+Traces stopped early stay as they ended, so that whoever asks for more is told it was never drawn.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ..answers import rule_for
+from ..core import AnswerRule, Trace
+from ..engines.pool import Pool
+from . import codec
+from .store import Store
+
+Key = tuple[str, str, str]  # problem id, role, prompt key
+_WHOLE = ("stop", "length", "refused")
+_HELD = 256  # asks whose traces stay in memory
+
+
+def pools_from_store(
+    path: str | Path, rule: Callable[..., AnswerRule] = rule_for
+) -> list[Pool]:
+    """The recordings in a store, one per model and task that has kept traces.
+
+    Args:
+        rule: finds an answer rule by name and settings.
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    store = Store.open(path)
+    try:
+        pools = []
+        for number, model, task in list(
+            store.query(
+                "SELECT DISTINCT tasks.id, model, name FROM cells JOIN tasks ON tasks.id = task "
+                "WHERE EXISTS (SELECT 1 FROM traces WHERE cell = cells.id) ORDER BY cells.id"
+            )
+        ):
+            bodies = store.query(
+                "SELECT body FROM problems WHERE task = ? ORDER BY position", number
+            )
+            problems = [codec.unpack_problem(body, rule) for (body,) in bodies]
+            draws = StoredDraws(store, _index(store, number, model))
+            kept = {problem for problem, _, _ in draws}
+            pools.append(
+                Pool(
+                    model,
+                    task,
+                    [p for p in problems if p.id in kept],
+                    draws,
+                    str(path),
+                    _capabilities(draws),
+                )
+            )
+    except BaseException:
+        store.close()
+        raise
+    if not pools:
+        store.close()
+    return pools
+
+
+class StoredDraws(Mapping[Key, "list[Trace]"]):
+    """Ask -> its traces in drawn order, read when they are looked up: texts stay on disk."""
+
+    def __init__(self, store: Store, rows: Mapping[Key, np.ndarray]) -> None:
+        self._store, self._rows = store, rows
+        self._held: OrderedDict[Key, list[Trace]] = OrderedDict()
+        weakref.finalize(self, store.close)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._rows)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __getitem__(self, key: Key) -> list[Trace]:
+        held = self._held.get(key)
+        if held is None:
+            rows = self._rows[key]
+            held = self._held[key] = [self._read(int(row), key) for row in rows]
+            if len(self._held) > _HELD:
+                self._held.popitem(last=False)
+        return held
+
+    def _read(self, row: int, key: Key) -> Trace:
+        body, draw = next(self._store.query("SELECT body, draw FROM traces WHERE id = ?", row))
+        return codec.unpack(body, role=key[1], prompt_key=key[2], draw=draw)
+
+
+def _index(store: Store, task: int, model: str) -> dict[Key, np.ndarray]:
+    """Which rows answer which ask, in the order of repeat and ordinal."""
+    found = store.query(
+        "SELECT traces.id, problem, role, prompt, sampling, finish, tokens, "
+        "CASE WHEN recorded THEN 0 ELSE repeat END, CASE WHEN recorded THEN skip ELSE 0 END + draw "
+        "FROM traces JOIN cells ON cells.id = cell WHERE task = ? AND model = ? "
+        "AND finish != 'error' ORDER BY traces.id",
+        task,
+        model,
+    )
+    best: dict[Key, dict[tuple[str, int, int], tuple[tuple[bool, int], int]]] = {}
+    for row, problem, role, prompt, sampling, finish, tokens, repeat, draw in found:
+        draws = best.setdefault((problem, role, prompt), {})
+        identity, worth = (sampling, repeat, draw), (finish in _WHOLE, tokens)
+        if identity not in draws or worth > draws[identity][0]:
+            draws[identity] = (worth, row)
+    return {key: _rows(draws) for key, draws in best.items()}
+
+
+def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, int], int]]) -> np.ndarray:
+    (most, _), *_ = Counter(sampling for sampling, _, _ in draws).most_common(1)
+    chosen = sorted(identity for identity in draws if identity[0] == most)
+    return np.array([draws[identity][1] for identity in chosen], dtype=np.int64)
+
+
+def _capabilities(draws: StoredDraws) -> frozenset[str]:
+    """What the recording can serve, judged by its first ask."""
+    first = next(iter(draws.values()), [])
+    given = {"text"}
+    if first and all(t.logprobs is not None or t.conf is not None for t in first):
+        given.add("logprobs")
+    if first and all(t.reward is not None for t in first):
+        given.add("reward")
+    return frozenset(given)

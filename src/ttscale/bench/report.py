@@ -1,0 +1,240 @@
+"""What a bench run found: one row per method, model and task.
+
+Means are per answered item; items that failed for reasons of infrastructure are counted apart
+(`errors`, `error_tokens_total`) and are in no mean. What is not known is None, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..metrics.intervals import Difference, accuracy_interval, paired_difference
+from .store import Cell, Item, Store
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(slots=True, kw_only=True)
+class Row:
+    """A method on a model's task.
+
+    Attributes:
+        items: answered items: questions times repeats, failed ones left out.
+        accuracy_ci: 95% interval, clustered by question; see `metrics.intervals`.
+        abstentions: answered items without an answer; they count as not right.
+        completion_tokens_total: of all answered items.
+        sequential_tokens_mean: the longest chain of dependent tokens of an item.
+        useful_tokens_mean: generated tokens that were not cancelled, cut, spent judging or planning.
+        set_sequential_tokens, set_seconds: of the whole set, for a method that takes sets.
+        difference: accuracy minus that of the first method, on the same questions; None for the first.
+        stopped_by: rule that ended the method -> items.
+    """
+
+    method: str
+    model: str
+    task: str
+    items: int
+    questions: int
+    repeats: int
+    accuracy: float | None
+    accuracy_ci: tuple[float, float] | None
+    errors: int
+    abstentions: int
+    completion_tokens_total: int
+    completion_tokens_mean: float | None
+    sequential_tokens_mean: float | None
+    cancelled_tokens_mean: float | None
+    cut_tokens_mean: float | None
+    useful_tokens_mean: float | None
+    verifier_tokens_mean: float | None
+    planning_tokens_mean: float | None
+    estimated_tokens_mean: float | None
+    prompt_tokens_mean: float | None
+    seconds_mean: float | None
+    samples_mean: float | None
+    cost_mean: float | None
+    error_tokens_total: int
+    set_sequential_tokens: float | None
+    set_seconds: float | None
+    stopped_by: dict[str, int]
+    knobs: dict[str, Any]
+    difference: Difference | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row, ready for JSON."""
+        return asdict(self)
+
+
+_MEANS = (
+    "completion_tokens", "sequential_tokens", "cancelled_tokens", "cut_tokens", "useful_tokens",
+    "verifier_tokens", "planning_tokens", "estimated_tokens", "prompt_tokens", "samples", "cost",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Sums:
+    """Running sums of one row, so that a store of any size is read once and never held."""
+
+    cells: list[Cell] = field(default_factory=list)
+    items: int = 0
+    errors: int = 0
+    abstentions: int = 0
+    error_tokens: int = 0
+    seconds: float = 0.0
+    timed: int = 0
+    totals: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(_MEANS, 0))
+    grades: dict[str, tuple[int, int]] = field(default_factory=dict)  # question -> right, graded
+    stopped_by: dict[str, int] = field(default_factory=dict)
+
+    def add(self, item: Item) -> None:
+        usage = item.usage
+        if item.error is not None:
+            self.errors += 1
+            self.error_tokens += usage.completion_tokens
+            return
+        self.items += 1
+        self.abstentions += item.answer is None
+        right, graded = self.grades.get(item.problem, (0, 0))
+        known = item.correct is not None
+        self.grades[item.problem] = (right + bool(item.correct), graded + known)
+        self.stopped_by[item.stopped_by] = self.stopped_by.get(item.stopped_by, 0) + 1
+        if item.seconds is not None:
+            self.seconds += item.seconds
+            self.timed += 1
+        totals = self.totals
+        for name in _MEANS:
+            total, value = totals[name], getattr(usage, name)
+            totals[name] = None if total is None or value is None else total + value
+
+    def row(self) -> Row:
+        cell = self.cells[0]
+        right = sum(r for r, _ in self.grades.values())
+        graded = sum(n for _, n in self.grades.values())
+        means = {f"{name}_mean": self._mean(self.totals[name]) for name in _MEANS}
+        return Row(
+            method=cell.method, model=cell.model, task=cell.task,
+            items=self.items, questions=len(self.grades), repeats=len(self.cells),
+            accuracy=right / graded if graded else None,
+            accuracy_ci=accuracy_interval(self.grades),
+            errors=self.errors, abstentions=self.abstentions,
+            completion_tokens_total=int(self.totals["completion_tokens"] or 0),
+            seconds_mean=self.seconds / self.timed if self.timed else None,
+            error_tokens_total=self.error_tokens,
+            set_sequential_tokens=_mean_of(c.sequential_tokens for c in self.cells),
+            set_seconds=_mean_of(c.seconds for c in self.cells),
+            stopped_by=dict(sorted(self.stopped_by.items(), key=lambda kv: -kv[1])),
+            knobs=dict(cell.knobs),
+            **means,
+        )  # fmt: skip
+
+    def _mean(self, total: float | None) -> float | None:
+        return total / self.items if total is not None and self.items else None
+
+
+def _mean_of(values: Iterable[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
+
+
+def rows(store: Store) -> list[Row]:
+    """All rows of a store, in the order they were planned.
+
+    Raises:
+        StoreError: if the store cannot be read.
+    """
+    groups: dict[tuple[str, str, str], Sums] = {}
+    for cell in store.cells():
+        sums = groups.setdefault((cell.method, cell.model, cell.task), Sums())
+        sums.cells.append(cell)
+        for item in store.items(cell):
+            sums.add(item)
+    found: list[Row] = []
+    first: dict[tuple[str, str], Sums] = {}
+    for (_, model, task), sums in groups.items():
+        row = sums.row()
+        reference = first.setdefault((model, task), sums)
+        if reference is not sums:
+            row.difference = paired_difference(sums.grades, reference.grades)
+        found.append(row)
+    return found
+
+
+def sections(found: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
+    """(model, task) -> its rows: what can be compared with each other."""
+    parts: dict[tuple[str, str], list[Row]] = {}
+    for row in found:
+        parts.setdefault((row.model, row.task), []).append(row)
+    return parts
+
+
+# -- the table in the terminal
+
+
+def tables(found: Sequence[Row]) -> list[RenderableType]:
+    """One table per model and task."""
+    from rich.table import Table
+
+    made: list[RenderableType] = []
+    for (model, task), part in sections(found).items():
+        questions = max(row.questions for row in part)
+        table = Table(
+            title=f"{model} · {task} · {questions} questions", title_justify="left",
+            title_style="bold", header_style="bold", box=None, padding=(0, 2, 0, 0),
+        )  # fmt: skip
+        table.add_column("method")
+        for heading in (
+            "accuracy", "95% CI", f"vs {part[0].method}", "tokens", "sequential", "cancelled",
+            "samples", "seconds",
+        ):  # fmt: skip
+            table.add_column(heading, justify="right")
+        best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
+        notable = [name for name in ("errors", "abstentions") if any(getattr(r, name) for r in part)]
+        has_cost = any(r.cost_mean is not None for r in part)
+        for heading in (*(["cost"] if has_cost else []), *notable):
+            table.add_column(heading, justify="right")
+        for row in part:
+            is_best = best is not None and row.accuracy == best
+            cells = [
+                f"[bold green]{share(row.accuracy)}[/]" if is_best else share(row.accuracy),
+                interval(row.accuracy_ci),
+                difference(row.difference),
+                count(row.completion_tokens_mean),
+                count(row.sequential_tokens_mean),
+                count(row.cancelled_tokens_mean),
+                number(row.samples_mean, 2),
+                number(row.seconds_mean, 2),
+            ]
+            cells += [number(row.cost_mean, 6)] if has_cost else []
+            cells += [str(getattr(row, name) or "") for name in notable]
+            table.add_row(row.method.replace("[", "\\["), *cells)
+        made.append(table)
+    return made
+
+
+def share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def interval(ci: tuple[float, float] | None) -> str:
+    return "–" if ci is None else f"{ci[0]:.3f} – {ci[1]:.3f}"
+
+
+def difference(gap: Difference | None) -> str:
+    """The difference, with a star where its interval leaves out zero."""
+    if gap is None:
+        return "–"
+    clear = "*" if gap.low > 0 or gap.high < 0 else " "
+    return f"{gap.value:+.3f}{clear}"
+
+
+def count(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+
+
+def number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,378 @@
+"""Runs a grid of cells into a store, and goes on where an interrupted run stopped.
+
+Models run one after the other, each with all its cells and with `concurrency` questions in flight. A
+finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of wall
+time. Infrastructure errors become items with an error: they are no wrong answers, and a resumed run
+tries them again. Errors that would meet every question end the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+from ..core import (
+    Budget,
+    Engine,
+    EngineError,
+    Outcome,
+    Price,
+    Problem,
+    Run,
+    Sampling,
+    StoreError,
+    TTScaleError,
+    Unreachable,
+    Usage,
+    execute,
+)
+from ..core.scope import Scope
+from ..engines.spec import ModelSource
+from .journal import StoreJournal
+from .plan import Keep, Planned
+from .store import Cell, Item, Store
+
+GROUP_SECONDS = 0.2
+GIVE_UP = 8  # questions in a row that found no server, beyond those in flight
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. `right` of `graded` answers are right; tokens and seconds are of this
+    process, the rest counts what an interrupted run had done before."""
+
+    total: int
+    done: int = 0
+    errors: int = 0
+    graded: int = 0
+    right: int = 0
+    tokens: int = 0
+    began: float = 0.0
+    label: str = ""
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.right / self.graded if self.graded else None
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(time.monotonic() - self.began, 1e-9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is equal for all cells.
+
+    Attributes:
+        budget: per question; see `Plan`.
+        request: sampling settings asked for explicitly.
+        defaults: used where neither user, method nor model asks for anything.
+        roles: role -> model.
+    """
+
+    budget: Budget | None = None
+    request: Sampling = Sampling()
+    defaults: Sampling = Sampling()
+    roles: Mapping[str, ModelSource] | None = None
+    concurrency: int = 16
+    keep_traces: Keep = "auto"
+
+
+@dataclass(slots=True)
+class Open:
+    """A cell being run."""
+
+    planned: Planned
+    cell: Cell
+    run: Run
+    journal: StoreJournal | None
+    todo: list[Problem]
+    keep: bool
+
+    @property
+    def is_set(self) -> bool:
+        return self.planned.method.method.card.scope == "set"
+
+
+def run_bench(
+    store: Store,
+    planned: Sequence[Planned],
+    settings: Settings | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Progress:
+    """Answer what is not answered yet; blocks until all is done.
+
+    Raises:
+        StoreError: if the store cannot be written; what was finished is kept.
+        EngineError, UsageError: if every further question would fail alike.
+        KeyboardInterrupt: on Ctrl-C, after everything that is finished has been written.
+    """
+    runner = _Runner(store, settings or Settings(), on_progress)
+    try:
+        return runner.run(planned)
+    finally:
+        store.commit()
+
+
+class _Runner:
+    def __init__(
+        self, store: Store, settings: Settings, on_progress: Callable[[Progress], None] | None
+    ) -> None:
+        self.store, self.settings = store, settings
+        self.on_progress = on_progress
+        self.progress = Progress(0)
+        self._told = 0.0
+        self._lost = 0  # questions in a row that found no server
+        self._stopped: asyncio.Future[None] | None = None
+
+    def run(self, planned: Sequence[Planned]) -> Progress:
+        columns = [
+            list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))
+        ]
+        cells = [list(zip(column, self._register(column), strict=True)) for column in columns]
+        self._count(planned)
+        for column in cells:
+            self._column(column)
+        self._tell(force=True)
+        return self.progress
+
+    def _register(self, column: Sequence[Planned]) -> list[Cell]:
+        """The store's cells of one model and task."""
+        task = self.store.add_task(column[0].task.name, column[0].task.problems)
+        return [
+            self.store.add_cell(
+                Cell(
+                    id=0, method=p.method.label, model=p.model.name, task=p.task.name,
+                    repeat=p.repeat, skip=p.engine.get("skip", 0), recorded=bool(p.model.pools), knobs=p.knobs,
+                ),
+                task,
+            )
+            for p in column
+        ]  # fmt: skip
+
+    def _count(self, planned: Sequence[Planned]) -> None:
+        done, graded, right = next(
+            self.store.query(
+                "SELECT count(*), count(correct), coalesce(sum(correct), 0) FROM items "
+                "WHERE error IS NULL"
+            )
+        )
+        self.progress = Progress(
+            sum(len(p.task.problems) for p in planned), done, 0, graded, right,
+            began=time.monotonic(),
+        )  # fmt: skip
+        self._tell(force=True)
+
+    # -- one model
+
+    def _column(self, column: Sequence[tuple[Planned, Cell]]) -> None:
+        """Run all cells of a model on a task, on engines opened once."""
+        left = []
+        for planned, cell in column:
+            done = self.store.done(cell)
+            todo = [p for p in planned.task.problems if p.id not in done]
+            if todo and planned.method.method.card.scope == "set":
+                self.progress.done -= len(done)  # a set is answered as a whole
+            if todo:
+                left.append((planned, cell, todo))
+        if not left:
+            return
+        source = column[0][0].model
+        roles = {name: model.make() for name, model in (self.settings.roles or {}).items()}
+        # a recording is an engine per repeat; a live model is loaded once
+        shared = None if source.pools else source.make()
+        host = Run({"main": shared or source.make(), **roles})
+        self.store.group_seconds = GROUP_SECONDS if _all_recorded(host) else 0.0
+        cells = [self._open(*entry, shared, roles, host) for entry in left]
+        execute(host, lambda: self._all(cells))
+        self.store.commit()
+
+    def _open(
+        self,
+        planned: Planned,
+        cell: Cell,
+        todo: list[Problem],
+        shared: Engine | None,
+        roles: Mapping[str, Engine],
+        host: Run,
+    ) -> Open:
+        settings, source = self.settings, planned.model
+        recorded = _all_recorded(host)
+        keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
+        # recorded draws that are not kept need no journal: making them again costs nothing
+        journal = StoreJournal(self.store, cell, self._fail) if keep or not recorded else None
+        prices: dict[str, Price | None] = {"main": source.price}
+        prices |= {name: model.price for name, model in (settings.roles or {}).items()}
+        run = Run(
+            {"main": shared or source.make(**planned.engine), **roles},
+            seed=planned.seed,
+            request=settings.request,
+            defaults=source.sampling.over(settings.defaults),
+            prices={name: price for name, price in prices.items() if price is not None},
+            journal=journal,
+        )
+        return Open(planned, cell, run, journal, todo, keep)
+
+    async def _all(self, cells: Sequence[Open]) -> None:
+        """Workers share one list of jobs; the first failure stops them all."""
+        for cell in cells:
+            cell.run.check(cell.planned.method.method, cell.planned.method.cfg)
+        loop = asyncio.get_running_loop()
+        self._stopped = loop.create_future()
+        jobs = self._jobs(cells)
+        # in pure token time nothing waits for anything real: one at a time is fastest
+        width = 1 if self.store.group_seconds else self.settings.concurrency
+
+        async def work() -> None:
+            for job in jobs:
+                await job()
+
+        workers = [loop.create_task(work(), name=f"worker {i}") for i in range(width)]
+        pending: set[asyncio.Future[None]] = set(workers)
+        try:
+            while pending:
+                done, pending = await asyncio.wait(
+                    {*pending, self._stopped}, return_when=asyncio.FIRST_COMPLETED
+                )
+                pending.discard(self._stopped)
+                for finished in done:
+                    finished.result()
+        finally:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            self._stopped.cancel()
+
+    def _jobs(self, cells: Sequence[Open]) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
+        for cell in cells:
+            if cell.is_set:
+                yield lambda cell=cell: self._set(cell)  # type: ignore[misc]
+            else:
+                for problem in cell.todo:
+                    yield lambda cell=cell, problem=problem: self._item(cell, problem)  # type: ignore[misc]
+
+    def _fail(self, error: StoreError) -> None:
+        """Stop the run: called where an exception could not travel."""
+        if self._stopped is not None and not self._stopped.done():
+            self._stopped.set_exception(error)
+
+    # -- one question, or one set of them
+
+    async def _item(self, open_: Open, problem: Problem) -> None:
+        method = open_.planned.method
+        scope = Scope(None, problem=problem, budget=self.settings.budget)
+        error: Exception | None
+        try:
+            outcome = await open_.run.solve(method.method, method.cfg, problem, scope)
+            item, error = Item.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
+        except Exception as raised:
+            item, error = _failed(problem, _kept(raised), scope.usage), raised
+        self._finish(open_, [item])
+        self._reached(error)
+
+    async def _set(self, open_: Open) -> None:
+        """All questions of the task at once; what is finished of their draws is served again."""
+        method, problems = open_.planned.method, open_.planned.task.problems
+        whole: tuple[float | None, int] | None = None
+        began = open_.run.loop.time()
+        try:
+            outcomes = await open_.run.answer_set(
+                method.method, method.cfg, problems, budget=self._set_budget(len(problems))
+            )
+            timed = all(_timed(open_, p) for p in problems)
+            elapsed = open_.run.loop.time() - began
+            if open_.run.token_time:
+                elapsed /= open_.run.ticks_per_second
+            items = [Item.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
+            whole = (elapsed if timed else None, _chain(outcomes))
+        except Exception as error:
+            kept = _kept(error)
+            items = [_failed(problem, kept, Usage()) for problem in problems]
+        self._finish(open_, items, whole)
+
+    def _set_budget(self, questions: int) -> Budget | None:
+        budget = self.settings.budget
+        if budget is None:
+            return None
+        amounts = {
+            name: value * questions
+            for name in ("tokens", "samples", "cost")
+            if (value := getattr(budget, name)) is not None
+        }
+        units = {unit: amount * questions for unit, amount in budget.units.items()}
+        return replace(budget, **amounts, units=units)
+
+    def _reached(self, error: Exception | None) -> None:
+        """Give up when question after question finds no server."""
+        if not isinstance(error, Unreachable):
+            self._lost = 0
+            return
+        self._lost += 1
+        if self._lost >= GIVE_UP + self.settings.concurrency:
+            self._lost = 0
+            raise Unreachable(
+                f"{self.settings.concurrency + GIVE_UP} questions in a row found no server "
+                f"({error.fact})",
+                fix=f"start it again, then: ttscale bench resume {self.store.path}",
+            )
+
+    def _finish(
+        self, open_: Open, items: list[Item], whole: tuple[float | None, int] | None = None
+    ) -> None:
+        self.store.finish(open_.cell, items, keep_traces=open_.keep, whole=whole)
+        progress = self.progress
+        progress.label = f"{open_.cell.method} · {open_.cell.model} · {open_.cell.task}"
+        for item in items:
+            progress.done += 1
+            progress.errors += item.error is not None
+            progress.graded += item.correct is not None
+            progress.right += bool(item.correct)
+            progress.tokens += item.usage.completion_tokens
+        self._tell()
+
+    def _tell(self, *, force: bool = False) -> None:
+        if self.on_progress is None:
+            return
+        now = time.monotonic()
+        if force or now - self._told >= 0.1:
+            self._told = now
+            self.on_progress(self.progress)
+
+
+def _all_recorded(run: Run) -> bool:
+    """Whether nothing a run does takes real time."""
+    return all(engine.time == "tokens" for engine in run.engines.values())
+
+
+def _timed(open_: Open, problem: Problem) -> bool:
+    """Whether an item's seconds are its own: draws served from the journal take no real time."""
+    served = open_.journal is not None and problem.id in open_.journal.served_problems
+    return not served or open_.run.token_time
+
+
+def _kept(error: Exception) -> str:
+    """What an item says about its failure; an error that would meet every item is raised."""
+    if isinstance(error, TTScaleError):
+        if not isinstance(error, EngineError) or error.fatal:
+            raise error
+        return f"{type(error).__name__}: {error}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+
+
+def _failed(problem: Problem, error: str, usage: Usage) -> Item:
+    return Item(
+        problem=problem.id, answer=None, correct=None, stopped_by="error", usage=usage,
+        seconds=None, error=error,
+    )  # fmt: skip
+
+
+def _chain(outcomes: Sequence[Outcome]) -> int:
+    """The longest chain of dependent tokens of a set: draws nobody waited for are not in it."""
+    chains = (t.chain for o in outcomes for t in o.traces if t.finish != "cancelled")
+    return max(chains, default=0)

@@ -1,0 +1,377 @@
+"""A bench run on disk: what was planned, answered and drawn.
+
+Every finished item is one commit. Runs in token time may group commits (`group_seconds`): a kill
+then costs at most that much wall time of replayed items, which cost nothing to make again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from ..core import Outcome, Problem, StoreError, Tally, Trace, Usage
+from . import codec, schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One method on one model, task and repeat, as it stands in a store.
+
+    Attributes:
+        skip: recorded draws per question passed over; with the ordinal it names the recorded row.
+        recorded: whether the draws come from a recording.
+        knobs: the method's config field that scales compute, and its value, if it has one.
+        seconds, sequential_tokens: of the whole set, for a method that takes sets.
+    """
+
+    id: int
+    method: str
+    model: str
+    task: str
+    repeat: int
+    skip: int = 0
+    recorded: bool = False
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    sequential_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One answered question.
+
+    Attributes:
+        correct: None if there is nothing to compare with, or the item failed.
+        seconds: None if it is not known, as for an item finished after an interruption.
+        winner: (role, prompt key, ordinal) of the draw that speaks for the answer.
+        error: why there is no outcome; such an item is no wrong answer, and is tried again.
+    """
+
+    problem: str
+    answer: str | None
+    correct: bool | None
+    stopped_by: str
+    usage: Usage
+    seconds: float | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    winner: tuple[str, str, int] | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Item:
+        """What is kept of an outcome."""
+        error, winner = outcome.error, outcome.winner
+        return cls(
+            problem=problem.id,
+            answer=outcome.answer,
+            correct=None if error is not None else problem.correct(outcome.answer),
+            stopped_by=outcome.stopped_by,
+            usage=outcome.usage,
+            seconds=outcome.usage.seconds if timed else None,
+            extra=outcome.extra,
+            winner=None if winner is None else (winner.role, winner.prompt_key, winner.draw),
+            error=None if error is None else f"{type(error).__name__}: {error}",
+        )
+
+
+class Store:
+    """One bench run in one file. Use `create` or `open`; `close` when done."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path, self._db = path, connection
+        self.group_seconds = 0.0
+        self._committed = time.monotonic()
+        self._writer: sqlite3.Connection | None = None
+
+    @classmethod
+    def create(cls, path: str | Path, plan: Mapping[str, Any]) -> Store:
+        """A new store for a plan (ready for JSON).
+
+        Raises:
+            StoreError: if the file exists or cannot be written.
+        """
+        path = Path(path)
+        store = cls(path, schema.create(path))
+        try:
+            store._claim()
+            with store.transaction() as db:
+                db.execute("INSERT INTO meta VALUES ('plan', ?)", (codec.dumps(plan).decode(),))
+            store.commit()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def open(cls, path: str | Path, *, write: bool = False) -> Store:
+        """An existing store; with `write`, for this process alone.
+
+        Raises:
+            StoreError: if it is missing, corrupt, of another version, or written by another process.
+        """
+        path = Path(path)
+        store = cls(path, schema.connect(path, write=write))
+        if write:
+            try:
+                store._claim()
+            except BaseException:
+                store.close()
+                raise
+        return store
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Commit and close. On a full disk what cannot be committed is given up silently: whoever
+        wrote it has been told already."""
+        with contextlib.suppress(StoreError):
+            self.commit()
+        self._db.close()
+        if self._writer is not None:
+            self._lock_file.unlink(missing_ok=True)
+            self._writer.close()
+            self._writer = None
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path.with_name(self.path.name + ".lock")
+
+    def _claim(self) -> None:
+        """Be the only writer. A lock of the operating system, through a database of its own, goes
+        away with the process, however it ends, and leaves readers alone."""
+        with schema.translated(self.path):
+            self._writer = sqlite3.connect(self._lock_file, isolation_level=None, timeout=0)
+            try:
+                self._writer.execute("BEGIN EXCLUSIVE")
+            except sqlite3.Error:
+                self._writer.close()
+                self._writer = None
+                raise
+
+    # -- transactions
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write something whole or not at all. A failure takes back what is not committed."""
+        with schema.translated(self.path):
+            try:
+                if not self._db.in_transaction:
+                    self._db.execute("BEGIN IMMEDIATE")
+                yield self._db
+                if time.monotonic() - self._committed >= self.group_seconds:
+                    self._commit()
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def commit(self) -> None:
+        """Commit what is grouped."""
+        with schema.translated(self.path):
+            try:
+                self._commit()
+            except sqlite3.Error:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _commit(self) -> None:
+        if self._db.in_transaction:
+            self._db.execute("COMMIT")
+        self._committed = time.monotonic()
+
+    def query(self, sql: str, *args: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a query, streamed."""
+        with schema.translated(self.path):
+            yield from self._db.execute(sql, args)
+
+    # -- the plan and the grid
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """What was asked for."""
+        found = next(self.query("SELECT value FROM meta WHERE key = 'plan'"), None)
+        if found is None:
+            raise StoreError(f"{self.path} holds no plan", fix="run the bench again")
+        return orjson.loads(found[0])  # type: ignore[no-any-return]
+
+    def add_task(self, name: str, problems: Sequence[Problem]) -> int:
+        """The number of a question set, which is stored if it is new."""
+        digest = codec.questions_digest(problems)
+        with self.transaction() as db:
+            found = db.execute(
+                "SELECT id FROM tasks WHERE name = ? AND digest = ?", (name, digest)
+            ).fetchone()
+            if found is not None:
+                return int(found[0])
+            task = db.execute("INSERT INTO tasks (name, digest) VALUES (?, ?)", (name, digest))
+            number = int(task.lastrowid or 0)
+            db.executemany(
+                "INSERT INTO problems VALUES (?, ?, ?, ?)",
+                ((number, i, p.id, codec.pack_problem(p)) for i, p in enumerate(problems)),
+            )
+        return number
+
+    def add_cell(self, cell: Cell, task: int) -> Cell:
+        """The cell with its number; it is stored if it is new.
+
+        Raises:
+            StoreError: if the questions of its task are not those the run began with.
+        """
+        with self.transaction() as db:
+            found = db.execute(
+                "SELECT cells.id, task FROM cells JOIN tasks ON tasks.id = task "
+                "WHERE method = ? AND model = ? AND name = ? AND repeat = ?",
+                (cell.method, cell.model, cell.task, cell.repeat),
+            ).fetchone()
+            if found is None:
+                row = db.execute(
+                    "INSERT INTO cells (method, model, task, repeat, skip, recorded, knobs) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        cell.method, cell.model, task, cell.repeat, cell.skip, cell.recorded,
+                        codec.dumps(cell.knobs).decode(),
+                    ),
+                )  # fmt: skip
+                found = (row.lastrowid, task)
+        if found[1] != task:
+            raise StoreError(
+                f"the questions of task {cell.task!r} are not those {self.path} began with",
+                fix="restore the task's file, or start a new run",
+            )
+        return Cell(
+            id=int(found[0]), method=cell.method, model=cell.model, task=cell.task,
+            repeat=cell.repeat, skip=cell.skip, recorded=cell.recorded, knobs=cell.knobs,
+        )  # fmt: skip
+
+    def cells(self) -> list[Cell]:
+        """All cells, in the order they were planned."""
+        return [
+            Cell(
+                id=number, method=method, model=model, task=task, repeat=repeat, skip=skip,
+                recorded=bool(recorded), knobs=orjson.loads(knobs), seconds=seconds,
+                sequential_tokens=chain,
+            )
+            for number, method, model, task, repeat, skip, recorded, knobs, seconds, chain in
+            self.query(
+                "SELECT cells.id, method, model, name, repeat, skip, recorded, knobs, seconds, "
+                "sequential_tokens FROM cells JOIN tasks ON tasks.id = task ORDER BY cells.id"
+            )
+        ]  # fmt: skip
+
+    # -- items
+
+    def done(self, cell: Cell) -> set[str]:
+        """Questions that are answered; those that failed are not."""
+        sql = "SELECT problem FROM items WHERE cell = ? AND error IS NULL"
+        return {problem for (problem,) in self.query(sql, cell.id)}
+
+    def finish(
+        self,
+        cell: Cell,
+        items: Sequence[Item],
+        *,
+        keep_traces: bool = True,
+        whole: tuple[float | None, int] | None = None,
+    ) -> None:
+        """Commit finished items together: one, or all of a set, which also has seconds and a chain
+        of dependent tokens as a whole."""
+        with self.transaction() as db:
+            for item in items:
+                db.execute(
+                    "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        cell.id, item.problem, item.answer, item.correct, item.stopped_by,
+                        item.seconds, _usage_json(item.usage),
+                        codec.dumps(item.extra).decode() if item.extra else None,
+                        codec.dumps(item.winner).decode() if item.winner else None, item.error,
+                    ),
+                )  # fmt: skip
+                if not keep_traces and item.error is None:
+                    db.execute(
+                        "DELETE FROM traces WHERE cell = ? AND problem = ?",
+                        (cell.id, item.problem),
+                    )
+            if whole is not None:
+                db.execute(
+                    "UPDATE cells SET seconds = ?, sequential_tokens = ? WHERE id = ?",
+                    (*whole, cell.id),
+                )
+
+    def items(self, cell: Cell) -> Iterator[Item]:
+        """The items of a cell, streamed."""
+        sql = (
+            "SELECT problem, answer, correct, stopped_by, usage, seconds, extra, winner, error "
+            "FROM items WHERE cell = ?"
+        )
+        for problem, answer, correct, stopped, usage, seconds, extra, winner, error in self.query(
+            sql, cell.id
+        ):
+            yield Item(
+                problem=problem, answer=answer, stopped_by=stopped, seconds=seconds, error=error,
+                correct=None if correct is None else bool(correct),
+                usage=Usage.from_dict(orjson.loads(usage)),
+                extra=orjson.loads(extra) if extra else {},
+                winner=tuple(orjson.loads(winner)) if winner else None,  # type: ignore[arg-type]
+            )  # fmt: skip
+
+    # -- traces
+
+    def add_trace(self, cell: Cell, problem: str, sampling: str, trace: Trace) -> None:
+        """Keep a landed draw; it replaces one of the same identity that was not finished."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO traces "
+                "(cell, problem, role, prompt, draw, sampling, finish, tokens, body) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    cell.id, problem, trace.role, trace.prompt_key, trace.draw, sampling,
+                    trace.finish, trace.tokens, codec.pack(trace),
+                ),
+            )  # fmt: skip
+
+    def traces(self, cell: Cell) -> Iterator[tuple[str, Trace]]:
+        """(problem id, trace) of every kept draw of a cell, in the order they landed."""
+        sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
+        for problem, role, prompt, draw, body in self.query(sql, cell.id):
+            yield problem, codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
+
+
+_ZERO = Tally()
+_COUNTERS = Tally.__slots__
+
+
+def _usage_json(usage: Usage) -> str:
+    """Counters that are not zero; totals are derived when it is read."""
+    return codec.dumps(
+        {
+            "by": {
+                role: {
+                    name: value
+                    for name in _COUNTERS
+                    if (value := getattr(tally, name)) != getattr(_ZERO, name)
+                }
+                for role, tally in usage.by.items()
+            },
+            "units": usage.units,
+            "sequential_tokens": usage.sequential_tokens,
+            "seconds": usage.seconds,
+        }
+    ).decode()

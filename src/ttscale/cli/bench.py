@@ -1,0 +1,282 @@
+"""`ttscale bench`: methods x models x tasks under equal budgets, kept in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import output
+from .options import assignments, budget_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..bench.plan import Plan, Planned
+    from ..bench.store import Store
+
+EXAMPLES = """
+\b
+Examples:
+  ttscale bench run --model replay:samples.csv -m simple -m "sc(n=8)" -m "ffs(n=8, k=4)"
+  ttscale bench run --model smollm2-135m --task reasoning-gym:chain_sum -n 20 -m simple -m "sc(n=4)"
+  ttscale bench resume runs/mine.db
+  ttscale bench report runs/mine.db --html mine.html
+  ttscale bench export runs/mine.db mine.parquet
+"""
+
+
+@click.group(epilog=EXAMPLES)
+def bench() -> None:
+    """Compare methods on tasks under equal budgets.
+
+    A run is one file: it can be killed and resumed, reported, exported, and replayed as a model
+    (--model replay:FILE).
+    """
+
+
+@bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
+@click.option("-m", "--method", "methods", multiple=True, metavar="METHOD", help="As name or name(n=8, k=4); repeatable.")  # fmt: skip
+@click.option("--model", "models", multiple=True, metavar="MODEL", help="Specification, known name or alias; repeatable. replay:FILE stands for every model and task in it.")  # fmt: skip
+@click.option("--task", "tasks", multiple=True, metavar="TASK", help="A file of questions, or reasoning-gym:NAME; repeatable. Recordings bring their own.")  # fmt: skip
+@click.option("-n", "--n", "n", type=int, metavar="ITEMS", help="Questions per task at most.")
+@click.option("--repeats", default="auto", show_default=True, metavar="N", help="Runs of each method; auto uses every recorded sample once, and runs live models once.")  # fmt: skip
+@click.option("--budget", multiple=True, metavar="KIND=LIMIT,...", help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.")  # fmt: skip
+@click.option("--role", "roles", multiple=True, metavar="ROLE=MODEL", help="A model for another role, such as prm or draft; repeatable.")  # fmt: skip
+@click.option("--concurrency", type=int, default=16, show_default=True, help="Questions in flight.")
+@click.option("--seed", type=int, help="The same seed draws the same samples.")
+@click.option("--temperature", type=float, help="Overrides the methods' taste; 0 is greedy.")
+@click.option("--top-p", type=float, help="In [0, 1].")
+@click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@click.option("--keep-traces", type=click.Choice(["auto", "all", "none"]), default="auto", show_default=True, help="auto keeps the traces of live models.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default.")  # fmt: skip
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@output.common
+def run(
+    methods: tuple[str, ...],
+    models: tuple[str, ...],
+    tasks: tuple[str, ...],
+    n: int | None,
+    repeats: str,
+    budget: tuple[str, ...],
+    roles: tuple[str, ...],
+    concurrency: int,
+    seed: int | None,
+    keep_traces: Any,
+    out: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
+    """Run every method on every model and task, and report.
+
+    Infrastructure errors are counted apart, never as wrong answers. Ctrl-C keeps what is finished.
+    """
+    from ..bench.plan import Plan, grid
+    from ..bench.store import Store
+    from .config import load
+
+    config = load()
+    limits = budget_of(budget) or config.budget
+    plan = Plan(
+        methods=methods or ((config.method,) if config.method else ()),
+        models=models or ((config.model,) if config.model else ()),
+        tasks=tasks,
+        n=n,
+        repeats=_repeats(repeats),
+        budget=limits.given() if limits else {},
+        sampling={k: v for k, v in sampling.items() if v is not None},
+        defaults=config.sampling.given(),
+        roles=assignments(roles, "--role"),
+        concurrency=concurrency,
+        seed=config.seed if seed is None else seed,
+        keep_traces=keep_traces,
+    )
+    path = _free(out)
+    planned = grid(plan, config)
+    with Store.create(path, plan.as_dict()) as store:
+        try:
+            _go(store, plan, planned, quiet=quiet, as_json=as_json)
+        except Exception:
+            empty = not next(store.query("SELECT EXISTS (SELECT 1 FROM items)"))[0]
+            if empty and not next(store.query("SELECT EXISTS (SELECT 1 FROM traces)"))[0]:
+                store.close()
+                path.unlink(missing_ok=True)  # nothing was begun: nothing to resume
+            raise
+
+
+@bench.command(short_help="Go on with an interrupted run.")
+@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
+@click.option("--concurrency", type=int, help="Questions in flight, if not as before.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@output.common
+def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> None:
+    """Go on with the run in STORE: nothing finished is repeated, failed questions are tried again."""
+    import dataclasses
+
+    from ..bench.plan import Plan, grid
+    from ..bench.store import Store
+    from .config import load
+
+    with Store.open(path, write=True) as store:
+        plan = Plan.from_dict(store.plan)
+        if concurrency is not None:
+            plan = dataclasses.replace(plan, concurrency=concurrency)
+        _go(store, plan, grid(plan, load()), quiet=quiet, as_json=as_json)
+
+
+@bench.command(short_help="Show what a run found.")
+@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
+@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with plots.")
+@click.option("--png", type=click.Path(path_type=Path), help="Also write the plots as an image.")
+@output.common
+def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> None:
+    """Show the results in STORE, also while it is being written."""
+    from ..bench.report import rows
+    from ..bench.store import Store
+
+    with Store.open(path) as store:
+        found = rows(store)
+        plan = store.plan
+    if html is not None:
+        from ..bench.html import write_html
+
+        write_html(html, found, plan)
+    if png is not None:
+        from ..bench.png import write_png
+
+        write_png(png, found)
+    _show(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
+
+
+@bench.command(short_help="Write a run as JSONL or Parquet.")
+@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--what", type=click.Choice(["items", "traces"]), default="items", show_default=True, help="A row per answered question, or per sample.")  # fmt: skip
+@output.common
+def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
+    """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
+    from ..bench.export import export as write
+    from ..bench.store import Store
+
+    with Store.open(path) as store:
+        count = write(store, target, what)
+    if as_json:
+        output.emit_json({"path": target, "rows": count, "what": what})
+    else:
+        click.echo(f"{count:,} {what} in {target}", err=True)
+
+
+def _repeats(text: str) -> Any:
+    from ..core import UsageError
+
+    if text == "auto":
+        return text
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--repeats {text!r}", fix="give a number of at least 1, or auto")
+    return int(text)
+
+
+def _free(out: Path | None) -> Path:
+    """Where the store goes; a name of its own if none was asked for."""
+    from datetime import datetime
+
+    from ..core import StoreError
+
+    if out is not None:
+        if out.exists():
+            raise StoreError(
+                f"{out} exists already",
+                fix=f"continue it with: ttscale bench resume {out}; or choose another --out",
+            )
+        return out
+    stem = Path("runs") / datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    path, number = stem.with_suffix(".db"), 1
+    while path.exists():
+        number += 1
+        path = stem.with_name(f"{stem.name}-{number}.db")
+    return path
+
+
+def _go(
+    store: Store, plan: Plan, planned: Sequence[Planned], *, quiet: bool, as_json: bool
+) -> None:
+    """Run what is left and report; whatever ends the run early says what is kept."""
+    from ..bench.report import rows
+    from ..bench.runner import Progress, Settings, run_bench
+    from ..core import Budget, Sampling, TTScaleError, UsageError
+    from ..engines.spec import open_model
+    from .config import load
+    from .progress import shown
+
+    roles = {}
+    for role, spec in plan.roles.items():
+        sources = open_model(spec, load())
+        if len(sources) > 1:
+            raise UsageError(
+                f"--role {role}={spec} stands for {len(sources)} recordings",
+                fix="choose one with ?where.model=X or ?where.task=X",
+            )
+        roles[role] = sources[0]
+    settings = Settings(
+        budget=Budget.of(dict(plan.budget)) if plan.budget else None,
+        request=Sampling.of(plan.sampling),
+        defaults=Sampling.of(plan.defaults),
+        roles=roles,
+        concurrency=plan.concurrency,
+        keep_traces=plan.keep_traces,
+    )
+    state = Progress(0)
+
+    def note(progress: Progress) -> None:
+        nonlocal state
+        state = progress
+        tell(progress)
+
+    def kept() -> str:
+        return (
+            f"{state.done - state.errors:,} of {state.total:,} items are kept in {store.path}; "
+            f"go on with: ttscale bench resume {store.path}"
+        )
+
+    try:
+        with shown(quiet=quiet) as tell:
+            run_bench(store, planned, settings, note)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {kept()}", err=True)
+        if as_json:
+            output.emit_json({"interrupted": True, "store": store.path, "done": state.done})
+        raise output.Fail(output.INTERRUPTED) from None
+    except TTScaleError:
+        if state.done > state.errors:
+            click.echo(kept(), err=True)
+        raise
+    found = rows(store)
+    _show(found, store.path, as_json=as_json, files=[])
+    if state.errors:
+        click.echo(
+            f"{state.errors} items failed and count as errors, not as wrong answers; try them "
+            f"again with: ttscale bench resume {store.path}",
+            err=True,
+        )
+        if not any(row.items for row in found):
+            raise output.Fail(1)
+
+
+def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
+    from ..bench.report import tables
+
+    if as_json:
+        output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})
+        return
+    console = output.stdout()
+    for table in tables(found):
+        console.print(table)
+        console.print()
+    if any(row.difference is not None for row in found):
+        console.print("* differs: the 95% interval of the paired difference leaves out zero\n")
+    for file in files:
+        click.echo(f"wrote {file}", err=True)
+    if not files:
+        click.echo(f"store: {store} · plots: ttscale bench report {store} --html FILE", err=True)

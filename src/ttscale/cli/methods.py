@@ -1,0 +1,205 @@
+"""`ttscale methods`: what methods there are, made from their cards."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import output
+
+if TYPE_CHECKING:
+    from ..core import Method
+
+
+@click.group(invoke_without_command=True, short_help="List the methods, or show one.")
+@click.pass_context
+def methods(ctx: click.Context) -> None:
+    """List the methods, or show one. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_methods, as_json=False, markdown=False)
+
+
+@methods.command("list")
+@click.option("--markdown", is_flag=True, help="The whole reference in Markdown.")
+@output.common
+def list_methods(as_json: bool, markdown: bool) -> None:
+    """List all methods with what they scale, need and cost."""
+    from ..methods import registry
+
+    known = registry.methods()
+    if as_json:
+        output.emit_json([described(method) for method in known.values()])
+    elif markdown:
+        click.echo(reference(known), nl=False)
+    else:
+        _print_table(known)
+
+
+@methods.command("show")
+@click.argument("name")
+@output.common
+def show_method(name: str, as_json: bool) -> None:
+    """Show one method: its card and its parameters with their defaults."""
+    from ..methods import registry
+
+    method = registry.get(name)
+    if as_json:
+        output.emit_json(described(method))
+        return
+    from rich.markup import escape
+    from rich.padding import Padding
+    from rich.table import Table
+
+    card, console = method.card, output.stdout()
+    console.print(f"[bold]{card.name}[/]  {escape(card.title)}")
+    facts = Table.grid(padding=(0, 2))
+    for label, value in _facts(method).items():
+        facts.add_row(label, escape(value))
+    for deviation in card.deviations:
+        facts.add_row("deviation", escape(deviation))
+    console.print(Padding(facts, (0, 2)))
+    entries = Table.grid(padding=(0, 2))
+    for entry in parameters(method):
+        entries.add_row(escape(f"{entry['name']}={entry['default']}"), escape(entry["about"]))
+    console.print("\n[bold]Parameters[/]", Padding(entries, (0, 2)), sep="\n")
+    console.print("\n[bold]Example[/]")
+    console.print(f"  {_example(method)}", markup=False)
+
+
+def described(method: Method) -> dict[str, Any]:
+    """A method's card and parameters, ready for JSON."""
+    return {**method.card.as_dict(), "parameters": parameters(method)}
+
+
+def parameters(method: Method) -> list[dict[str, Any]]:
+    """Name, type, default and meaning of every parameter, in order."""
+    about = explained(method.config)
+    return [
+        {
+            "name": field.name,
+            "type": field.type if isinstance(field.type, str) else str(field.type),
+            "default": _default(field),
+            "about": about.get(field.name, ""),
+        }
+        for field in dataclasses.fields(method.config)
+    ]
+
+
+def explained(config: type) -> dict[str, str]:
+    """What a config's docstring says about each field, as an `Attributes:` list or in a row
+    ("n: samples. tie: who wins")."""
+    names = {field.name for field in dataclasses.fields(config)}
+    text = " ".join((config.__doc__ or "").partition("Attributes:")[2].split())
+    text = text or " ".join((config.__doc__ or "").split())
+    about: dict[str, str] = {}
+    current: list[str] = []
+    pieces = re.split(r"(?:(?<=^)|(?<=[.;]\s)|(?<=\s))((?:\w+, )*\w+): ", text)
+    for heads, words in zip(pieces[1::2], pieces[2::2], strict=True):
+        found = [head for head in heads.split(", ") if head in names]
+        if found:
+            current = found
+        else:
+            words = f" {heads}: {words}"  # a colon inside a sentence
+        for name in current:
+            about[name] = about.get(name, "") + words
+    return {name: " ".join(words.split()) for name, words in about.items()}
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    if field.default is not dataclasses.MISSING:
+        return field.default
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return "required"
+
+
+def _facts(method: Method) -> dict[str, str]:
+    card = method.card
+    how = (card.stimulation, card.verification, card.search, card.aggregation)
+    facts = {
+        "paper": card.paper,
+        "also called": ", ".join(card.aliases),
+        "scales": card.what,
+        "how": ", ".join(part for part in how if part),
+        "needs": needs(card.needs),
+        "spends on": "a set of questions" if card.scope == "set" else "one question",
+        "stops when": card.stops,
+        "knob": card.knob,
+        "cost unit": card.cost_unit,
+        "status": card.status,
+    }
+    return {label: value for label, value in facts.items() if value}
+
+
+def needs(roles: Mapping[str, frozenset[str]]) -> str:
+    """What a method asks of whom, "main: text; prm: reward"."""
+    return "; ".join(f"{role}: {', '.join(sorted(what))}" for role, what in roles.items())
+
+
+def _example(method: Method) -> str:
+    card = method.card
+    written = f"{card.name}({card.knob}=8)" if card.knob == "n" else card.name
+    roles = "".join(f" --role {role}=MODEL" for role in card.needs if role != "main")
+    return f"ttscale solve 'What is 17 * 23?' --method '{written}'{roles}"
+
+
+def _print_table(known: Mapping[str, Method]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("method", "what it is", "scales", "needs", "knob", "status", "paper"):
+        table.add_column(column, no_wrap=column in ("method", "paper"))
+    for name, method in known.items():
+        card = method.card
+        table.add_row(
+            name, card.title, card.what, needs(card.needs), card.knob, card.status,
+            card.paper.split()[0] if card.paper else "",
+        )  # fmt: skip
+    output.stdout().print(table)
+
+
+def reference(known: Mapping[str, Method]) -> str:
+    """The Markdown page of all methods."""
+    lines = [
+        "# Methods",
+        "",
+        "Made from the methods' own cards by `ttscale methods list --markdown`.",
+        "",
+        "| method | what it is | scales | needs | status | paper |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, method in known.items():
+        card = method.card
+        cells = (
+            f"[`{name}`](#{name})", card.title, card.what, needs(card.needs), card.status,
+            _linked(card.paper),
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    for method in known.values():
+        lines += _section(method)
+    return "\n".join(lines) + "\n"
+
+
+def _section(method: Method) -> list[str]:
+    card = method.card
+    lines = ["", f"## {card.name}", "", f"{card.title}.", ""]
+    lines += [
+        f"- {label}: {_linked(value) if label == 'paper' else value}"
+        for label, value in _facts(method).items()
+    ]
+    lines += [f"- deviation: {deviation}" for deviation in card.deviations]
+    entries = parameters(method)
+    if entries:
+        lines += ["", "| parameter | default | meaning |", "|---|---|---|"]
+    for entry in entries:
+        cells = (f"`{entry['name']}`", f"`{entry['default']}`", entry["about"])
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return [*lines, "", f"    {_example(method)}"]
+
+
+def _linked(paper: str) -> str:
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", paper)

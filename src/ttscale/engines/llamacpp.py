@@ -1,0 +1,137 @@
+"""llama.cpp in this process: its own batching server on a loopback port, from a prebuilt wheel.
+
+    engine = LlamaCpp("model.gguf", slots=4, context=4096)
+
+It is an `OpenAIHTTP` engine whose server comes and goes with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from ..core import EngineError, UsageError
+from .openai_http import OpenAIHTTP
+from .retry import Retry
+from .wire import LLAMACPP
+
+_MAGIC = b"GGUF"
+
+
+class LlamaCpp(OpenAIHTTP):
+    """A GGUF model, served.
+
+    Args:
+        path: the model file.
+        slots: sequences decoded at a time; further draws queue.
+        context: tokens of prompt and reply together, of each slot.
+        threads: for decoding; by default one per processor this process may use.
+        embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        slots: int = 4,
+        context: int = 4096,
+        threads: int | None = None,
+        embeddings: bool = False,
+        reranking: bool = False,
+        idle: float = 300.0,
+        name: str = "",
+    ) -> None:
+        path = Path(path).expanduser()
+        for setting, value in (("slots", slots), ("context", context), ("threads", threads)):
+            if value is not None and value < 1:
+                raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")
+        super().__init__(
+            path.stem, [], concurrency=slots, idle=idle, retry=Retry(times=2),
+            dialect=None if embeddings or reranking else LLAMACPP, name=name or f"llamacpp:{path.stem}",
+        )  # fmt: skip
+        self.path, self.slots, self.context = path, slots, context
+        self.threads = threads or len(os.sched_getaffinity(0))
+        self.embeddings, self.reranking = embeddings, reranking
+        self._server: Any = None
+
+    async def open(self) -> None:
+        """Load the model and start its server: about a second for a small one.
+
+        Raises `UsageError` if the file is missing, no GGUF, or cannot be loaded, or if xllamacpp is
+        not installed.
+        """
+        if self._opened:
+            return
+        _check(self.path)
+        self._server = await asyncio.to_thread(self._serve)
+        self.urls = [str(self._server.listening_address)]
+        self.server = f"the embedded server of {self.path.name}"
+        await super().open()
+
+    async def close(self) -> None:
+        """Stop the server and free the model."""
+        await super().close()
+        server, self._server = self._server, None
+        if server is not None:
+            await asyncio.to_thread(_stop, [server])
+            del server
+
+    async def tokens_predicted(self) -> int:
+        """Tokens this server has generated in its life, by its own count."""
+        metrics = (await self.ask_raw("/metrics")).decode()
+        for line in metrics.splitlines():
+            name, _, value = line.partition(" ")
+            if name == "llamacpp:tokens_predicted_total":
+                return int(float(value))
+        raise EngineError("the embedded server reports no token counter")
+
+    def _serve(self) -> Any:
+        try:
+            import xllamacpp
+        except ImportError as error:
+            raise UsageError(
+                f"the embedded engine cannot be loaded ({error})",
+                fix="pip install 'ttscale[llamacpp]'",
+            ) from None
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self.path)
+        params.n_parallel = self.slots
+        params.n_ctx = self.slots * self.context  # the slots share it
+        params.cpuparams.n_threads = self.threads
+        params.endpoint_metrics, params.ui = True, False
+        params.port = 0  # any that is free
+        params.verbosity = -1
+        params.embedding, params.reasoning_format = (
+            self.embeddings or self.reranking,
+            xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE,
+        )
+        if self.reranking:
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+        try:
+            return xllamacpp.Server(params)
+        except Exception as error:
+            raise UsageError(
+                f"llama.cpp cannot load {str(self.path)!r} ({error})",
+                fix="the file may be damaged, or of a kind this version does not know",
+            ) from None
+
+
+def _check(path: Path) -> None:
+    """Refuse what is not a model file, with a reason llama.cpp would not give."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise UsageError(
+            f"model file {str(path)!r} cannot be read ({error.strerror})",
+            fix="ttscale models list names the models that can be had",
+        ) from None
+    if magic != _MAGIC:
+        raise UsageError(f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file")
+
+
+def _stop(servers: list[Any]) -> None:
+    """Drop the last reference outside the event loop: the server joins its threads."""
+    servers.clear()

@@ -1,0 +1,389 @@
+"""Model specifications: one line of text that says where tokens come from.
+
+    llamacpp:FILE[?slots=8&ctx=4096&threads=2]     a GGUF file, served inside this process
+    openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
+    replay:FILE[?where.model=X&columns.tokens=COL] recorded samples, in token time
+    synthetic:p=0.7,length=200                     a distribution with known truth, in token time
+    smollm2-135m                                   a known model, or an alias of the config
+
+Settings of `Sampling` may stand in any query (`?temperature=0.6&max_tokens=512`): they hold where
+neither the user nor the method asks for something else. Only a query at the very end is split off,
+so file names may contain whatever the file system allows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol, get_args, get_type_hints
+from urllib.parse import unquote, urlsplit
+
+from ..answers import RULES, rule_for
+from ..core import Engine, Price, Sampling, UnknownName, UsageError
+from . import models, records
+from .pool import Pool
+from .replay import Replay
+from .synthetic import Synthetic, World, binary
+
+Scheme = Literal["llamacpp", "openai", "replay", "synthetic"]
+SCHEMES: tuple[str, ...] = get_args(Scheme)
+
+_QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")
+_SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
+_SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name of one's own for a specification, with what always goes with it."""
+
+    spec: str
+    price: Price | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+class Catalogue(Protocol):
+    """What a configuration knows about models."""
+
+    @property
+    def aliases(self) -> Mapping[str, Alias]:
+        """Name -> what it stands for."""
+        ...
+
+    @property
+    def prices(self) -> Mapping[str, Price]:
+        """Model name -> price, for models whose alias does not say one."""
+        ...
+
+    def read_store(self, path: Path) -> list[Pool]:
+        """The recordings in a store of bench runs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A catalogue without any aliases or prices."""
+
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def read_store(self, path: Path) -> list[Pool]:
+        raise UsageError(f"{path} is a store of bench runs", fix="export it to JSONL first")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSource:
+    """A model that can be opened.
+
+    Attributes:
+        name: what reports call it.
+        spec: what the user wrote.
+        make: builds the engine, not yet opened; keywords override the specification's own
+            settings (`make(skip=8)` for a replay).
+        pools: the one recording a replay serves; empty for models that generate.
+        price: None if it is not known.
+        sampling: used where neither the user nor the method asks for anything.
+    """
+
+    name: str
+    spec: str
+    make: Callable[..., Engine]
+    pools: list[Pool] = field(default_factory=list)
+    price: Price | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+
+
+def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSource]:
+    """The sources a specification stands for: one, or for a recording one per model and task in it.
+
+    Nothing is loaded or connected yet, except that recordings are read.
+
+    Raises:
+        UnknownName: for a scheme, model, alias or setting that is not known, with the nearest.
+        UsageError: if the text cannot be read, or a file is missing.
+        RecordError: if a recording is malformed, with file and line.
+    """
+    catalogue = catalogue or Plain()
+    written, text = spec, spec.strip()
+    price, sampling, passed = None, Sampling(), [text]
+    while (alias := catalogue.aliases.get(text)) is not None:
+        text = alias.spec.strip()
+        price, sampling = price or alias.price, sampling.over(alias.sampling)
+        if text in passed:
+            raise UsageError(f"alias {written!r} leads back to itself", fix="correct the config")
+        passed.append(text)
+    if text in models.known_models():
+        text = f"llamacpp:{models.path_of(text)}"
+    scheme, body = _scheme(text, catalogue)
+    sources = _OPENERS[scheme](body, catalogue)
+    name = written if len(passed) > 1 or passed[0] != text else None
+    return [
+        dataclasses.replace(
+            source,
+            name=name if name and not source.pools else source.name,
+            spec=written,
+            price=price or catalogue.prices.get(name or "") or catalogue.prices.get(source.name),
+            sampling=sampling.over(source.sampling),
+        )
+        for source in sources
+    ]
+
+
+def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
+    """(scheme, what follows it); an error that names what was probably meant."""
+    found = _SCHEME.match(text)
+    if found is not None and found[1] in SCHEMES:
+        return found[1], text[found.end() :]
+    if text.startswith(("http://", "https://")):
+        raise UsageError(
+            f"model {text!r} is an address without a model", fix=f"write openai:MODEL@{text}"
+        )
+    if os.path.isfile(os.path.expanduser(text)):
+        scheme = "llamacpp" if text.lower().endswith(".gguf") else "replay"
+        raise UsageError(f"model {text!r} is a file", fix=f"write {scheme}:{text}")
+    if not text:
+        raise UsageError("no model is named", fix="give --model, for example smollm2-135m")
+    if found is not None:
+        raise UnknownName("kind of model", found[1], SCHEMES)
+    raise UnknownName("model", text, {*models.known_models(), *catalogue.aliases})
+
+
+def _split(body: str) -> tuple[str, dict[str, str]]:
+    """(what is named, the settings of a query at the very end)."""
+    if "?" not in body or os.path.exists(body):  # unlike Path.exists, never raises
+        return body, {}
+    parts = _QUERY.split(body, maxsplit=1)
+    if len(parts) == 1:
+        return body, {}
+    pairs = [pair.partition("=") for pair in parts[1].split("&")]
+    broken = next((key for key, equals, _ in pairs if not equals), None)
+    if broken is not None:
+        raise UsageError(f"setting {broken!r} in {body!r} has no value", fix="write name=value")
+    return parts[0], {unquote(key): unquote(value) for key, _, value in pairs}
+
+
+def _typed(settings: Mapping[str, str], types: Mapping[str, Any], what: str) -> dict[str, Any]:
+    """Settings by their declared types; unknown names and unreadable values are errors."""
+    values = {}
+    for name, text in settings.items():
+        if name not in types:
+            if name in ("key", "api_key", "token"):
+                raise UsageError(
+                    f"{what}: a key does not belong on the command line or in a config",
+                    fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
+                )
+            raise UnknownName(f"setting of {what}", name, types)
+        try:
+            values[name] = _READERS.get(types[name], _read_choice)(text, types[name])
+        except ValueError:
+            fix = f"give {_MEANT[types[name]]}"
+            raise UsageError(f"{what}: {name}={text!r} cannot be read", fix=fix) from None
+    return values
+
+
+def _read_bool(text: str, _: Any) -> bool:
+    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+        raise ValueError(text)
+    return text.lower() in ("true", "1", "yes")
+
+
+def _read_choice(text: str, choices: Any) -> str:
+    if text not in get_args(choices):
+        raise UnknownName("value", text, get_args(choices))
+    return text
+
+
+_READERS: dict[Any, Callable[[str, Any], Any]] = {
+    bool: _read_bool,
+    int: lambda text, _: int(text),
+    float: lambda text, _: float(text),
+    str: lambda text, _: text,
+    tuple: lambda text, _: (text,),
+}
+_MEANT = {bool: "true or false", int: "a whole number", float: "a number"}
+_SAMPLING_TYPES: dict[str, Any] = {
+    "temperature": float,
+    "top_p": float,
+    "top_k": int,
+    "min_p": float,
+    "max_tokens": int,
+    "min_tokens": int,
+    "stop": tuple,
+    "logprobs": int,
+}
+
+
+def _apart(settings: dict[str, str]) -> tuple[dict[str, str], Sampling]:
+    """(an engine's own settings, the sampling settings among them)."""
+    own = {name: value for name, value in settings.items() if name not in _SAMPLING}
+    asked = {name: value for name, value in settings.items() if name in _SAMPLING}
+    return own, Sampling.of(_typed(asked, _SAMPLING_TYPES, "sampling"))
+
+
+def _file(body: str, what: str, fix: str) -> Path:
+    path = Path(body).expanduser()
+    if not os.path.isfile(path):
+        near = _nearest_file(path)
+        raise UsageError(
+            f"{what} {str(path)!r} is " + ("a folder" if path.is_dir() else "missing"),
+            fix=f"did you mean {str(near)!r}?" if near else fix,
+        )
+    return path
+
+
+def _nearest_file(path: Path) -> Path | None:
+    if not path.parent.is_dir():
+        return None
+    names = [p.name for p in path.parent.iterdir() if p.is_file()]
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.7)
+    return path.parent / near[0] if near else None
+
+
+# -- one function per scheme
+
+
+def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = _split(body)
+    own, sampling = _apart(settings)
+    types: dict[str, Any] = {"slots": int, "ctx": int, "threads": int}
+    options = _typed(own, types, "llamacpp")
+    path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
+
+    def make(**overrides: Any) -> Engine:
+        from .llamacpp import LlamaCpp
+
+        return LlamaCpp(path, **{**options, **overrides})
+
+    return [ModelSource(name=path.stem, spec=body, make=make, sampling=sampling)]
+
+
+def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = _split(body)
+    own, sampling = _apart(settings)
+    types: dict[str, Any] = {
+        "key_env": str,
+        "key_file": str,
+        "concurrency": int,
+        "connect": float,
+        "idle": float,
+        "total": float,
+        "seeds": bool,
+    }
+    options = _typed(own, types, "openai")
+    model, at, urls = body.partition("@http")
+    addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
+    if not addresses:
+        raise UsageError(
+            f"model 'openai:{body}' does not say which server",
+            fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
+        )
+    for address in addresses:
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{address!r} is no address", fix="write http://HOST:PORT/v1")
+        if parts.password:
+            raise UsageError(
+                f"the address of {parts.hostname} carries a password",
+                fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
+            )
+
+    def make(**overrides: Any) -> Engine:
+        from .openai_http import OpenAIHTTP
+
+        return OpenAIHTTP(model, addresses, **{**options, **overrides})
+
+    name = model or urlsplit(addresses[0]).netloc  # a server's only model needs no name
+    return [ModelSource(name=name, spec=body, make=make, sampling=sampling)]
+
+
+def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = _split(body)
+    where = _under("where.", settings)
+    columns = _under("columns.", settings)
+    rest = {k: v for k, v in settings.items() if not k.startswith(("where.", "columns."))}
+    reading: dict[str, Any] = {
+        "truncated": records.Truncated,
+        "wrong": records.Wrong,
+        "rule": Literal[tuple(RULES)],
+    }
+    types: dict[str, Any] = {
+        **reading,
+        "order": Literal["recorded", "shuffled"],
+        "skip": int,
+        "resample": bool,
+        "ticks_per_token": int,
+    }
+    options = _typed(rest, types, "replay")
+    path = _file(body, "recording", "give a CSV, JSONL or Parquet file, or a bench store")
+    with path.open("rb") as file:
+        is_store = file.read(len(_SQLITE)) == _SQLITE
+    if is_store:
+        pools = [pool for pool in catalogue.read_store(path) if _matches(pool, where)]
+    else:
+        told = {name: options.pop(name) for name in reading if name in options}
+        if "rule" in told:
+            told["rule"] = rule_for(told["rule"])
+        pools = records.read_pools(path, columns=columns, where=where, **told)
+    if not pools:
+        asked = ", ".join(f"{k}={v}" for k, v in where.items())
+        raise UsageError(f"{path} holds no samples" + (f" with {asked}" if asked else ""))
+    return [
+        ModelSource(
+            name=pool.model or path.stem,
+            spec=body,
+            make=partial(Replay, pool, **options),
+            pools=[pool],
+        )
+        for pool in pools
+    ]
+
+
+def _under(prefix: str, settings: Mapping[str, str]) -> dict[str, str]:
+    return {k.removeprefix(prefix): v for k, v in settings.items() if k.startswith(prefix)}
+
+
+def _matches(pool: Pool, where: Mapping[str, str]) -> bool:
+    """Whether a stored recording is the one asked for; stores know model and task only."""
+    own = {"model": pool.model, "task": pool.task, "dataset": pool.task}
+    for name in where:
+        if name not in own:
+            raise UnknownName("column of a bench store", name, own)
+    return all(own[name] == value for name, value in where.items())
+
+
+def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    pairs = [pair.partition("=") for pair in body.replace("?", "").split(",") if pair.strip()]
+    settings = {name.strip(): value.strip() for name, _, value in pairs}
+    types: dict[str, Any] = {
+        "p": float,
+        **{name: float for name in get_type_hints(World) if name != "answers"},
+        "prompt_tokens": int,
+        "ticks_per_token": int,
+    }
+    values = _typed(settings, types, "synthetic")
+    engine = {k: values.pop(k) for k in ("prompt_tokens", "ticks_per_token") if k in values}
+    probability = values.pop("p", 0.7)
+    if not 0 <= probability <= 1:
+        raise UsageError(f"synthetic: p={probability} is no probability", fix="give 0 to 1")
+    if ("confidence" in values) != ("wrong_confidence" in values):
+        raise UsageError(
+            "synthetic: confidence and wrong_confidence belong together", fix="give both"
+        )
+    world = binary(probability, **values)
+    name = f"synthetic:{body}"
+    return [ModelSource(name=name, spec=body, make=partial(Synthetic, world, name=name, **engine))]
+
+
+_OPENERS: dict[str, Callable[[str, Catalogue], list[ModelSource]]] = {
+    "llamacpp": _llamacpp,
+    "openai": _openai,
+    "replay": _replay,
+    "synthetic": _synthetic,
+}

@@ -1,0 +1,144 @@
+"""How a draw is written as an OpenAI request, in the dialect of the server it goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from ..core import CapabilityError, Prompt, Sampling
+
+Kind = Literal["llamacpp", "vllm", "sglang", "ollama", "other"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """What a server can do and how it wants to be asked, as probing has found.
+
+    Attributes:
+        capabilities: those of the core's vocabulary that were seen to work.
+        usage: it reports its token count at the end of a stream.
+        counting: it reports its token count in every chunk: a field of its own (`timings`), or
+            `usage` on request.
+        prefix: how a chat reply whose beginning is given is continued: by an assistant message that
+            comes `last`, or by vLLM's `flags` besides. "" if it is not.
+        scoring: prompt log-probabilities are real in "chat", "raw", both ("chat raw"), or "".
+        rewarding: the endpoint that judges: "pooling", "rerank", or "".
+        limit: the field for the most tokens a reply may have.
+    """
+
+    kind: Kind = "other"
+    capabilities: frozenset[str] = frozenset({"text"})
+    usage: bool = True
+    counting: Literal["", "timings", "usage"] = ""
+    prefix: Literal["", "last", "flags"] = ""
+    scoring: str = ""
+    rewarding: str = ""
+    limit: str = "max_tokens"
+
+    def as_dict(self) -> dict[str, Any]:
+        """The dialect, ready for JSON."""
+        return {**asdict(self), "capabilities": sorted(self.capabilities)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Dialect:
+        """The inverse of `as_dict`."""
+        return cls(**{**data, "capabilities": frozenset(data["capabilities"])})
+
+
+LLAMACPP = Dialect(
+    kind="llamacpp",
+    capabilities=frozenset({"text", "logprobs", "prefix", "tools"}),
+    counting="timings",
+    prefix="last",
+)
+"""What every llama.cpp server with a chat model does."""
+
+
+def request(
+    prompt: Prompt,
+    sampling: Sampling,
+    dialect: Dialect,
+    model: str,
+    *,
+    seed: int | None = None,
+    limit: int | None = None,
+    server: str = "the server",
+) -> tuple[str, dict[str, Any]]:
+    """(path, body) of a streamed draw; `limit` is a further bound on its tokens.
+
+    Raises `CapabilityError` for what the server is known not to do: dropped in silence, it would
+    be a different experiment.
+    """
+    body: dict[str, Any] = {"model": model} if model else {}
+    path = _ask(body, prompt, dialect, server)
+    _settings(body, sampling, dialect, server)
+    limits = [n for n in (sampling.max_tokens, limit) if n is not None]
+    if limits:
+        body[dialect.limit] = min(limits)
+    if seed is not None:
+        body["seed"] = seed
+    if sampling.logprobs is not None:
+        if "logprobs" not in dialect.capabilities:
+            raise CapabilityError(f"{server} reports no log-probabilities", fix="ask another engine")
+        # llama.cpp takes 0 alternatives for none at all
+        count = max(1, sampling.logprobs) if dialect.kind == "llamacpp" else sampling.logprobs
+        if prompt.raw is None:
+            body["logprobs"], body["top_logprobs"] = True, count
+        else:
+            body["logprobs"] = count
+    body.update(sampling.extra)
+    body["stream"] = True
+    if dialect.usage:
+        body["stream_options"] = {"include_usage": True}
+        if dialect.counting == "usage":
+            body["stream_options"]["continuous_usage_stats"] = True
+    if dialect.counting == "timings":
+        body["timings_per_token"] = True
+    return path, body
+
+
+def conversation(prompt: Prompt, dialect: Dialect, server: str = "the server") -> dict[str, Any]:
+    """The fields of a chat request that hold the prompt."""
+    messages = [message.wire() for message in prompt.messages]
+    if not prompt.prefix:
+        return {"messages": messages}
+    if not dialect.prefix:
+        raise CapabilityError(
+            f"{server} does not continue a reply whose beginning is given",
+            fix="use llama.cpp or vLLM, or another method",
+        )
+    messages.append({"role": "assistant", "content": prompt.prefix})
+    if dialect.prefix == "last":
+        return {"messages": messages}
+    return {
+        "messages": messages,
+        "add_generation_prompt": False,
+        "continue_final_message": True,
+    }
+
+
+def _ask(body: dict[str, Any], prompt: Prompt, dialect: Dialect, server: str) -> str:
+    if prompt.raw is not None:
+        body["prompt"] = prompt.raw + prompt.prefix
+        return "/completions"
+    body.update(conversation(prompt, dialect, server))
+    return "/chat/completions"
+
+
+def _settings(body: dict[str, Any], sampling: Sampling, dialect: Dialect, server: str) -> None:
+    if dialect.kind == "llamacpp":
+        # its own defaults (top-k 40, top-p 0.95, min-p 0.05) would bend every distribution
+        body.update(top_k=0, top_p=1.0, min_p=0.0)
+        if sampling.min_tokens:
+            raise CapabilityError(
+                f"{server} (llama.cpp) knows no least number of tokens", fix="leave min_tokens out"
+            )
+    elif sampling.min_tokens is not None:
+        body["min_tokens"] = sampling.min_tokens
+    for name in ("temperature", "top_p", "top_k", "min_p"):
+        value = getattr(sampling, name)
+        if value is not None:
+            body[name] = value
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)

@@ -1,0 +1,157 @@
+"""Training documents for every role, generated without end.
+
+Solvers see only traces whose last word is right, with mistakes made and repaired on the way; judges, raters and revisers
+also see traces with mistakes that nobody noticed.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .chains import Chain
+from .mazes import Maze
+from .roles import SOLVE_VARIANTS, SYSTEM, Role, plain_solution, user_prompt
+from .traces import CLEAN, Noise, hardness, reason, render
+from .world import Split, draw
+
+CAREFUL = Noise()
+CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
+
+# Shares of documents at the beginning and at the end of training, in between linear.
+EARLY: dict[Role, float] = {"solve": 74, "quick": 12, "judge": 4, "plan": 3, "execute": 4, "facts": 3}
+LATE: dict[Role, float] = {
+    "solve": 48, "quick": 8, "judge": 18, "rate": 8, "revise": 5, "merge": 5, "plan": 2, "execute": 4, "facts": 2,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One exchange. `prefill` begins the reply but is given, not learned (the empty think section)."""
+
+    role: Role
+    system: str
+    user: str
+    reply: str
+    prefill: str = ""
+
+
+def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
+    """A world of any family and size: wider than the levels, easy ones more often than hard ones."""
+    family = rng.choices(("arith", "word", "search"), (42, 33, 25))[0]
+    if family == "search":
+        shape = rng.choices(((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3)), (1, 1, 3, 4, 3, 4, 1, 2))
+        depth, moves = shape[0]
+        knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20, 30))}
+        return draw(family, knobs, rng, split)
+    operations = rng.choices(range(1, 11), (24, 20, 16, 14, 9, 7, 4, 3, 2, 1))[0]
+    knobs = {"operations": operations, "largest": rng.choice((9, 20, 30, 50, 99))}
+    if family == "word":
+        knobs = {"operations": min(operations, 8), "largest": knobs["largest"], "idle": rng.randint(0, 4)}
+    return draw(family, knobs, rng, split)
+
+
+def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:
+    """A reply that ends right or wrong, as asked."""
+    for _ in range(60):
+        steps, answer = reason(world, rng, CARELESS if not right or rng.random() < 0.3 else CAREFUL)
+        if is_right(world, answer) == right:
+            return render(steps, answer)
+    return render(*reason(world, rng, CAREFUL))  # a world too easy to get wrong
+
+
+def is_right(world: Chain | Maze, answer: str) -> bool:
+    if isinstance(world, Chain):
+        return answer == world.answer
+    paths = world.paths()
+    return tuple(answer.split()) in paths and paths[tuple(answer.split())][-1] == world.target
+
+
+def ends_right(world: Chain | Maze, reply: str) -> bool:
+    return is_right(world, reply.rpartition("\\boxed{")[2].removesuffix("}"))
+
+
+def plan(world: Chain | Maze) -> str:
+    """Numbered sub-questions, each with credits from 1 (easy) to 5 in brackets; #1 is the result of 1."""
+    if isinstance(world, Maze):
+        before = []
+        for text in world.moves:
+            op, n, t = text[0], int(text[1:]), world.target
+            if op == "+" and t >= n:
+                before.append(f"{t - n}{text}")
+            elif op == "-":
+                before.append(f"{t + n}{text}")
+            elif op == "*" and t % n == 0:
+                before.append(f"{t // n}{text}")
+        lines = [f"1. Last move: {' or '.join(before)} (2)"]
+        if world.depth > 1:
+            lines.append(f"2. First {world.depth - 1} from {world.start} ({min(5, 1 + world.depth)})")
+        return "\n".join(lines)
+    values, first = world.evaluate(), len(world.leaves)
+
+    def name(index: int) -> str:
+        return str(values[index]) if index < first else f"#{index - first + 1}"
+
+    lines = []
+    for k, node in enumerate(world.nodes, 1):
+        credits = min(5, 1 + round(2 * hardness(node.op, values[node.left], values[node.right])))
+        lines.append(f"{k}. {name(node.left)}{node.op}{name(node.right)} ({credits})")
+    return "\n".join(lines)
+
+
+def rating(world: Chain | Maze, reply: str) -> int:
+    """9 for a solution that ends right, 2 for one that does not."""
+    return 9 if ends_right(world, reply) else 2
+
+
+def document(rng: random.Random, progress: float = 1.0, role: Role | None = None) -> Document:
+    """One training document; `progress` in [0, 1] moves the mix of roles from EARLY to LATE."""
+    if role is None:
+        shares = {r: (1 - progress) * EARLY.get(r, 0) + progress * LATE.get(r, 0) for r in SYSTEM}
+        role = rng.choices(list(shares), list(shares.values()))[0]
+    world = random_world(rng)
+    ask, system = world.question, SYSTEM[role]
+
+    def careful() -> str:
+        return render(*reason(world, rng, CAREFUL))
+
+    match role:
+        case "solve":
+            if rng.random() < 0.06:
+                system = rng.choice(SOLVE_VARIANTS)
+            return Document(role, system, ask, careful())
+        case "quick":
+            if rng.random() < 0.25:  # thinking switched off from outside
+                return Document(role, SYSTEM["solve"], ask, render([], world.answer).split("\n\n")[-1], NO_THINKING)
+            return Document(role, system, ask, render([], world.answer))
+        case "plan":
+            return Document(role, system, ask, plan(world))
+        case "facts":
+            return Document(role, system, ask, "\n".join(world.facts))
+        case "execute":
+            given = {"plan": plan(world)} if rng.random() < 0.6 else {"facts": "\n".join(world.facts)}
+            return Document(role, system, user_prompt(role, ask, **given), careful())
+        case "judge":
+            shown = solution(world, rng, rng.random() < 0.5)
+            verdict = "Yes" if ends_right(world, shown) else "No"
+            return Document(role, system, user_prompt(role, ask, solutions=[shown]), verdict)
+        case "rate":
+            right = rng.random() < 0.5
+            pair = [solution(world, rng, right), solution(world, rng, not right if rng.random() < 0.8 else right)]
+            a, b = (rating(world, s) for s in pair)
+            return Document(role, system, user_prompt(role, ask, solutions=pair), f"A: {a}\nB: {b}")
+        case "revise":
+            shown = [solution(world, rng, rng.random() < 0.3) for _ in range(rng.choice((1, 1, 2)))]
+            return Document(role, system, user_prompt(role, ask, solutions=shown), careful())
+        case "merge":
+            shown = [solution(world, rng, rng.random() < 0.5) for _ in range(rng.choice((2, 2, 3)))]
+            return Document(role, system, user_prompt(role, ask, solutions=shown), render(*reason(world, rng, CLEAN)))
+
+
+NO_THINKING = "<think>\n\n</think>\n\n"
+
+
+def documents(seed: int, progress: float = 1.0) -> Iterator[Document]:
+    """An endless stream of training documents."""
+    rng = random.Random(seed)
+    while True:
+        yield document(rng, progress)

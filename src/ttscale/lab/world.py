@@ -1,0 +1,94 @@
+"""Problems: seeded, unlimited, in three families and five levels, train and test disjoint.
+
+A problem belongs to "test" when the hash of what it asks (not of how it is worded) falls in one eighth of the
+hash range, to "train" otherwise: no problem can be in both.
+"""
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .chains import Chain, arith, word
+from .mazes import Maze, search
+
+Split = Literal["train", "test"]
+MAKERS: dict[str, Callable[..., Chain | Maze]] = {"arith": arith, "word": word, "search": search}
+FAMILIES = tuple(MAKERS)
+
+LEVELS: dict[str, dict[int, dict[str, int]]] = {
+    "arith": {
+        1: {"operations": 1, "largest": 20},
+        2: {"operations": 2, "largest": 30},
+        3: {"operations": 4, "largest": 50},
+        4: {"operations": 6, "largest": 99},
+        5: {"operations": 9, "largest": 99},
+    },
+    "word": {
+        1: {"operations": 1, "largest": 20, "idle": 0},
+        2: {"operations": 2, "largest": 30, "idle": 1},
+        3: {"operations": 4, "largest": 50, "idle": 2},
+        4: {"operations": 5, "largest": 99, "idle": 3},
+        5: {"operations": 7, "largest": 99, "idle": 4},
+    },
+    "search": {
+        1: {"depth": 1, "moves": 2, "largest": 9},
+        2: {"depth": 2, "moves": 2, "largest": 9},
+        3: {"depth": 2, "moves": 3, "largest": 15},
+        4: {"depth": 3, "moves": 3, "largest": 20},
+        5: {"depth": 4, "moves": 3, "largest": 30},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LabProblem:
+    """One problem. `answer` is the number, or for `search` one path that works (others may too)."""
+
+    id: str
+    family: str
+    level: int
+    question: str
+    answer: str
+    world: Chain | Maze = field(repr=False, compare=False)
+
+
+def split_of(world: Chain | Maze) -> Split:
+    digest = hashlib.blake2b(world.canonical.encode(), digest_size=1).digest()
+    return "test" if digest[0] < 32 else "train"
+
+
+def draw(family: str, knobs: dict[str, int], rng: random.Random, split: Split) -> Chain | Maze:
+    """A world with the given knobs (see LEVELS) from the given split."""
+    while True:
+        world = MAKERS[family](rng, **knobs)
+        if split_of(world) == split:
+            return world
+
+
+def problem(family: str, level: int, seed: int, split: Split = "test") -> LabProblem:
+    """The problem of this family, level, seed and split; the same on every machine."""
+    if family not in LEVELS:
+        raise ValueError(f"unknown family {family!r}: use one of {', '.join(FAMILIES)}")
+    if level not in LEVELS[family]:
+        raise ValueError(f"level={level} must be between 1 and 5")
+    if split not in ("train", "test"):
+        raise ValueError(f"unknown split {split!r}: use 'train' or 'test'")
+    rng = random.Random(f"{family}/{level}/{seed}/{split}")
+    world = draw(family, LEVELS[family][level], rng, split)
+    name = f"{family}-{level}-{split}-{seed}"
+    return LabProblem(name, family, level, world.question, world.answer, world)
+
+
+def problems(family: str, level: int, n: int, seed: int = 0, split: Split = "test") -> list[LabProblem]:
+    """`n` different problems: seeds from `seed * 1_000_000` on, repeated ones skipped."""
+    found: dict[str, LabProblem] = {}
+    next_seed = seed * 1_000_000
+    while len(found) < n:
+        if next_seed - seed * 1_000_000 > 50 * n + 10_000:
+            raise ValueError(f"{family} level {level} has only {len(found)} different problems, not {n}")
+        candidate = problem(family, level, next_seed, split)
+        found.setdefault(candidate.world.canonical, candidate)
+        next_seed += 1
+    return list(found.values())

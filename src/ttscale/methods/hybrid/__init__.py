@@ -1,0 +1,1 @@
+"""Methods that search: they expand, judge and select."""

@@ -1,0 +1,131 @@
+"""First Finish Search and its relatives: how soon a race of samples may be decided.
+
+FFS, arXiv:2505.18149: start n samples, take the first that finishes, cancel the rest. FFS-k@n and
+LFS-k@n, arXiv:2512.02008: vote on the first k (on the k longest) to finish. FFS-1 is FFS, and both
+with k = n are the majority vote.
+
+A trace without a parsable answer has not finished: an empty or runaway sample cannot win. With
+fewer than k answers, all samples run to their end and those that answered vote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...core import Card, Context, Outcome, Problem, Tie, Trace, Votes
+from .. import checks
+from ..registry import method
+
+FFS = Card(
+    name="ffs",
+    title="First Finish Search, FFS-k@n",
+    paper="arXiv:2505.18149",
+    what="parallel",
+    stimulation="self-repetition",
+    verification="length",
+    aggregation="first",
+    knob="n",
+    draws="n",
+    stops="k samples have finished with an answer",
+    deviations=(
+        "Samples without a parsable answer do not finish the race (the released evaluation's "
+        "convention; valid_only=false counts them).",
+        "Ties in length go to the sample started first.",
+    ),
+    aliases=("first-finish",),
+)
+LFS = Card(
+    name="lfs",
+    title="Last Finish Search, LFS-k@n",
+    paper="arXiv:2512.02008",
+    what="parallel",
+    stimulation="self-repetition",
+    verification="length",
+    aggregation="vote",
+    knob="n",
+    draws="n",
+    stops="n samples",
+    aliases=("last-finish",),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How many race and how many decide.
+
+    Attributes:
+        n: samples started (8 in arXiv:2512.02008).
+        k: finished samples that vote; 1 is plain FFS.
+        mode: "async" decides by arrival, on workers of any speed. "sync" decides by length, as one
+            batch advancing in lockstep would: a sample that is shorter but slower still wins.
+        valid_only: only samples with a parsable answer count as finished.
+        tie: which of equally voted answers wins (the released evaluation: the shortest trace).
+    """
+
+    n: int = 8
+    k: int = 1
+    mode: Literal["async", "sync"] = "async"
+    valid_only: bool = True
+    tie: Tie = "shortest"
+
+    def __post_init__(self) -> None:
+        checks.whole(n=self.n, k=self.k)
+        checks.at_least(1, n=self.n)
+        checks.within(1, self.n, k=self.k)
+        checks.one_of(("async", "sync"), mode=self.mode)
+        checks.one_of(("first", "shortest"), tie=self.tie)
+
+
+@method(card=FFS)
+async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
+    """Vote on the first k samples to finish; the rest are cancelled."""
+    finished: list[Trace] = []
+    async with ctx.as_finished(problem.prompt, cfg.n) as race:
+        async for trace in race:
+            ended = problem.answer(trace) is not None or (
+                not cfg.valid_only and trace.finish == "stop"
+            )
+            if not ended:
+                continue
+            finished.append(trace)
+            if len(finished) < cfg.k:
+                continue
+            if cfg.mode == "async":
+                break
+            # lockstep: nobody gets further than the k-th shortest that has finished
+            finished.sort(key=lambda t: (t.tokens, t.draw))
+            race.cap(finished[cfg.k - 1].tokens)
+    return _vote(problem, finished[: cfg.k], cfg, "k_finished")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastConfig:
+    """n: samples started. k: the longest of them that vote. tie: as in FFS."""
+
+    n: int = 8
+    k: int = 4
+    tie: Tie = "shortest"
+
+    def __post_init__(self) -> None:
+        checks.whole(n=self.n, k=self.k)
+        checks.at_least(1, n=self.n)
+        checks.within(1, self.n, k=self.k)
+        checks.one_of(("first", "shortest"), tie=self.tie)
+
+
+@method(card=LFS)
+async def last_finish(problem: Problem, ctx: Context, cfg: LastConfig) -> Outcome:
+    """Vote on the k longest of n samples that have an answer."""
+    traces = await ctx.sample_all(problem.prompt, cfg.n)
+    valid = [t for t in traces if problem.answer(t) is not None]
+    valid.sort(key=lambda t: (t.tokens, t.draw))
+    return _vote(problem, valid[-cfg.k :], cfg, "n_samples")
+
+
+def _vote(problem: Problem, traces: list[Trace], cfg: Config | LastConfig, reached: str) -> Outcome:
+    votes = Votes(problem, cfg.tie)
+    for trace in traces:
+        votes.add(trace)
+    stopped_by = reached if len(traces) == cfg.k or reached == "n_samples" else "n_samples"
+    return Outcome(votes.top(), votes.winner(), stopped_by, {"votes": votes.counts})

@@ -1,0 +1,49 @@
+"""Self-consistency: the plurality of n independent samples.
+
+Wang et al., arXiv:2203.11171. Draw n samples, extract and group their answers, return the largest
+group. With two answers P(correct) = P(Bin(n, p) > n/2) + P(Bin(n, p) = n/2) / 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...core import Card, Context, Outcome, Problem, Tie, Votes
+from .. import checks
+from ..registry import method
+
+CARD = Card(
+    name="self-consistency",
+    title="Self-consistency: majority vote",
+    paper="arXiv:2203.11171",
+    what="parallel",
+    stimulation="self-repetition",
+    verification="agreement",
+    aggregation="vote",
+    knob="n",
+    draws="n",
+    stops="n samples",
+    aliases=("sc", "vote", "majority"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """n: samples; 8 is ours, the paper draws 40. tie: which of equal groups wins."""
+
+    n: int = 8
+    tie: Tie = "first"
+
+    def __post_init__(self) -> None:
+        checks.whole(n=self.n)
+        checks.at_least(1, n=self.n)
+        checks.one_of(("first", "shortest"), tie=self.tie)
+
+
+@method(card=CARD)
+async def self_consistency(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
+    """Vote over n samples; samples without an answer abstain."""
+    votes = Votes(problem, cfg.tie)
+    for trace in await ctx.sample_all(problem.prompt, cfg.n):
+        votes.add(trace)
+    return Outcome(votes.top(), votes.winner(), "n_samples", {"votes": votes.counts})

@@ -1,0 +1,1 @@
+"""Methods that build on what was drawn before."""

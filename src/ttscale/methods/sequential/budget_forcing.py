@@ -1,0 +1,118 @@
+"""Budget forcing: make a model think longer, or shorter, than it would.
+
+Muennighoff et al. (s1), arXiv:2501.19393, Sec. 3.1. *Minimum*: when thinking ends early, the end
+marker is dropped and "Wait" put in its place, n_ignore times. *Maximum*: when thinking reaches the
+limit it is closed by force and the answer asked for. All rounds of thinking share one limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...core import Card, Context, Outcome, Problem, Trace
+from .. import checks
+from ..registry import method
+
+CARD = Card(
+    name="budget-forcing",
+    title="Budget forcing",
+    paper="arXiv:2501.19393",
+    what="sequential",
+    stimulation="decode",
+    knob="max_thinking",
+    stops="the thinking limit, then the answer's end",
+    needs={"main": frozenset({"text", "prefix"})},
+    deviations=(
+        "The end-of-thinking marker is a stop text, so the tokens it is made of count as thinking.",
+        "max_thinking has no automatic value: without it, thinking ends when the model ends it.",
+    ),
+    aliases=("s1",),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """How thinking is bounded.
+
+    Attributes:
+        max_thinking: tokens of thinking in all rounds together; None is no limit.
+        n_ignore: how often an early end is ignored (the paper studies 1, 2, 4 and 6).
+        wait: what replaces the end marker ("Wait"; compared there: "Hmm", "Alternatively", "").
+        opening: how thinking begins; "" if the chat template writes it.
+        end: the end-of-thinking marker. For models without think tags, a phrase such as
+            "Final Answer".
+        cue: what follows a forced end.
+        answer_tokens: tokens for the answer (1000: arXiv:2512.02008); None is no limit.
+        temperature: 0, as in the reference; None is the model's own.
+    """
+
+    max_thinking: int | None = None
+    n_ignore: int = 0
+    wait: str = "Wait"
+    opening: str = "<think>\n"
+    end: str = "</think>"
+    cue: str = "Final Answer:"
+    answer_tokens: int | None = 1000
+    temperature: float | None = 0.0
+
+    def __post_init__(self) -> None:
+        checks.whole(
+            max_thinking=self.max_thinking,
+            n_ignore=self.n_ignore,
+            answer_tokens=self.answer_tokens,
+        )
+        checks.at_least(1, max_thinking=self.max_thinking, answer_tokens=self.answer_tokens)
+        checks.at_least(0, n_ignore=self.n_ignore)
+        checks.within(0, 100, temperature=self.temperature)
+
+
+@method(card=CARD)
+async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
+    """Think within the limits, then answer; the answer phase is always reached."""
+    thinking, parts, forced = cfg.opening, list[Trace](), False
+    used, ignored = 0, 0
+    while True:
+        left = None if cfg.max_thinking is None else cfg.max_thinking - used
+        part = await ctx.sample(
+            problem.prompt.then(thinking),
+            stop=(cfg.end,),
+            max_tokens=left,
+            temperature=cfg.temperature,
+        )
+        parts.append(part)
+        if part.finish not in ("stop", "length"):
+            return Outcome(None, _joined(parts, thinking + part.text), part.finish)
+        used += part.tokens
+        thinking += part.text
+        forced = part.finish == "length" or (
+            cfg.max_thinking is not None and used >= cfg.max_thinking
+        )
+        if forced or ignored == cfg.n_ignore:
+            break
+        thinking = thinking.rstrip() + "\n" + cfg.wait
+        ignored += 1
+
+    thinking += cfg.end if thinking.endswith("\n") else f"\n{cfg.end}"
+    if forced:
+        thinking += f"\n\n{cfg.cue}"
+    answer = await ctx.sample(
+        problem.prompt.then(thinking), max_tokens=cfg.answer_tokens, temperature=cfg.temperature
+    )
+    whole = _joined([*parts, answer], thinking + answer.text)
+    stopped_by = "max_thinking" if forced else "thinking_ended"
+    extra = {"thinking_tokens": used, "ignored": ignored}
+    return Outcome(problem.answer(whole), whole, stopped_by, extra)
+
+
+def _joined(parts: list[Trace], text: str) -> Trace:
+    """The phases as one trace: the last one's end, everybody's tokens."""
+    return replace(
+        parts[-1],
+        text=text,
+        tokens=sum(p.tokens for p in parts),
+        estimated=sum(p.estimated for p in parts),
+        logprobs=None,
+        conf=None,
+        ends=None,
+        mean_logprob=None,
+    )

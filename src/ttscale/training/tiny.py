@@ -1,0 +1,150 @@
+"""Train the bundled reasoner from nothing: tokenizer, two sizes, process reward model, export.
+
+    python -m ttscale.training.tiny --out DIR
+
+Every stage keeps checkpoints in DIR/work; `--resume` continues where a run was stopped.
+"""
+
+import argparse
+import random
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from tokenizers import Tokenizer
+
+from ..lab.data import Document, document
+from . import own, prm
+from .batches import stream
+from .export import save_gguf, save_hf, save_prm
+from .loop import Schedule, fit
+from .model import ProcessRewardModel, Reasoner, Shape
+from .tokenizer import train_tokenizer
+
+Size = Literal["small", "base", "prm", "all"]
+VOCABULARY = 672
+BATCH_TOKENS = 4096
+LONGEST = 704  # tokens of a training document
+SHAPES = {
+    "small": {"width": 128, "layers": 4, "heads": 4, "inner": 352},
+    "base": {"width": 192, "layers": 6, "heads": 6, "inner": 512},
+}
+
+# What the published weights were trained on, in padded tokens.
+FIRST = {"small": Schedule(tokens=3_000_000), "base": Schedule(tokens=8_000_000)}
+SECOND = Schedule(tokens=1_000_000, muon_lr=0.004, adam_lr=6e-4, decay_from=0.0)
+REWARD = Schedule(tokens=1_500_000, muon_lr=0.002, adam_lr=6e-4, decay_from=0.0)
+POOL = {"questions": 1500, "samples": 4}
+ROLLOUTS = {"questions": 1500, "samples": 2, "branches": 4, "branched": 300}
+
+
+def make_tokenizer(work: Path) -> Tokenizer:
+    """The tokenizer in `work`, trained on generated documents if it is not there yet."""
+    path = work / "tokenizer.json"
+    if not path.exists():
+        rng = random.Random(0)
+        made = [document(rng, 0.5) for _ in range(20_000)]
+        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(str(path))
+    return Tokenizer.from_file(str(path))
+
+
+def pick_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def train_tiny(
+    out: Path,
+    *,
+    size: Size = "all",
+    device: str = "auto",
+    minutes: float | None = None,
+    resume: bool = False,
+    seed: int = 0,
+) -> None:
+    """Train and export to `out` (small/, base/, prm/, small.gguf, base.gguf).
+
+    The published recipe is counted in tokens; `minutes` scales the first training of a language model to a wall time instead.
+    `prm` needs a trained base model in `out/work`. Without `resume` earlier checkpoints of the chosen stages are overwritten.
+    """
+    work = out / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer(work)
+    target = pick_device(device)
+
+    def language_model(name: str) -> None:
+        model = Reasoner(Shape(vocab=tokenizer.get_vocab_size(), **SHAPES[name])).to(target)
+        schedule = replace(FIRST[name], tokens=None, minutes=minutes) if minutes else FIRST[name]
+
+        def first(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            def endless() -> Iterator[Document]:
+                while True:
+                    yield document(rng, progress())
+
+            return stream(tokenizer, endless(), BATCH_TOKENS, LONGEST, rng)
+
+        fit(model, model.loss, first, schedule, work / f"{name}.pt", resume=resume, seed=seed)
+        if name == "base":
+            on_own_attempts(model)
+        save_hf(model, tokenizer, out / name)
+        save_gguf(model, tokenizer, out / f"{name}.gguf", f"ttscale tiny {name}")
+
+    def on_own_attempts(model: Reasoner) -> None:
+        pool_file = work / "pool.jsonl"
+        if not resume:
+            pool_file.unlink(missing_ok=True)
+        pool = own.collect(model, tokenizer, pool_file, seed=seed, **POOL)
+
+        def second(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            return stream(tokenizer, own.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng)
+
+        fit(model, model.loss, second, SECOND, work / "base-own.pt", resume=resume, seed=seed)
+
+    def reward_model() -> None:
+        reasoner = Reasoner(Shape(vocab=tokenizer.get_vocab_size(), **SHAPES["base"])).to(target)
+        trained = work / "base-own.pt"
+        if not trained.exists():
+            raise FileNotFoundError(f"{trained}: train the base model first (--size base)")
+        reasoner.load_state_dict(torch.load(trained, map_location=target, weights_only=True)["model"])
+        rows_file = work / "rollouts.jsonl"
+        if not resume:
+            rows_file.unlink(missing_ok=True)
+        rows = prm.rollouts(reasoner, tokenizer, rows_file, seed=seed, **ROLLOUTS)
+        model: ProcessRewardModel = prm.start_from(reasoner)
+
+        def labelled(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            return prm.batches(tokenizer, rows, BATCH_TOKENS, rng)
+
+        def loss(ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return prm.loss(model, ids, labels)
+
+        fit(model, loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)
+        save_prm(model, tokenizer, out / "prm")
+
+    for name in ("base", "small"):
+        if size in (name, "all"):
+            language_model(name)
+    if size in ("prm", "all"):
+        reward_model()
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ttscale.training.tiny", description="Train the bundled reasoner.")
+    parser.add_argument("--out", type=Path, required=True, help="folder for weights and checkpoints")
+    parser.add_argument("--size", choices=get_args(Size), default="all")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--minutes", type=float, help="wall time of first training, instead of the published token count")
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoints in OUT/work")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(argv)
+    train_tiny(**vars(options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

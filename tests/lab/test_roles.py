@@ -1,0 +1,65 @@
+"""Roles: the layout the model was trained on, and documents for each of them."""
+
+import random
+
+import pytest
+
+from ttscale.lab import ROLES, messages, plain_solution, system_prompt, user_prompt
+from ttscale.lab.data import document, ends_right, random_world, rating, solution
+
+REPLY = "<think>\n3+4=7\n\n7*2=14\n</think>\n\n\\boxed{14}"
+
+
+def test_plain_solution_drops_the_tags_only():
+    assert plain_solution(REPLY) == "3+4=7\n\n7*2=14\n\n\\boxed{14}"
+    assert plain_solution(plain_solution(REPLY)) == plain_solution(REPLY)
+    assert plain_solution("<think>\n\n</think>\n\n\\boxed{7}") == "\\boxed{7}"
+
+
+def test_every_role_has_a_system_message_of_its_own():
+    assert len({system_prompt(role) for role in ROLES}) == len(ROLES) == 9
+    with pytest.raises(ValueError, match="unknown role"):
+        system_prompt("poet")
+
+
+def test_user_messages_name_what_they_show():
+    assert user_prompt("judge", "Q", solutions=[REPLY]) == f"Q\n\nSolution:\n{plain_solution(REPLY)}"
+    assert "\n\nSolution B:\n" in user_prompt("rate", "Q", solutions=[REPLY, REPLY])
+    assert user_prompt("revise", "Q", solutions=["a", "b"]) == "Q\n\nAttempt 1:\na\n\nAttempt 2:\nb"
+    assert user_prompt("execute", "Q", plan="1. 3+4 (1)") == "Q\n\nPlan:\n1. 3+4 (1)"
+    assert [m["role"] for m in messages("solve", "Q")] == ["system", "user"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_documents_of_every_role_use_its_layout(role):
+    rng = random.Random(7)
+    for _ in range(30):
+        made = document(rng, role=role)
+        assert made.role == role and made.reply and made.user
+        if role == "judge":
+            assert made.reply in ("Yes", "No")
+        if role in ("solve", "execute", "revise", "merge"):
+            assert made.reply.startswith("<think>\n") and made.reply.endswith("}")
+
+
+def test_solutions_end_as_asked():
+    rng, kept = random.Random(8), 0
+    for _ in range(150):
+        world = random_world(rng)
+        assert ends_right(world, solution(world, rng, right=True))
+        kept += not ends_right(world, solution(world, rng, right=False))
+    assert kept > 140  # a few tiny worlds are too easy to get wrong
+
+
+def test_rating_follows_the_outcome():
+    rng = random.Random(9)
+    world = random_world(rng)
+    assert rating(world, f"\\boxed{{{world.answer}}}") > rating(world, "\\boxed{nothing}")
+
+
+def test_the_mix_moves_from_solving_to_judging():
+    def share(progress: float) -> float:
+        rng = random.Random(10)
+        return sum(document(rng, progress).role in ("judge", "rate") for _ in range(600)) / 600
+
+    assert share(0.0) < 0.08 < 0.18 < share(1.0)
