@@ -101,8 +101,9 @@ def solve(
     rule_name = rule_name or ("choice" if choices else config.answer)
     problem = _problem(sources["main"], text, rule_name, choices, reference, system, images)
     progress = _Progress(method.label)
+    engines = {source.spec: source.make() for source in sources.values()}
     run = Run(
-        {role: source.make() for role, source in sources.items()},
+        {role: engines[source.spec] for role, source in sources.items()},  # loaded once
         seed=seed,
         request=asked,
         defaults=config.sampling.over(sources["main"].sampling),

@@ -252,8 +252,17 @@ def _nearest_file(path: Path) -> Path | None:
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
     body, settings = _split(body)
     own, sampling = _apart(settings)
-    types: dict[str, Any] = {"slots": int, "ctx": int, "threads": int}
+    types: dict[str, Any] = {
+        "slots": int,
+        "ctx": int,
+        "threads": int,
+        "embeddings": bool,
+        "reranking": bool,
+        "idle": float,
+    }
     options = _typed(own, types, "llamacpp")
+    if "ctx" in options:
+        options["context"] = options.pop("ctx")
     path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
 
     def make(**overrides: Any) -> Engine:
