@@ -1,9 +1,10 @@
-"""Measure what the bundled reasoner must be able to do, on fresh held-out problems, and print a table.
+"""Measure the bundled reasoner on fresh held-out problems and print a table.
 
     python benchmarks/lab_report.py [--weights DIR] [--problems N] [--seed S]
 
-Replies come from llama.cpp (two threads), at temperature 1, unless a line says greedy. Problems are drawn from the test split,
-which training never sees. Intervals are 95%, from a bootstrap over problems. Needs the extra `train` (PRM, comparison).
+Replies come from llama.cpp (two threads), at temperature 1, unless a line says greedy. Problems
+are drawn from the test split, which training never sees. Intervals are 95%, from a bootstrap over
+problems. Needs the extra `train` (PRM, comparison).
 """
 
 import argparse
@@ -42,7 +43,9 @@ SAMPLES = 16
 class Reply:
     text: str
     tokens: int
-    confidence: tuple[float, ...] = ()  # per token: minus the mean of the top log-probabilities, nats
+    confidence: tuple[
+        float, ...
+    ] = ()  # per token: minus the mean of the top log-probabilities, nats
 
 
 class Client:
@@ -54,22 +57,41 @@ class Client:
 
     async def chat(self, prompt: list[dict[str, str]], seed: int, **options) -> dict:
         """The first choice of a completion, with its usage."""
-        body = {"messages": prompt, "seed": seed, "temperature": 1.0, "max_tokens": MAX_TOKENS} | SAMPLER | options
-        async with self.gate, self.session.post(f"{self.address}/v1/chat/completions", json=body) as response:
+        body = (
+            {"messages": prompt, "seed": seed, "temperature": 1.0, "max_tokens": MAX_TOKENS}
+            | SAMPLER
+            | options
+        )
+        async with (
+            self.gate,
+            self.session.post(f"{self.address}/v1/chat/completions", json=body) as response,
+        ):
             response.raise_for_status()
             answer = await response.json()
         return answer["choices"][0] | {"usage": answer["usage"]}
 
-    async def reply(self, prompt: list[dict[str, str]], seed: int, *, confidence: bool = False, **options) -> Reply:
+    async def reply(
+        self, prompt: list[dict[str, str]], seed: int, *, confidence: bool = False, **options
+    ) -> Reply:
         if confidence:
             options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         choice = await self.chat(prompt, seed, **options)
         tokens = choice["logprobs"]["content"] if confidence else ()
-        values = (-statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens)
-        return Reply(choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values))
+        values = (
+            -statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens
+        )
+        return Reply(
+            choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values)
+        )
 
 
-SAMPLER = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "reasoning_format": "none"}
+SAMPLER = {
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repeat_penalty": 1.0,
+    "reasoning_format": "none",
+}
 
 
 @contextmanager
@@ -104,11 +126,15 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return total / (len(positive) * len(negative))
 
 
-def interval(groups: Sequence, statistic: Callable[[Sequence], float], rounds: int = 300) -> tuple[float, float, float]:
+def interval(
+    groups: Sequence, statistic: Callable[[Sequence], float], rounds: int = 300
+) -> tuple[float, float, float]:
     """(value, low, high): the statistic of the groups and its 95% bootstrap interval."""
     rng = random.Random(0)
     drawn = sorted(
-        v for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds)) if not math.isnan(v)
+        v
+        for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds))
+        if not math.isnan(v)
     )
     if not drawn:
         return statistic(groups), math.nan, math.nan
@@ -124,12 +150,16 @@ class Item:
     right: list[bool]
 
 
-async def sample_items(client: Client, chosen: list[LabProblem], n: int, role: str = "solve", **options) -> list[Item]:
+async def sample_items(
+    client: Client, chosen: list[LabProblem], n: int, role: str = "solve", **options
+) -> list[Item]:
     """`n` replies to each problem, in draw order."""
 
     async def one(p: LabProblem) -> Item:
         prompt = messages(role, p.question)
-        replies = await asyncio.gather(*(client.reply(prompt, seed, **options) for seed in range(n)))
+        replies = await asyncio.gather(
+            *(client.reply(prompt, seed, **options) for seed in range(n))
+        )
         return Item(p, list(replies), [check_answer(p, r.text) for r in replies])
 
     return list(await asyncio.gather(*map(one, chosen)))
@@ -144,7 +174,7 @@ def pass_at_all(items: Sequence[Item]) -> float:
 
 
 def majority(items: Sequence[Item]) -> float:
-    """Share of problems whose most frequent answer is right; a tie goes to the answer drawn first."""
+    """Share of problems whose most frequent answer is right; ties go to the one drawn first."""
 
     def one(item: Item) -> bool:
         votes = Counter(a for r in item.replies if (a := extract_answer(r.text)) is not None)
@@ -155,7 +185,12 @@ def majority(items: Sequence[Item]) -> float:
 
 def length(items: Sequence[Item], right: bool | None = None) -> float:
     """Mean tokens of the replies (that are right, or wrong)."""
-    lengths = [r.tokens for i in items for r, ok in zip(i.replies, i.right, strict=True) if right in (None, ok)]
+    lengths = [
+        r.tokens
+        for i in items
+        for r, ok in zip(i.replies, i.right, strict=True)
+        if right in (None, ok)
+    ]
     return statistics.fmean(lengths) if lengths else math.nan
 
 
@@ -170,7 +205,7 @@ def mean_confidence(reply: Reply) -> float:
 
 
 def lowest_group(reply: Reply) -> float:
-    """Mean confidence of the least confident GROUP consecutive tokens (of the whole reply, if shorter)."""
+    """Mean confidence of the least confident GROUP consecutive tokens (of all, if fewer)."""
     c = reply.confidence
     return min(statistics.fmean(c[i : i + GROUP]) for i in range(max(1, len(c) - GROUP + 1)))
 
@@ -180,23 +215,31 @@ async def judge_scores(client: Client, items: list[Item]) -> list[list[float]]:
 
     async def one(item: Item, reply: Reply) -> float:
         prompt = messages("judge", item.problem.question, solutions=[reply.text])
-        choice = await client.chat(prompt, 0, max_tokens=1, temperature=0, logprobs=True, top_logprobs=20)
+        choice = await client.chat(
+            prompt, 0, max_tokens=1, temperature=0, logprobs=True, top_logprobs=20
+        )
         top = {t["token"]: t["logprob"] for t in choice["logprobs"]["content"][0]["top_logprobs"]}
         yes, no = (math.exp(top.get(word, -30.0)) for word in ("Yes", "No"))
         return yes / (yes + no)
 
-    return list(await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items)))
+    return list(
+        await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items))
+    )
 
 
 async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> list[list[float]]:
-    """Per item with right and wrong replies: 1 where the right one is rated higher, 0.5 for a tie (greedy ratings)."""
+    """Per item with right and wrong replies: 1 if the right one is rated higher, 0.5 for a tie."""
     rng = random.Random(0)
 
     async def one(item: Item, right: Reply, wrong: Reply, right_first: bool) -> float:
         pair = [right, wrong] if right_first else [wrong, right]
         prompt = messages("rate", item.problem.question, solutions=[r.text for r in pair])
         text = (await client.reply(prompt, 0, temperature=0, max_tokens=16)).text
-        found = [int(word) for word in text.replace("A:", "").replace("B:", "").split() if word.isdecimal()]
+        found = [
+            int(word)
+            for word in text.replace("A:", "").replace("B:", "").split()
+            if word.isdecimal()
+        ]
         if len(found) != 2 or found[0] == found[1]:
             return 0.5
         return float((found[0] > found[1]) == right_first)
@@ -206,7 +249,12 @@ async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> l
         good = [r for r, ok in zip(item.replies, item.right, strict=True) if ok]
         bad = [r for r, ok in zip(item.replies, item.right, strict=True) if not ok]
         if good and bad:
-            jobs.append([one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5) for _ in range(per_item)])
+            jobs.append(
+                [
+                    one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5)
+                    for _ in range(per_item)
+                ]
+            )
     return [list(await asyncio.gather(*job)) for job in jobs]
 
 
@@ -220,28 +268,38 @@ class RewardModel:
         torch.set_num_threads(THREADS)
         self.torch = torch
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model = AutoModelForTokenClassification.from_pretrained(
+            folder, dtype=torch.float32
+        ).eval()
 
     def last_step(self, item: Item) -> list[float]:
         prompt = self.tokenizer.apply_chat_template(
             messages("solve", item.problem.question), add_generation_prompt=True, tokenize=False
         )
-        batch = self.tokenizer([prompt + r.text for r in item.replies], padding=True, return_tensors="pt")
+        batch = self.tokenizer(
+            [prompt + r.text for r in item.replies], padding=True, return_tensors="pt"
+        )
         last = batch["attention_mask"].sum(1) - 1
         with self.torch.inference_mode():
-            logits = self.model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
+            logits = self.model(
+                batch["input_ids"], attention_mask=batch["attention_mask"]
+            ).logits.squeeze(-1)
         return logits[self.torch.arange(len(last)), last].sigmoid().tolist()
 
 
-async def agreement(client: Client, folder: Path, prompts: list[list[dict[str, str]]]) -> tuple[float, list[str]]:
-    """Share of greedy replies that transformers and llama.cpp write alike, and the first differences."""
+async def agreement(
+    client: Client, folder: Path, prompts: list[list[dict[str, str]]]
+) -> tuple[float, list[str]]:
+    """Share of greedy replies that transformers and llama.cpp write alike; the differing ones."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     torch.set_num_threads(THREADS)
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    theirs = await asyncio.gather(*(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts))
+    theirs = await asyncio.gather(
+        *(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts)
+    )
     ours: list[str] = []
     for first in range(0, len(prompts), 50):
         texts = [
@@ -251,7 +309,9 @@ async def agreement(client: Client, folder: Path, prompts: list[list[dict[str, s
         batch = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
             out = model.generate(**batch, max_new_tokens=200, do_sample=False)
-        ours += tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        ours += tokenizer.batch_decode(
+            out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
+        )
     different = [f"{a!r} / {b.text!r}" for a, b in zip(ours, theirs, strict=True) if a != b.text]
     return 1 - len(different) / len(prompts), different
 
@@ -260,10 +320,19 @@ class Table:
     """Rows of: what, value with interval, target, whether it holds."""
 
     def __init__(self) -> None:
-        self.rows: list[str] = ["| measure | value | 95% interval | target | holds |", "|---|---|---|---|---|"]
+        self.rows: list[str] = [
+            "| measure | value | 95% interval | target | holds |",
+            "|---|---|---|---|---|",
+        ]
 
     def add(
-        self, what: str, value: float, low: float = math.nan, high: float = math.nan, target: str = "", holds: bool | None = None
+        self,
+        what: str,
+        value: float,
+        low: float = math.nan,
+        high: float = math.nan,
+        target: str = "",
+        holds: bool | None = None,
     ) -> None:
         def show(x: float) -> str:
             return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.2f}" if abs(x) < 10 else f"{x:.1f}"
@@ -295,7 +364,10 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
     seconds = await first_token(weights / "base.gguf")
     table.add("load to first token, s", seconds, target="< 1.5", holds=seconds < 1.5)
 
-    chosen = {level: [p for f in FAMILIES for p in problems(f, level, count, seed)] for level in range(1, 6)}
+    chosen = {
+        level: [p for f in FAMILIES for p in problems(f, level, count, seed)]
+        for level in range(1, 6)
+    }
     with server(weights / "base.gguf") as address:
         client = Client(address)
         by_level: dict[int, list[Item]] = {}
@@ -306,7 +378,11 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             spent += time.monotonic() - begun
             tokens += sum(r.tokens for i in by_level[level] for r in i.replies)
         by_level[3] = middle = await sample_items(client, chosen[3], SAMPLES, confidence=True)
-        targets = {1: (">= 0.90", lambda v: v >= 0.9), 3: ("0.35-0.65", lambda v: 0.35 <= v <= 0.65), 5: ("<= 0.30", lambda v: v <= 0.3)}
+        targets = {
+            1: (">= 0.90", lambda v: v >= 0.9),
+            3: ("0.35-0.65", lambda v: 0.35 <= v <= 0.65),
+            5: ("<= 0.30", lambda v: v <= 0.3),
+        }
         for level in range(1, 6):
             value = interval(by_level[level], pass_at_1)
             target, holds = targets.get(level, ("falls", None))
@@ -321,7 +397,12 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, pass_at_all))
         value = interval(middle, majority)
-        table.add(f"majority@{SAMPLES}, level 3", *value, f">= {single + 0.1:.2f}", value[0] >= single + 0.1)
+        table.add(
+            f"majority@{SAMPLES}, level 3",
+            *value,
+            f">= {single + 0.1:.2f}",
+            value[0] >= single + 0.1,
+        )
         for family in FAMILIES:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, majority))
@@ -345,13 +426,30 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
         table.add("right one of a pair rated higher", *value, ">= 0.65", value[0] >= 0.65)
 
         quick = await sample_items(client, chosen[3], 4, "quick")
-        table.add("no-think pass@1, level 3", *interval(quick, pass_at_1), f"well below {single:.2f}", pass_at_1(quick) < single - 0.1)
+        table.add(
+            "no-think pass@1, level 3",
+            *interval(quick, pass_at_1),
+            f"well below {single:.2f}",
+            pass_at_1(quick) < single - 0.1,
+        )
         shorter = length(middle) / length(quick)
         table.add("no-think: times shorter", shorter, target=">= 3", holds=shorter >= 3)
-        table.add(f"llama.cpp tokens/s, {SLOTS} slots", tokens / spent, target=">= 1,500", holds=tokens / spent >= 1500)
-        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][:200]
+        table.add(
+            f"llama.cpp tokens/s, {SLOTS} slots",
+            tokens / spent,
+            target=">= 1,500",
+            holds=tokens / spent >= 1500,
+        )
+        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][
+            :200
+        ]
         alike, different = await agreement(client, weights / "base", prompts)
-        table.add(f"greedy replies alike, {len(prompts)} prompts", alike, target=">= 0.99", holds=alike >= 0.99)
+        table.add(
+            f"greedy replies alike, {len(prompts)} prompts",
+            alike,
+            target=">= 0.99",
+            holds=alike >= 0.99,
+        )
         for line in different[:3]:
             print("differs:", line, file=sys.stderr)
         await client.session.close()
@@ -376,7 +474,10 @@ def main(argv: list[str] | None = None) -> int:
     begun = time.monotonic()
     table = asyncio.run(measure(options.weights, options.problems, options.seed))
     print(table)
-    print(f"\n{options.problems} problems per family and level, seed {options.seed}, {time.monotonic() - begun:.0f} s.")
+    print(
+        f"\n{options.problems} problems per family and level, seed {options.seed}, "
+        f"{time.monotonic() - begun:.0f} s."
+    )
     return 0
 
 

@@ -23,6 +23,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("TTSCALE_CACHE", raising=False)
     monkeypatch.delenv("TTSCALE_CONFIG", raising=False)
     folder = tmp_path / "folder"
     folder.mkdir()

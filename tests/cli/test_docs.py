@@ -1,16 +1,19 @@
-"""The documents say what is so: their code runs, their commands exist, generated pages are fresh."""
+"""The documents hold: their code runs, their commands exist, generated pages are fresh."""
 
 from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
 from ttscale.cli import COMMANDS, main, manual
 from ttscale.cli.config import load
+from ttscale.engines.columns import ALIASES
 from ttscale.methods import registry
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,12 +28,34 @@ def fenced(page: str, language: str) -> list[str]:
 def test_the_method_in_the_guide_runs(capsys, monkeypatch):
     monkeypatch.setattr(registry, "_METHODS", dict(registry.methods()))  # leaves no trace
     source = "\n".join(fenced("writing-a-method.md", "python"))
-    scope: dict[str, object] = {"__name__": "guide"}
-    # as a module would be: its annotations are looked up by name
-    exec(compile(source, "writing-a-method.md", "exec"), scope)
+    guide = ModuleType("guide")
+    monkeypatch.setitem(sys.modules, "guide", guide)  # dataclasses look their module up
+    exec(compile(source, "writing-a-method.md", "exec"), guide.__dict__)
     answer, stopped_by, samples = capsys.readouterr().out.split()
     assert (answer, stopped_by, int(samples) % 2) == ("right", "agreement", 0)
     assert registry.parse("agreeing-pair(max_pairs=4)").cfg.max_pairs == 4
+
+
+def test_the_python_on_the_first_page_runs(capsys):
+    exec(fenced("index.md", "python")[0], {})
+    samples, tokens, stopped_by = capsys.readouterr().out.split()
+    assert (samples, stopped_by) == ("5", "n_samples")
+
+
+def test_the_columns_in_the_guide_are_those_that_are_known():
+    text = (DOCS / "replay.md").read_text(encoding="utf-8")
+    for what, names in ALIASES.items():
+        assert f"| {what} | {', '.join(f'`{name}`' for name in names)} |" in text
+
+
+def test_the_bench_on_the_first_page_gives_its_table(cli, own_home):
+    (own_home / "folder" / "samples.csv").write_text(fenced("index.md", "csv")[0])
+    block = next(b for b in fenced("index.md", "console") if "bench run" in b)
+    command, *table = block.splitlines()
+    done = cli(*shlex.split(command)[2:])
+    shown = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    for line in table:
+        assert " ".join(line.split()) in shown
 
 
 def test_the_command_reference_is_up_to_date():
@@ -53,8 +78,10 @@ def test_commands_in_the_documents_exist(page):
                 continue
             words = shlex.split(re.split(r"\s[|>]\s", line)[0], comments=True)[1:]
             command: click.Command = main
-            while words and isinstance(command, click.Group) and words[0] in (
-                COMMANDS if command is main else command.commands
+            while (
+                words
+                and isinstance(command, click.Group)
+                and words[0] in (COMMANDS if command is main else command.commands)
             ):
                 found = command.get_command(click.Context(command), words.pop(0))
                 assert found is not None

@@ -21,7 +21,10 @@ def lab(world) -> LabProblem:
     [
         (["3+4*5", "4*5=20\n3+20", "3+20=23"], [True, True, True]),
         (["3+4*5", "4*5=21\n3+21", "3+21=24"], [True, False, False]),  # built on a mistake
-        (["3+4*5", "4*5=21\n3+21", "Wait, is 4*5=21? No, 4*5=20\n3+20", "3+20=23"], [True, False, True, True]),
+        (
+            ["3+4*5", "4*5=21\n3+21", "Wait, is 4*5=21? No, 4*5=20\n3+20", "3+20=23"],
+            [True, False, True, True],
+        ),
         (["3+4*5", "4*5=20\n3+20", "Wait, is 4*5=20? Yes", "3+20=23"], [True, True, True, True]),
         (["3+4*5", "4*5=20\n3+20", "Wait, is 4*5=20? No, 4*5=21\n3+21"], [True, True, False]),
         (["3+4*5", "4*5=21\n3+21", "Wait, is 4*5=21? Yes"], [True, False, False]),
@@ -32,7 +35,10 @@ def lab(world) -> LabProblem:
     ],
 )
 def test_arith_steps(steps, verdicts):
-    assert check_steps(lab(ARITH), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{23}") == verdicts
+    assert (
+        check_steps(lab(ARITH), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{23}")
+        == verdicts
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +53,10 @@ def test_arith_steps(steps, verdicts):
     ],
 )
 def test_word_steps(steps, verdicts):
-    assert check_steps(lab(WORD), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{15}") == verdicts
+    assert (
+        check_steps(lab(WORD), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{15}")
+        == verdicts
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,8 +80,16 @@ def test_search_steps(step, verdict):
 
 @pytest.mark.parametrize(
     ("text", "right"),
-    [("\\boxed{23}", True), ("23", True), ("\\boxed{1} no, \\boxed{23}", True), ("\\boxed{23} no, \\boxed{1}", False),
-     ("\\boxed{}", False), ("it is 23", False), ("\\boxed{2 3}", False), ("", False)],
+    [
+        ("\\boxed{23}", True),
+        ("23", True),
+        ("\\boxed{1} no, \\boxed{23}", True),
+        ("\\boxed{23} no, \\boxed{1}", False),
+        ("\\boxed{}", False),
+        ("it is 23", False),
+        ("\\boxed{2 3}", False),
+        ("", False),
+    ],
 )  # fmt: skip
 def test_number_answers(text, right):
     assert check_answer(lab(ARITH), text) is right
@@ -80,7 +97,14 @@ def test_number_answers(text, right):
 
 @pytest.mark.parametrize(
     ("text", "right"),
-    [("\\boxed{*2 +5}", True), ("*2, +5", True), ("\\boxed{+5 *2}", False), ("*2", False), ("*2 +5 +5", False), ("", False)],
+    [
+        ("\\boxed{*2 +5}", True),
+        ("*2, +5", True),
+        ("\\boxed{+5 *2}", False),
+        ("*2", False),
+        ("*2 +5 +5", False),
+        ("", False),
+    ],
 )  # fmt: skip
 def test_path_answers(text, right):
     assert check_answer(lab(MAZE), text) is right
@@ -93,7 +117,8 @@ def test_a_long_text_without_a_box_has_no_answer():
 
 @pytest.mark.parametrize(
     ("expression", "value"),
-    [("2+3*4", 14), ("(2+3)*4", 20), ("9-(3-2)", 8), ("9-3-2", 4), ("2*(3+4)*5", 70), ("2+", None), ("(2", None), ("2)", None)],
+    [("2+3*4", 14), ("(2+3)*4", 20), ("9-(3-2)", 8), ("9-3-2", 4), ("2*(3+4)*5", 70), ("2+", None),
+    ("(2", None), ("2)", None)],
 )  # fmt: skip
 def test_value_of_an_expression(expression, value):
     assert value_of(expression) == value

@@ -51,7 +51,9 @@ def test_a_spoiled_step_is_right_before_and_wrong_after():
     noise = Noise(slip=0.0, doubt=1.0, spoil=1.0, notice=0.0, repair=False)
     steps, _ = reason(p.world, rng, noise)
     verdicts = check_steps(p, render(steps, "0"))
-    assert verdicts[1] and steps[2].startswith("Wait, is ") and not verdicts[2]
+    assert verdicts[1]
+    assert steps[2].startswith("Wait, is ")
+    assert not verdicts[2]
 
 
 def test_traces_with_mistakes_are_longer_on_average():
@@ -70,7 +72,8 @@ def test_a_miscalculation_is_never_right(op):
     for _ in range(300):
         a, b = rng.randint(0, 99), rng.randint(0, 12)
         wrong = miscalculate(rng, op, max(a, b), min(a, b))
-        assert wrong >= 0 and wrong != OPERATIONS[op](max(a, b), min(a, b))
+        assert wrong >= 0
+        assert wrong != OPERATIONS[op](max(a, b), min(a, b))
 
 
 def test_carries_and_big_products_are_harder():

@@ -23,7 +23,8 @@ def test_same_seed_gives_the_same_problem(family):
 def test_no_problem_is_in_both_splits(family, level):
     train = {p.world.canonical for p in problems(family, level, 150, split="train")}
     test = {p.world.canonical for p in problems(family, level, 60, split="test")}
-    assert len(train) == 150 and len(test) == 60
+    assert len(train) == 150
+    assert len(test) == 60
     assert not train & test
 
 
@@ -75,9 +76,11 @@ def test_any_path_that_works_is_right():
     assert {" ".join(p) for p, v in maze.paths().items() if v[-1] == 8} == {"*2 *2", "+2 *2"}
 
 
-@pytest.mark.parametrize(("family", "level", "split"), [("maths", 1, "test"), ("arith", 6, "test"), ("arith", 1, "dev")])
+@pytest.mark.parametrize(
+    ("family", "level", "split"), [("maths", 1, "test"), ("arith", 6, "test"), ("arith", 1, "dev")]
+)
 def test_wrong_arguments_name_what_is_allowed(family, level, split):
-    with pytest.raises(ValueError, match="arith|between 1 and 5|'train' or 'test'"):
+    with pytest.raises(ValueError, match=r"arith|between 1 and 5|'train' or 'test'"):
         problem(family, level, 0, split)
 
 

@@ -16,18 +16,19 @@ class DeadlineError(BaseException):
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Raise `DeadlineError` at the first function call after `seconds` (monotonic time).
+    """Raise `DeadlineError` at the first function call after `seconds` of the thread's CPU time.
 
-    It works through the thread's profile function, hence off the main thread and inside an event
-    loop too. A thread that is being profiled already keeps its profiler and has no time limit.
+    CPU time, so that a busy machine does not change the outcome. It works through the thread's
+    profile function, hence off the main thread and inside an event loop too. A thread that is being
+    profiled already keeps its profiler and has no time limit.
     """
     if sys.getprofile() is not None:
         yield
         return
-    end = time.monotonic() + seconds
+    end = time.thread_time() + seconds
 
     def check(frame: FrameType, event: str, arg: Any) -> None:
-        if event == "call" and time.monotonic() > end:
+        if event == "call" and time.thread_time() > end:
             raise DeadlineError
 
     sys.setprofile(check)

@@ -19,7 +19,7 @@ from .deadline import DeadlineError, deadline
 from .numerals import clean, last_number, number, rounded
 from .text import plain
 
-SECONDS = 2.0  # per expression; only odd ones come near
+SECONDS = 2.0  # of CPU time per expression; only odd ones come near
 _LONGEST = 300  # characters given to the parser, whose time grows faster than the text
 _WORDS = re.compile(r"[^\W\d_]{3,}(?:[\s'.,-]+[^\W\d_]+)*\.?")
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mbox|textrm|mathbf|boldsymbol)\s*\{([^{}]*)\}")
@@ -66,7 +66,7 @@ def _form(answer: str, depth: int) -> Hashable:
         return ("text", plain(text))
     if depth < 4 and (composed := _composed(text, depth)) is not None:
         return composed
-    if len(text) <= _LONGEST and not _HUGE.search(text):
+    if len(text) <= _LONGEST and _matched(text) and not _HUGE.search(text):
         _parser()  # loaded before the clock starts
         try:
             with deadline(SECONDS):
@@ -126,6 +126,11 @@ def _split(text: str) -> list[str]:
     return parts if not level and all(parts) else [text]
 
 
+def _matched(text: str) -> bool:
+    """Whether brackets close as often as they open; the parser is very slow where they do not."""
+    return sum(text.count(c) for c in _OPEN) == sum(text.count(c) for c in _CLOSE)
+
+
 def _parsed(text: str) -> list[Any]:
     """math-verify's reading: the expression, if it parses, and its wording last."""
     try:
@@ -182,11 +187,29 @@ def _condition(found: Any) -> Hashable:
     import sympy
 
     if len(found.free_symbols) == 1:
-        return _shape(found.as_set())
+        return _interval(found) or _shape(found.as_set())
     if isinstance(found, sympy.And | sympy.Or):
         return (type(found).__name__, frozenset(_condition(arg) for arg in found.args))
     strict = isinstance(found, sympy.StrictLessThan | sympy.StrictGreaterThan)
     return ("less", strict, _direction(found.lts - found.gts, oriented=True))
+
+
+def _interval(found: Any) -> Hashable:
+    """The interval of x < b, a <= x or a < x <= b; None for what takes solving, which is slow."""
+    import sympy
+
+    low, high = (True, -sympy.oo), (True, sympy.oo)  # (open, end)
+    for part in found.args if isinstance(found, sympy.And) else (found,):
+        if not isinstance(part, sympy.Rel) or isinstance(part, sympy.Eq | sympy.Ne):
+            return None
+        strict = isinstance(part, sympy.StrictLessThan | sympy.StrictGreaterThan)
+        if part.lts.is_Symbol and part.gts.is_number and high[1] == sympy.oo:
+            high = (strict, part.gts)
+        elif part.gts.is_Symbol and part.lts.is_number and low[1] == -sympy.oo:
+            low = (strict, part.lts)
+        else:
+            return None
+    return ("row", low[0], high[0], (_shape(low[1]), _shape(high[1])))
 
 
 def _values(found: Any) -> Hashable:

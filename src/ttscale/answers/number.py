@@ -10,8 +10,6 @@ from .boxed import last_boxed, stated
 from .numerals import clean, last_number, number, rounded
 from .rule import KeyedRule, is_blank
 
-_PHRASE = re.compile(r"[^\d\n]{0,60}")
-
 
 class NumberRule(KeyedRule):
     """The boxed number, else the stated one, else the last one of the text."""

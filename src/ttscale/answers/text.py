@@ -1,4 +1,4 @@
-"""Free text, compared without case, punctuation, articles and spacing."""
+"""Free text, compared without case, sentence punctuation, quotes, articles and spacing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .boxed import last_boxed, stated
 from .rule import KeyedRule, is_blank
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
-_PUNCTUATION = re.compile(r"[^\w\s+\-/.%]|(?<!\d)\.|\.(?!\d)")
+_PUNCTUATION = re.compile(r"[,;:!?\"'`“”‘’]|\*\*|__|(?<!\d)\.|\.(?!\d)")
 
 
 class TextRule(KeyedRule):

@@ -1,9 +1,9 @@
 """Traces, problems and settings as bytes, and back.
 
-A packed trace is a zstandard frame: the length of a JSON header, the header (every field that is not
-at its default, and the lengths of the arrays), then the arrays. Log-probabilities and confidences
-are float32, exact: a resumed run must decide as the interrupted one did. Token ends are stored as
-differences, which compress well.
+A packed trace is a zstandard frame: the length of a JSON header, the header (every field that is
+not at its default, and the lengths of the arrays), then the arrays. Log-probabilities and
+confidences are float32, exact: a resumed run must decide as the interrupted one did. Token ends are
+stored as differences, which compress well.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ..core import (
     Trace,
 )
 
+SCORED = "scorer"  # in `meta`: the problem has a scorer of its own, which is code and not kept
 _FLOATS = ("logprobs", "conf")
 _ENDS = "ends"
 _APART = {*_FLOATS, _ENDS, "error", "prompt_key", "draw", "role"}  # columns, arrays or special
@@ -94,6 +95,9 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
 def pack_problem(problem: Problem) -> bytes:
     """A problem with its answer rule by name. Of `meta`, what is no plain data stays behind."""
     prompt = problem.prompt
+    meta = {k: v for k, v in problem.meta.items() if not callable(v)}
+    if "grade" in problem.meta:
+        meta[SCORED] = True
     return _compress(
         dumps(
             {
@@ -104,7 +108,7 @@ def pack_problem(problem: Problem) -> bytes:
                 "rule": [problem.rule.name, _settings(problem.rule)],
                 "reference": problem.reference,
                 "choices": problem.choices,
-                "meta": {k: v for k, v in problem.meta.items() if not callable(v)},
+                "meta": meta,
             }
         )
     )

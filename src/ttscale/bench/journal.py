@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from ..core import Call, Sampling, StoreError, Trace
 from . import codec
-from .store import Cell, Store
+from .item import Cell
+from .store import Store
 
 _FINISHED = ("stop", "length", "refused")
 
@@ -60,9 +61,7 @@ class StoreJournal:
     def record(self, call: Call, trace: Trace) -> None:
         """Keep a landed trace."""
         try:
-            self._store.add_trace(
-                self._cell, call.problem.id, self._digest(call.sampling), trace
-            )
+            self._store.add_trace(self._cell, call.problem.id, self._digest(call.sampling), trace)
         except StoreError as error:
             self._failed(error)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from ..core import Budget, RecordError, Sampling, UsageError
+from ..core import Budget, PoolExhausted, RecordError, Sampling, UsageError
 from ..engines.replay import Replay
 from ..engines.spec import Catalogue, ModelSource, open_model
 from ..methods.registry import Configured, parse
@@ -65,8 +65,29 @@ class Plan:
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
         """The inverse of `as_dict`, after a passage through JSON."""
         known = {f.name for f in fields(cls)}
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known}
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
+        }
         return cls(**given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is equal for all cells.
+
+    Attributes:
+        budget: per question; see `Plan`.
+        request: sampling settings asked for explicitly.
+        defaults: used where neither user, method nor model asks for anything.
+        roles: role -> model.
+    """
+
+    budget: Budget | None = None
+    request: Sampling = field(default_factory=Sampling)
+    defaults: Sampling = field(default_factory=Sampling)
+    roles: Mapping[str, ModelSource] | None = None
+    concurrency: int = 16
+    keep_traces: Keep = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +140,8 @@ def tasks_of(source: ModelSource, plan: Plan) -> list[Task]:
         return [Task(name, problems) for name, problems in own.items()]
     if not plan.tasks:
         raise UsageError(
-            f"model {source.name!r} brings no questions", fix="give --task, see ttscale bench --help"
+            f"model {source.name!r} brings no questions",
+            fix="give --task, see ttscale bench --help",
         )
     return [load_task(spec, n=plan.n, seed=plan.seed) for spec in plan.tasks]
 
@@ -142,6 +164,7 @@ def arrange(
     """The grid of given methods, models and tasks.
 
     Raises:
+        PoolExhausted: if a method may ask for more draws than any question of a recording has.
         UsageError: if a method or a model with its task is named twice, or nothing is left to run.
         RecordError: if a task has no questions, or two with the same id.
     """
@@ -189,10 +212,18 @@ def _repeated(
     engine = source.make() if source.pools else None
     if not isinstance(engine, Replay) or engine.resample:
         return [one(r) for r in range(1 if repeats == "auto" else repeats)]
-    problems, skipped = task.problems, engine.skip
-    pool = engine.pool
-    there = min(len(pool.find(p, "main", p.prompt)) for p in problems) - skipped
+    skipped, pool = engine.skip, engine.pool
+    sizes = {len(pool.find(p, "main", p.prompt)) for p in task.problems}
+    there = min(sizes) - skipped
     used = draws_used(method, there)
+    if len(sizes) == 1 and used > there > 0:
+        # where questions have different numbers of draws a method may still come out
+        field = method.method.card.draws
+        raise PoolExhausted(
+            f"method {method.label!r} may draw {used} samples per question, the recording of "
+            f"{source.name!r} on {task.name!r} holds {there}",
+            fix=f"give it {field}={there}, or draw with replacement: ?resample=true",
+        )
     disjoint = max(1, there // used)
     wanted = disjoint if repeats == "auto" else repeats
     if wanted > disjoint:

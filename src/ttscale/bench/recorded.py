@@ -11,27 +11,29 @@ from __future__ import annotations
 import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..answers import rule_for
-from ..core import AnswerRule, Trace
+from ..core import AnswerRule, Problem, Trace, UsageError
 from ..engines.pool import Pool
 from . import codec
 from .store import Store
+from .tasks import load_task
 
 Key = tuple[str, str, str]  # problem id, role, prompt key
 _WHOLE = ("stop", "length", "refused")
 _HELD = 256  # asks whose traces stay in memory
 
 
-def pools_from_store(
-    path: str | Path, rule: Callable[..., AnswerRule] = rule_for
-) -> list[Pool]:
+def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_for) -> list[Pool]:
     """The recordings in a store, one per model and task that has kept traces.
 
     Args:
+        path: the store; it stays open as long as a pool is in use.
         rule: finds an answer rule by name and settings.
 
     Raises:
@@ -50,6 +52,7 @@ def pools_from_store(
                 "SELECT body FROM problems WHERE task = ? ORDER BY position", number
             )
             problems = [codec.unpack_problem(body, rule) for (body,) in bodies]
+            problems = _with_scorers(problems, task, store.plan)
             draws = StoredDraws(store, _index(store, number, model))
             kept = {problem for problem, _, _ in draws}
             pools.append(
@@ -68,6 +71,24 @@ def pools_from_store(
     if not pools:
         store.close()
     return pools
+
+
+def _with_scorers(problems: list[Problem], task: str, plan: Mapping[str, Any]) -> list[Problem]:
+    """Give generated questions their scorers back, which are code and in no file. Where they cannot
+    be made again (a generator that is not installed), answers are compared with the reference."""
+    if not any(codec.SCORED in p.meta for p in problems):
+        return problems
+    try:
+        fresh = load_task(task, n=plan.get("n"), seed=plan.get("seed", 0)).problems
+    except UsageError:
+        return problems
+    scorers = {(p.id, p.prompt.key): p.meta["grade"] for p in fresh if "grade" in p.meta}
+    return [
+        replace(p, meta={**p.meta, "grade": scorer})
+        if (scorer := scorers.get((p.id, p.prompt.key)))
+        else p
+        for p in problems
+    ]
 
 
 class StoredDraws(Mapping[Key, "list[Trace]"]):

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..metrics.intervals import Difference, accuracy_interval, paired_difference
-from .store import Cell, Item, Store
+from .item import Cell, Item
+from .store import Store
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,9 +28,11 @@ class Row:
         abstentions: answered items without an answer; they count as not right.
         completion_tokens_total: of all answered items.
         sequential_tokens_mean: the longest chain of dependent tokens of an item.
-        useful_tokens_mean: generated tokens that were not cancelled, cut, spent judging or planning.
+        useful_tokens_mean: generated tokens that were neither cancelled nor cut, nor spent judging
+            or planning.
         set_sequential_tokens, set_seconds: of the whole set, for a method that takes sets.
-        difference: accuracy minus that of the first method, on the same questions; None for the first.
+        difference: accuracy minus that of the first method, on the same questions; None for the
+            first.
         stopped_by: rule that ended the method -> items.
     """
 
@@ -113,7 +116,7 @@ class Sums:
         cell = self.cells[0]
         right = sum(r for r, _ in self.grades.values())
         graded = sum(n for _, n in self.grades.values())
-        means = {f"{name}_mean": self._mean(self.totals[name]) for name in _MEANS}
+        means: dict[str, Any] = {f"{name}_mean": self._mean(self.totals[name]) for name in _MEANS}
         return Row(
             method=cell.method, model=cell.model, task=cell.task,
             items=self.items, questions=len(self.grades), repeats=len(self.cells),
@@ -191,7 +194,9 @@ def tables(found: Sequence[Row]) -> list[RenderableType]:
         ):  # fmt: skip
             table.add_column(heading, justify="right")
         best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
-        notable = [name for name in ("errors", "abstentions") if any(getattr(r, name) for r in part)]
+        notable = [
+            name for name in ("errors", "abstentions") if any(getattr(r, name) for r in part)
+        ]
         has_cost = any(r.cost_mean is not None for r in part)
         for heading in (*(["cost"] if has_cost else []), *notable):
             table.add_column(heading, justify="right")

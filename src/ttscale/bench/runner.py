@@ -1,9 +1,9 @@
 """Runs a grid of cells into a store, and goes on where an interrupted run stopped.
 
-Models run one after the other, each with all its cells and with `concurrency` questions in flight. A
-finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of wall
-time. Infrastructure errors become items with an error: they are no wrong answers, and a resumed run
-tries them again. Errors that would meet every question end the run.
+Models run one after the other, each with all its cells and with `concurrency` questions in flight.
+A finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of
+wall time. Infrastructure errors become items with an error: they are no wrong answers, and a
+resumed run tries them again. Errors that would meet every question end the run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from ..core import (
     Price,
     Problem,
     Run,
-    Sampling,
     StoreError,
     TTScaleError,
     Unreachable,
@@ -32,55 +31,14 @@ from ..core import (
     execute,
 )
 from ..core.scope import Scope
-from ..engines.spec import ModelSource
+from .item import Cell, Item
 from .journal import StoreJournal
-from .plan import Keep, Planned
-from .store import Cell, Item, Store
+from .plan import Planned, Settings
+from .progress import Progress
+from .store import Store
 
 GROUP_SECONDS = 0.2
 GIVE_UP = 8  # questions in a row that found no server, beyond those in flight
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far a run is. `right` of `graded` answers are right; tokens and seconds are of this
-    process, the rest counts what an interrupted run had done before."""
-
-    total: int
-    done: int = 0
-    errors: int = 0
-    graded: int = 0
-    right: int = 0
-    tokens: int = 0
-    began: float = 0.0
-    label: str = ""
-
-    @property
-    def accuracy(self) -> float | None:
-        return self.right / self.graded if self.graded else None
-
-    @property
-    def tokens_per_second(self) -> float:
-        return self.tokens / max(time.monotonic() - self.began, 1e-9)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What is equal for all cells.
-
-    Attributes:
-        budget: per question; see `Plan`.
-        request: sampling settings asked for explicitly.
-        defaults: used where neither user, method nor model asks for anything.
-        roles: role -> model.
-    """
-
-    budget: Budget | None = None
-    request: Sampling = Sampling()
-    defaults: Sampling = Sampling()
-    roles: Mapping[str, ModelSource] | None = None
-    concurrency: int = 16
-    keep_traces: Keep = "auto"
 
 
 @dataclass(slots=True)
@@ -148,7 +106,8 @@ class _Runner:
             self.store.add_cell(
                 Cell(
                     id=0, method=p.method.label, model=p.model.name, task=p.task.name,
-                    repeat=p.repeat, skip=p.engine.get("skip", 0), recorded=bool(p.model.pools), knobs=p.knobs,
+                    repeat=p.repeat, skip=p.engine.get("skip", 0), recorded=bool(p.model.pools),
+                    knobs=p.knobs,
                 ),
                 task,
             )

@@ -10,76 +10,15 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import orjson
 
-from ..core import Outcome, Problem, StoreError, Tally, Trace, Usage
+from ..core import Problem, StoreError, Trace, Usage
 from . import codec, schema
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """One method on one model, task and repeat, as it stands in a store.
-
-    Attributes:
-        skip: recorded draws per question passed over; with the ordinal it names the recorded row.
-        recorded: whether the draws come from a recording.
-        knobs: the method's config field that scales compute, and its value, if it has one.
-        seconds, sequential_tokens: of the whole set, for a method that takes sets.
-    """
-
-    id: int
-    method: str
-    model: str
-    task: str
-    repeat: int
-    skip: int = 0
-    recorded: bool = False
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float | None = None
-    sequential_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One answered question.
-
-    Attributes:
-        correct: None if there is nothing to compare with, or the item failed.
-        seconds: None if it is not known, as for an item finished after an interruption.
-        winner: (role, prompt key, ordinal) of the draw that speaks for the answer.
-        error: why there is no outcome; such an item is no wrong answer, and is tried again.
-    """
-
-    problem: str
-    answer: str | None
-    correct: bool | None
-    stopped_by: str
-    usage: Usage
-    seconds: float | None
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    winner: tuple[str, str, int] | None = None
-    error: str | None = None
-
-    @classmethod
-    def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Item:
-        """What is kept of an outcome."""
-        error, winner = outcome.error, outcome.winner
-        return cls(
-            problem=problem.id,
-            answer=outcome.answer,
-            correct=None if error is not None else problem.correct(outcome.answer),
-            stopped_by=outcome.stopped_by,
-            usage=outcome.usage,
-            seconds=outcome.usage.seconds if timed else None,
-            extra=outcome.extra,
-            winner=None if winner is None else (winner.role, winner.prompt_key, winner.draw),
-            error=None if error is None else f"{type(error).__name__}: {error}",
-        )
+from .item import Cell, Item, usage_json
 
 
 class Store:
@@ -115,7 +54,7 @@ class Store:
         """An existing store; with `write`, for this process alone.
 
         Raises:
-            StoreError: if it is missing, corrupt, of another version, or written by another process.
+            StoreError: if it is missing, corrupt, of another version, or has another writer.
         """
         path = Path(path)
         store = cls(path, schema.connect(path, write=write))
@@ -299,7 +238,7 @@ class Store:
                     "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         cell.id, item.problem, item.answer, item.correct, item.stopped_by,
-                        item.seconds, _usage_json(item.usage),
+                        item.seconds, usage_json(item.usage),
                         codec.dumps(item.extra).decode() if item.extra else None,
                         codec.dumps(item.winner).decode() if item.winner else None, item.error,
                     ),
@@ -329,7 +268,7 @@ class Store:
                 correct=None if correct is None else bool(correct),
                 usage=Usage.from_dict(orjson.loads(usage)),
                 extra=orjson.loads(extra) if extra else {},
-                winner=tuple(orjson.loads(winner)) if winner else None,  # type: ignore[arg-type]
+                winner=tuple(orjson.loads(winner)) if winner else None,
             )  # fmt: skip
 
     # -- traces
@@ -352,26 +291,3 @@ class Store:
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
         for problem, role, prompt, draw, body in self.query(sql, cell.id):
             yield problem, codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
-
-
-_ZERO = Tally()
-_COUNTERS = Tally.__slots__
-
-
-def _usage_json(usage: Usage) -> str:
-    """Counters that are not zero; totals are derived when it is read."""
-    return codec.dumps(
-        {
-            "by": {
-                role: {
-                    name: value
-                    for name in _COUNTERS
-                    if (value := getattr(tally, name)) != getattr(_ZERO, name)
-                }
-                for role, tally in usage.by.items()
-            },
-            "units": usage.units,
-            "sequential_tokens": usage.sequential_tokens,
-            "seconds": usage.seconds,
-        }
-    ).decode()

@@ -20,7 +20,7 @@ EXAMPLES = """
 \b
 Examples:
   ttscale bench run --model replay:samples.csv -m simple -m "sc(n=8)" -m "ffs(n=8, k=4)"
-  ttscale bench run --model smollm2-135m --task reasoning-gym:chain_sum -n 20 -m simple -m "sc(n=4)"
+  ttscale bench run --model smollm2-135m --task rg:chain_sum -n 20 -m simple -m "sc(n=4)"
   ttscale bench resume runs/mine.db
   ttscale bench report runs/mine.db --html mine.html
   ttscale bench export runs/mine.db mine.parquet
@@ -37,20 +37,44 @@ def bench() -> None:
 
 
 @bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
-@click.option("-m", "--method", "methods", multiple=True, metavar="METHOD", help="As name or name(n=8, k=4); repeatable.")  # fmt: skip
-@click.option("--model", "models", multiple=True, metavar="MODEL", help="Specification, known name or alias; repeatable. replay:FILE stands for every model and task in it.")  # fmt: skip
-@click.option("--task", "tasks", multiple=True, metavar="TASK", help="A file of questions, or reasoning-gym:NAME; repeatable. Recordings bring their own.")  # fmt: skip
+@click.option(
+    "-m", "--method", "methods", multiple=True, metavar="METHOD",
+    help="As name or name(n=8, k=4); repeatable.",
+)  # fmt: skip
+@click.option(
+    "--model", "models", multiple=True, metavar="MODEL",
+    help="Specification, known name or alias; repeatable. replay:FILE stands for every model and "
+    "task in it.",
+)  # fmt: skip
+@click.option(
+    "--task", "tasks", multiple=True, metavar="TASK",
+    help="rg:GENERATOR, lab:FAMILY or a file of questions; repeatable. Recordings bring their own.",
+)  # fmt: skip
 @click.option("-n", "--n", "n", type=int, metavar="ITEMS", help="Questions per task at most.")
-@click.option("--repeats", default="auto", show_default=True, metavar="N", help="Runs of each method; auto uses every recorded sample once, and runs live models once.")  # fmt: skip
-@click.option("--budget", multiple=True, metavar="KIND=LIMIT,...", help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.")  # fmt: skip
-@click.option("--role", "roles", multiple=True, metavar="ROLE=MODEL", help="A model for another role, such as prm or draft; repeatable.")  # fmt: skip
+@click.option(
+    "--repeats", default="auto", show_default=True, metavar="N",
+    help="Runs of each method; auto uses every recorded sample once, and runs live models once.",
+)  # fmt: skip
+@click.option(
+    "--budget", multiple=True, metavar="KIND=LIMIT,...",
+    help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.",
+)  # fmt: skip
+@click.option(
+    "--role", "roles", multiple=True, metavar="ROLE=MODEL",
+    help="A model for another role, such as prm or draft; repeatable.",
+)  # fmt: skip
 @click.option("--concurrency", type=int, default=16, show_default=True, help="Questions in flight.")
 @click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Overrides the methods' taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
-@click.option("--keep-traces", type=click.Choice(["auto", "all", "none"]), default="auto", show_default=True, help="auto keeps the traces of live models.")  # fmt: skip
-@click.option("--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default.")  # fmt: skip
+@click.option(
+    "--keep-traces", type=click.Choice(["auto", "all", "none"]), default="auto", show_default=True,
+    help="auto keeps the traces of live models.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default."
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
 def run(
@@ -112,7 +136,7 @@ def run(
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
 def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> None:
-    """Go on with the run in STORE: nothing finished is repeated, failed questions are tried again."""
+    """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
     from ..bench.plan import Plan, grid
@@ -153,7 +177,10 @@ def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> No
 @bench.command(short_help="Write a run as JSONL or Parquet.")
 @click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--what", type=click.Choice(["items", "traces"]), default="items", show_default=True, help="A row per answered question, or per sample.")  # fmt: skip
+@click.option(
+    "--what", type=click.Choice(["items", "traces"]), default="items", show_default=True,
+    help="A row per answered question, or per sample.",
+)  # fmt: skip
 @output.common
 def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
     """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
@@ -203,8 +230,10 @@ def _go(
     store: Store, plan: Plan, planned: Sequence[Planned], *, quiet: bool, as_json: bool
 ) -> None:
     """Run what is left and report; whatever ends the run early says what is kept."""
+    from ..bench.plan import Settings
+    from ..bench.progress import Progress
     from ..bench.report import rows
-    from ..bench.runner import Progress, Settings, run_bench
+    from ..bench.runner import run_bench
     from ..core import Budget, Sampling, TTScaleError, UsageError
     from ..engines.spec import open_model
     from .config import load

@@ -158,7 +158,8 @@ def _config(loaded: list[Config]) -> Check:
 
 
 def _models() -> Check:
-    from .models import FALLBACK, available
+    from .models import available
+    from .options import FALLBACK
 
     here = [entry["name"] for entry in available() if entry["cached"]]
     if not here:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,7 +10,6 @@ if TYPE_CHECKING:
     from ..engines.spec import ModelSource
     from .config import Config
 
-BUNDLED = Path(__file__).parent.parent / "assets" / "tiny" / "base.gguf"
 FALLBACK = "smollm2-135m"
 
 
@@ -83,9 +81,10 @@ def default_model() -> str:
     """
     from ..core import UsageError
     from ..engines import models
+    from ..engines.spec import BUNDLED
 
     if BUNDLED.is_file():
-        return f"llamacpp:{BUNDLED}"
+        return "tiny"
     if models.is_cached(FALLBACK):
         return FALLBACK
     raise UsageError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import output
 
 if TYPE_CHECKING:
-    from ..bench.runner import Progress
+    from ..bench.progress import Progress
 
 
 @contextmanager

@@ -30,7 +30,8 @@ class Branch(Generic[T]):
     async def into(self, ctx: Context) -> T:
         """Wait for the result and let `ctx` depend on it: a graph's node waits for its
         predecessors, not for their whole level."""
-        await _done([self.task])
+        if not self.task.done():
+            await asyncio.wait([self.task])
         result = self.task.result()
         ctx.advance(self.ctx.cursor)
         return result
@@ -135,10 +136,18 @@ async def _until_failure(tasks: list[asyncio.Task[Any]]) -> BaseException | None
 
 
 async def _done(tasks: list[asyncio.Task[Any]]) -> None:
-    """Wait until all have ended, however they ended; results and errors stay in the tasks."""
-    pending = [task for task in tasks if not task.done()]
-    if pending:
-        await asyncio.wait(pending)
+    """Wait until all have ended, however they ended; results and errors stay in the tasks.
+
+    A cancellation meanwhile is raised once all have: nothing may outlive the block.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while pending := [task for task in tasks if not task.done()]:
+        try:
+            await asyncio.wait(pending)
+        except asyncio.CancelledError as error:
+            cancelled = error
     for task in tasks:
         if not task.cancelled():
             task.exception()  # seen: no complaint when the task is collected
+    if cancelled is not None:
+        raise cancelled

@@ -97,7 +97,7 @@ class Context:
         waiting = deque(asks)
         try:
             while waiting:
-                while waiting and self._fits(waiting[0], bool(arrivals.under_way)):
+                while waiting and self._fits(waiting[0], arrivals):
                     draw = self.launch(waiting.popleft(), arrivals.land)
                     draws.append(draw)
                     if draw.landed is None:
@@ -329,10 +329,10 @@ class Context:
                     scope.end(unit)
                     raise BudgetEnded(scope, unit)
 
-    def _fits(self, ask: Ask, something_under_way: bool) -> bool:
+    def _fits(self, ask: Ask, arrivals: Arrivals) -> bool:
         """Whether a draw can be expected to finish within the token budgets; if nothing else is
         under way it may try."""
-        if not something_under_way or not self.scope.watched:
+        if not self.scope.limits or not arrivals.under_way or not self.scope.watched:
             return True
         left = self.remaining("tokens")
         if left is None:

@@ -19,17 +19,30 @@ class Draw(Call):
         on_land: told when it has landed.
         recorded: keeps the landed trace in a journal, if there is one.
         landed: its trace, once it has landed.
+        limiter: the scope whose budget limits it or has ended it; None if none does.
     """
 
-    __slots__ = ("chain_start", "flight", "landed", "on_land", "price", "recorded", "scope")
+    __slots__ = (
+        "chain_start",
+        "flight",
+        "landed",
+        "limiter",
+        "on_land",
+        "price",
+        "prompt_key",
+        "recorded",
+        "scope",
+    )
 
     scope: Scope
     price: Price | None
     chain_start: int
+    prompt_key: str
     flight: Flight | None
     on_land: Callable[[Draw, Trace], None] | None
     recorded: Callable[[Call, Trace], None] | None
     landed: Trace | None
+    limiter: Scope | None
 
     def land(self, trace: Trace) -> None:
         """Receive the engine's trace, the first time: identify, charge, record, hand over."""
@@ -39,7 +52,7 @@ class Draw(Call):
         # cut the references that go round in circles: all is freed at once, not by the collector
         self.flight = self.progress = None
         trace.role = self.role
-        trace.prompt_key = self.prompt.key
+        trace.prompt_key = self.prompt_key
         trace.draw = self.draw
         trace.chain = self.chain_start + trace.tokens
         self.scope.charge(self, trace)

@@ -16,7 +16,7 @@ from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .draw import Draw
 from .engine import Call, Engine, StopRule
-from .errors import BudgetEnded, CapabilityError, EngineError, UsageError
+from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
 from .method import Method
 from .outcome import Outcome
 from .problem import Problem
@@ -270,21 +270,23 @@ class Run:
         role = ask.role
         if scope.renames:
             role = self.resolve(scope, role)
-        key = (problem.id, role, prompt.key)
+        prompt_key = prompt.key
+        key = (problem.id, role, prompt_key)
         ordinal = self._ordinals.get(key, 0)
         draw = Draw(problem, prompt, ask.sampling, role, ordinal, self.seed, self.loop)
         draw.scope, draw.chain_start, draw.on_land = scope, ctx.cursor, on_land
+        draw.prompt_key = prompt_key
         draw.price = self.prices.get(role)
-        draw.flight = draw.landed = draw.recorded = None
+        draw.flight = draw.landed = draw.recorded = draw.limiter = None
         draw.watch = watch
-        if scope.budgeted:
+        if scope.limits:
             refused = self._admit(ctx)
             if refused is not None:
-                scope.limited = refused
+                scope.limit_by(refused, "samples")
                 draw.landed = Trace(finish="budget", role=role, prompt_tokens=0, chain=ctx.cursor)
                 on_land(draw, draw.landed)
                 return draw
-            draw.limit = self._sequential_limit(ctx)
+            draw.limit, draw.limiter = self._sequential_limit(ctx)
             draw.progress = scope.check_watched if scope.watched else None
         if ask.until is not None:
             draw.rule = ask.until()
@@ -304,16 +306,17 @@ class Run:
     def _take_off(self, draw: Draw, engine: Engine) -> None:
         """Start the engine's flight; one that cannot start is a failed sample, if not worse."""
         try:
-            if self.token_time and engine.time == "wall":
-                self._hold_the_clock(draw)
             draw.flight = engine.start(draw)
-        except EngineError as error:
-            if error.fatal:
+        except TTScaleError as error:
+            if not isinstance(error, EngineError) or error.fatal:
                 for scope in draw.scope.chain:
                     scope.active.pop(draw, None)
                 raise
             failed = Trace(finish="error", error=error, prompt_tokens=0)
             draw.flight = TimedFlight(draw, failed)
+        else:
+            if self.token_time and engine.time == "wall" and draw.landed is None:
+                self._hold_the_clock(draw)
 
     def _hold_the_clock(self, draw: Draw) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""
@@ -328,13 +331,13 @@ class Run:
 
         draw.on_land = landed
 
-    def _admit(self, ctx: Context) -> str | None:
-        """Raise if a budget has ended; the kind of budget if this one draw has to be refused.
+    def _admit(self, ctx: Context) -> Scope | None:
+        """Raise if a budget has ended; the scope whose budget of samples refuses this one draw.
 
         A draw over a budget of samples is refused while others are under way, so that a vote of
         eight under a budget of five becomes a vote of five.
         """
-        refused = None
+        refused: Scope | None = None
         for scope in ctx.scope.budgeted:
             if scope.ended:
                 raise BudgetEnded(scope, scope.ended)
@@ -348,17 +351,20 @@ class Run:
                 if not scope.active:
                     scope.end("samples")
                     raise BudgetEnded(scope, "samples")
-                refused = "samples"
+                refused = refused or scope
         return refused
 
-    def _sequential_limit(self, ctx: Context) -> int | None:
-        """Tokens a draw may have before a budget of sequential tokens ends it."""
+    def _sequential_limit(self, ctx: Context) -> tuple[int | None, Scope | None]:
+        """Tokens a draw may have before a budget of sequential tokens ends it, and whose."""
         limits = [
-            scope.origin + scope.budget.sequential - ctx.cursor
+            (scope.origin + scope.budget.sequential - ctx.cursor, scope)
             for scope in ctx.scope.budgeted
             if scope.budget is not None and scope.budget.sequential is not None
         ]
-        return max(0, min(limits)) if limits else None
+        if not limits:
+            return None, None
+        least, owner = min(limits, key=lambda entry: entry[0])
+        return max(0, least), owner
 
     def emit(self, kind: str, **data: Any) -> None:
         """Tell all listeners."""
@@ -382,10 +388,10 @@ def execute(run: Run, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         engines = list({id(e): e for e in run.engines.values()}.values())
         try:
             for engine in engines:
-                await engine.open()
+                await run.real(engine, engine.open())
             return await main()
         finally:
             for engine in engines:
-                await engine.close()
+                await run.real(engine, engine.close())
 
     return run_in_token_time(opened()) if run.token_time else asyncio.run(opened())

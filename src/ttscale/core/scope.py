@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from .budget import Budget
@@ -29,7 +29,8 @@ class Scope:
     """One run of a method, or one problem inside a set: usage, budget, flights, best answer."""
 
     __slots__ = (
-        "active", "began", "best", "budget", "by_problem", "cursor", "ended", "keep", "limited",
+        "active", "began", "best", "budget", "by_problem", "cursor", "ended", "keep",
+        "limits", "limited",
         "origin", "parent", "problem", "prompts", "renames", "roles", "task", "traces", "usage", "_above",
         "_interrupted", "_limited_above", "_per_second", "_planned", "_stale", "_timers",
     )  # fmt: skip
@@ -69,6 +70,7 @@ class Scope:
         # soon as it is done with, without waiting for the collector
         self._above: tuple[Scope, ...] = () if parent is None else (parent, *parent._above)
         self._limited_above = tuple(s for s in self._above if s.budget is not None)
+        self.limits = budget is not None or bool(self._limited_above)
         self.renames = bool(self.roles) or (parent is not None and parent.renames)
 
     @property
@@ -93,9 +95,10 @@ class Scope:
     # -- metering
 
     def takeoff(self, draw: Draw) -> None:
-        for scope in self.chain:
+        self.active[draw] = None
+        for scope in self._above:
             scope.active[draw] = None
-        if self.budget is not None or self._limited_above:
+        if self.limits:
             for watching in self._watched():
                 watching._replan()
 
@@ -106,15 +109,15 @@ class Scope:
         if new:
             self.prompts.add(asked)
         shared = trace.prompt_tokens or 0 if new else 0
-        for scope in self.chain:
+        for scope in self.chain if self._above else (self,):
             scope.active.pop(draw, None)
             scope.usage.charge(trace, draw.price, shared)
             if scope.keep:
                 scope.traces.append(trace)
-            if trace.finish == "budget":
-                scope.limited = scope.limited or scope.ended or "sequential"
+        if trace.finish == "budget" and (owner := draw.limiter) is not None:
+            for scope in self.limit_by(owner, owner.ended or "sequential"):
                 scope.cursor = max(scope.cursor, trace.chain)
-        if self.budget is not None or self._limited_above:
+        if self.limits:
             for watching in self._watched():
                 watching._replan()
 
@@ -181,6 +184,14 @@ class Scope:
         if self._planned is not None:
             TokenLoop.withdraw(self._planned)
             self._planned = None
+
+    def limit_by(self, owner: Scope, kind: str) -> Sequence[Scope]:
+        """Note that a budget of `owner`, here or above, refused a draw or cut one short: for all
+        from this scope up to the owner, which are returned. What is above is not concerned."""
+        concerned = self.chain[: self.chain.index(owner) + 1]
+        for scope in concerned:
+            scope.limited = scope.limited or kind
+        return concerned
 
     def check(self) -> None:
         """End the scope if its tokens or money are used up while flights are under way."""
@@ -256,6 +267,7 @@ class Scope:
             return
         self.ended = kind
         for draw in list(self.active):
+            draw.limiter = self
             draw.abort("budget")
         if self.task is not None and self.task is not _current_task():
             self._interrupted = True

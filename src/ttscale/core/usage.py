@@ -111,8 +111,9 @@ class Usage:
             cached_price = price.prompt if price.cached is None else price.cached
             cost = (fresh * price.prompt + cached * cached_price + tokens * price.completion) / 1e6
             tally.cost = cost if tally.cost is None else tally.cost + cost
-        for unit, amount in trace.units.items():
-            self.units[unit] = self.units.get(unit, 0) + amount
+        if trace.units:
+            for unit, amount in trace.units.items():
+                self.units[unit] = self.units.get(unit, 0) + amount
 
     def add(self, other: Usage) -> None:
         """Add another scope's counters. Chains and times of scopes do not add up: the caller

@@ -30,7 +30,7 @@ _OVERFLOW = re.compile(
 _FILTERED = ("content_filter", "content_policy_violation", "responsible_ai_policy_violation")
 
 
-class Refused(EngineError):
+class Refused(EngineError):  # noqa: N818 - named as the core names its errors
     """The model or its server declined to answer."""
 
 
@@ -42,7 +42,9 @@ class Failure(Exception):  # noqa: N818 - carries an error, is never shown
         self.error, self.again, self.after = error, again, after
 
 
-def of_reply(status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key) -> Failure:
+def of_reply(
+    status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key
+) -> Failure:
     """What a reply that is not a success means; `server` is how to name it."""
     kind, said = _said(body)
     said = key.hide(said)
@@ -63,7 +65,8 @@ def of_connection(error: BaseException, server: str) -> Failure:
     """No connection, or one that broke before the reply began."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return Failure(
-            Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"), False
+            Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"),
+            False,
         )
     if isinstance(error, aiohttp.InvalidURL):
         return Failure(Unreachable(f"{server}: not an address", fix="check the URL"), False)

@@ -13,8 +13,8 @@ import orjson
 from ..core import Call, Chunk, Finish, Trace, Unreachable
 from . import failures, wall
 from .failures import Failure
-from .reply import Reply, first
 from .replicas import Replica
+from .reply import Reply, first
 from .sse import Packets
 from .wire import request
 
@@ -33,7 +33,8 @@ class HTTPFlight:
 
     __slots__ = (
         "_began", "_call", "_cap", "_content", "_engine", "_expired", "_landed", "_last", "_limit",
-        "_loop", "_packets", "_path", "_payload", "_reply", "_retries", "_started", "_waits", "task",
+        "_loop", "_packets", "_path", "_payload", "_reply", "_retries", "_started", "_waits",
+        "task",
     )  # fmt: skip
 
     def __init__(self, engine: OpenAIHTTP, call: Call) -> None:
@@ -223,11 +224,15 @@ class HTTPFlight:
         if reply.finish is None and not (reply.done and reply.tokens):
             what = "broke off" if reply.tokens else "ended without a reply"
             after = f" after {reply.tokens} tokens" if reply.tokens else ""
-            error = Unreachable(f"{self._engine.server} {what}{after}", fix="try again, or see its log")
+            error = Unreachable(
+                f"{self._engine.server} {what}{after}", fix="try again, or see its log"
+            )
             return Failure(error, True)
         finish = reply.finish or "stop"
         if finish == "refused":
-            self._land(finish, failures.Refused(f"the model declined: {reply.refusal or 'filtered'}"))
+            self._land(
+                finish, failures.Refused(f"the model declined: {reply.refusal or 'filtered'}")
+            )
         elif finish == "length" and self._limit is not None:
             self._land("budget")
         else:

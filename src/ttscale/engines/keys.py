@@ -9,7 +9,7 @@ from ..core import AuthError
 
 
 class Key:
-    """A secret. Its text is given to request headers only; `repr` and `hide` keep it out of sight."""
+    """A secret: request headers carry it, and nothing else shows it."""
 
     __slots__ = ("_text",)
 

@@ -49,7 +49,8 @@ class LlamaCpp(OpenAIHTTP):
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")
         super().__init__(
             path.stem, [], concurrency=slots, idle=idle, retry=Retry(times=2),
-            dialect=None if embeddings or reranking else LLAMACPP, name=name or f"llamacpp:{path.stem}",
+            dialect=None if embeddings or reranking else LLAMACPP,
+            name=name or f"llamacpp:{path.stem}",
         )  # fmt: skip
         self.path, self.slots, self.context = path, slots, context
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -97,6 +98,7 @@ class LlamaCpp(OpenAIHTTP):
             ) from None
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
+        params.model_alias = {self.model}
         params.n_parallel = self.slots
         params.n_ctx = self.slots * self.context  # the slots share it
         params.cpuparams.n_threads = self.threads
@@ -129,7 +131,9 @@ def _check(path: Path) -> None:
             fix="ttscale models list names the models that can be had",
         ) from None
     if magic != _MAGIC:
-        raise UsageError(f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file")
+        raise UsageError(
+            f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file"
+        )
 
 
 def _stop(servers: list[Any]) -> None:

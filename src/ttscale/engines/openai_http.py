@@ -257,7 +257,9 @@ def _root(url: str) -> str:
         url = f"http://{url}"
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https") or not rest or " " in url:
-        raise UsageError(f"{url!r} is not the address of a server", fix="for example http://localhost:8000")
+        raise UsageError(
+            f"{url!r} is not the address of a server", fix="for example http://localhost:8000"
+        )
     if "@" in rest.split("/", 1)[0]:
         raise UsageError(
             "a server's address must not hold a password", fix="use key_env or key_file"

@@ -62,7 +62,8 @@ def forget() -> None:
 async def _probe(engine: OpenAIHTTP) -> tuple[Dialect, str]:
     served = await _served(engine)
     names = [str(m.get("id")) for m in served]
-    kind = next((k for m in served if (k := _KINDS.get(str(m.get("owned_by"))))), "other")
+    kinds = (_KINDS.get(str(m.get("owned_by"))) for m in served)
+    kind: Kind = next((k for k in kinds if k), "other")
     model = engine.model or (names[0] if names else "")
     if names and kind == "vllm" and model not in names:
         near = difflib.get_close_matches(model, names, n=1, cutoff=0.4) or names
@@ -118,15 +119,21 @@ async def _text(engine: OpenAIHTTP, dialect: Dialect) -> tuple[Dialect, int]:
 
     Servers that are strict about fields refuse the first ways of asking.
     """
-    everything = {
+    everything: dict[str, Any] = {
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
         "timings_per_token": True, "logprobs": True, "top_logprobs": 2,
     }  # fmt: skip
-    usage = {"stream_options": {"include_usage": True}}
+    usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
     ways = [everything, {**usage, "logprobs": True, "top_logprobs": 2}, usage, {}]
     limit, refused = "max_tokens", EngineError("")
     while ways:
-        body = {"model": engine.model, "messages": [_HELLO], limit: 8, "stream": True, **ways[0]}
+        body: dict[str, Any] = {
+            "model": engine.model,
+            "messages": [_HELLO],
+            limit: 8,
+            "stream": True,
+            **ways[0],
+        }
         try:
             raw = await engine.ask_raw("/v1/chat/completions", body)
         except ModelNotFound as error:

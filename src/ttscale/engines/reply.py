@@ -61,8 +61,8 @@ class Reply:
 
     def feed(self, events: Sequence[bytes]) -> Chunk | None:
         """Take in events; the chunk they make, or None if they bring neither text nor tokens."""
-        part, begin, tokens, known = len(self._parts), self._length, self.tokens, len(self._logprobs)
-        confs = len(self._confs)
+        part, begin, tokens = len(self._parts), self._length, self.tokens
+        known, confs = len(self._logprobs), len(self._confs)
         for data in events:
             if data == b"[DONE]":
                 self.done = self.settled = True

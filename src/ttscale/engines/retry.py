@@ -37,7 +37,8 @@ class Retry:
         if retry >= self.times:
             return None
         if asked is not None:
-            return None if asked > self.longest else asked + random.uniform(0, min(0.25, self.first))
+            little = random.uniform(0, min(0.25, self.first))
+            return None if asked > self.longest else asked + little
         return random.uniform(0, min(self.longest, self.first * 2.0**retry))
 
 

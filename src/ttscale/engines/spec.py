@@ -34,6 +34,8 @@ from .synthetic import Synthetic, World, binary
 Scheme = Literal["llamacpp", "openai", "replay", "synthetic"]
 SCHEMES: tuple[str, ...] = get_args(Scheme)
 
+BUNDLED = Path(__file__).parent.parent / "assets" / "tiny" / "base.gguf"
+
 _QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")
 _SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
 _SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
@@ -111,29 +113,54 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
         RecordError: if a recording is malformed, with file and line.
     """
     catalogue = catalogue or Plain()
-    written, text = spec, spec.strip()
-    price, sampling, passed = None, Sampling(), [text]
-    while (alias := catalogue.aliases.get(text)) is not None:
-        text = alias.spec.strip()
+    name, query = _named(spec.strip())
+    text, price, sampling, passed = spec.strip(), None, Sampling(), set()
+    while (alias := catalogue.aliases.get(name)) is not None:
+        if name in passed:
+            raise UsageError(f"alias {name!r} leads back to itself", fix="correct the config")
+        passed.add(name)
         price, sampling = price or alias.price, sampling.over(alias.sampling)
-        if text in passed:
-            raise UsageError(f"alias {written!r} leads back to itself", fix="correct the config")
-        passed.append(text)
-    if text in models.known_models():
-        text = f"llamacpp:{models.path_of(text)}"
+        text = _joined(alias.spec.strip(), query)
+        name, query = _named(text)
+    if name in known_names():
+        passed.add(name)
+        text = _joined(f"llamacpp:{_file_of(name)}", query)
     scheme, body = _scheme(text, catalogue)
     sources = _OPENERS[scheme](body, catalogue)
-    name = written if len(passed) > 1 or passed[0] != text else None
+    own_name = _named(spec.strip())[0] if passed else ""
     return [
         dataclasses.replace(
             source,
-            name=name if name and not source.pools else source.name,
-            spec=written,
-            price=price or catalogue.prices.get(name or "") or catalogue.prices.get(source.name),
+            name=source.name if source.pools else own_name or source.name,
+            spec=spec,
+            price=price or catalogue.prices.get(own_name) or catalogue.prices.get(source.name),
             sampling=sampling.over(source.sampling),
         )
         for source in sources
     ]
+
+
+def known_names() -> list[str]:
+    """Models that need no specification: the bundled one, and those that can be fetched."""
+    bundled = ["tiny"] if BUNDLED.is_file() else []
+    return [*bundled, *models.known_models()]
+
+
+def _file_of(name: str) -> Path:
+    return BUNDLED if name == "tiny" else models.path_of(name)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """(what may be a name, the query after it)."""
+    query = _QUERY.search(text)
+    return (text[: query.start()], text[query.end() :]) if query else (text, "")
+
+
+def _joined(spec: str, query: str) -> str:
+    """A specification with more settings; of a setting given twice the later counts."""
+    if not query:
+        return spec
+    return f"{spec}{'&' if _QUERY.search(spec) else '?'}{query}"
 
 
 def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
@@ -152,7 +179,7 @@ def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
         raise UsageError("no model is named", fix="give --model, for example smollm2-135m")
     if found is not None:
         raise UnknownName("kind of model", found[1], SCHEMES)
-    raise UnknownName("model", text, {*models.known_models(), *catalogue.aliases})
+    raise UnknownName("model", text, {*known_names(), *catalogue.aliases})
 
 
 def _split(body: str) -> tuple[str, dict[str, str]]:
@@ -181,7 +208,8 @@ def _typed(settings: Mapping[str, str], types: Mapping[str, Any], what: str) -> 
                 )
             raise UnknownName(f"setting of {what}", name, types)
         try:
-            values[name] = _READERS.get(types[name], _read_choice)(text, types[name])
+            read: Callable[[str, Any], Any] = _READERS.get(types[name]) or _read_choice
+            values[name] = read(text, types[name])
         except ValueError:
             fix = f"give {_MEANT[types[name]]}"
             raise UsageError(f"{what}: {name}={text!r} cannot be read", fix=fix) from None
@@ -342,7 +370,10 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
         pools = records.read_pools(path, columns=columns, where=where, **told)
     if not pools:
         asked = ", ".join(f"{k}={v}" for k, v in where.items())
-        raise UsageError(f"{path} holds no samples" + (f" with {asked}" if asked else ""))
+        raise UsageError(
+            f"{path} holds no samples" + (f" with {asked}" if asked else ""),
+            fix="correct the values, or run the bench with --keep-traces all",
+        )
     return [
         ModelSource(
             name=pool.model or path.stem,

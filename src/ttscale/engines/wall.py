@@ -33,7 +33,12 @@ def later(seconds: float, callback: Callable[[], None]) -> Callable[[], None]:
 async def sleep(seconds: float) -> None:
     """Sleep for `seconds` of real time."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    cancel = later(seconds, lambda: over.done() or over.set_result(None))
+
+    def wake() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    cancel = later(seconds, wake)
     try:
         await over
     finally:

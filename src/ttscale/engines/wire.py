@@ -80,7 +80,9 @@ def request(
         body["seed"] = seed
     if sampling.logprobs is not None:
         if "logprobs" not in dialect.capabilities:
-            raise CapabilityError(f"{server} reports no log-probabilities", fix="ask another engine")
+            raise CapabilityError(
+                f"{server} reports no log-probabilities", fix="use llama.cpp or vLLM"
+            )
         # llama.cpp takes 0 alternatives for none at all
         count = max(1, sampling.logprobs) if dialect.kind == "llamacpp" else sampling.logprobs
         if prompt.raw is None:

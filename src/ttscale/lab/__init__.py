@@ -1,4 +1,4 @@
-"""The lab: a small world of problems with exact truth at every step, and the roles a model can play in it."""
+"""The lab: a small world with exact truth at every step, and the roles a model can play in it."""
 
 from .check import check_answer, check_steps, extract_answer, split_steps
 from .roles import ROLES, messages, plain_solution, system_prompt, user_prompt

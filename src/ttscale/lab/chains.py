@@ -1,7 +1,8 @@
 """Chains of calculations: the `arith` and `word` families.
 
-A chain is a list of nodes, each one operation on two earlier numbers, evaluated in order. `arith` shows it as
-an expression, `word` tells it as a story with facts that do not matter. Numbers are 0..999.
+A chain is a list of nodes, each one operation on two earlier numbers, evaluated in order. `arith`
+shows it as an expression, `word` tells it as a story with facts that do not matter. Numbers are
+0..999.
 """
 
 import operator
@@ -9,12 +10,12 @@ import random
 from dataclasses import dataclass
 
 OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
-LARGEST = 999
+LARGEST = 99
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation. `left` and `right` index the leaves first, then the results of earlier nodes."""
+    """One operation. `left` and `right` index the leaves, then the results of earlier nodes."""
 
     op: str
     left: int
@@ -24,7 +25,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`distractors` are numbers that a careless reader might use instead; `facts` the lines that matter."""
+    """`facts` are the lines that matter, `distractors` numbers that a careless reader might use."""
 
     question: str
     leaves: tuple[int, ...]
@@ -65,7 +66,7 @@ class Chain:
 
 
 def allowed(op: str, a: int, b: int) -> bool:
-    """Operations of the world: results 0..999, products with one factor of at most 12."""
+    """Operations of the world: results 0..99, products with one factor of at most 12."""
     if op == "*":
         return 2 <= min(a, b) <= 12 and a * b <= LARGEST
     return b >= 1 and 0 <= OPERATIONS[op](a, b) <= LARGEST
@@ -124,8 +125,38 @@ def _tree(rng: random.Random, operations: int, largest: int, leaves: list[int]):
     return (op, left[0], right[0]), OPERATIONS[op](left[1], right[1])
 
 
-NAMES = "Tom Mia Ben Ann Leo Zoe Sam Eva Max Ida Ray Amy Kai Lea Jon Sue".split()
-ITEMS = "apples books pens stamps eggs coins cards shells nuts cups balls stones".split()
+NAMES = [
+    "Tom",
+    "Mia",
+    "Ben",
+    "Ann",
+    "Leo",
+    "Zoe",
+    "Sam",
+    "Eva",
+    "Max",
+    "Ida",
+    "Ray",
+    "Amy",
+    "Kai",
+    "Lea",
+    "Jon",
+    "Sue",
+]
+ITEMS = [
+    "apples",
+    "books",
+    "pens",
+    "stamps",
+    "eggs",
+    "coins",
+    "cards",
+    "shells",
+    "nuts",
+    "cups",
+    "balls",
+    "stones",
+]
 GAIN = ("{p} buys {n} more {i}.", "{p} finds {n} {i}.", "{p} gets {n} more {i} from {q}.")
 LOSS = ("{p} gives {n} {i} to {q}.", "{p} loses {n} {i}.", "{p} sells {n} {i}.")
 PACKS = ("{p} buys {m} bags with {n} {i} each.", "{p} gets {m} boxes of {n} {i}.")
@@ -167,7 +198,7 @@ def _changes(rng: random.Random, operations: int, largest: int):
     value = start = rng.randint(2, largest)
     while (left := operations - sum(2 if kind == "pack" else 1 for kind, *_ in plan)) > 0:
         kind = rng.choices(("gain", "loss", "pack", "times"), (4, 4, 2 if left > 1 else 0, 1))[0]
-        n, m = rng.randint(2, largest), rng.randint(2, 9)
+        n, m = rng.randint(1, largest), rng.randint(2, 9)
         if kind == "pack":
             n = rng.randint(2, 12)
             after = value + n * m
@@ -175,10 +206,10 @@ def _changes(rng: random.Random, operations: int, largest: int):
             n = rng.choice((2, 3))
             after = value * n
         else:
-            n = rng.randint(1, value) if kind == "loss" and value < n else n
+            n = 1 + n % max(1, (LARGEST - value if kind == "gain" else value) - 1)
             after = value + n if kind == "gain" else value - n
         if not 1 <= after <= LARGEST:
-            return None
+            continue
         plan.append((kind, n, m))
         value = after
     leaves = [start]
@@ -186,14 +217,20 @@ def _changes(rng: random.Random, operations: int, largest: int):
         leaves += [m, n] if kind == "pack" else [n]
     nodes, sentences, current, leaf = [], [f"{person} has {start} {item}."], 0, 1
     for kind, n, m in plan:
-        template = TIMES[n] if kind == "times" else rng.choice({"gain": GAIN, "loss": LOSS, "pack": PACKS}[kind])
+        template = (
+            TIMES[n]
+            if kind == "times"
+            else rng.choice({"gain": GAIN, "loss": LOSS, "pack": PACKS}[kind])
+        )
         sentences.append(template.format(n=n, m=m, **words))
         other = leaf
         if kind == "pack":
             nodes.append(Node("*", leaf, leaf + 1))
             other, leaf = len(leaves) + len(nodes) - 1, leaf + 1
         leaf += 1
-        nodes.append(Node({"gain": "+", "pack": "+", "loss": "-", "times": "*"}[kind], current, other))
+        nodes.append(
+            Node({"gain": "+", "pack": "+", "loss": "-", "times": "*"}[kind], current, other)
+        )
         current = len(leaves) + len(nodes) - 1
     ask = rng.choice(("How many {i} does {p} have now?", "How many {i} has {p} at the end?"))
     return sentences, ask.format(**words), leaves, nodes, [person, friend], item
@@ -211,10 +248,12 @@ def _comparisons(rng: random.Random, operations: int, largest: int):
         base = values[-1]
         n = rng.randint(2, 6) if kind == "times" else rng.randint(1, largest)
         after = {"more": base + n, "fewer": base - n, "times": base * n}[kind]
-        if not 1 <= after <= LARGEST // 2:
+        if not 1 <= after <= LARGEST:
             return None
         values.append(after)
         plan.append((kind, n))
+    if together and values[-1] + values[-2] > LARGEST:
+        return None
     leaves = [values[0], *(n for _, n in plan)]
     nodes, sentences = [], [f"{people[0]} has {values[0]} {item}."]
     index = [0]

@@ -1,7 +1,8 @@
 """Exact truth: is an answer right, and is each step of a trace right.
 
-A step is right when everything it says is true *and* it leaves the reasoning where the right answer can still follow
-from it: after a mistake every step that builds on it is wrong too, until the mistake is repaired.
+A step is right when everything it says is true *and* it leaves the reasoning where the right
+answer can still follow from it: after a mistake every step that builds on it is wrong too, until
+the mistake is repaired.
 """
 
 import re
@@ -17,7 +18,7 @@ EXPRESSION = re.compile(r"[\d+\-*()]+")
 
 
 def extract_answer(text: str) -> str | None:
-    """Content of the last box; a bare answer is returned as it is; None where a longer text has no box."""
+    """Content of the last box, or the bare answer itself; None where a longer text has no box."""
     boxes = BOX.findall(text)
     if boxes:
         return boxes[-1].strip()
@@ -26,7 +27,7 @@ def extract_answer(text: str) -> str | None:
 
 
 def check_answer(problem: LabProblem, text_or_answer: str) -> bool:
-    """True if the text's last box (or the bare answer) solves the problem; any path that works counts."""
+    """True if the last box (or the bare answer) solves the problem; any path that works counts."""
     answer = extract_answer(text_or_answer)
     if answer is None:
         return False
@@ -45,7 +46,7 @@ def _reaches(maze: Maze, path: list[str]) -> bool:
 
 
 def split_steps(text: str) -> list[str]:
-    """The steps of a reply: paragraphs of its thinking section (of the whole text where it has none)."""
+    """The steps of a reply: paragraphs of its thinking section (of all where it has none)."""
     body = text.split("</think>")[0].removeprefix("<think>")
     if "</think>" not in text:
         body = BOX.sub("", body)
@@ -55,7 +56,9 @@ def split_steps(text: str) -> list[str]:
 def check_steps(problem: LabProblem, text: str) -> list[bool]:
     """One verdict per step of `split_steps(text)`."""
     world = problem.world
-    judge = _maze_step if isinstance(world, Maze) else _arith_step if world.shows_rest else _word_step
+    judge = (
+        _maze_step if isinstance(world, Maze) else _arith_step if world.shows_rest else _word_step
+    )
     return [judge(world, step) for step in split_steps(text)]
 
 

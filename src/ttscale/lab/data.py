@@ -1,7 +1,7 @@
 """Training documents for every role, generated without end.
 
-Solvers see only traces whose last word is right, with mistakes made and repaired on the way; judges, raters and revisers
-also see traces with mistakes that nobody noticed.
+Solvers see only traces whose last word is right, with mistakes made and repaired on the way;
+judges, raters and revisers also see traces with mistakes that nobody noticed.
 """
 
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .chains import Chain
 from .mazes import Maze
-from .roles import SOLVE_VARIANTS, SYSTEM, Role, plain_solution, user_prompt
+from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
 from .traces import CLEAN, Noise, hardness, reason, render
 from .world import Split, draw
 
@@ -18,15 +18,23 @@ CAREFUL = Noise()
 CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
 
 # Shares of documents at the beginning and at the end of training, in between linear.
-EARLY: dict[Role, float] = {"solve": 74, "quick": 12, "judge": 4, "plan": 3, "execute": 4, "facts": 3}
+EARLY: dict[Role, float] = {
+    "solve": 74,
+    "quick": 12,
+    "judge": 4,
+    "plan": 3,
+    "execute": 4,
+    "facts": 3,
+}
 LATE: dict[Role, float] = {
-    "solve": 48, "quick": 8, "judge": 18, "rate": 8, "revise": 5, "merge": 5, "plan": 2, "execute": 4, "facts": 2,
+    "solve": 58, "quick": 10, "judge": 13, "rate": 5, "revise": 3, "merge": 3, "plan": 2,
+    "execute": 4, "facts": 2,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One exchange. `prefill` begins the reply but is given, not learned (the empty think section)."""
+    """One exchange. `prefill` begins the reply but is given, not learned."""
 
     role: Role
     system: str
@@ -36,17 +44,24 @@ class Document:
 
 
 def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
-    """A world of any family and size: wider than the levels, easy ones more often than hard ones."""
+    """A world of any family and size: wider than the levels, easy ones more often."""
     family = rng.choices(("arith", "word", "search"), (42, 33, 25))[0]
     if family == "search":
-        shape = rng.choices(((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3)), (1, 1, 3, 4, 3, 4, 1, 2))
+        shape = rng.choices(
+            ((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3)),
+            (1, 1, 3, 4, 3, 4, 1, 2),
+        )
         depth, moves = shape[0]
         knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20, 30))}
         return draw(family, knobs, rng, split)
-    operations = rng.choices(range(1, 11), (24, 20, 16, 14, 9, 7, 4, 3, 2, 1))[0]
+    operations = rng.choices(range(1, 11), (24, 20, 18, 14, 9, 6, 4, 2, 2, 1))[0]
     knobs = {"operations": operations, "largest": rng.choice((9, 20, 30, 50, 99))}
     if family == "word":
-        knobs = {"operations": min(operations, 8), "largest": knobs["largest"], "idle": rng.randint(0, 4)}
+        knobs = {
+            "operations": min(operations, 8),
+            "largest": knobs["largest"],
+            "idle": rng.randint(0, 4),
+        }
     return draw(family, knobs, rng, split)
 
 
@@ -71,7 +86,7 @@ def ends_right(world: Chain | Maze, reply: str) -> bool:
 
 
 def plan(world: Chain | Maze) -> str:
-    """Numbered sub-questions, each with credits from 1 (easy) to 5 in brackets; #1 is the result of 1."""
+    """Numbered sub-questions with credits from 1 (easy) to 5 in brackets; #1 is the result of 1."""
     if isinstance(world, Maze):
         before = []
         for text in world.moves:
@@ -84,7 +99,9 @@ def plan(world: Chain | Maze) -> str:
                 before.append(f"{t // n}{text}")
         lines = [f"1. Last move: {' or '.join(before)} (2)"]
         if world.depth > 1:
-            lines.append(f"2. First {world.depth - 1} from {world.start} ({min(5, 1 + world.depth)})")
+            lines.append(
+                f"2. First {world.depth - 1} from {world.start} ({min(5, 1 + world.depth)})"
+            )
         return "\n".join(lines)
     values, first = world.evaluate(), len(world.leaves)
 
@@ -121,14 +138,22 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
             return Document(role, system, ask, careful())
         case "quick":
             if rng.random() < 0.25:  # thinking switched off from outside
-                return Document(role, SYSTEM["solve"], ask, render([], world.answer).split("\n\n")[-1], NO_THINKING)
+                return Document(
+                    role,
+                    SYSTEM["solve"],
+                    ask,
+                    render([], world.answer).split("\n\n")[-1],
+                    NO_THINKING,
+                )
             return Document(role, system, ask, render([], world.answer))
         case "plan":
             return Document(role, system, ask, plan(world))
         case "facts":
             return Document(role, system, ask, "\n".join(world.facts))
         case "execute":
-            given = {"plan": plan(world)} if rng.random() < 0.6 else {"facts": "\n".join(world.facts)}
+            given = (
+                {"plan": plan(world)} if rng.random() < 0.6 else {"facts": "\n".join(world.facts)}
+            )
             return Document(role, system, user_prompt(role, ask, **given), careful())
         case "judge":
             shown = solution(world, rng, rng.random() < 0.5)
@@ -136,7 +161,10 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
             return Document(role, system, user_prompt(role, ask, solutions=[shown]), verdict)
         case "rate":
             right = rng.random() < 0.5
-            pair = [solution(world, rng, right), solution(world, rng, not right if rng.random() < 0.8 else right)]
+            pair = [
+                solution(world, rng, right),
+                solution(world, rng, not right if rng.random() < 0.8 else right),
+            ]
             a, b = (rating(world, s) for s in pair)
             return Document(role, system, user_prompt(role, ask, solutions=pair), f"A: {a}\nB: {b}")
         case "revise":
@@ -144,7 +172,12 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
             return Document(role, system, user_prompt(role, ask, solutions=shown), careful())
         case "merge":
             shown = [solution(world, rng, rng.random() < 0.5) for _ in range(rng.choice((2, 2, 3)))]
-            return Document(role, system, user_prompt(role, ask, solutions=shown), render(*reason(world, rng, CLEAN)))
+            return Document(
+                role,
+                system,
+                user_prompt(role, ask, solutions=shown),
+                render(*reason(world, rng, CLEAN)),
+            )
 
 
 NO_THINKING = "<think>\n\n</think>\n\n"

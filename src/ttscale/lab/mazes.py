@@ -1,7 +1,7 @@
 """Mazes of numbers: the `search` family.
 
-From a start, reach a target with exactly `depth` moves out of a few (`+5`, `*2`, ...). Several paths may work, most do not.
-Numbers stay within 0..199.
+From a start, reach a target with exactly `depth` moves out of a few (`+5`, `*2`, ...). Several
+paths may work, most do not. Numbers stay within 0..99.
 """
 
 import random
@@ -10,7 +10,7 @@ from itertools import product
 
 from .chains import OPERATIONS
 
-LARGEST = 199
+LARGEST = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,11 @@ ASK = (
 def search(rng: random.Random, depth: int, moves: int, largest: int) -> Maze:
     """A maze with at least one solution, start and added numbers at most `largest`."""
     while True:
-        kinds = [f"+{rng.randint(1, largest)}", f"-{rng.randint(1, largest)}", f"*{rng.randint(2, 4)}"]
+        kinds = [
+            f"+{rng.randint(1, largest)}",
+            f"-{rng.randint(1, largest)}",
+            f"*{rng.randint(2, 4)}",
+        ]
         kinds += [f"+{rng.randint(1, largest)}"]
         options = tuple(dict.fromkeys(rng.sample(kinds, moves)))
         start = rng.randint(1, largest)

@@ -1,6 +1,7 @@
 """Roles: what the system message says and how the user message is laid out.
 
-The model was trained on exactly these forms. Solutions shown to a role are plain (`plain_solution`): steps and box, no tags.
+The model was trained on exactly these forms. Solutions shown to a role are plain
+(`plain_solution`): steps and box, no tags.
 """
 
 from typing import Literal, get_args
@@ -42,12 +43,17 @@ def plain_solution(text: str) -> str:
 
 
 def user_prompt(
-    role: Role, question: str, *, solutions: list[str] | tuple[str, ...] = (), plan: str = "", facts: str = ""
+    role: Role,
+    question: str,
+    *,
+    solutions: list[str] | tuple[str, ...] = (),
+    plan: str = "",
+    facts: str = "",
 ) -> str:
     """The user message of a role.
 
-    `solutions` (replies, tags or not): one for judge, two for rate, one to three for revise and merge. `plan` or `facts`,
-    as the model wrote them, for execute.
+    `solutions` (replies, tags or not): one for judge, two for rate, one to three for revise and
+    merge. `plan` or `facts`, as the model wrote them, for execute.
     """
     shown = [plain_solution(s) for s in solutions]
     match role:

@@ -1,14 +1,15 @@
 """Worked traces of a fallible reasoner: what the model learns from.
 
-Steps are separated by a blank line. A slip is a mistake of a kind people make: a carry forgotten, a number
-miscopied, the wrong fact used. Reflection is a step of its own, "Wait, is 7*8=54? No, 7*8=56": it may come at once or
-some steps later, may confirm what was right and may, rarely, spoil it.
+Steps are separated by a blank line. A slip is a mistake of a kind people make: a carry forgotten,
+a number miscopied, the wrong fact used. Reflection is a step of its own, "Wait, is 7*8=54? No,
+7*8=56": it may come at once or some steps later, may confirm what was right and may, rarely, spoil
+it.
 """
 
 import random
 from dataclasses import dataclass
 
-from .chains import OPERATIONS, Chain, Node
+from .chains import LARGEST, OPERATIONS, Chain, Node
 from .mazes import Maze, move
 
 
@@ -16,11 +17,12 @@ from .mazes import Maze, move
 class Noise:
     """`slip` scales the chance of a mistake per calculation (about 1x for a sum with a carry).
 
-    `notice` is the chance, after each step, that an open mistake is repaired; `doubt` the chance that a right
-    step is re-checked, `spoil` that such a check ends wrong. With `repair` nothing ends unrepaired.
+    `notice` is the chance, after each step, that an open mistake is repaired; `doubt` the chance
+    that a right step is re-checked, `spoil` that such a check ends wrong. With `repair` nothing
+    ends unrepaired.
     """
 
-    slip: float = 0.06
+    slip: float = 0.05
     notice: float = 0.75
     doubt: float = 0.04
     spoil: float = 0.1
@@ -59,7 +61,7 @@ def render(steps: list[str], answer: str) -> str:
 
 
 def reason(world: Chain | Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
-    """Steps of one attempt and the answer it ends with (wrong ones only if `noise.repair` is off)."""
+    """Steps of one attempt and the answer it ends with (always right with `noise.repair`)."""
     return (_walk if isinstance(world, Chain) else _explore)(world, rng, noise)
 
 
@@ -99,7 +101,9 @@ def _walk(chain: Chain, rng: random.Random, noise: Noise) -> tuple[list[str], st
             if kind == "pick":
                 claim = _misread(rng, chain, node, beliefs)
             else:
-                claim = calculation(node, miscalculate(rng, node.op, a, b) if kind == "calculate" else None)
+                claim = calculation(
+                    node, miscalculate(rng, node.op, a, b) if kind == "calculate" else None
+                )
             if beliefs[-1] < 0:  # consequences of a mistake may leave the world: stop at zero
                 beliefs[-1] = 0
                 claim = f"{claim.split('=')[0]}=0"
@@ -133,12 +137,14 @@ def _walk(chain: Chain, rng: random.Random, noise: Noise) -> tuple[list[str], st
 
 
 def _kind_of_slip(rng: random.Random, chance: float, chain: Chain, node: Node, done: int) -> str:
-    """'' (none), 'calculate', 'copy' (a number changes in the rest) or 'pick' (another fact is used)."""
+    """'', 'calculate', 'copy' (a number in the rest changes) or 'pick' (another fact is used)."""
     if rng.random() >= chance:
         return ""
     used = max(node.left, node.right)
     copyable = chain.shows_rest and any(
-        i < len(chain.leaves) for later in chain.nodes[done + 1 :] for i in (later.left, later.right)
+        i < len(chain.leaves)
+        for later in chain.nodes[done + 1 :]
+        for i in (later.left, later.right)
     )
     if copyable and rng.random() < 0.2:
         return "copy"
@@ -151,7 +157,7 @@ def _misread(rng: random.Random, chain: Chain, node: Node, beliefs: list[int]) -
     a, b = beliefs[node.left], beliefs[node.right]
     choices = [(node.op, d) for d in chain.distractors if d != b]
     choices += [(op, b) for op in OPERATIONS if op != node.op]
-    choices = [(op, d) for op, d in choices if 0 <= OPERATIONS[op](a, d) <= 999] or [("+", a)]
+    choices = [(op, d) for op, d in choices if 0 <= OPERATIONS[op](a, d) <= LARGEST] or [("+", a)]
     op, other = rng.choice(choices)
     beliefs.append(OPERATIONS[op](a, other))
     return f"{a}{op}{other}={beliefs[-1]}"
@@ -159,7 +165,9 @@ def _misread(rng: random.Random, chain: Chain, node: Node, beliefs: list[int]) -
 
 def _miscopy(rng: random.Random, chain: Chain, beliefs: list[int], done: int) -> None:
     """Change one number that is still to be used."""
-    later = {i for node in chain.nodes[done:] for i in (node.left, node.right) if i < len(chain.leaves)}
+    later = {
+        i for node in chain.nodes[done:] for i in (node.left, node.right) if i < len(chain.leaves)
+    }
     index = rng.choice(sorted(later))
     shift = rng.choice((1, -1, 10, -10, 2))
     beliefs[index] = beliefs[index] + shift if beliefs[index] + shift > 0 else beliefs[index] + 1

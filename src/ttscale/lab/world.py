@@ -1,7 +1,7 @@
 """Problems: seeded, unlimited, in three families and five levels, train and test disjoint.
 
-A problem belongs to "test" when the hash of what it asks (not of how it is worded) falls in one eighth of the
-hash range, to "train" otherwise: no problem can be in both.
+A problem belongs to "test" when the hash of what it asks (not of how it is worded) falls in one
+eighth of the hash range, to "train" otherwise: no problem can be in both.
 """
 
 import hashlib
@@ -81,13 +81,17 @@ def problem(family: str, level: int, seed: int, split: Split = "test") -> LabPro
     return LabProblem(name, family, level, world.question, world.answer, world)
 
 
-def problems(family: str, level: int, n: int, seed: int = 0, split: Split = "test") -> list[LabProblem]:
+def problems(
+    family: str, level: int, n: int, seed: int = 0, split: Split = "test"
+) -> list[LabProblem]:
     """`n` different problems: seeds from `seed * 1_000_000` on, repeated ones skipped."""
     found: dict[str, LabProblem] = {}
     next_seed = seed * 1_000_000
     while len(found) < n:
         if next_seed - seed * 1_000_000 > 50 * n + 10_000:
-            raise ValueError(f"{family} level {level} has only {len(found)} different problems, not {n}")
+            raise ValueError(
+                f"{family} level {level} has only {len(found)} different problems, not {n}"
+            )
         candidate = problem(family, level, next_seed, split)
         found.setdefault(candidate.world.canonical, candidate)
         next_seed += 1

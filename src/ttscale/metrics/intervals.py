@@ -18,7 +18,9 @@ LEVEL = 0.95
 _SIGN_FLIPS = 20_000
 
 
-def wilson(right: float, n: float, *, level: float = LEVEL, z: float | None = None) -> tuple[float, float]:
+def wilson(
+    right: float, n: float, *, level: float = LEVEL, z: float | None = None
+) -> tuple[float, float]:
     """Wilson's score interval of a proportion right/n; n may be an effective, broken number.
 
     `z` replaces the normal quantile. Without observations the interval is [0, 1].
@@ -87,10 +89,11 @@ def paired_difference(
 ) -> Difference | None:
     """Compare two methods from question -> (right, graded); None without common questions.
 
-    Each question counts by the difference of its two mean grades. The interval is Bonett and Price's
-    (2012, Br. J. Math. Stat. Psychol. 65:479) for paired proportions, which adds one question won and
-    one lost, carried over to means of repeats. The p-value is a sign-flip test: exactly McNemar's
-    where every question has one grade each, by 20,000 seeded flips where grades are means.
+    Each question counts by the difference of its two mean grades. The interval is Bonett and
+    Price's (2012, Br. J. Math. Stat. Psychol. 65:479) for paired proportions, which adds one
+    question won and one lost, carried over to means of repeats. The p-value is a sign-flip test:
+    exactly McNemar's where every question has one grade each, by 20,000 seeded flips where grades
+    are means.
     """
     common = [q for q, (_, n) in first.items() if n and second.get(q, (0, 0))[1]]
     if not common:

@@ -1,7 +1,7 @@
 """pass@k: the probability that at least one of k samples is right.
 
-Chen et al., 2021, arXiv:2107.03374, Sec. 2.1: from n samples with c right, the unbiased estimate is
-1 - C(n - c, k)/C(n, k). It is an oracle's figure: somebody has to know which sample is the right one.
+Chen et al., 2021, arXiv:2107.03374, Sec. 2.1: from n samples with c right, the unbiased estimate
+is 1 - C(n - c, k)/C(n, k). It is an oracle's figure: somebody has to know which sample is right.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
 
 def mean_pass_at_k(counts: Iterable[tuple[int, int]], k: int) -> float:
-    """Mean pass@k over questions, given as (n, c). Questions with fewer than k samples are left out;
-    NaN if none is left."""
+    """Mean pass@k over questions, given as (n, c). Questions with fewer than k samples are left
+    out; NaN if none is left."""
     values = [v for n, c in counts if not math.isnan(v := pass_at_k(n, c, k))]
     return math.fsum(values) / len(values) if values else math.nan

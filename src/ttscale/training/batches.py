@@ -25,8 +25,10 @@ def encode(tokenizer, documents: list[Document]) -> list[Row]:
     return [(g.ids + r.ids, len(g.ids)) for g, r in zip(given, learned, strict=True)]
 
 
-def cut(rows: list[R], tokens: int, length: Callable[[R], int], rng: random.Random) -> list[list[R]]:
-    """Batches of at most `tokens` padded tokens (a longer row comes alone), like lengths together, in random order."""
+def cut(
+    rows: list[R], tokens: int, length: Callable[[R], int], rng: random.Random
+) -> list[list[R]]:
+    """Batches of at most `tokens` padded tokens (a longer row comes alone), in random order."""
     batches: list[list[R]] = []
     batch: list[R] = []
     for row in sorted(rows, key=length):
@@ -57,6 +59,10 @@ def stream(
     """Endless batches of about `tokens` tokens; documents of more than `longest` are left out."""
     pad = tokenizer.token_to_id(PAD)
     while True:
-        rows = [row for row in encode(tokenizer, list(islice(documents, BUFFER))) if len(row[0]) <= longest]
+        rows = [
+            row
+            for row in encode(tokenizer, list(islice(documents, BUFFER)))
+            if len(row[0]) <= longest
+        ]
         for batch in cut(rows, tokens, lambda row: len(row[0]), rng):
             yield collate(batch, pad)

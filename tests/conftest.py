@@ -1,0 +1,10 @@
+"""What all tests share; the test doubles live in `doubles.py` beside this file."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ttscale", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("ttscale")

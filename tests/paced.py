@@ -1,0 +1,114 @@
+"""A synthetic model that takes real time and logs every draw it starts, and a bench of it that can
+be killed: `python paced.py STORE LOG`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from ttscale.bench import Settings, Store, Task, arrange, run_bench
+from ttscale.core import Call, EngineError, Finish, Problem, Prompt, StoreError, Trace
+from ttscale.core.timed import head
+from ttscale.engines.spec import ModelSource
+from ttscale.engines.synthetic import Synthetic, binary
+from ttscale.methods.registry import parse
+
+TOKEN = 0.0004  # seconds
+METHODS = ("simple", "sc(n=4)", "ffs(n=4, k=4)")
+
+
+class Same:
+    """The boxed text; answers are the same if they are equal."""
+
+    name = "text"
+
+    def extract(self, trace: Trace) -> str | None:
+        return trace.text.removeprefix("\\boxed{").removesuffix("}") or None
+
+    def same(self, a: str, b: str) -> bool:
+        return a == b
+
+
+def questions(n: int) -> list[Problem]:
+    return [Problem(f"q{i:03}", Prompt.user(f"Question {i}"), Same(), "right") for i in range(n)]
+
+
+class PacedFlight:
+    def __init__(self, call: Call, course: Trace) -> None:
+        self.call, self.course, self.loop = call, course, asyncio.get_running_loop()
+        self.began = self.loop.time()
+        self.timer = self.loop.call_later(course.tokens * TOKEN, self.deliver, course.tokens, "stop")
+
+    def seen(self, at: float | None = None) -> int:
+        return min(self.course.tokens, int((self.loop.time() - self.began) / TOKEN))
+
+    def deliver(self, tokens: int, finish: Finish) -> None:
+        self.timer.cancel()
+        whole = tokens >= self.course.tokens
+        trace = self.course.copy() if whole else head(self.course, tokens)
+        trace.finish = finish
+        self.call.land(trace)
+
+    def abort(self, finish: Finish) -> None:
+        if not self.timer.cancelled() and self.timer.when() > self.loop.time():
+            self.deliver(self.seen(), finish)
+
+    def cap(self, tokens: int) -> None:
+        raise NotImplementedError
+
+
+class Paced:
+    """`Synthetic` at `TOKEN` seconds a token; every `fails`-th draw of a question fails."""
+
+    time: Literal["wall", "tokens"] = "wall"
+    capabilities = frozenset({"text"})
+    name = "paced"
+
+    def __init__(self, log: Path | None = None, fails: int = 0) -> None:
+        self.log, self.fails = log, fails
+        self.world = binary(0.7, length=60, wrong_length=80, spread=15, wrong_spread=15)
+        self.synthetic = Synthetic(self.world)
+        self.starts = 0
+
+    async def open(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    def start(self, call: Call) -> PacedFlight:
+        self.starts += 1
+        if self.log is not None:
+            with self.log.open("a") as file:
+                file.write(f"{call.run_seed} {call.problem.id} {call.draw}\n")
+        if self.fails and self.starts % self.fails == 0:
+            raise EngineError("the server said 500")
+        return PacedFlight(call, self.synthetic.draw(self.world, call.problem, call.seed))
+
+
+def model(**settings: object) -> ModelSource:
+    return ModelSource(name="paced", spec="paced", make=partial(Paced, **settings))
+
+
+def planned(log: Path | None, n: int = 12, methods: tuple[str, ...] = METHODS, **settings: object):
+    task = Task("questions", questions(n))
+    return arrange([parse(m) for m in methods], [(model(log=log, **settings), [task])], repeats=2)
+
+
+def main(path: str, log: str) -> None:
+    store = Store.open(path, write=True) if Path(path).exists() else Store.create(path, {})
+    with store:
+        run_bench(store, planned(Path(log)), Settings(concurrency=4))
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except StoreError as error:
+        print(error)
+        sys.exit(error.exit_code)

@@ -1,0 +1,32 @@
+"""A tokenizer and a tiny untrained model; these tests need the extra `train`."""
+
+import random
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+pytest.importorskip("gguf")
+
+import torch
+
+from ttscale.lab.data import document
+from ttscale.training.model import Reasoner, Shape
+from ttscale.training.tokenizer import train_tokenizer
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    rng = random.Random(0)
+    made = [document(rng, 0.5) for _ in range(300)]
+    return train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], 480)
+
+
+@pytest.fixture(scope="session")
+def model(tokenizer):
+    torch.manual_seed(0)
+    shape = Shape(vocab=tokenizer.get_vocab_size(), width=32, layers=2, heads=2, inner=48)
+    made = Reasoner(shape)
+    with torch.no_grad():  # far from uniform, so that greedy replies differ from prompt to prompt
+        made.model.embed_tokens.weight.mul_(20)
+    return made.eval()

@@ -1,0 +1,165 @@
+"""The lean model, the sampler and the exports agree with transformers and with each other."""
+
+import pytest
+import torch
+
+from ttscale.training.batches import collate, cut, encode
+from ttscale.training.export import interleave, save_gguf, save_hf, save_prm
+from ttscale.training.model import ProcessRewardModel
+from ttscale.training.prm import loss as reward_loss
+from ttscale.training.prm import scored_positions, start_from
+from ttscale.training.sample import sample
+from ttscale.training.tokenizer import CHAT_TEMPLATE, END, chat
+
+PROMPTS = [chat("Think step by step.", q) for q in ("What is 3+4?", "Compute 12*3-(4+5).", "Hi")]
+
+
+def test_logits_equal_those_of_transformers(model, tokenizer, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    save_hf(model, tokenizer, tmp_path)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    their_tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    ids = tokenizer.encode(PROMPTS[1]).ids
+    assert their_tokenizer(PROMPTS[1], add_special_tokens=False)["input_ids"] == ids
+    with torch.inference_mode():
+        expected = theirs(torch.tensor([ids])).logits
+        hidden = model.model(torch.tensor([ids]))
+        ours = hidden @ model.model.embed_tokens.weight.T
+    scale = expected.abs().max()
+    assert (ours - expected).abs().max() < 5e-3 * scale  # weights are rounded to 16 bits
+
+
+def test_reward_model_scores_equal_those_of_transformers(model, tokenizer, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    reward = start_from(model)
+    torch.nn.init.normal_(reward.score.weight)
+    save_prm(reward, tokenizer, tmp_path)
+    theirs = transformers.AutoModelForTokenClassification.from_pretrained(
+        tmp_path, dtype=torch.float32
+    ).eval()
+    ids = torch.tensor([tokenizer.encode(PROMPTS[1]).ids])
+    with torch.inference_mode():
+        expected, ours = theirs(ids).logits.squeeze(-1), reward(ids)
+    assert (ours - expected).abs().max() < 5e-3 * expected.abs().max()
+
+
+def test_chat_template_renders_what_training_used(model, tokenizer, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    save_hf(model, tokenizer, tmp_path)
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    user = {"role": "user", "content": "What is 3+4?"}
+    system = {"role": "system", "content": "Think step by step."}
+
+    def render(messages, **options) -> str:
+        options = {"add_generation_prompt": True} | options
+        return loaded.apply_chat_template(messages, tokenize=False, **options)
+
+    assert render([system, user]) == render([user]) == PROMPTS[0]
+    assert render([system, user], thinking=False) == PROMPTS[0] + "<think>\n\n</think>\n\n"
+    begun = {"role": "assistant", "content": "<think>\n3+4"}
+    assert (
+        render([system, user, begun], add_generation_prompt=False, continue_final_message=True)
+        == PROMPTS[0] + "<think>\n3+4"
+    )
+    assert "enable_thinking" not in CHAT_TEMPLATE  # llama.cpp would switch thinking off by itself
+
+
+def test_batched_greedy_replies_equal_single_ones(model, tokenizer):
+    together = sample(model, tokenizer, PROMPTS, temperature=0, max_tokens=24)
+    alone = [sample(model, tokenizer, [p], temperature=0, max_tokens=24)[0] for p in PROMPTS]
+    assert together == alone
+    assert len(set(together)) > 1
+
+
+def test_sampling_follows_the_distribution(model, tokenizer):
+    ids = tokenizer.encode(PROMPTS[0]).ids
+    with torch.inference_mode():
+        logits = model.model(torch.tensor([ids]))[0, -1] @ model.model.embed_tokens.weight.T
+    likely = logits.argmax().item()
+    probability = logits.softmax(-1)[likely].item()
+    generator = torch.Generator().manual_seed(0)
+    drawn = sample(model, tokenizer, [PROMPTS[0]] * 600, max_tokens=1, generator=generator)
+    first = tokenizer.decode([likely], skip_special_tokens=False)
+    share = sum(d == first for d in drawn) / 600
+    assert abs(share - probability) < 4 * (0.25 / 600) ** 0.5  # false alarm below 1e-4
+
+
+def test_llama_cpp_writes_the_same_greedy_replies(model, tokenizer, tmp_path):
+    xllamacpp = pytest.importorskip("xllamacpp")
+    import json
+    import urllib.request
+
+    path = tmp_path / "m.gguf"
+    save_gguf(model, tokenizer, path, "test")
+    settings = xllamacpp.CommonParams()
+    settings.model.path, settings.n_ctx, settings.n_parallel = str(path), 512, 1
+    settings.cpuparams.n_threads, settings.verbosity, settings.warmup = 1, 0, False
+    server = xllamacpp.Server(settings)
+
+    def post(route: str, body: dict) -> dict:
+        request = urllib.request.Request(
+            server.listening_address + route,
+            json.dumps(body).encode(),
+            {"content-type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
+
+    messages = [{"role": "user", "content": "What is 3+4?"}]
+    assert post("/apply-template", {"messages": messages})["prompt"] == PROMPTS[0]
+    text = PROMPTS[0] + "<think>\n3+4\n\nWait"
+    assert post("/tokenize", {"content": text, "parse_special": True})["tokens"] == (
+        tokenizer.encode(text).ids
+    )
+    body = {"messages": messages, "temperature": 0, "max_tokens": 12, "logprobs": True}
+    chosen = post("/v1/chat/completions", body)["choices"][0]["logprobs"]["content"]
+    ours = sample(model, tokenizer, [PROMPTS[0]], temperature=0, max_tokens=12)[0]
+    ids = [token["id"] for token in chosen if token["id"] != tokenizer.token_to_id(END)]
+    assert tokenizer.decode(ids, skip_special_tokens=False) == ours
+
+
+def test_interleaving_pairs_the_two_halves_of_each_head():
+    rows = torch.arange(8.0)[:, None]
+    assert interleave(rows, heads=2).flatten().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_padding_changes_no_loss(model, tokenizer):
+    rows = [(tokenizer.encode(p).ids, 3) for p in PROMPTS]
+    alone = [model.loss(*collate([row], 0)) * (len(row[0]) - 3) for row in rows]
+    together = model.loss(*collate(rows, 0))
+    learned = sum(len(ids) - 3 for ids, _ in rows)
+    assert together.item() == pytest.approx(sum(x.item() for x in alone) / learned, rel=1e-4)
+
+
+def test_batches_keep_every_row_and_the_limit():
+    import random
+
+    rows = [([1] * n, 0) for n in (5, 90, 30, 7, 7, 40, 200)]
+    batches = cut(rows, 100, lambda row: len(row[0]), random.Random(0))
+    assert sorted(len(ids) for batch in batches for ids, _ in batch) == [5, 7, 7, 30, 40, 90, 200]
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(len(ids) for ids, _ in batch) <= 100
+
+
+def test_prompts_and_prefill_are_not_learned(tokenizer):
+    from ttscale.lab.data import Document
+
+    made = Document("quick", "S", "Q", "\\boxed{4}", "<think>\n\n</think>\n\n")
+    ((ids, given),) = encode(tokenizer, [made])
+    assert tokenizer.decode(ids[given:], skip_special_tokens=False) == "\\boxed{4}" + END
+
+
+def test_scored_positions_are_step_ends_and_the_last_token(tokenizer):
+    prompt, reply = PROMPTS[0], "<think>\n3+4\n\n3+4=7\n</think>\n\n\\boxed{7}"
+    given = len(tokenizer.encode(prompt).ids)
+    ids = tokenizer.encode(prompt + reply).ids
+    found = scored_positions(tokenizer, ids, given)
+    ends = [tokenizer.decode(ids[given : at + 1], skip_special_tokens=False) for at in found]
+    assert ends == ["<think>\n3+4\n\n", "<think>\n3+4\n\n3+4=7\n</think>\n\n", reply]
+
+
+def test_reward_loss_reads_scored_positions_only(model):
+    reward: ProcessRewardModel = start_from(model)  # a zero head: every logit is 0
+    ids = torch.zeros((1, 4), dtype=torch.long)
+    labels = torch.tensor([[float("nan"), 0.25, float("nan"), 1.0]])
+    assert reward_loss(reward, ids, labels).item() == pytest.approx(0.6931, abs=1e-3)

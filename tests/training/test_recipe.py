@@ -1,0 +1,111 @@
+"""The training loop: schedule, resumption, a run of the whole recipe in miniature."""
+
+import itertools
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ttscale.training import own, prm, tiny
+from ttscale.training.batches import stream
+from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
+from ttscale.training.model import Reasoner
+
+
+def test_rate_warms_up_stays_and_falls_to_zero():
+    schedule = Schedule(tokens=100, decay_from=0.5)
+    assert schedule.rate(0, 0.0) == pytest.approx(1 / WARMUP_STEPS)
+    assert schedule.rate(WARMUP_STEPS, 0.5) == 1.0
+    assert schedule.rate(WARMUP_STEPS, 0.75) == pytest.approx(0.5)
+    assert schedule.rate(WARMUP_STEPS, 1.0) == 0.0
+
+
+def test_progress_counts_tokens_or_minutes():
+    state = {"step": 3, "tokens": 50, "seconds": 30.0}
+    assert Schedule(tokens=100).progress(state) == 0.5
+    assert Schedule(minutes=0.25).progress(state) == 1.0
+    with pytest.raises(ValueError, match="exactly one"):
+        Schedule(tokens=1, minutes=1.0)
+
+
+def documents(rng: random.Random):
+    from ttscale.lab.data import document
+
+    while True:
+        yield document(rng, 0.0, "quick")
+
+
+@pytest.mark.slow
+def test_training_lowers_the_loss_and_resumes_where_it_stopped(model, tokenizer, tmp_path):
+    student = Reasoner(model.shape)
+    held_out = next(stream(tokenizer, documents(random.Random(99)), 2000, 200, random.Random(1)))
+
+    def batches(rng: random.Random, progress):
+        return stream(tokenizer, documents(rng), 500, 200, rng)
+
+    before = student.loss(*held_out).item()
+    schedule = Schedule(tokens=20_000)
+    fit(student, student.loss, batches, schedule, tmp_path / "a.pt")
+    after = student.loss(*held_out).item()
+    assert after < before - 0.5
+    again = Reasoner(model.shape)
+    fit(again, again.loss, batches, schedule, tmp_path / "a.pt", resume=True)  # nothing left to do
+    assert again.loss(*held_out).item() == pytest.approx(after, rel=1e-5)
+    fit(
+        again, again.loss, batches, replace(schedule, tokens=30_000), tmp_path / "a.pt", resume=True
+    )
+    state = torch.load(tmp_path / "a.pt", weights_only=True)["state"]
+    assert 30_000 <= state["tokens"] < 31_000
+
+
+def test_own_documents_show_sampled_replies_with_their_true_verdicts(tmp_path):
+    pool = [
+        own.Attempts("Q1", ["good", "bad"], [True, False], "worked", "clean"),
+        own.Attempts("Q2", ["fine", "fine"], [True, True], "worked", "clean"),
+    ]
+    made = list(itertools.islice(own.own_documents(pool, random.Random(0)), 400))
+    verdicts = {
+        (d.user.split(":\n")[1], d.reply)
+        for d in made
+        if d.role == "judge" and d.user[0] == "Q" and d.user[1] in "12"
+    }
+    assert verdicts == {("good", "Yes"), ("fine", "Yes"), ("bad", "No")}
+    for d in made:
+        if d.role == "rate" and d.user.startswith("Q1"):
+            right_first = d.user.index("good") < d.user.index("bad")
+            assert d.reply == ("A: 9\nB: 2" if right_first else "A: 2\nB: 9")
+
+
+def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    sizes = {"questions": 3, "samples": 2, "branches": 3, "branched": 1}
+    rows = prm.rollouts(model, tokenizer, path, seed=0, **sizes)
+    assert len(rows) == 6
+    for ids, labels in rows:
+        assert len(ids) - 1 in labels
+        assert all(round(4 * v, 6).is_integer() for v in labels.values())
+    assert prm.rollouts(model, tokenizer, path, seed=1, **sizes) == rows  # kept, not sampled again
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
+    transformers = pytest.importorskip("transformers")
+    short = Schedule(tokens=6_000)
+    monkeypatch.setattr(tiny, "FIRST", {"small": short, "base": short})
+    monkeypatch.setattr(tiny, "SECOND", short)
+    monkeypatch.setattr(tiny, "REWARD", short)
+    monkeypatch.setattr(tiny, "POOL", {"questions": 40, "samples": 2})
+    monkeypatch.setattr(
+        tiny, "ROLLOUTS", {"questions": 10, "samples": 2, "branches": 1, "branched": 2}
+    )
+    assert tiny.main(["--out", str(tmp_path), "--device", "cpu"]) == 0
+    for folder in ("small", "base"):
+        transformers.AutoModelForCausalLM.from_pretrained(tmp_path / folder)
+        assert (tmp_path / f"{folder}.gguf").stat().st_size > 1_000_000
+    transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "prm")
+
+
+def test_reward_training_without_a_base_model_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="--size base"):
+        tiny.train_tiny(tmp_path, size="prm", device="cpu")
