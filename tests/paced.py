@@ -40,7 +40,9 @@ class PacedFlight:
     def __init__(self, call: Call, course: Trace) -> None:
         self.call, self.course, self.loop = call, course, asyncio.get_running_loop()
         self.began = self.loop.time()
-        self.timer = self.loop.call_later(course.tokens * TOKEN, self.deliver, course.tokens, "stop")
+        self.timer = self.loop.call_later(
+            course.tokens * TOKEN, self.deliver, course.tokens, "stop"
+        )
 
     def seen(self, at: float | None = None) -> int:
         return min(self.course.tokens, int((self.loop.time() - self.began) / TOKEN))

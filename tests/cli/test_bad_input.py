@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from ttscale.engines import models as engine_models
+
 SURE = ("--model", "synthetic:p=1")
 ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
 
@@ -118,3 +120,21 @@ def test_config_with_an_unknown_key_names_file_and_key(refuses, own_home):
 def test_text_that_is_no_text(refuses, own_home):
     (own_home / "folder" / "ttscale.toml").write_bytes(b"\xff\xfe")
     assert "ttscale.toml is no TOML" in refuses("solve", "What?", code=2)
+
+
+def test_corrupt_store(refuses, own_home):
+    (own_home / "folder" / "run.db").write_bytes(b"SQLite format 3\0" + b"nonsense" * 500)
+    assert "run.db" in refuses("solve", "7", "--model", "replay:run.db", code=8)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_context_overflow(refuses, monkeypatch):
+    pytest.importorskip("xllamacpp")
+    monkeypatch.undo()  # the user's own cache: this test wants what was fetched before
+    if not engine_models.is_cached("smollm2-135m"):
+        pytest.skip("smollm2-135m has not been fetched")
+    model = "smollm2-135m?slots=1&ctx=256"
+    error = refuses("solve", "-", "--model", model, code=1, stdin="word " * 1000)
+    assert "does not fit the context" in error
+    assert "shorten the prompt" in error

@@ -38,7 +38,7 @@ def test_the_method_in_the_guide_runs(capsys, monkeypatch):
 
 def test_the_python_on_the_first_page_runs(capsys):
     exec(fenced("index.md", "python")[0], {})
-    samples, tokens, stopped_by = capsys.readouterr().out.split()
+    samples, _, stopped_by = capsys.readouterr().out.split()
     assert (samples, stopped_by) == ("5", "n_samples")
 
 

@@ -137,16 +137,21 @@ def test_reader_that_leaves_early_hears_no_complaint():
     assert (done.stdout, done.stderr) == ("# Methods\n", "")
 
 
-def test_interrupt_ends_with_130_and_without_a_traceback():
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_interrupt_ends_with_130_and_without_a_traceback(flags):
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "ttscale", "solve", "-"],
+        [sys.executable, "-m", "ttscale", "solve", "-", *flags],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     time.sleep(2)  # it reads its question from a standard input that never ends
     waiting.send_signal(signal.SIGINT)
     stdout, stderr = waiting.communicate(timeout=20)
-    assert (waiting.returncode, stdout) == (130, "")
-    assert stderr.strip() == "interrupted"
+    assert waiting.returncode == 130
+    if flags:
+        assert json.loads(stdout)["error"]["exit_code"] == 130
+        assert stderr.strip() == ""
+    else:
+        assert (stdout, stderr.strip()) == ("", "interrupted")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from typing import Any
 
@@ -22,9 +23,18 @@ from engines.playing import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttscale.core import CapabilityError, Chunk, Prompt, Run, Trace, execute
+from ttscale.core import (
+    CapabilityError,
+    Card,
+    Chunk,
+    Method,
+    Outcome,
+    Problem,
+    Prompt,
+    Run,
+    execute,
+)
 from ttscale.core.context import Context
-from ttscale.core.scope import Scope
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.engines.wire import Dialect
@@ -218,8 +228,10 @@ async def test_tool_calls_are_put_together_from_their_pieces(desk: Any) -> None:
     async with desk(stream([*events, *said(finish="tool_calls", usage=9)])) as d:
         trace = await d.draw()
     assert (trace.finish, trace.tokens) == ("stop", 9)
-    assert [(c["id"], c["function"]["name"], c["function"]["arguments"])
-            for c in trace.tool_calls] == [("c1", "add", '{"a": 2, "b": 2}'), ("c2", "stop", "{}")]  # fmt: skip
+    called = [
+        (c["id"], c["function"]["name"], c["function"]["arguments"]) for c in trace.tool_calls
+    ]
+    assert called == [("c1", "add", '{"a": 2, "b": 2}'), ("c2", "stop", "{}")]
 
 
 async def test_what_the_server_cannot_do_is_refused_before_it_is_asked(desk: Any) -> None:
@@ -249,16 +261,17 @@ def test_a_live_judge_in_token_time_waits_and_retries_in_real_time() -> None:
         judge = OpenAIHTTP("m", url, retry=QUICK, dialect=CHAT)
         run = Run({"main": Synthetic(binary(1.0)), "judge": judge})
 
-        async def main() -> tuple[Trace, float, float]:
-            ctx = Context(run, Scope(run.scope, problem=PROBLEM), PROBLEM)
-            drawn = await ctx.sample(PROBLEM.prompt)
-            ticks = run.loop.time()
+        async def judged(problem: Problem, ctx: Context, cfg: None) -> Outcome:
+            drawn = await ctx.sample(problem.prompt)
             verdict = await ctx.sample(Prompt.user("Is it right?"), "judge")
-            return verdict, ticks - drawn.tokens, run.loop.time() - ticks
+            return Outcome(verdict.text, verdict, str(run.loop.time() - drawn.tokens))
 
-        verdict, before, during = execute(run, main)
-    assert (verdict.text, verdict.meta["retries"]) == ("yes", 1)
-    assert (before, during) == (0, 0)
+        card = Card(name="judged", title="Judged", what="sequential", stops="judged")
+        method = Method(card, judged, type(None))
+        outcome = execute(run, lambda: run.answer(method, None, PROBLEM))
+    assert outcome.winner is not None
+    assert (outcome.answer, outcome.winner.meta["retries"]) == ("yes", 1)
+    assert outcome.stopped_by == "0.0", "ticks passed while the judge was asked"
 
 
 @settings(max_examples=40)
@@ -276,7 +289,7 @@ def test_how_a_stream_is_cut_into_packets_never_changes_the_trace(
     events = said(*pieces, usage=len(pieces) + 1, counting=counting, logprobs=logprobs)
     whole = b"".join(events).replace(b"\n", newline)
     edges = sorted({0, len(whole), *(c % len(whole) for c in cuts)})
-    packets = [whole[a:b] for a, b in zip(edges, edges[1:])]
+    packets = [whole[a:b] for a, b in itertools.pairwise(edges)]
 
     async def both() -> list[Any]:
         traces = []

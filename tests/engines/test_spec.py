@@ -171,6 +171,16 @@ class TestLlamaCpp:
             open_model(f"llamacpp:{tmp_path}")
 
 
+class TestTransformers:
+    def test_settings_are_checked_before_anything_is_loaded(self, tmp_path):
+        source = one(f"transformers:{tmp_path}?batch=4&temperature=0.6")
+        assert (source.name, source.sampling.temperature) == (tmp_path.name, 0.6)
+        with pytest.raises(UnknownName, match="did you mean 'batch'"):
+            open_model(f"transformers:{tmp_path}?bach=4")
+        with pytest.raises(UsageError, match="does not say which"):
+            open_model("transformers:")
+
+
 class TestSynthetic:
     def test_settings(self):
         engine = one("synthetic:p=0.6,length=10,confidence=12,wrong_confidence=9").make()
@@ -223,7 +233,7 @@ class TestNames:
 
     def test_names_take_a_query(self):
         source = one("yours?top_k=9&max_tokens=5", self.CATALOGUE)
-        assert source.sampling == Sampling(top_k=7, top_p=0.9, max_tokens=5)
+        assert source.sampling == Sampling(top_k=9, top_p=0.9, max_tokens=5)
         assert source.name == "yours"
 
     def test_alias_in_a_circle(self):

@@ -52,15 +52,16 @@ def pack(trace: Trace) -> bytes:
     if trace.error is not None:
         header["error"] = str(trace.error)
     arrays: list[bytes] = []
-    lengths: dict[str, int] = {}
+    lengths: list[tuple[str, int]] = []  # in the order of the arrays
     for name in _FLOATS:
         values = getattr(trace, name)
         if values is not None:
-            lengths[name] = len(values)
+            lengths.append((name, len(values)))
             arrays.append(np.asarray(values, dtype="<f4").tobytes())
     if trace.ends is not None:
-        lengths[_ENDS] = len(trace.ends)
-        arrays.append(np.diff(np.asarray(trace.ends, dtype="<i4"), prepend=0).tobytes())
+        lengths.append((_ENDS, len(trace.ends)))
+        steps = np.diff(np.asarray(trace.ends, dtype="<i4"), prepend=np.int32(0))
+        arrays.append(steps.astype("<i4").tobytes())
     if lengths:
         header["arrays"] = lengths
     head = dumps(header)
@@ -77,8 +78,8 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
         data = _decompress(body)
         start = 4 + int.from_bytes(data[:4], "little")
         header: dict[str, Any] = orjson.loads(data[4:start])
-        lengths: dict[str, int] = header.pop("arrays", {})
-        for name, length in lengths.items():
+        lengths: list[tuple[str, int]] = header.pop("arrays", [])
+        for name, length in lengths:
             kind = "<i4" if name == _ENDS else "<f4"
             array = np.frombuffer(data, kind, length, start)
             start += array.nbytes

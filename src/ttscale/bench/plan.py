@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -121,29 +121,31 @@ def grid(plan: Plan, catalogue: Catalogue | None = None) -> list[Planned]:
     """
     chosen = [parse(spec) for spec in plan.methods]
     models = [source for spec in plan.models for source in open_model(spec, catalogue)]
-    return arrange(
-        chosen, [(m, tasks_of(m, plan)) for m in models], repeats=plan.repeats, seed=plan.seed
-    )
+    recorded = {pool.task for source in models for pool in source.pools}
+    pairs = [(source, tasks_of(source, plan, recorded)) for source in models]
+    return arrange(chosen, pairs, repeats=plan.repeats, seed=plan.seed)
 
 
-def tasks_of(source: ModelSource, plan: Plan) -> list[Task]:
-    """The tasks a model is run on: those asked for, or those its recording holds."""
+def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[Task]:
+    """The tasks a model is run on: those asked for, or those its recording holds. `recorded` are
+    the tasks of all recordings: each model meets those of its own only."""
     own = {pool.task: pool.problems[: plan.n] for pool in source.pools}
-    if plan.tasks and own:
-        held = [
-            Task(spec, own[spec]) if spec in own else load_task(spec, n=plan.n, seed=plan.seed)
-            for spec in plan.tasks
-        ]
-        # a file with several tasks expands to a source for each: they meet their own task only
-        return [task for task in held if task.name in own or _recorded(source, task)]
-    if own:
+    if own and not plan.tasks:
         return [Task(name, problems) for name, problems in own.items()]
     if not plan.tasks:
         raise UsageError(
             f"model {source.name!r} brings no questions",
-            fix="give --task, see ttscale bench --help",
+            fix="give --task, see ttscale bench run --help",
         )
-    return [load_task(spec, n=plan.n, seed=plan.seed) for spec in plan.tasks]
+    found = []
+    for spec in plan.tasks:
+        if spec in own:
+            found.append(Task(spec, own[spec]))
+        elif spec not in recorded:
+            task = load_task(spec, n=plan.n, seed=plan.seed)
+            if not own or _recorded(source, task):
+                found.append(task)
+    return found
 
 
 def _recorded(source: ModelSource, task: Task) -> bool:

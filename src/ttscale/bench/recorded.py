@@ -8,7 +8,6 @@ Traces stopped early stay as they ended, so that whoever asks for more is told i
 
 from __future__ import annotations
 
-import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -40,6 +39,7 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
         StoreError: if the store cannot be read.
     """
     store = Store.open(path)
+    store.close_when_unused()  # the pools share it
     try:
         pools = []
         for number, model, task in list(
@@ -68,8 +68,6 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
     except BaseException:
         store.close()
         raise
-    if not pools:
-        store.close()
     return pools
 
 
@@ -97,7 +95,6 @@ class StoredDraws(Mapping[Key, "list[Trace]"]):
     def __init__(self, store: Store, rows: Mapping[Key, np.ndarray]) -> None:
         self._store, self._rows = store, rows
         self._held: OrderedDict[Key, list[Trace]] = OrderedDict()
-        weakref.finalize(self, store.close)
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -87,6 +88,10 @@ class Store:
             self._lock_file.unlink(missing_ok=True)
             self._writer.close()
             self._writer = None
+
+    def close_when_unused(self) -> None:
+        """Close the file once nobody holds this store any more, for readers without a block."""
+        weakref.finalize(self, self._db.close)
 
     @property
     def _lock_file(self) -> Path:

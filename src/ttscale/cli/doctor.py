@@ -19,7 +19,7 @@ import click
 from . import output
 
 if TYPE_CHECKING:
-    from ..core import Engine
+    from ..core import Engine, Method
     from .config import Config
 
 EXTRAS = {
@@ -105,12 +105,10 @@ def _core() -> Check:
     from ..answers import TextRule
     from ..core import Problem, Prompt, Run, execute
     from ..engines.synthetic import Synthetic, binary
-    from ..methods import registry
 
     ran = 0
     problem = Problem("doctor", Prompt.user("?"), TextRule(), reference="right")
-    for method in registry.methods().values():
-        cfg = method.configure({})
+    for method, cfg in _with_defaults():
         if any(needs != {"text"} for needs in method.needs(cfg).values()):
             continue
         run = Run({"main": Synthetic(binary(0.9))})
@@ -213,17 +211,28 @@ def _upstream(spec: str, config: Config) -> Iterator[Check]:
 
 def _runnable(engine: Engine) -> Iterator[Check]:
     from ..core import CapabilityError, Run
-    from ..methods import registry
 
     run = Run({"main": engine})
     runs = []
-    for method in registry.methods().values():
+    for method, cfg in _with_defaults():
         try:
-            run.check(method, method.configure({}))
+            run.check(method, cfg)
             runs.append(method.name)
         except CapabilityError as error:
             yield Check(f"method {method.name}", "missing", error.fact, error.fix)
     yield Check("methods", "ok", f"run on this model alone: {', '.join(runs)}")
+
+
+def _with_defaults() -> Iterator[tuple[Method, Any]]:
+    """All methods that can run as they are, with their default configs."""
+    from dataclasses import MISSING, fields
+
+    from ..methods import registry
+
+    for method in registry.methods().values():
+        own = fields(method.config)
+        if all(f.default is not MISSING or f.default_factory is not MISSING for f in own):
+            yield method, method.configure({})
 
 
 def _draw(engine: Any) -> tuple[int, float, frozenset[str]]:

@@ -142,7 +142,9 @@ def needs(roles: Mapping[str, frozenset[str]]) -> str:
 
 def _example(method: Method) -> str:
     card = method.card
-    written = f"{card.name}({card.knob}=8)" if card.knob == "n" else card.name
+    given = [f"{p['name']}=..." for p in parameters(method) if p["default"] == "required"]
+    given += ["n=8"] if card.knob == "n" else []
+    written = f"{card.name}({', '.join(given)})" if given else card.name
     roles = "".join(f" --role {role}=MODEL" for role in card.needs if role != "main")
     return f"ttscale solve 'What is 17 * 23?' --method '{written}'{roles}"
 

@@ -87,7 +87,11 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        told = {"type": "Interrupted", "message": "interrupted", "fix": None}
+        if flagged("--json", args):
+            emit_json({"error": {**told, "exit_code": INTERRUPTED}})
+        else:
+            click.echo(told["message"], err=True)
         return INTERRUPTED
     except BrokenPipeError:  # the reader has gone (`| head`): nobody to tell
         _abandon_stdout()

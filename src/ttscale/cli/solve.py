@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import sys
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,11 @@ import click
 
 from . import output
 from .options import assignments, budget_of, opened
+from .outcome import tell
 
 if TYPE_CHECKING:
     from ..core import AnswerRule, Call, Outcome, Problem, Trace
     from ..engines.spec import ModelSource
-    from ..methods.registry import Configured
 
 EXAMPLES = """
 \b
@@ -116,7 +116,7 @@ def solve(
 
     with progress.shown(not run.token_time):
         outcome = execute(run, lambda: progress.watch(answered()))
-    _tell(outcome, problem, method, sources, seed, show, as_json)
+    tell(outcome, problem, method, sources, seed, show, as_json)
 
 
 def _problem(
@@ -150,119 +150,6 @@ def _problem(
     asked = f"{text}\n{listed}" if choices else text
     prompt = Prompt.user(asked, *map(Image.read, images), system=system)
     return Problem("question", prompt, rule, reference, choices)
-
-
-def _tell(
-    outcome: Outcome,
-    problem: Problem,
-    method: Configured,
-    sources: Mapping[str, ModelSource],
-    seed: int,
-    show: tuple[str, ...],
-    as_json: bool,
-) -> None:
-    """Show the outcome; without an answer, end with the exit code of the reason."""
-    failure = None if outcome.answer is not None else _why_none(outcome)
-    if as_json:
-        document: dict[str, Any] = {
-            "question": problem.prompt.text,
-            "answer": outcome.answer,
-            "correct": problem.correct(outcome.answer),
-            "reply": outcome.winner.reply if outcome.winner else None,
-            "stopped_by": outcome.stopped_by,
-            "method": method.label,
-            "model": sources["main"].name,
-            "roles": {role: source.name for role, source in sources.items()},
-            "seed": seed,
-            "usage": outcome.usage.as_dict(),
-            "extra": outcome.extra,
-        }
-        if "traces" in show:
-            document["traces"] = [_listed(trace, problem) for trace in outcome.traces]
-        if failure is not None:
-            document["error"] = output.describe(failure)
-        output.emit_json(document)
-        if failure is not None:
-            raise output.Fail(output.describe(failure)["exit_code"])
-        return
-    if "traces" in show:
-        _print_traces(outcome, problem)
-    if "reply" in show and outcome.winner is not None:
-        click.echo(outcome.winner.text)
-    click.echo(_spent(outcome, problem), err=True)
-    if failure is not None:
-        raise failure
-    click.echo(outcome.answer)
-
-
-def _why_none(outcome: Outcome) -> Exception:
-    """Why there is no answer, as an error with its own exit code."""
-    from ..core import BudgetTooSmall, TTScaleError
-
-    if outcome.error is not None:
-        return outcome.error
-    ends: dict[str, int] = {}
-    for trace in outcome.traces:
-        end = "without a recognisable answer" if trace.finish == "stop" else trace.finish
-        ends[end] = ends.get(end, 0) + 1
-    samples = ", ".join(f"{count} {end}" for end, count in ends.items()) or "none"
-    if outcome.over_budget:
-        kind = outcome.stopped_by.partition(":")[2]
-        return BudgetTooSmall(
-            f"the budget of {kind} ended before there was an answer (samples: {samples})",
-            fix=f"raise --budget {kind}=..., or ask for fewer or shorter samples",
-        )
-    fix = "look at them with --show traces, or choose another --answer rule"
-    if ends.get("length"):
-        fix = "raise --max-tokens, or look at them with --show traces"
-    return TTScaleError(f"no answer (samples: {samples})", fix=fix)
-
-
-def _spent(outcome: Outcome, problem: Problem) -> str:
-    """One line: what was drawn and what it cost."""
-    usage = outcome.usage
-    parts = [
-        f"{usage.samples} sample" + ("s" if usage.samples != 1 else ""),
-        f"{usage.completion_tokens:,} tokens",
-        f"{usage.sequential_tokens:,} sequential",
-    ]
-    if usage.cancelled_tokens:
-        parts.append(f"{usage.cancelled_tokens:,} cancelled")
-    parts.append(f"{usage.seconds:.1f} s")
-    if usage.cost is not None:
-        parts.append(f"cost {usage.cost:.4g}")
-    parts.append(f"stopped by {outcome.stopped_by}")
-    correct = problem.correct(outcome.answer)
-    if correct is not None and outcome.answer is not None:
-        parts.append("right" if correct else "wrong")
-    return " | ".join(parts)
-
-
-def _listed(trace: Trace, problem: Problem) -> dict[str, Any]:
-    return {
-        "role": trace.role,
-        "draw": trace.draw,
-        "finish": trace.finish,
-        "answer": problem.answer(trace),
-        "tokens": trace.tokens,
-        "estimated_tokens": trace.estimated,
-        "prompt_tokens": trace.prompt_tokens,
-        "chain": trace.chain,
-        "mean_logprob": trace.average_logprob,
-        "reward": trace.reward,
-        "text": trace.text,
-        "error": None if trace.error is None else output.describe(trace.error),
-    }
-
-
-def _print_traces(outcome: Outcome, problem: Problem) -> None:
-    for number, trace in enumerate(outcome.traces, 1):
-        mark = " (winner)" if trace is outcome.winner else ""
-        click.echo(
-            f"--- {number}. {trace.role} draw {trace.draw}: {trace.finish}, "
-            f"{trace.tokens} tokens, answer {problem.answer(trace)}{mark}"
-        )
-        click.echo(str(trace.error) if trace.error else trace.text)
 
 
 class _Progress:

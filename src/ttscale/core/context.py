@@ -284,15 +284,25 @@ class Context:
         role: str = "main",
     ) -> bool:
         """Whether so much may still be spent; with `prompt`, also whether the engine has so many
-        further draws of it (a replay pool runs dry)."""
+        further draws of it (a replay pool runs dry).
+
+        A method that heeds a no is marked as limited by that budget."""
         for kind, amount in (("samples", samples), ("tokens", tokens)):
-            left = self.remaining(kind)
-            if left is not None and (left < amount or left <= 0):
-                return False
+            for scope in self.scope.budgeted:
+                left = scope.remaining(kind)
+                if left is not None and (left < amount or left <= 0):
+                    self.scope.limit_by(scope, kind)
+                    return False
         if prompt is not None and self.problem is not None:
             there = self.run.draws_left(self.scope, self.problem, prompt, role)
             return there is None or there >= samples
         return True
+
+    def draws_left(self, prompt: Prompt, role: str = "main") -> int | None:
+        """How many further draws of `prompt` the engine has; None if it never runs dry."""
+        if self.problem is None:
+            raise RuntimeError("a set method must say which problem it asks for: ctx.of(problem)")
+        return self.run.draws_left(self.scope, self.problem, prompt, role)
 
     def offer(self, answer: str | None, trace: Trace | None = None) -> None:
         """Announce the best answer so far: it is returned if a budget ends the method."""

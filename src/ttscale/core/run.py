@@ -100,6 +100,7 @@ class Run:
     ) -> Outcome:
         """Answer one problem within `budget`."""
         self.check(method, cfg)
+        self.loop = asyncio.get_running_loop()  # a run may be used on several, one after another
         if method.card.scope == "set":
             (outcome,) = await self.answer_set(method, cfg, [problem], budget=budget)
             return outcome
@@ -116,6 +117,7 @@ class Run:
     ) -> list[Outcome]:
         """Answer a set of problems with a method that spends across them."""
         self.check(method, cfg)
+        self.loop = asyncio.get_running_loop()
         scope = Scope(None, budget=budget, keep=False)
         ctx = Context(self, scope, None)
         outcomes, stopped_by = await self._guarded(scope, method.fn(list(problems), ctx, cfg))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import zlib
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -21,6 +22,7 @@ from .wire import request
 if TYPE_CHECKING:
     from .openai_http import OpenAIHTTP
 
+_COST = 512  # tokens a draw without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 
 
@@ -32,9 +34,9 @@ class HTTPFlight:
     """
 
     __slots__ = (
-        "_began", "_call", "_cap", "_content", "_engine", "_expired", "_landed", "_last", "_limit",
-        "_loop", "_packets", "_path", "_payload", "_reply", "_retries", "_started", "_waits",
-        "task",
+        "_began", "_call", "_cap", "_content", "_cost", "_engine", "_expired", "_landed", "_last",
+        "_limit", "_loop", "_packets", "_path", "_payload", "_prefix", "_reply", "_retries",
+        "_started", "_waits", "task",
     )  # fmt: skip
 
     def __init__(self, engine: OpenAIHTTP, call: Call) -> None:
@@ -44,6 +46,8 @@ class HTTPFlight:
             seed=call.seed if engine.seeds else None, limit=call.limit, server=engine.server,
         )  # fmt: skip
         self._payload = orjson.dumps(body)
+        self._prefix = zlib.crc32(self._payload[:1024])  # model and the beginning of the prompt
+        self._cost = call.sampling.max_tokens or _COST
         self._reply = Reply(call.prompt.prefix)
         self._packets = Packets()
         self._content: aiohttp.StreamReader | None = None
@@ -113,7 +117,7 @@ class HTTPFlight:
             return
         while True:
             self._waits = True
-            async with engine.replicas.lease() as replica:
+            async with engine.replicas.lease(self._cost, self._prefix) as replica:
                 failure = await self._attempt(replica)
             if failure is None or self._landed:
                 return
@@ -143,12 +147,15 @@ class HTTPFlight:
             if self._expired is None:
                 raise
             self.task.uncancel()
-            failure, self._expired = Failure(self._expired, True), None
+            # a server that hangs twice would hang for ever
+            failure, self._expired = Failure(self._expired, self._retries < 1), None
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             failure = self._broken(error)
         finally:
             self._content = None
-        if failure is not None and failure.again:
+        if failure is None:
+            replica.worked()
+        elif failure.again:
             replica.failed()
         return failure
 

@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..core import EngineError, UsageError
+from ..core import UsageError
+from . import wall
 from .openai_http import OpenAIHTTP
 from .retry import Retry
 from .wire import LLAMACPP
@@ -80,13 +81,19 @@ class LlamaCpp(OpenAIHTTP):
             del server
 
     async def tokens_predicted(self) -> int:
-        """Tokens this server has generated in its life, by its own count."""
-        metrics = (await self.ask_raw("/metrics")).decode()
-        for line in metrics.splitlines():
-            name, _, value = line.partition(" ")
-            if name == "llamacpp:tokens_predicted_total":
-                return int(float(value))
-        raise EngineError("the embedded server reports no token counter")
+        """Tokens this server has generated in its life, by its own count.
+
+        It counts a request when it is over, so this waits until none is being worked on.
+        """
+        while True:
+            lines = (await self.ask_raw("/metrics")).decode().splitlines()
+            metrics = dict(
+                line.split(" ", 1) for line in lines if not line.startswith("#") and line
+            )
+            busy = (metrics[f"llamacpp:requests_{k}"] for k in ("processing", "deferred"))
+            if not any(float(count) for count in busy):
+                return int(float(metrics["llamacpp:tokens_predicted_total"]))
+            await wall.sleep(0.02)
 
     def _serve(self) -> Any:
         try:

@@ -93,7 +93,7 @@ class OpenAIHTTP:
         }
         self.session: aiohttp.ClientSession
         self.replicas: Replicas
-        self._opened = False
+        self._opened = self._probed = False
         self._flights: dict[asyncio.Task[None], HTTPFlight] = {}
         self._watchdog: Callable[[], None] | None = None
 
@@ -108,17 +108,23 @@ class OpenAIHTTP:
 
     async def open(self) -> None:
         """Connect and probe. Raises the typed error of an unreachable server or a wrong key."""
-        if self._opened:
+        if self._probed:
             return
-        self._connect()
+        connected = self._opened
+        self.connect()
         try:
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
         except BaseException:
-            await self.close()
+            if not connected:
+                await self.close()
             raise
+        self._probed = True
 
-    def _connect(self) -> None:
+    def connect(self) -> None:
+        """Get ready for plain requests, without asking the server for anything."""
+        if self._opened:
+            return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
@@ -132,7 +138,7 @@ class OpenAIHTTP:
         """Abort what is under way and close all connections."""
         if not self._opened:
             return
-        self._opened = False
+        self._opened = self._probed = False
         for flight in list(self._flights.values()):
             flight.abort("cancelled")
         tasks = list(self._flights)

@@ -1,26 +1,51 @@
-"""Several servers behind one name: each request goes to the one with the least to do."""
+"""Several servers behind one name: each request goes to one that works, has little to do, and has
+probably seen the beginning of the prompt before."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+import zlib
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
 REST = 5.0  # seconds a replica that failed is avoided while another one works
+LONGEST_REST = 60.0
+BROKEN = 3  # failures in a row after which a replica is asked by one request at a time
+LEAD = 2  # requests a replica that knows the prompt may be ahead of the least busy one
 
 
 class Replica:
-    """One server: its address (without /v1) and the requests it is working on."""
+    """One server: its address (without /v1), the requests it is working on, and its failures.
 
-    __slots__ = ("outstanding", "rests_until", "served", "url")
+    Attributes:
+        tokens: expected of the outstanding requests.
+        failures: in a row.
+    """
+
+    __slots__ = ("failures", "outstanding", "rests_until", "served", "tokens", "url")
 
     def __init__(self, url: str) -> None:
-        self.url, self.outstanding, self.served, self.rests_until = url, 0, 0, 0.0
+        self.url, self.outstanding, self.served, self.tokens = url, 0, 0, 0
+        self.failures, self.rests_until = 0, 0.0
 
     def failed(self) -> None:
-        """Avoid it for a while."""
-        self.rests_until = time.monotonic() + REST
+        """Avoid it for a while; longer every time."""
+        self.failures += 1
+        rest = min(LONGEST_REST, REST * 2.0 ** min(self.failures - 1, 8))
+        self.rests_until = time.monotonic() + rest
+
+    def worked(self) -> None:
+        """It answers again."""
+        self.failures, self.rests_until = 0, 0.0
+
+    def rests(self, now: float) -> bool:
+        """Whether it is to be avoided: it failed lately, or is being tried out by one request."""
+        return self.rests_until > now or (self.broken and self.outstanding > 0)
+
+    @property
+    def broken(self) -> bool:
+        return self.failures >= BROKEN
 
 
 class Replicas:
@@ -31,19 +56,46 @@ class Replicas:
         self._room = asyncio.Semaphore(concurrency)
 
     @asynccontextmanager
-    async def lease(self) -> AsyncIterator[Replica]:
-        """A replica with the fewest requests outstanding, once there is room for one more."""
+    async def lease(
+        self, cost: int = 1, prefix: int | None = None, avoid: Collection[Replica] = ()
+    ) -> AsyncIterator[Replica]:
+        """A replica with little to do, once there is room for one more request.
+
+        Args:
+            cost: tokens the request is expected to take.
+            prefix: a hash of the prompt's beginning: equal ones go to the same replica, whose cache
+                has it, unless that has clearly more to do than another.
+            avoid: asked in vain before.
+        """
         async with self._room:
-            replica = self._pick()
+            replica = self._pick(cost, prefix, avoid)
             replica.outstanding += 1
             replica.served += 1
+            replica.tokens += cost
             try:
                 yield replica
             finally:
                 replica.outstanding -= 1
+                replica.tokens -= cost
 
-    def _pick(self) -> Replica:
+    def closed_for(self) -> float:
+        """Seconds until any replica may be asked again: above 0 only if all are broken."""
+        now = time.monotonic()
+        if any(not replica.broken for replica in self.all):
+            return 0.0
+        return max(0.0, min((r.rests_until - now for r in self.all), default=0.0))
+
+    def _pick(self, cost: int, prefix: int | None, avoid: Collection[Replica]) -> Replica:
         if len(self.all) == 1:
             return self.all[0]
         now = time.monotonic()
-        return min(self.all, key=lambda r: (r.rests_until > now, r.outstanding, r.served))
+        least = min(
+            self.all,
+            key=lambda r: (r in avoid, r.rests(now), r.tokens, r.outstanding, r.served),
+        )
+        if prefix is None or least.rests(now):
+            return least
+        there = [r for r in self.all if r not in avoid and not r.rests(now)]
+        # the highest of independent draws: when a replica goes, only its own prompts move
+        known = max(there, key=lambda r: zlib.crc32(r.url.encode(), prefix), default=least)
+        return known if known.tokens <= least.tokens + LEAD * cost else least

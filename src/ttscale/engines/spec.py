@@ -2,6 +2,7 @@
 
     llamacpp:FILE[?slots=8&ctx=4096&threads=2]     a GGUF file, served inside this process
     openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
+    transformers:FOLDER[?device=cpu&batch=16]      a Hugging Face model, in this process
     replay:FILE[?where.model=X&columns.tokens=COL] recorded samples, in token time
     synthetic:p=0.7,length=200                     a distribution with known truth, in token time
     smollm2-135m                                   a known model, or an alias of the config
@@ -22,23 +23,22 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, get_type_hints
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..answers import RULES, rule_for
 from ..core import Engine, Price, Sampling, UnknownName, UsageError
 from . import models, records
 from .pool import Pool
 from .replay import Replay
+from .settings import QUERY, apart, split, typed
 from .synthetic import Synthetic, World, binary
 
-Scheme = Literal["llamacpp", "openai", "replay", "synthetic"]
+Scheme = Literal["llamacpp", "openai", "transformers", "replay", "synthetic"]
 SCHEMES: tuple[str, ...] = get_args(Scheme)
 
 BUNDLED = Path(__file__).parent.parent / "assets" / "tiny" / "base.gguf"
 
-_QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")
 _SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
-_SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -114,6 +114,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
     """
     catalogue = catalogue or Plain()
     name, query = _named(spec.strip())
+    asked = apart(split(spec.strip())[1])[1] if name in catalogue.aliases else Sampling()
     text, price, sampling, passed = spec.strip(), None, Sampling(), set()
     while (alias := catalogue.aliases.get(name)) is not None:
         if name in passed:
@@ -134,7 +135,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
             name=source.name if source.pools else own_name or source.name,
             spec=spec,
             price=price or catalogue.prices.get(own_name) or catalogue.prices.get(source.name),
-            sampling=sampling.over(source.sampling),
+            sampling=asked.over(sampling).over(source.sampling),
         )
         for source in sources
     ]
@@ -152,7 +153,7 @@ def _file_of(name: str) -> Path:
 
 def _named(text: str) -> tuple[str, str]:
     """(what may be a name, the query after it)."""
-    query = _QUERY.search(text)
+    query = QUERY.search(text)
     return (text[: query.start()], text[query.end() :]) if query else (text, "")
 
 
@@ -160,7 +161,7 @@ def _joined(spec: str, query: str) -> str:
     """A specification with more settings; of a setting given twice the later counts."""
     if not query:
         return spec
-    return f"{spec}{'&' if _QUERY.search(spec) else '?'}{query}"
+    return f"{spec}{'&' if QUERY.search(spec) else '?'}{query}"
 
 
 def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
@@ -180,79 +181,6 @@ def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
     if found is not None:
         raise UnknownName("kind of model", found[1], SCHEMES)
     raise UnknownName("model", text, {*known_names(), *catalogue.aliases})
-
-
-def _split(body: str) -> tuple[str, dict[str, str]]:
-    """(what is named, the settings of a query at the very end)."""
-    if "?" not in body or os.path.exists(body):  # unlike Path.exists, never raises
-        return body, {}
-    parts = _QUERY.split(body, maxsplit=1)
-    if len(parts) == 1:
-        return body, {}
-    pairs = [pair.partition("=") for pair in parts[1].split("&")]
-    broken = next((key for key, equals, _ in pairs if not equals), None)
-    if broken is not None:
-        raise UsageError(f"setting {broken!r} in {body!r} has no value", fix="write name=value")
-    return parts[0], {unquote(key): unquote(value) for key, _, value in pairs}
-
-
-def _typed(settings: Mapping[str, str], types: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Settings by their declared types; unknown names and unreadable values are errors."""
-    values = {}
-    for name, text in settings.items():
-        if name not in types:
-            if name in ("key", "api_key", "token"):
-                raise UsageError(
-                    f"{what}: a key does not belong on the command line or in a config",
-                    fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
-                )
-            raise UnknownName(f"setting of {what}", name, types)
-        try:
-            read: Callable[[str, Any], Any] = _READERS.get(types[name]) or _read_choice
-            values[name] = read(text, types[name])
-        except ValueError:
-            fix = f"give {_MEANT[types[name]]}"
-            raise UsageError(f"{what}: {name}={text!r} cannot be read", fix=fix) from None
-    return values
-
-
-def _read_bool(text: str, _: Any) -> bool:
-    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError(text)
-    return text.lower() in ("true", "1", "yes")
-
-
-def _read_choice(text: str, choices: Any) -> str:
-    if text not in get_args(choices):
-        raise UnknownName("value", text, get_args(choices))
-    return text
-
-
-_READERS: dict[Any, Callable[[str, Any], Any]] = {
-    bool: _read_bool,
-    int: lambda text, _: int(text),
-    float: lambda text, _: float(text),
-    str: lambda text, _: text,
-    tuple: lambda text, _: (text,),
-}
-_MEANT = {bool: "true or false", int: "a whole number", float: "a number"}
-_SAMPLING_TYPES: dict[str, Any] = {
-    "temperature": float,
-    "top_p": float,
-    "top_k": int,
-    "min_p": float,
-    "max_tokens": int,
-    "min_tokens": int,
-    "stop": tuple,
-    "logprobs": int,
-}
-
-
-def _apart(settings: dict[str, str]) -> tuple[dict[str, str], Sampling]:
-    """(an engine's own settings, the sampling settings among them)."""
-    own = {name: value for name, value in settings.items() if name not in _SAMPLING}
-    asked = {name: value for name, value in settings.items() if name in _SAMPLING}
-    return own, Sampling.of(_typed(asked, _SAMPLING_TYPES, "sampling"))
 
 
 def _file(body: str, what: str, fix: str) -> Path:
@@ -278,8 +206,8 @@ def _nearest_file(path: Path) -> Path | None:
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = _split(body)
-    own, sampling = _apart(settings)
+    body, settings = split(body)
+    own, sampling = apart(settings)
     types: dict[str, Any] = {
         "slots": int,
         "ctx": int,
@@ -288,7 +216,7 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "reranking": bool,
         "idle": float,
     }
-    options = _typed(own, types, "llamacpp")
+    options = typed(own, types, "llamacpp")
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
@@ -302,8 +230,8 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
 
 
 def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = _split(body)
-    own, sampling = _apart(settings)
+    body, settings = split(body)
+    own, sampling = apart(settings)
     types: dict[str, Any] = {
         "key_env": str,
         "key_file": str,
@@ -313,7 +241,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "total": float,
         "seeds": bool,
     }
-    options = _typed(own, types, "openai")
+    options = typed(own, types, "openai")
     model, at, urls = body.partition("@http")
     addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
     if not addresses:
@@ -340,8 +268,36 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     return [ModelSource(name=name, spec=body, make=make, sampling=sampling)]
 
 
+def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = split(body)
+    own, sampling = apart(settings)
+    types: dict[str, Any] = {
+        "device": str,
+        "dtype": str,
+        "batch": int,
+        "ctx": int,
+        "reuse": int,
+        "embedder": str,
+        "revision": str,
+    }
+    options = typed(own, types, "transformers")
+    if "ctx" in options:
+        options["context"] = options.pop("ctx")
+    if not body:
+        raise UsageError("model 'transformers:' does not say which", fix="give a folder")
+    folder = Path(body).expanduser()
+    model: str | Path = folder if folder.is_dir() else body  # else a name on the hub
+
+    def make(**overrides: Any) -> Engine:
+        from .transformers_local import TransformersLocal
+
+        return TransformersLocal(model, **{**options, **overrides})
+
+    return [ModelSource(name=folder.name, spec=body, make=make, sampling=sampling)]
+
+
 def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = _split(body)
+    body, settings = split(body)
     where = _under("where.", settings)
     columns = _under("columns.", settings)
     rest = {k: v for k, v in settings.items() if not k.startswith(("where.", "columns."))}
@@ -357,7 +313,7 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "resample": bool,
         "ticks_per_token": int,
     }
-    options = _typed(rest, types, "replay")
+    options = typed(rest, types, "replay")
     path = _file(body, "recording", "give a CSV, JSONL or Parquet file, or a bench store")
     with path.open("rb") as file:
         is_store = file.read(len(_SQLITE)) == _SQLITE
@@ -407,7 +363,7 @@ def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "prompt_tokens": int,
         "ticks_per_token": int,
     }
-    values = _typed(settings, types, "synthetic")
+    values = typed(settings, types, "synthetic")
     engine = {k: values.pop(k) for k in ("prompt_tokens", "ticks_per_token") if k in values}
     probability = values.pop("p", 0.7)
     if not 0 <= probability <= 1:
@@ -424,6 +380,7 @@ def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
 _OPENERS: dict[str, Callable[[str, Catalogue], list[ModelSource]]] = {
     "llamacpp": _llamacpp,
     "openai": _openai,
+    "transformers": _transformers,
     "replay": _replay,
     "synthetic": _synthetic,
 }

@@ -12,10 +12,12 @@ from .chains import Chain
 from .mazes import Maze
 from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
 from .traces import CLEAN, Noise, hardness, reason, render
-from .world import Split, draw
+from .world import FAMILIES, Split, draw
 
 CAREFUL = Noise()
 CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
+
+SHAPES = ((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3))  # depth, moves of `search`
 
 # Shares of documents at the beginning and at the end of training, in between linear.
 EARLY: dict[Role, float] = {
@@ -45,23 +47,15 @@ class Document:
 
 def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
     """A world of any family and size: wider than the levels, easy ones more often."""
-    family = rng.choices(("arith", "word", "search"), (42, 33, 25))[0]
+    family = rng.choices(FAMILIES, (42, 33, 25))[0]
     if family == "search":
-        shape = rng.choices(
-            ((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3)),
-            (1, 1, 3, 4, 3, 4, 1, 2),
-        )
-        depth, moves = shape[0]
-        knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20, 30))}
+        depth, moves = rng.choices(SHAPES, (1, 2, 4, 4, 3, 3))[0]
+        knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20))}
         return draw(family, knobs, rng, split)
-    operations = rng.choices(range(1, 11), (24, 20, 18, 14, 9, 6, 4, 2, 2, 1))[0]
-    knobs = {"operations": operations, "largest": rng.choice((9, 20, 30, 50, 99))}
+    operations = rng.choices(range(1, 8), (28, 24, 20, 13, 8, 5, 2))[0]
+    knobs = {"operations": operations, "largest": rng.choice((9, 20, 30, 50))}
     if family == "word":
-        knobs = {
-            "operations": min(operations, 8),
-            "largest": knobs["largest"],
-            "idle": rng.randint(0, 4),
-        }
+        knobs["idle"] = rng.randint(0, 3)
     return draw(family, knobs, rng, split)
 
 

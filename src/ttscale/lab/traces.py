@@ -178,8 +178,8 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
     paths = maze.paths()
     good = [p for p, v in paths.items() if v[-1] == maze.target]
     bad = [p for p, v in paths.items() if v[-1] != maze.target]
-    dead_ends = min(len(bad), 5)
-    while dead_ends and rng.random() > 0.3 + 0.1 * (5 - dead_ends):
+    dead_ends = min(len(bad), 4)
+    while dead_ends and rng.random() > 0.3 + 0.1 * (4 - dead_ends):
         dead_ends -= 1
     dead_ends = rng.randint(0, dead_ends)
     weights = {p: 1 / (3 + abs(paths[p][-1] - maze.target)) for p in bad}

@@ -19,25 +19,25 @@ FAMILIES = tuple(MAKERS)
 
 LEVELS: dict[str, dict[int, dict[str, int]]] = {
     "arith": {
-        1: {"operations": 1, "largest": 20},
-        2: {"operations": 2, "largest": 30},
-        3: {"operations": 4, "largest": 50},
-        4: {"operations": 6, "largest": 99},
-        5: {"operations": 9, "largest": 99},
+        1: {"operations": 1, "largest": 9},
+        2: {"operations": 2, "largest": 20},
+        3: {"operations": 3, "largest": 30},
+        4: {"operations": 4, "largest": 50},
+        5: {"operations": 7, "largest": 50},
     },
     "word": {
-        1: {"operations": 1, "largest": 20, "idle": 0},
-        2: {"operations": 2, "largest": 30, "idle": 1},
-        3: {"operations": 4, "largest": 50, "idle": 2},
-        4: {"operations": 5, "largest": 99, "idle": 3},
-        5: {"operations": 7, "largest": 99, "idle": 4},
+        1: {"operations": 1, "largest": 9, "idle": 0},
+        2: {"operations": 2, "largest": 20, "idle": 1},
+        3: {"operations": 3, "largest": 30, "idle": 1},
+        4: {"operations": 4, "largest": 50, "idle": 2},
+        5: {"operations": 6, "largest": 50, "idle": 3},
     },
     "search": {
         1: {"depth": 1, "moves": 2, "largest": 9},
         2: {"depth": 2, "moves": 2, "largest": 9},
         3: {"depth": 2, "moves": 3, "largest": 15},
-        4: {"depth": 3, "moves": 3, "largest": 20},
-        5: {"depth": 4, "moves": 3, "largest": 30},
+        4: {"depth": 3, "moves": 2, "largest": 20},
+        5: {"depth": 3, "moves": 3, "largest": 20},
     },
 }
 

@@ -52,8 +52,8 @@ def accuracy_interval(
         return None
     right = np.array([r for r, _ in pairs], dtype=float)
     count = np.array([n for _, n in pairs], dtype=float)
-    questions, total = len(pairs), count.sum()
-    p = right.sum() / total
+    questions, total = len(pairs), float(count.sum())
+    p = float(right.sum() / total)
     if count.max() == 1 or questions == 1 or p in (0.0, 1.0):
         return wilson(p * questions, questions, level=level)
     residual = right - p * count  # the ratio estimator's, summed within questions

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .muon import Muon
 from .progress import Meter
 
 Batch = tuple[Tensor, ...]
@@ -57,7 +58,7 @@ def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimiz
     inner = {n for n, p in model.named_parameters() if p.ndim == 2 and ".layers." in n}
     matrices = [p for n, p in model.named_parameters() if n in inner]
     others = [p for n, p in model.named_parameters() if n not in inner]
-    muon = torch.optim.Muon(matrices, lr=schedule.muon_lr, weight_decay=0.01, momentum=0.95)
+    muon = Muon(matrices, lr=schedule.muon_lr)
     adam = torch.optim.AdamW(others, lr=schedule.adam_lr, betas=(0.9, 0.95), weight_decay=0.0)
     return [muon, adam]
 

@@ -26,8 +26,8 @@ from .tokenizer import train_tokenizer
 
 Size = Literal["small", "base", "prm", "all"]
 VOCABULARY = 672
-BATCH_TOKENS = 2560
-LONGEST = 448  # tokens of a training document
+BATCH_TOKENS = 4096
+LONGEST = 320  # tokens of a training document
 SHAPES = {
     "small": {"width": 128, "layers": 4, "heads": 4, "inner": 352},
     "base": {"width": 192, "layers": 6, "heads": 6, "inner": 512},

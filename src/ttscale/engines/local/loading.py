@@ -69,7 +69,7 @@ def located(name: str | Path) -> str:
         near = _nearest_folder(path)
         raise UsageError(
             f"model folder {text!r} is missing",
-            fix=f"did you mean {str(near)!r}?" if near else "give the folder of a transformers model",
+            fix=f"did you mean {str(near)!r}?" if near else "give a model's folder",
         )
     return text
 
@@ -94,7 +94,9 @@ def pick_device(name: str) -> Any:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         why = str(error).partition("\n")[0]
-        raise UsageError(f"device {name!r} cannot be used ({why})", fix="give auto or cpu") from None
+        raise UsageError(
+            f"device {name!r} cannot be used ({why})", fix="give auto or cpu"
+        ) from None
     return device
 
 
@@ -131,7 +133,9 @@ def load(name: str, device: str, dtype: str | None, revision: str | None) -> Loa
     )
 
 
-def load_judge(name: str, device: str, dtype: str | None, revision: str | None) -> tuple[Loaded, bool]:
+def load_judge(
+    name: str, device: str, dtype: str | None, revision: str | None
+) -> tuple[Loaded, bool]:
     """Load a reward model; also whether it scores every token rather than the whole text."""
     transformers = need("transformers")
     torch_device = pick_device(device)
@@ -164,7 +168,11 @@ def load_encoder(name: str, device: str, dtype: str | None) -> tuple[Loaded, str
             fix="give an embedder made of a transformer, pooling and normalisation",
         )
     pooling = _json(folder / modules[1]["path"] / "config.json")
-    modes = [k.removeprefix("pooling_mode_") for k, v in pooling.items() if k.startswith("pooling_mode_") and v is True]
+    modes = [
+        k.removeprefix("pooling_mode_")
+        for k, v in pooling.items()
+        if k.startswith("pooling_mode_") and v is True
+    ]
     names = {"mean_tokens": "mean", "cls_token": "cls", "lasttoken": "last"}
     if len(modes) != 1 or modes[0] not in names:
         raise UsageError(
@@ -193,6 +201,7 @@ def _json(path: Path) -> Any:
 
 def _from(auto: Any, name: str, revision: str | None, **settings: Any) -> Any:
     """`from_pretrained`, its errors translated."""
+
     def attempt(local: bool) -> Any:
         return auto.from_pretrained(name, revision=revision, local_files_only=local, **settings)
 
@@ -272,7 +281,9 @@ def _must_cache(name: str, model: Any, config: Any) -> None:
     """Rows come and go by cutting their keys and values out of the batch; a recurrent state cannot
     be padded like that."""
     kinds = set(getattr(config, "layer_types", None) or ())
-    if getattr(model, "_is_stateful", False) or any("attention" not in k or "linear" in k for k in kinds):
+    if getattr(model, "_is_stateful", False) or any(
+        "attention" not in k or "linear" in k for k in kinds
+    ):
         raise UsageError(
             f"model {name!r} has recurrent layers, which cannot be batched here",
             fix="serve it with vLLM or llama.cpp",
@@ -280,7 +291,7 @@ def _must_cache(name: str, model: Any, config: Any) -> None:
 
 
 def _ends(generation: Any, config: Any, tokenizer: Any) -> frozenset[int]:
-    found = set()
+    found: set[int] = set()
     for source in (generation, config, tokenizer):
         ids = getattr(source, "eos_token_id", None)
         found.update(ids if isinstance(ids, (list, tuple)) else () if ids is None else (ids,))

@@ -17,12 +17,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
 
 _ROOM = 64  # columns allocated ahead, at least
 
 
 class Columns:
-    """Keys and values of one layer, (rows, heads, columns, width): a layer of transformers' Cache."""
+    """A layer of transformers' Cache: keys and values, (rows, heads, columns, width)."""
 
     is_sliding = False
     is_compileable = False
@@ -76,14 +77,15 @@ def _fitting(held: Tensor | None, like: Tensor, length: int, end: int) -> Tensor
     return grown
 
 
+CacheLayerMixin.register(Columns)
+
+
 class Past:
     """The cache of a batch: `cache` is what the model reads and extends."""
 
     def __init__(self, layers: int) -> None:
-        from transformers.cache_utils import Cache
-
         self.columns = [Columns() for _ in range(layers)]
-        self.cache = Cache(layers=self.columns)
+        self.cache = Cache(layers=list[Any](self.columns))
         self.starts: list[int] = []  # the first column of each row
 
     @property

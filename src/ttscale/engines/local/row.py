@@ -32,31 +32,9 @@ class Row:
     """
 
     __slots__ = (
-        "_final",
-        "_held",
-        "_random",
-        "_shown",
-        "_speller",
-        "_uniforms",
-        "alternatives",
-        "cached",
-        "confs",
-        "ends",
-        "finish",
-        "full",
-        "gone",
-        "ids",
-        "least",
-        "logprobs",
-        "min_p",
-        "most",
-        "pieces",
-        "prompt",
-        "stop",
-        "stopped_at",
-        "temperature",
-        "top_k",
-        "top_p",
+        "_final", "_held", "_random", "_shown", "_speller", "_uniforms", "alternatives", "cached",
+        "confs", "ends", "finish", "full", "gone", "ids", "least", "logprobs", "min_p", "most",
+        "pieces", "prompt", "stop", "stopped_at", "temperature", "top_k", "top_p",
     )  # fmt: skip
 
     def __init__(

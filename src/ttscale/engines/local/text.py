@@ -26,7 +26,8 @@ class Speller(Protocol):
 def spelling(tokenizer: Any) -> Callable[[], Speller]:
     """What makes a speller for each reply. Special tokens have no text."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    special = frozenset(int(i) for i in tokenizer.all_special_ids)
+    added = tokenizer.added_tokens_decoder
+    special = {int(i) for i in tokenizer.all_special_ids} | {i for i in added if added[i].special}
     if backend is not None:
         from tokenizers import decoders
 
@@ -92,7 +93,7 @@ class WindowSpeller:
         return self._decode(self._ids[self._first :])[len(said) :]
 
 
-def _byte_table(tokenizer: Any, special: frozenset[int]) -> list[bytes]:
+def _byte_table(tokenizer: Any, special: set[int]) -> list[bytes]:
     """The bytes of every token; GPT-2's alphabet writes each byte as a printable character."""
     alphabet = _alphabet()
     table = [b""] * len(tokenizer)

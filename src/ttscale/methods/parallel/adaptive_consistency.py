@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
+
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
 from .. import checks
 from ..registry import method
@@ -152,17 +154,16 @@ def crp_confidence(
     a known answer in proportion to its count, a new one in proportion to `concentration`."""
     if not counts:
         return 0.0
-    leads = 0
-    for _ in range(draws):
-        tables = list(counts)
-        for seated in range(sum(counts), max_samples):
-            guest = rng.random() * (seated + concentration)
-            for i, size in enumerate(tables):
-                guest -= size
-                if guest < 0:
-                    tables[i] += 1
-                    break
-            else:
-                tables.append(1)
-        leads += tables[0] == max(tables)
-    return leads / draws
+    seated, tables = sum(counts), len(counts) + max_samples
+    chance = np.random.default_rng(rng.getrandbits(64))
+    future = np.arange(draws)
+    table = np.empty((draws, max(seated, max_samples)), dtype=np.int64)  # of every guest
+    table[:, :seated] = np.repeat(np.arange(len(counts)), counts)
+    for guest in range(seated, max_samples):
+        # who follows a guest chosen at random chooses a table in proportion to its size
+        followed = (chance.random(draws) * (guest + concentration)).astype(np.int64)
+        known = table[future, np.minimum(followed, guest - 1)]
+        table[:, guest] = np.where(followed < guest, known, len(counts) + guest)
+    sizes = np.bincount((table + tables * future[:, None]).ravel(), minlength=draws * tables)
+    sizes = sizes.reshape(draws, tables)
+    return float(np.mean(sizes[:, 0] == sizes.max(axis=1)))

@@ -1,0 +1,181 @@
+"""The thread that runs the model: steps for the flights, and plain jobs between them.
+
+It is never more than one step ahead of the event loop: the tokens of a step are handed over only
+once the loop has taken in those before. A draw that is stopped has therefore generated at most one
+token that nobody has seen, and whether it has is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import torch
+
+from ...core import EngineError, Finish
+from .decoder import Decoder
+from .flight import LocalFlight
+
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs a decoder. `batch`: rows at a time; further draws wait in the order they started."""
+
+    def __init__(self, decoder: Decoder, batch: int, name: str) -> None:
+        self.decoder, self.batch = decoder, batch
+        self.flights: dict[LocalFlight, None] = {}  # all that have not landed; the loop's thread's
+        self._changed = threading.Condition()
+        self._waiting: deque[LocalFlight] = deque()
+        self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+        self._aboard: list[LocalFlight] = []  # whose rows are in the batch; the worker's own
+        self._unread: dict[asyncio.AbstractEventLoop, int] = {}  # steps a loop has yet to take in
+        self._closing = False
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    # -- called in the loop's thread
+
+    def add(self, flight: LocalFlight) -> None:
+        with self._changed:
+            self.flights[flight] = None
+            self._waiting.append(flight)
+            self._changed.notify_all()
+
+    def drop(self, flight: LocalFlight) -> int:
+        """Forget a flight; how many tokens it will still have generated: one or none."""
+        with self._changed:
+            self.flights.pop(flight, None)
+            flight.row.gone = True
+            if flight.row.cached is None and flight in self._waiting:
+                self._waiting.remove(flight)
+            self._changed.notify_all()
+            return int(flight.stepping)
+
+    def take_posted(self, flight: LocalFlight) -> tuple[int, Finish | None] | None:
+        """What the worker has reported of a flight and nobody has taken in."""
+        with self._changed:
+            posted, flight.posted = flight.posted, None
+            return posted
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Let the worker run something between two steps."""
+        future: Future[T] = Future()
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the engine is closed")
+            self._jobs.append((future, work))
+            self._changed.notify_all()
+        return future
+
+    def close(self) -> None:
+        """End the thread after the step it is in. Flights must have landed."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self.thread.join()
+        for future, _ in self._jobs:
+            future.cancel()
+        self._jobs.clear()
+
+    # -- the worker's thread
+
+    def _run(self) -> None:
+        with torch.inference_mode():
+            while self._wait():
+                self._work()
+        self._aboard.clear()
+        self.decoder.clear()
+
+    def _wait(self) -> bool:
+        """Until there is something to do; False once the engine closes."""
+        with self._changed:
+            while not (self._closing or self._jobs or self._waiting or self._aboard):
+                self._changed.wait()
+            return not self._closing
+
+    def _work(self) -> None:
+        while self._jobs:
+            self._run_job(*self._jobs.popleft())
+        with self._changed:
+            staying = [f for f in self._aboard if not f.row.gone]
+            newcomers: list[LocalFlight] = []
+            while self._waiting and len(staying) + len(newcomers) < self.batch:
+                newcomers.append(self._waiting.popleft())
+            flights = staying + newcomers
+            for flight in flights:
+                flight.stepping = True
+        self._aboard = flights
+        error = None
+        try:
+            self.decoder.keep([flight.row for flight in staying])
+            if flights:
+                self.decoder.step([flight.row for flight in newcomers])
+        except Exception as caught:
+            error = _failure(caught)
+            self.decoder.clear()
+        self._report(flights, error)
+        self._aboard = [] if error else [f for f in flights if f.row.finish is None]
+
+    def _run_job(self, future: Future[Any], work: Callable[[], Any]) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            future.set_result(work())
+        except Exception as caught:
+            future.set_exception(_failure(caught))
+
+    def _report(self, flights: Sequence[LocalFlight], error: Exception | None) -> None:
+        """Hand a step over, once the loops have taken in the step before."""
+        told: dict[asyncio.AbstractEventLoop, list[LocalFlight]] = {}
+        with self._changed:
+            while not self._closing and any(
+                count and not loop.is_closed() for loop, count in self._unread.items()
+            ):
+                self._changed.wait(1.0)  # a loop that closes tells nobody
+            self._unread.clear()
+            for flight in flights:
+                flight.stepping = False
+                if flight.row.gone:
+                    continue
+                flight.posted = (len(flight.row.ids), flight.row.finish)
+                flight.error = error
+                told.setdefault(flight.loop, []).append(flight)
+            for loop in told:
+                self._unread[loop] = 1
+        for loop, its in told.items():
+            try:
+                loop.call_soon_threadsafe(self._deliver, loop, its)
+            except RuntimeError:  # the loop has closed: nobody waits for these any more
+                with self._changed:
+                    self._unread.pop(loop, None)
+                    for flight in its:
+                        flight.row.gone = True
+                        self.flights.pop(flight, None)
+
+    def _deliver(self, loop: asyncio.AbstractEventLoop, flights: Sequence[LocalFlight]) -> None:
+        """In the loop's thread: let the flights take in their tokens."""
+        try:
+            for flight in flights:
+                flight.take()
+        finally:
+            with self._changed:
+                if loop in self._unread:
+                    self._unread[loop] = 0
+                self._changed.notify_all()
+
+
+def _failure(error: Exception) -> Exception:
+    """What went wrong in the model, as an error of the engine."""
+    if isinstance(error, EngineError):
+        return error
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if isinstance(error, torch.OutOfMemoryError):
+        return EngineError(
+            "the device has no memory left", fix="lower batch, context or the length of replies"
+        )
+    return EngineError(f"the model failed ({type(error).__name__}: {line[:200]})")

@@ -1,0 +1,126 @@
+"""The models behind the gateway: opened once, shared by all requests, probed when first needed.
+
+An upstream that is down does not keep the gateway from starting: plain requests are passed on as
+soon as a connection can be made, methods once the server has been probed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from ..core import Engine, Price, Run, Sampling, TTScaleError, UnknownName
+from ..engines.llamacpp import LlamaCpp
+from ..engines.openai_http import OpenAIHTTP
+from ..engines.spec import Catalogue, ModelSource, open_model
+from ..methods.registry import methods
+from .config import Model
+
+CONCURRENCY = 256  # requests at a time, where nobody says otherwise
+
+
+class Upstream:
+    """One model clients can name.
+
+    Attributes:
+        server: the engine if it is an HTTP server, to which plain requests are passed on.
+        unopened_thinking: it was seen to think without an opening tag: its chat template writes it.
+    """
+
+    def __init__(self, name: str, model: Model, source: ModelSource) -> None:
+        self.name, self.model = name, model
+        self.price: Price | None = model.price or source.price
+        self.sampling: Sampling = model.sampling.over(source.sampling)
+        settings = {}
+        if model.spec.startswith("openai:") and (
+            model.concurrency or "concurrency=" not in model.spec
+        ):
+            settings["concurrency"] = model.concurrency or CONCURRENCY
+        self.engine: Engine = source.make(**settings)
+        self.server = self.engine if isinstance(self.engine, OpenAIHTTP) else None
+        self.roles: dict[str, Upstream] = {}
+        self.unopened_thinking = False
+        self._opening: asyncio.Lock | None = None
+        self._ready = False
+
+    @classmethod
+    def of(cls, name: str, model: Model, catalogue: Catalogue | None = None) -> Upstream:
+        """The upstream of a configured model.
+
+        Raises:
+            UsageError: if its specification is wrong.
+        """
+        return cls(name, model, open_model(model.spec, catalogue)[0])
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has been opened and probed."""
+        return self._ready
+
+    async def connect(self) -> None:
+        """Get ready to pass requests on; load what lives in this process."""
+        if self.server is not None and not isinstance(self.server, LlamaCpp):
+            self.server.connect()
+        else:
+            await self.open()
+
+    async def open(self) -> None:
+        """Get ready for methods. Raises the error of a server that cannot be probed."""
+        if self._ready:
+            return
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if not self._ready:
+                await self.engine.open()
+                self._ready = True
+
+    async def close(self) -> None:
+        await self.engine.close()
+        self._ready = False
+
+    async def engines(self) -> tuple[dict[str, Engine], dict[str, Price]]:
+        """(engines, prices) by role, all of them opened."""
+        upstreams = {"main": self, **self.roles}
+        for upstream in upstreams.values():
+            await upstream.open()
+        prices = {role: u.price for role, u in upstreams.items() if u.price is not None}
+        return {role: u.engine for role, u in upstreams.items()}, prices
+
+    def runnable(self) -> list[str]:
+        """The methods it can run, as far as it has been probed."""
+        if not self._ready:
+            return []
+        run = Run({"main": self.engine, **{r: u.engine for r, u in self.roles.items()}})
+        names = []
+        for name, method in methods().items():
+            try:
+                run.check(method, method.configure({}))
+            except TTScaleError:
+                continue
+            names.append(name)
+        return names
+
+
+def build(
+    models: Mapping[str, Model],
+    known: Mapping[str, Upstream],
+    catalogue: Catalogue | None = None,
+) -> dict[str, Upstream]:
+    """Upstreams for the configured models; those that have not changed are kept."""
+    upstreams = {
+        name: known[name]
+        if name in known and known[name].model == model
+        else Upstream.of(name, model, catalogue)
+        for name, model in models.items()
+    }
+    for upstream in upstreams.values():
+        upstream.roles = {role: upstreams[other] for role, other in upstream.model.roles.items()}
+    return upstreams
+
+
+def find(upstreams: Mapping[str, Upstream], name: str) -> Upstream:
+    """The upstream of that name; `UnknownName` names the nearest."""
+    if name not in upstreams:
+        raise UnknownName("model", name, upstreams)
+    return upstreams[name]

@@ -1,0 +1,113 @@
+"""Rows, tables, plots: what a reader is shown."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from benches import bench, recording
+
+from ttscale.bench.figures import curve_of, figures, frontier, styles
+from ttscale.bench.html import html, write_html
+from ttscale.bench.png import write_png
+from ttscale.bench.report import tables
+from ttscale.core import UsageError
+
+METHODS = ("simple", "sc(n=4)", "sc(n=8)", "ffs(n=8, k=1)")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return list(bench(tmp_path_factory.mktemp("report"), recording(), *METHODS).values())
+
+
+def test_rows_have_the_promised_keys(found):
+    row = found[0].as_dict()
+    assert {
+        "method", "model", "task", "items", "repeats", "accuracy", "accuracy_ci", "errors",
+        "completion_tokens_total", "completion_tokens_mean", "sequential_tokens_mean",
+        "cancelled_tokens_mean", "seconds_mean", "samples_mean",
+    } <= row.keys()  # fmt: skip
+    assert row["completion_tokens_total"] == row["completion_tokens_mean"] * row["items"]
+
+
+def test_the_split_adds_up_to_all_tokens(found):
+    for row in found:
+        parts = (row.useful_tokens_mean, row.cut_tokens_mean, row.cancelled_tokens_mean)
+        assert sum(parts) == pytest.approx(row.completion_tokens_mean)
+
+
+def test_the_frontier_holds_what_nobody_beats(found):
+    best = frontier(found, lambda row: row.completion_tokens_mean)
+    tokens, right = zip(*((row.completion_tokens_mean, row.accuracy) for row in best))
+    assert list(tokens) == sorted(tokens)
+    assert list(right) == sorted(set(right))
+    for row in found:
+        equal_or_better = [
+            other
+            for other in best
+            if other.completion_tokens_mean <= row.completion_tokens_mean
+            and other.accuracy >= row.accuracy
+        ]
+        assert equal_or_better, row.method
+
+
+def test_settings_that_scale_compute_make_one_curve(found):
+    assert [curve_of(row) for row in found] == ["simple", "sc", "sc", "ffs(k=1)"]
+    style = styles(found)
+    assert style["sc(n=4)"][0] == style["sc(n=8)"][0]
+    assert style["sc(n=4)"][1] != style["sc(n=8)"][1]
+    assert [f["layout"]["title"]["text"] for f in figures(found)] == [
+        "Accuracy and what it costs", "Accuracy and latency", "Scaling", "Where the tokens go",
+    ]  # fmt: skip
+
+
+def test_the_page_needs_nothing_from_outside(found):
+    page = html(found, {"seed": 0, "models": ["replay:x.csv"]})
+    ours = page.replace(page[page.index("<script>") : page.index("</script>")], "")
+    assert not re.search(r"(src|href)=\"(https?:)?//", ours)
+    plots = json.loads(re.search(r"const figures = (\{.*\});", page)[1].replace("<\\/", "</"))
+    assert len(plots) == 4
+    assert "sc(n=8)" in page
+
+
+def test_names_cannot_break_out_of_the_page(found, tmp_path):
+    import dataclasses
+
+    evil = dataclasses.replace(found[0], model="</script><script>alert(1)</script>")
+    page = html([evil], {"seed": 0})
+    assert "<script>alert" not in page
+
+
+def test_a_row_without_answers_is_listed_but_not_plotted(found, tmp_path):
+    import dataclasses
+
+    empty = dataclasses.replace(
+        found[0], method="dead", items=0, accuracy=None, accuracy_ci=None, errors=5,
+        completion_tokens_mean=None, sequential_tokens_mean=None, samples_mean=None,
+    )  # fmt: skip
+    assert "dead" in html([*found, empty], {})
+    write_png(tmp_path / "x.png", [*found, empty])
+    with pytest.raises(UsageError, match="no results"):
+        html([], {})
+
+
+def test_files_are_written(found, tmp_path):
+    write_html(tmp_path / "deep" / "r.html", found, {"seed": 0})
+    assert (tmp_path / "deep" / "r.html").read_text().startswith("<!doctype html>")
+    write_png(tmp_path / "r.png", found)
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_terminal_table_names_every_method(found):
+    from io import StringIO
+
+    from rich.console import Console
+
+    console = Console(width=140, file=StringIO())
+    for table in tables(found):
+        console.print(table)
+    text = console.file.getvalue()
+    assert all(method in text for method in METHODS)
+    assert "5 questions" in text

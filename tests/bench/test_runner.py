@@ -1,0 +1,227 @@
+"""The grid and its runner: who draws what, and what is counted."""
+
+from __future__ import annotations
+
+import paced
+import pytest
+from benches import bench, recording
+from doubles import problem
+
+from ttscale.bench import (
+    Plan,
+    Settings,
+    Store,
+    Task,
+    arrange,
+    run_bench,
+)
+from ttscale.core import (
+    Budget,
+    Card,
+    Outcome,
+    PoolExhausted,
+    Price,
+    RecordError,
+    UnknownName,
+    UsageError,
+)
+from ttscale.engines.spec import ModelSource
+from ttscale.engines.synthetic import Synthetic, binary
+from ttscale.methods.registry import Configured, Method, parse
+
+
+class Nothing:
+    pass
+
+
+class Eight:
+    n = 8
+
+
+def test_one_sample_is_repeated_until_every_recorded_draw_is_used(tmp_path):
+    row = bench(tmp_path, recording(), "simple")["simple"]
+    assert (row.items, row.questions, row.repeats) == (40, 5, 8)
+    assert row.accuracy == 5 / 8
+    assert row.completion_tokens_mean == 45
+    assert row.completion_tokens_total == 40 * 45
+
+
+def test_a_vote_over_all_draws_runs_once_and_over_half_of_them_twice(tmp_path):
+    found = bench(tmp_path, recording(), "sc(n=8)", "sc(n=4)", "sc(n=3)")
+    assert [found[m].repeats for m in ("sc(n=8)", "sc(n=4)", "sc(n=3)")] == [1, 2, 2]
+    assert found["sc(n=4)"].completion_tokens_total == found["sc(n=8)"].completion_tokens_total
+    assert found["sc(n=4)"].accuracy == 0.5, "the last four draws: one right, three wrong"
+
+
+def test_more_repeats_than_disjoint_draws_shuffle_the_recording(tmp_path):
+    row = bench(tmp_path, recording(), "sc(n=8)", repeats=3)["sc(n=8)"]
+    assert (row.items, row.repeats, row.completion_tokens_mean) == (15, 3, 360)
+
+
+def test_more_draws_than_any_question_has_are_refused_beforehand(tmp_path):
+    with pytest.raises(PoolExhausted, match=r"holds 8: give it n=8, or draw with replacement"):
+        arrange([parse("sc(n=9)")], [(recording(), [Task("t", recording().pools[0].problems)])])
+
+
+def test_a_budget_holds_for_every_question_and_for_a_set_altogether(tmp_path):
+    async def everything(problems, ctx, cfg):
+        outcomes = []
+        for p in problems:
+            own = ctx.of(p)
+            traces = await own.sample_all(p.prompt, 4)
+            ctx.advance(own.cursor)  # the next question waits for this one
+            outcomes.append(Outcome(p.answer(traces[0]), traces[0], "drawn"))
+        return outcomes
+
+    card = Card(
+        name="all", title="all", what="parallel", stops="never", scope="set", draws="n", knob="n"
+    )
+    a_set = Configured(Method(card, everything, Eight), Eight(), "all")
+    settings = Settings(budget=Budget(samples=4))
+    found = bench(tmp_path, recording(), "sc(n=8)", a_set, settings=settings)
+    assert found["sc(n=8)"].samples_mean == 4
+    assert found["sc(n=8)"].stopped_by == {"budget:samples": 5}
+    assert found["all"].samples_mean == 4
+    assert found["all"].set_sequential_tokens == 5 * 40
+    assert found["all"].sequential_tokens_mean < found["all"].set_sequential_tokens
+
+
+def test_tokens_are_split_by_what_became_of_them(tmp_path):
+    row = bench(tmp_path, recording(), "ffs(n=8, k=1)")["ffs(n=8, k=1)"]
+    assert row.completion_tokens_mean == 80
+    assert (row.useful_tokens_mean, row.cancelled_tokens_mean) == (10, 70)
+    assert row.sequential_tokens_mean == 10
+    assert row.seconds_mean == pytest.approx(0.1)
+
+
+def test_the_difference_is_to_the_first_method_on_the_same_questions(tmp_path):
+    found = bench(tmp_path, recording(), "simple", "sc(n=8)")
+    assert found["simple"].difference is None
+    assert found["sc(n=8)"].difference.value == pytest.approx(1 - 5 / 8)
+
+
+def test_cost_is_unknown_without_a_price_and_counted_with_one(tmp_path):
+    import dataclasses
+
+    assert bench(tmp_path, recording(), "simple")["simple"].cost_mean is None
+    paid = dataclasses.replace(recording(), price=Price(0, 1_000_000))
+    assert bench(tmp_path, paid, "simple", name="paid.db")["simple"].cost_mean == 45
+
+
+def test_methods_that_ask_the_same_get_the_same_draws_live(tmp_path):
+    source = ModelSource(name="s", spec="", make=lambda: Synthetic(binary(0.5)))
+    problems = [problem(str(i)) for i in range(30)]
+    found = bench(tmp_path, source, "sc(n=4)", "ffs(n=4, k=4)", problems=problems, repeats=2)
+    one, two = found.values()
+    assert one.completion_tokens_total == two.completion_tokens_total
+    assert one.accuracy == pytest.approx(two.accuracy, abs=0.2)
+    assert one.items == 60
+
+
+def test_repeats_of_a_live_model_draw_anew(tmp_path):
+    source = ModelSource(name="s", spec="", make=lambda: Synthetic(binary(0.5)))
+    problems = [problem(str(i)) for i in range(10)]
+    grid = arrange([parse("simple")], [(source, [Task("t", problems)])], repeats=2)
+    with Store.create(tmp_path / "r.db", {}) as store:
+        run_bench(store, grid)
+        first, second = ([i.usage.completion_tokens for i in store.items(c)] for c in store.cells())
+    assert first != second
+
+
+def test_a_bug_in_a_method_is_an_error_with_its_place_not_a_wrong_answer(tmp_path):
+    async def broken(problem, ctx, cfg):
+        await ctx.sample(problem.prompt)
+        return 1 / 0
+
+    card = Card(name="broken", title="broken", what="parallel", stops="never")
+    method = Configured(Method(card, broken, Nothing), Nothing(), "broken")
+    row = bench(tmp_path, recording(), method)["broken"]
+    assert (row.items, row.errors, row.accuracy) == (0, 40, None)
+    assert row.error_tokens_total == 40 * 45, "what was spent is counted all the same"
+    with Store.open(tmp_path / "run.db") as store:
+        item = next(store.items(store.cells()[0]))
+    assert item.error.startswith("ZeroDivisionError")
+    assert "test_runner.py:" in item.error
+
+
+def test_traces_of_recordings_are_not_kept_unless_asked_for(tmp_path):
+    for keep, expected in (("auto", 0), ("all", 40)):
+        bench(tmp_path, recording(), "sc(n=8)", settings=Settings(keep_traces=keep), name=keep)
+        with Store.open(tmp_path / keep) as store:
+            assert sum(1 for c in store.cells() for _ in store.traces(c)) == expected
+
+
+def test_live_traces_are_kept_unless_they_are_not_wanted(tmp_path):
+    for keep, expected in (("auto", 8), ("none", 0)):
+        bench(
+            tmp_path, paced.model(), "sc(n=4)", settings=Settings(keep_traces=keep),
+            problems=paced.questions(2), name=keep,
+        )  # fmt: skip
+        with Store.open(tmp_path / keep) as store:
+            assert sum(1 for c in store.cells() for _ in store.traces(c)) == expected
+
+
+def test_progress_counts_up_to_the_end(tmp_path):
+    seen = []
+    task = Task("t", recording().pools[0].problems)
+    with Store.create(tmp_path / "run.db", {}) as store:
+        grid = arrange([parse("simple")], [(recording(), [task])])
+        run_bench(store, grid, None, lambda p: seen.append((p.done, p.total, p.accuracy)))
+    assert seen[0] == (0, 40, None)
+    assert seen[-1] == (40, 40, 5 / 8)
+
+
+def test_a_need_that_is_not_met_is_refused_before_anything_is_drawn(tmp_path):
+    from ttscale.core import CapabilityError
+
+    card = Card(
+        name="needy", title="needy", what="parallel", stops="never",
+        needs={"prm": frozenset({"reward"})},
+    )  # fmt: skip
+
+    async def needy(problem, ctx, cfg):
+        raise AssertionError
+
+    method = Configured(Method(card, needy, Nothing), Nothing(), "needy")
+    with pytest.raises(CapabilityError, match="reward"):
+        bench(tmp_path, recording(), "simple", method)
+    with Store.open(tmp_path / "run.db") as store:
+        assert not [i for c in store.cells() for i in store.items(c)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said_"),
+    [
+        ({"methods": ()}, "no method"),
+        ({"n": 0}, "n=0"),
+        ({"repeats": 0}, "repeats=0"),
+        ({"concurrency": 0}, "concurrency=0"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused(change, said_):
+    with pytest.raises(UsageError, match=said_):
+        Plan(**{"methods": ("simple",), "models": ("m",), **change})
+
+
+def test_a_plan_survives_json():
+    plan = Plan(methods=("a", "b"), models=("m",), budget={"tokens": 5}, roles={"prm": "x"}, n=3)
+    import orjson
+
+    assert Plan.from_dict(orjson.loads(orjson.dumps(plan.as_dict()))) == plan
+
+
+def test_tasks_without_questions_or_with_equal_ids_are_refused():
+    source = recording()
+    for problems, reason in (([], "no questions"), ([problem("a"), problem("a")], "equal ids")):
+        with pytest.raises(RecordError, match=reason):
+            arrange([parse("simple")], [(source, [Task("t", problems)])])
+
+
+def test_the_same_method_twice_is_refused():
+    with pytest.raises(UsageError, match="given twice"):
+        arrange([parse("simple"), parse("simple")], [])
+
+
+def test_an_unknown_budget_names_the_nearest():
+    with pytest.raises(UnknownName, match="tokens"):
+        Plan(methods=("simple",), models=("m",), budget={"token": 5})

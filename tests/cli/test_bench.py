@@ -1,0 +1,148 @@
+"""`ttscale bench` as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ttscale.bench import Store
+from ttscale.core import StoreError
+
+METHODS = ("-m", "simple", "-m", "sc(n=4)", "-m", "ffs(n=4, k=1)")
+
+
+@pytest.fixture
+def samples(tmp_path: Path) -> Path:
+    """Two tasks of six questions with four samples each; the third sample is wrong."""
+    path = tmp_path / "samples.csv"
+    with path.open("w", newline="") as file:
+        out = csv.writer(file)
+        names = "model dataset question sample completion_tokens reference answer"
+        out.writerow(names.split())
+        for task in ("easy", "hard"):
+            for question in range(6):
+                for sample in range(4):
+                    answer = 7 if sample != 2 else 8
+                    out.writerow(["big", task, question, sample, 10 * (sample + 1), 7, answer])
+    return path
+
+
+def run(cli, samples, *more):
+    return cli("bench", "run", "--model", f"replay:{samples}", *METHODS, *more)
+
+
+def test_a_recording_brings_its_own_tasks_and_json_is_one_document(cli, samples):
+    result = run(cli, samples, "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert [(r["task"], r["method"]) for r in told["rows"]] == [
+        (task, method)
+        for task in ("easy", "hard")
+        for method in ("simple", "sc(n=4)", "ffs(n=4, k=1)")
+    ]
+    simple, vote, first = told["rows"][:3]
+    assert (simple["accuracy"], simple["repeats"]) == (0.75, 4)
+    assert (vote["accuracy"], vote["completion_tokens_mean"], vote["samples_mean"]) == (1, 100, 4)
+    assert (first["sequential_tokens_mean"], first["cancelled_tokens_mean"]) == (10, 30)
+    assert vote["accuracy_ci"][0] < 1 <= vote["accuracy_ci"][1] + 1e-9
+    assert Path(told["store"]).parent.name == "runs"
+    assert Path(told["store"]).is_file()
+
+
+def test_a_task_of_the_recording_can_be_chosen(cli, samples):
+    told = json.loads(run(cli, samples, "--task", "hard", "-n", "2", "--json").stdout)
+    assert {(r["task"], r["questions"]) for r in told["rows"]} == {("hard", 2)}
+
+
+def test_the_table_goes_to_stdout_and_the_rest_to_stderr(cli, samples):
+    result = run(cli, samples, "--out", "mine.db")
+    assert "ffs(n=4, k=1)" in result.stdout
+    assert "store: mine.db" in result.stderr
+
+
+def test_an_existing_store_is_resumed_not_overwritten(cli, samples, refuses):
+    assert run(cli, samples, "--out", "mine.db").exit_code == 0
+    refused = refuses(
+        "bench", "run", "--model", f"replay:{samples}", "-m", "simple", "--out", "mine.db", code=8
+    )
+    assert "ttscale bench resume mine.db" in refused
+    again = cli("bench", "resume", "mine.db", "--json")
+    assert again.exit_code == 0, again.output
+    assert len(json.loads(again.stdout)["rows"]) == 6
+
+
+def test_reports_and_exports(cli, samples):
+    run(cli, samples, "--out", "mine.db")
+    told = json.loads(
+        cli("bench", "report", "mine.db", "--html", "r.html", "--png", "r.png", "--json").stdout
+    )
+    assert told["files"] == ["r.html", "r.png"]
+    assert all(Path(f).stat().st_size > 10_000 for f in told["files"])
+    exported = json.loads(cli("bench", "export", "mine.db", "items.jsonl", "--json").stdout)
+    assert exported["rows"] == 2 * 6 * (4 + 1 + 1)
+    assert len(Path("items.jsonl").read_text().splitlines()) == exported["rows"]
+
+
+def test_a_run_that_kept_its_traces_is_a_model(cli, samples):
+    first = json.loads(run(cli, samples, "--out", "a.db", "--keep-traces", "all", "--json").stdout)
+    again = json.loads(
+        cli("bench", "run", "--model", "replay:a.db", *METHODS, "--json", "--out", "b.db").stdout
+    )
+    assert [{**r, "model": ""} for r in again["rows"]] == [
+        {**r, "model": ""} for r in first["rows"]
+    ]
+
+
+def test_bad_requests_leave_no_file_behind(cli, samples, refuses):
+    base = ("bench", "run", "--model", f"replay:{samples}", "--out", "x.db")
+    assert "did you mean" in refuses(*base, "-m", "smple", code=2)
+    assert "holds 4" in refuses(*base, "-m", "sc(n=5)", code=6)
+    assert "--repeats" in refuses(*base, "-m", "simple", "--repeats", "0", code=2)
+    assert "no method" in refuses(*base, code=2)
+    refuses(*base, "-m", "bon(n=2)", code=5)
+    assert not Path("x.db").exists()
+    assert "no store" in refuses("bench", "report", "x.db", code=8)
+    assert "no store" in refuses("bench", "resume", "x.db", code=8)
+
+
+def items(path: Path) -> int:
+    try:
+        with Store.open(path) as store:
+            return int(next(store.query("SELECT count(*) FROM items"))[0])
+    except StoreError:  # not there yet
+        return 0
+
+
+def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "ttscale", "bench"]
+    lines = [json.dumps({"question": f"Number {i}?", "answer": "right"}) for i in range(150)]
+    (tmp_path / "asked.jsonl").write_text("\n".join(lines))
+    what = ["--model", "synthetic:p=0.6", "--task", "asked.jsonl", "--repeats", "4"]
+    started = subprocess.Popen(
+        [*command, "run", *what, "-m", "sc(n=64)", "--out", "run.db"],
+        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while not items(tmp_path / "run.db"):
+        assert time.monotonic() < deadline, "the run never got going"
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, errors = started.communicate(timeout=30)
+    assert started.returncode == 130, errors
+    assert "ttscale bench resume run.db" in errors
+    assert "Traceback" not in errors
+    resumed = subprocess.run(
+        [*command, "resume", "run.db", "--json"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    (row,) = json.loads(resumed.stdout)["rows"]
+    assert row["items"] == 150 * 4
