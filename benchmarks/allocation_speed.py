@@ -153,7 +153,8 @@ def main() -> None:
     allocation = pets_offline(args.questions, args.average, args.seed)
     print(
         f"PETS offline    {args.questions} questions x {args.average} samples"
-        f"  {allocation['seconds']:6.2f} s (limit 10 s)   {allocation['ratio']:6.0f} x the reference"
+        f"  {allocation['seconds']:6.2f} s (limit 10 s)"
+        f"   {allocation['ratio']:6.0f} x the reference"
     )
     measured = deepconf(args.tokens, args.seed)
     print(

@@ -85,7 +85,8 @@ def measure(recording: Path, out: Path) -> dict[str, float]:
         "items": row.items, "accuracy": row.accuracy or 0.0, "peak_mb": round(peak, 1),
         "read_s": round(read, 2), "run_s": round(ran, 2), "report_s": round(reported, 2),
         "items_per_s": round(row.items / ran),
-        "items_per_cpu_s": round(row.items / busy), "samples_per_cpu_s": round(row.items * SAMPLES / busy),
+        "items_per_cpu_s": round(row.items / busy),
+        "samples_per_cpu_s": round(row.items * SAMPLES / busy),
         "store_mb": round(out.stat().st_size / 1e6, 1),
     }  # fmt: skip
 
@@ -97,7 +98,7 @@ def main() -> None:
     parser.add_argument("--recording", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.recording:
-        out = asked.recording.with_suffix(".out.db")
+        out = asked.recording.with_name(f"{asked.recording.name}.out.db")
         print(json.dumps(measure(asked.recording, out)))
         return
     print(f"{asked.items:,} items x {SAMPLES} samples, vote; Python {platform.python_version()}")
@@ -111,8 +112,8 @@ def main() -> None:
             figures = results[source] = json.loads(done.stdout.splitlines()[-1])
             print(
                 f"{source:>6}: peak {figures['peak_mb']:.0f} MB (goal {GOAL_MB}), "
-                f"{figures['items_per_s']:,} items/s, by CPU time "
-                f"{figures['items_per_cpu_s']:,} items/s or {figures['samples_per_cpu_s']:,} samples/s, "
+                f"{figures['items_per_s']:,} items/s ({figures['items_per_cpu_s']:,} by CPU time, "
+                f"{figures['samples_per_cpu_s']:,} samples/s), "
                 f"read {figures['read_s']} s, report {figures['report_s']} s"
             )
     print(json.dumps({"goal_mb": GOAL_MB, **results}))

@@ -29,7 +29,9 @@ def ask(name: str, tokens: int) -> Prompt:
     return Prompt(raw=f"{name}|{tokens}")
 
 
-def random_program(rng: random.Random, depth: int, roles: tuple[str, ...], cancels: bool) -> Program:
+def random_program(
+    rng: random.Random, depth: int, roles: tuple[str, ...], cancels: bool
+) -> Program:
     """A program of at most `depth` levels."""
 
     def draw() -> tuple[int, str]:
@@ -51,9 +53,7 @@ def random_program(rng: random.Random, depth: int, roles: tuple[str, ...], cance
     if kind in ("race", "stop"):
         asked = draws()
         return (kind, asked, rng.randint(1, len(asked)))
-    below = [
-        random_program(rng, depth - 1, roles, cancels) for _ in range(rng.randint(1, 3))
-    ]
+    below = [random_program(rng, depth - 1, roles, cancels) for _ in range(rng.randint(1, 3))]
     if kind == "first":
         return (kind, below, rng.randint(1, len(below)))
     if kind == "graph":

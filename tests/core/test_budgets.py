@@ -136,7 +136,7 @@ def test_without_an_offer_the_plurality_of_what_finished_comes_back():
 
 
 def test_a_vote_of_eight_under_a_budget_of_five_samples_is_a_vote_of_five():
-    script = [said(a) for a in "AABBB" "CCC"]
+    script = [said(a) for a in "AABBBCCC"]
 
     async def vote(p, ctx, cfg):
         votes = Votes(p)

@@ -20,9 +20,13 @@ transformers = pytest.importorskip("transformers", reason="needs the extra ttsca
 from ttscale.core import (  # noqa: E402
     Budget,
     CapabilityError,
+    Card,
     Chunk,
+    Context,
     ContextOverflow,
+    Method,
     ModelNotFound,
+    Outcome,
     Problem,
     Prompt,
     Run,
@@ -35,6 +39,7 @@ from ttscale.engines.local.chooser import Sampler, filtered  # noqa: E402
 from ttscale.engines.local.reward import RewardLocal  # noqa: E402
 from ttscale.engines.local.row import Row  # noqa: E402
 from ttscale.engines.local.text import ByteSpeller, WindowSpeller, spelling  # noqa: E402
+from ttscale.engines.synthetic import Synthetic, binary  # noqa: E402
 from ttscale.engines.transformers_local import TransformersLocal  # noqa: E402
 from ttscale.methods.parallel import first_finish, self_consistency  # noqa: E402
 
@@ -137,8 +142,6 @@ def working(
     engine: Any, main: Callable[[Any], Any], *, budget: Budget | None = None, seed: int = 0
 ) -> Any:
     """Run `main(ctx)` as a method on an open engine; what it returns."""
-    from ttscale.core import Card, Context, Method, Outcome
-
     found: list[Any] = []
 
     async def fn(problem: Problem, ctx: Context, cfg: Any) -> Outcome:
@@ -191,6 +194,56 @@ def test_greedy_decoding_of_a_mixed_batch_equals_generate(folder: Path) -> None:
         assert trace.text == tokenizer.decode(shown, skip_special_tokens=True)
 
 
+FAMILIES = {
+    "sliding windows": lambda v: transformers.MistralConfig(
+        vocab_size=v, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, num_key_value_heads=2, sliding_window=8,
+        max_position_embeddings=CONTEXT, initializer_range=0.3,
+    ),
+    "learned positions": lambda v: transformers.GPT2Config(
+        vocab_size=v, n_embd=32, n_layer=2, n_head=2, n_positions=CONTEXT, initializer_range=0.3
+    ),
+    "alternating windows": lambda v: transformers.Gemma3TextConfig(
+        vocab_size=v, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=1, head_dim=16, sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"], max_position_embeddings=CONTEXT,
+        initializer_range=0.3,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_architectures_decode_as_their_generate_does(family: str, tmp_path: Path) -> None:
+    tokenizer = _tokenizer()
+    torch.manual_seed(5)
+    config = FAMILIES[family](len(tokenizer))
+    config.bos_token_id, config.eos_token_id, config.pad_token_id = None, END, PAD
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    questions = ["a", "x" * 30, "What is 6*7?"]
+    engine = TransformersLocal(tmp_path)
+    traces = working(
+        engine,
+        lambda ctx: ctx.sample_all(
+            [Prompt.user(q) for q in questions], temperature=0.0, max_tokens=30
+        ),
+    )
+    expected = _generated(tmp_path, [f"<|user|>{q}<|assistant|>" for q in questions], 30)
+    for trace, ids in zip(traces, expected, strict=True):
+        assert trace.text == tokenizer.decode(ids, skip_special_tokens=True)
+
+
+def test_a_model_with_recurrent_layers_is_refused(tmp_path: Path) -> None:
+    tokenizer = _tokenizer()
+    config = transformers.MambaConfig(
+        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, state_size=4
+    )
+    transformers.MambaForCausalLM(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(UsageError, match="recurrent"):
+        asyncio.run(TransformersLocal(tmp_path).open())
+
+
 def test_the_same_seed_gives_the_same_text_alone_and_in_a_crowd(folder: Path) -> None:
     crowd = sampled(folder, 12, **MANY)
     alone = sampled(folder, 12, batch=1, reuse=0, **MANY)
@@ -234,19 +287,25 @@ def test_tokens_ends_and_arrays_fit_together(folder: Path) -> None:
 
 
 def test_log_probabilities_are_the_models_own_at_any_temperature(folder: Path) -> None:
-    (trace,) = sampled(
-        folder, 1, temperature=0.3, top_k=3, logprobs=4, max_tokens=12, min_tokens=12
-    )
+    class Recording(Sampler):
+        def __init__(self) -> None:
+            self.tokens: list[int] = []
+
+        def __call__(self, logits: Any, rows: Any) -> Any:
+            tokens = super().__call__(logits, rows)
+            self.tokens += tokens.tolist()
+            return tokens
+
+    record = Recording()
+    asked = {"temperature": 0.3, "top_k": 3, "logprobs": 4, "max_tokens": 12, "min_tokens": 12}
+    (trace,) = sampled(folder, 1, chooser=record, **asked)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
     prompt = tokenizer("<|user|>What is 6*7?<|assistant|>", add_special_tokens=False)["input_ids"]
-    own = tokenizer(trace.text, add_special_tokens=False)["input_ids"]
-    if len(own) != trace.tokens:  # bytes that are no text
-        pytest.skip("the text does not tell its tokens")
     with torch.no_grad():
-        logits = model(torch.tensor([prompt + own])).logits[0, len(prompt) - 1 : -1]
+        logits = model(torch.tensor([prompt + record.tokens])).logits[0, len(prompt) - 1 : -1]
     logprobs = logits.log_softmax(-1)
-    drawn = logprobs[torch.arange(len(own)), torch.tensor(own)]
+    drawn = logprobs[torch.arange(12), torch.tensor(record.tokens)]
     np.testing.assert_allclose(trace.logprobs, drawn, atol=1e-4)
     np.testing.assert_allclose(trace.conf, -logprobs.topk(4).values.mean(-1), atol=1e-4)
 
@@ -630,6 +689,22 @@ def test_a_continued_reply_is_read_from_where_it_stands(folder: Path) -> None:
     assert alone.text == second.text
 
 
+def test_a_reply_that_was_cut_is_continued_without_reading_it_again(folder: Path) -> None:
+    def zs(logits: Any, rows: Any) -> Any:
+        return torch.full((len(rows),), _tokenizer().convert_tokens_to_ids("z"))
+
+    engine = TransformersLocal(folder, chooser=zs)
+
+    async def main(ctx: Any) -> Any:
+        cut = await ctx.sample(PROMPT, until=lambda: CutAfter(9))
+        return cut, await ctx.sample(PROMPT.then(cut.text + "Wait"), max_tokens=3)
+
+    cut, more = working(engine, main)
+    assert cut.text == "z" * 9
+    assert more.cached_tokens >= cut.prompt_tokens + 9 - 1
+    assert more.prompt_tokens == cut.prompt_tokens + 9 + 4
+
+
 def test_hidden_states_are_those_of_the_texts_tokens(folder: Path) -> None:
     engine = TransformersLocal(folder)
 
@@ -726,6 +801,22 @@ def test_a_live_model_among_recorded_draws_holds_the_clock(folder: Path) -> None
             await engine.close()
 
     assert len(run_in_token_time(main()).logprobs) == 2
+
+
+def test_live_draws_among_recorded_ones_hold_the_clock(folder: Path) -> None:
+    live = TransformersLocal(folder)
+    recorded = Synthetic(binary(0.7, length=50))
+    run = Run({"main": recorded, "judge": live})
+
+    async def fn(problem: Problem, ctx: Context, cfg: Any) -> Outcome:
+        own = await ctx.sample_all(problem.prompt, 2)
+        judged = await ctx.sample_all(PROMPT, 3, "judge", **MANY)
+        return Outcome(None, extra={"roles": [t.role for t in [*own, *judged]]})
+
+    probe = Method(Card(name="probe", title="Probe", what="internal", stops="at once"), fn, object)
+    outcome = execute(run, lambda: run.answer(probe, None, PROBLEM))
+    assert outcome.extra["roles"] == ["main", "main", "judge", "judge", "judge"]
+    assert outcome.usage.by["judge"].completion_tokens > 0
 
 
 # -- methods

@@ -67,4 +67,4 @@ def test_the_mix_moves_from_solving_to_judging():
         rng = random.Random(10)
         return sum(document(rng, progress).role in ("judge", "rate") for _ in range(600)) / 600
 
-    assert share(0.0) < 0.08 < 0.18 < share(1.0)
+    assert share(0.0) < 0.08 < 0.13 < share(1.0)

@@ -144,7 +144,11 @@ def method(request: pytest.FixtureRequest) -> Method:
 
 
 def play(
-    method: Method, engine: Scripted, budget: Budget | None = None, seed: int = 0, first: int = 0,
+    method: Method,
+    engine: Scripted,
+    budget: Budget | None = None,
+    seed: int = 0,
+    first: int = 0,
     reference: str | None = "right",
 ) -> list[Outcome]:
     """Outcomes of two problems; nothing may be left over after any of them."""  # fmt: skip
@@ -259,7 +263,9 @@ def _together(outcomes: list[Outcome]) -> Outcome:
     return whole
 
 
-@pytest.mark.parametrize("budget", [None, Budget(tokens=40), Budget(samples=3), Budget(seconds=0.3)])
+@pytest.mark.parametrize(
+    "budget", [None, Budget(tokens=40), Budget(samples=3), Budget(seconds=0.3)]
+)
 def test_whenever_there_is_an_answer_there_is_a_winner_that_gives_it(method, budget):
     for first in range(0, 8, 2):
         for outcome in play(method, Recorded(), budget, first=first):
@@ -387,9 +393,7 @@ def test_concurrent_problems_do_not_disturb_one_another(method):
 
     async def main() -> list[Outcome]:
         cfg = configured(method)
-        return await asyncio.gather(
-            *(run.answer(method, cfg, problem(f"q{n}")) for n in range(4))
-        )
+        return await asyncio.gather(*(run.answer(method, cfg, problem(f"q{n}")) for n in range(4)))
 
     together = run_in_token_time(main())
     assert {n: facts(o) for n, o in enumerate(together)} == alone

@@ -138,7 +138,7 @@ class Context:
         sampling: Mapping[str, Any] | None = None,
     ) -> Ask:
         """What `sample` would ask, for `Race.start`."""
-        return Ask(prompt, role, self.run.sampling_for(sampling or {}), until)
+        return Ask(prompt, role, self.run.sampling_for(sampling or {}, self.run.resolve(self.scope, role)), until)
 
     def asks(
         self,

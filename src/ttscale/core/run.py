@@ -50,7 +50,8 @@ class Run:
         engines: role -> engine. A role without one falls back to "main" if that can do it.
         seed: with the identity of a draw it gives the draw's seed.
         request: settings the user asked for explicitly: they override a method's taste.
-        defaults: settings used where neither user nor method asks for anything.
+        defaults: settings used where neither user nor method asks for anything; those of one role
+            go before those of "main".
         prices: role -> price; a role that falls back to "main" is charged main's price.
         listeners: called synchronously with every event; they must not block.
         ticks_per_second: speed assumed in token time, for seconds.
@@ -62,7 +63,7 @@ class Run:
         *,
         seed: int = 0,
         request: Sampling | None = None,
-        defaults: Sampling | None = None,
+        defaults: Sampling | Mapping[str, Sampling] | None = None,
         prices: Mapping[str, Price] | None = None,
         listeners: Sequence[Listener] = (),
         journal: Journal | None = None,
@@ -71,7 +72,8 @@ class Run:
         if "main" not in engines:
             raise UsageError("a run needs an engine for role 'main'")
         self.engines, self.seed = dict(engines), seed
-        self.request, self.defaults = request or Sampling(), defaults or Sampling()
+        self.request = request or Sampling()
+        self.defaults = {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
         self.prices = dict(prices or {})
         if "main" in self.prices:
             for role in ("judge", "planner", "draft", "target"):
@@ -206,17 +208,20 @@ class Run:
 
     # -- what contexts are made of
 
-    def sampling_for(self, asked: Mapping[str, Any]) -> Sampling:
-        """A method's settings, under the user's and over the defaults."""
+    def sampling_for(self, asked: Mapping[str, Any], role: str = "main") -> Sampling:
+        """A method's settings for a role, under the user's and over the defaults."""
         try:
-            key = tuple(asked.items())
+            key = (role, *asked.items())
             found = self._samplings.get(key)
         except TypeError:  # an unhashable extra
-            return Sampling.of(asked).asked_by(self.request).over(self.defaults)
+            return self._sampling(asked, role)
         if found is None:
-            found = Sampling.of(asked).asked_by(self.request).over(self.defaults)
-            self._samplings[key] = found
+            found = self._samplings[key] = self._sampling(asked, role)
         return found
+
+    def _sampling(self, asked: Mapping[str, Any], role: str) -> Sampling:
+        defaults = self.defaults.get(role) or self.defaults.get("main") or Sampling()
+        return Sampling.of(asked).asked_by(self.request).over(defaults)
 
     def resolve(self, scope: Scope | None, role: str) -> str:
         """The run's name of a role, after the renamings of `solve`."""

@@ -133,6 +133,7 @@ class Scope:
             tally = scope.usage.by.setdefault(role, Tally())
             first = not tally.calls
             tally.calls += 1
+            tally.scored_calls += 1
             tally.scored_tokens += tokens
             if first:
                 tally.cost = cost

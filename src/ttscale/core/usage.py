@@ -41,6 +41,7 @@ class Tally:
         cut_tokens: of these, in draws a stop rule ended.
         estimated_tokens: of these, estimated rather than counted.
         scored_tokens: tokens of given texts that were scored, not generated.
+        scored_calls: calls that scored or embedded given texts.
         unknown_prompts: calls whose prompt tokens the engine did not tell.
         cost: money; None if the price is not known.
     """
@@ -55,6 +56,7 @@ class Tally:
     cut_tokens: int = 0
     estimated_tokens: int = 0
     scored_tokens: int = 0
+    scored_calls: int = 0
     unknown_prompts: int = 0
     cost: float | None = None
 
@@ -136,8 +138,11 @@ class Usage:
 
     @property
     def samples(self) -> int:
-        """Draws that can hold an answer: calls of roles that neither judge nor plan."""
-        return self.calls - self._sum("calls", VERIFIER_ROLES | PLANNER_ROLES)
+        """Draws that can hold an answer: calls that generate, of roles that neither judge nor
+        plan."""
+        apart = VERIFIER_ROLES | PLANNER_ROLES
+        own = [t for role, t in self.by.items() if role not in apart]
+        return sum(t.calls - t.scored_calls for t in own)
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -28,7 +28,7 @@ class LlamaCpp(OpenAIHTTP):
         path: the model file.
         slots: sequences decoded at a time; further draws queue.
         context: tokens of prompt and reply together, of each slot.
-        threads: for decoding; by default one per processor this process may use.
+        threads: for decoding; by default one per processor that nobody else is using.
         embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
     """
 
@@ -54,7 +54,7 @@ class LlamaCpp(OpenAIHTTP):
             name=name or f"llamacpp:{path.stem}",
         )  # fmt: skip
         self.path, self.slots, self.context = path, slots, context
-        self.threads = threads or len(os.sched_getaffinity(0))
+        self.threads = threads or _idle_processors()
         self.embeddings, self.reranking = embeddings, reranking
         self._server: Any = None
 
@@ -75,10 +75,8 @@ class LlamaCpp(OpenAIHTTP):
     async def close(self) -> None:
         """Stop the server and free the model."""
         await super().close()
-        server, self._server = self._server, None
-        if server is not None:
-            await asyncio.to_thread(_stop, [server])
-            del server
+        servers, self._server = [self._server], None
+        await asyncio.to_thread(servers.clear)  # the last reference: the server joins its threads
 
     async def tokens_predicted(self) -> int:
         """Tokens this server has generated in its life, by its own count.
@@ -127,6 +125,19 @@ class LlamaCpp(OpenAIHTTP):
             ) from None
 
 
+def _idle_processors() -> int:
+    """Processors that are not busy, at least one.
+
+    Threads of one decode step wait for each other: where one of two has to share its processor, two
+    were seen to be twenty times slower than one alone.
+    """
+    try:
+        processors, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
+    except (AttributeError, OSError):  # not on this platform
+        return os.cpu_count() or 1
+    return max(1, processors - round(load))
+
+
 def _check(path: Path) -> None:
     """Refuse what is not a model file, with a reason llama.cpp would not give."""
     try:
@@ -141,8 +152,3 @@ def _check(path: Path) -> None:
         raise UsageError(
             f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file"
         )
-
-
-def _stop(servers: list[Any]) -> None:
-    """Drop the last reference outside the event loop: the server joins its threads."""
-    servers.clear()

@@ -79,7 +79,8 @@ class OpenAIHTTP:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give more than 0")
         self.urls = [_root(u) for u in ([url] if isinstance(url, str) else url)]
         self.model, self.key = model, Key.read(key_env, key_file)
-        self.concurrency, self.connect, self.idle, self.total = concurrency, connect, idle, total
+        self.concurrency, self.patience = concurrency, connect
+        self.idle, self.total = idle, total
         self.retry, self.seeds, self.cache = retry or Retry(), seeds, cache
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
@@ -111,7 +112,7 @@ class OpenAIHTTP:
         if self._probed:
             return
         connected = self._opened
-        self.connect()
+        self.attach()
         try:
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
@@ -121,14 +122,14 @@ class OpenAIHTTP:
             raise
         self._probed = True
 
-    def connect(self) -> None:
+    def attach(self) -> None:
         """Get ready for plain requests, without asking the server for anything."""
         if self._opened:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.connect),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=1 << 18,
         )

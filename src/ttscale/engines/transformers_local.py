@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TOP = 20  # alternatives in the confidence of a given text (DeepConf, arXiv:2508.15260)
+_COLD = 1e-5  # below this temperature, logits overflow: it is greedy decoding
 _EXTRA = ("chat_template_kwargs",)
 
 
@@ -183,6 +184,8 @@ class TransformersLocal:
         most, full = _limit(sampling.max_tokens, call.limit, room)
         wanted = {n: getattr(sampling, n) for n in ("temperature", "top_p", "top_k", "min_p")}
         given = {n: v for n, v in wanted.items() if v is not None}
+        if given.get("temperature", 1) < _COLD:
+            given["temperature"] = 0.0
         return Row(
             prompt,
             call.seed,

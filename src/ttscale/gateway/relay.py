@@ -6,7 +6,6 @@ is told as an event of the stream. A client that goes away takes its upstream re
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import zlib
 from collections.abc import AsyncIterator
@@ -23,6 +22,11 @@ from ..engines.replicas import Replica
 from .errors import ApiError
 from .upstream import Upstream
 
+STREAM_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache",
+    "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
+}
 _AGAIN = frozenset({500, 502, 503, 504, 529})
 _PASSED = ("Retry-After", "x-request-id")
 _COST = 256  # tokens a reply is expected to have where the request does not say
@@ -127,5 +131,57 @@ async def _ask(
 ) -> aiohttp.ClientResponse:
     return await server.session.post(
         replica.url + path, data=payload, headers=server.headers, allow_redirects=False,
-        timeout=aiohttp.ClientTimeout(sock_connect=server.connect_seconds, sock_read=server.idle),
+        timeout=aiohttp.ClientTimeout(sock_connect=server.connect, sock_read=server.idle),
     )  # fmt: skip
+
+
+async def _stream(
+    request: web.Request, reply: aiohttp.ClientResponse, passed: Passed
+) -> web.StreamResponse:
+    """Packets as they come. They are looked at for the token count, never changed."""
+    response = web.StreamResponse(headers=STREAM_HEADERS)
+    await response.prepare(request)
+    events, tail, passed.estimated = 0, b"", True
+    try:
+        while packet := await reply.content.readany():
+            await response.write(packet)
+            events += packet.count(b"data:")
+            passed.completion_tokens = events
+            if b'"usage"' in packet or b'"usage"' in tail:
+                tail += packet
+            else:
+                tail = packet[-8:]
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        if request.transport is None:
+            raise  # it is the client who has gone
+        broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
+        with contextlib.suppress(OSError):
+            await response.write(broken.event())
+    _read_usage(tail, passed)
+    if passed.estimated:
+        passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
+    await response.write_eof()
+    return response
+
+
+def _read_usage(tail: bytes, passed: Passed) -> None:
+    """The last `usage` among the events of a stream's end."""
+    for line in reversed(tail.split(b"\n")):
+        if b'"usage"' in line and line.startswith(b"data:"):
+            with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
+                event = orjson.loads(line[5:])
+                usage = event.get("usage") or (event.get("response") or {}).get("usage")
+                if usage:
+                    passed.read(usage)
+                    return
+
+
+def _failed(server: OpenAIHTTP) -> ApiError:
+    return ApiError(502, f"{server.server} cannot be reached or broke off", code="upstream_failed")
+
+
+def _refused(server: OpenAIHTTP, status: int) -> ApiError:
+    """A refusal that is no JSON: its words may be an error page of anything in between."""
+    if status >= 500:
+        return ApiError(502, f"{server.server} failed: status {status}", code="upstream_failed")
+    return ApiError(status, f"{server.server} refuses the request: status {status}")

@@ -60,7 +60,7 @@ class Upstream:
     async def connect(self) -> None:
         """Get ready to pass requests on; load what lives in this process."""
         if self.server is not None and not isinstance(self.server, LlamaCpp):
-            self.server.connect()
+            self.server.attach()
         else:
             await self.open()
 

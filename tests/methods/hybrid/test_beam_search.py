@@ -13,7 +13,7 @@ from ttscale.methods.hybrid.beam_search import Config, beam_search, dvts
 from ttscale.methods.parallel.best_of_n import Config as BestConfig
 from ttscale.methods.parallel.best_of_n import best_of_n
 
-Q, STEPS, TRIALS = 0.7, 6, 300
+Q, STEPS, TRIALS = 0.7, 6, 100
 
 
 def accuracy(method, cfg, world: StepWorld, trials: int = TRIALS) -> tuple[float, float]:
@@ -44,9 +44,7 @@ def test_with_exact_values_beam_search_beats_best_of_n_at_equal_generation():
 
 @pytest.mark.parametrize("select", ["best", "weighted"])
 def test_a_width_of_one_keeps_all_beams_and_only_selects(select):
-    beams, steps = accuracy(
-        beam_search, Config(n=4, width=1, select=select), StepWorld(Q, STEPS)
-    )
+    beams, steps = accuracy(beam_search, Config(n=4, width=1, select=select), StepWorld(Q, STEPS))
     assert steps == 4 * STEPS
     assert close(beams, 1 - (1 - Q**STEPS) ** 4)
 
@@ -86,8 +84,8 @@ def test_a_verifier_that_likes_short_beginnings_is_over_optimised():
     exact = StepWorld(0.9, 4, skip_probability=0.1)
     one = (0.9 * 0.9) ** 4  # no step skipped, none bad
     for method, few, many in (
-        (best_of_n, BestConfig(n=1), BestConfig(n=16)),
-        (beam_search, Config(n=1, width=1, select="best"), Config(n=16, width=16, select="best")),
+        (best_of_n, BestConfig(n=1), BestConfig(n=8)),
+        (beam_search, Config(n=1, width=1, select="best"), Config(n=8, width=8, select="best")),
     ):
         little, _ = accuracy(method, few, world)
         much, _ = accuracy(method, many, world)

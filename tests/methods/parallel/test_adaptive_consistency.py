@@ -107,7 +107,8 @@ def drawn_on(script: str, cfg: Config) -> tuple[int, str | None, str]:
 
 
 @pytest.mark.parametrize(
-    ("script", "stops_after"), [("AAAA", 4), ("AAABAAA", 7), ("ABABAAAAAA", 10), ("ABABABAAAAAA", 12)]
+    ("script", "stops_after"),
+    [("AAAA", 4), ("AAABAAA", 7), ("ABABAAAAAA", 10), ("ABABABAAAAAA", 12)],
 )
 def test_the_beta_rule_stops_at_4_0_then_6_1_then_8_2_then_9_3(script, stops_after):
     assert drawn_on(script, Config()) == (stops_after, "A", "beta")

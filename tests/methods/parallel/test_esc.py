@@ -37,11 +37,11 @@ def test_expected_samples_are_those_of_the_table_and_of_the_method(p, samples):
 
 
 def test_the_unanimous_window_answers_whatever_came_before():
-    assert played("AAAAB" "BBBBB", Config()) == (10, "B", "unanimous_window")
+    assert played("AAAABBBBBB", Config()) == (10, "B", "unanimous_window")
 
 
 def test_without_a_unanimous_window_the_plurality_of_all_answers():
-    assert played("AAB" "BBA" "ABB" "A", Config(window=3, max_samples=10)) == (10, "A", "max_samples")
+    assert played("AABBBAABBA", Config(window=3, max_samples=10)) == (10, "A", "max_samples")
 
 
 def test_a_window_of_one_draws_one_sample():
@@ -49,12 +49,12 @@ def test_a_window_of_one_draws_one_sample():
 
 
 def test_a_last_window_that_is_not_full_cannot_stop():
-    assert played("ABC" "AAB" "BB", Config(window=3, max_samples=8)) == (8, "B", "max_samples")
+    assert played("ABCAABBB", Config(window=3, max_samples=8)) == (8, "B", "max_samples")
 
 
 def test_a_sample_without_an_answer_spoils_its_window_and_does_not_vote():
-    assert played("AA-" "AAA", Config(window=3, max_samples=9)) == (6, "A", "unanimous_window")
-    assert played("---" "---", Config(window=3, max_samples=6)) == (6, None, "max_samples")
+    assert played("AA-AAA", Config(window=3, max_samples=9)) == (6, "A", "unanimous_window")
+    assert played("------", Config(window=3, max_samples=6)) == (6, None, "max_samples")
 
 
 def test_a_window_is_drawn_at_once_and_windows_one_after_the_other():
@@ -117,9 +117,7 @@ def test_self_consistency_has_its_closed_form(p):
         assert abs(right / trials - exact) < 5 * math.sqrt(exact * (1 - exact) / trials)
 
 
-@pytest.mark.parametrize(
-    ("p", "accuracy"), [(0.6, 0.8979), (0.7, 0.9957), (0.8, 1.0), (0.9, 1.0)]
-)
+@pytest.mark.parametrize(("p", "accuracy"), [(0.6, 0.8979), (0.7, 0.9957), (0.8, 1.0), (0.9, 1.0)])
 def test_the_published_vote_of_forty_is_the_closed_form(p, accuracy):
     exact = binom.sf(20, 40, p) + binom.pmf(20, 40, p) / 2
     assert exact == pytest.approx(accuracy, abs=5e-5)

@@ -73,9 +73,7 @@ def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_i
     def course(name: str) -> list[float]:
         return [integrals(*WORLDS[name], n)[0] for n in (1, 2, 4, 8, 16)]
 
-    rising, falling, flat = (
-        course(n) for n in ("right is shorter", "right is longer", "equal")
-    )
+    rising, falling, flat = (course(n) for n in ("right is shorter", "right is longer", "equal"))
     assert rising == sorted(rising)
     assert rising[-1] > rising[0] + 0.2
     assert falling == sorted(falling, reverse=True)
@@ -84,7 +82,10 @@ def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_i
 
 
 @settings(max_examples=100)
-@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=10), mode=st.sampled_from(["sync", "async"]))
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=10),
+    mode=st.sampled_from(["sync", "async"]),
+)
 def test_at_equal_speeds_the_total_is_exactly_n_times_the_shortest(lengths, mode):
     engine = Ticking([said(f"a{i}", n) for i, n in enumerate(lengths)])
     outcome = answer(engine, first_finish, Config(n=len(lengths), mode=mode))
@@ -97,7 +98,9 @@ def test_at_equal_speeds_the_total_is_exactly_n_times_the_shortest(lengths, mode
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_the_winner_is_the_same_seed_decoded_alone(mode):
-    engine = Synthetic(World(answers={"right": 0.5, "wrong": 0.5}, confidence=9.0, wrong_confidence=8.0))
+    engine = Synthetic(
+        World(answers={"right": 0.5, "wrong": 0.5}, confidence=9.0, wrong_confidence=8.0)
+    )
     run = Run({"main": engine}, seed=3)
     calls: list[Call] = []
     start = engine.start
@@ -172,7 +175,9 @@ def test_k_finished_vote_and_ties_go_to_the_shortest():
 @settings(max_examples=60)
 @given(
     script=st.lists(
-        st.tuples(st.sampled_from(["A", "B", "C", None]), st.integers(1, 40)), min_size=1, max_size=9
+        st.tuples(st.sampled_from(["A", "B", "C", None]), st.integers(1, 40)),
+        min_size=1,
+        max_size=9,
     )
 )
 def test_ffs_and_lfs_with_k_equal_to_n_are_the_vote(script):

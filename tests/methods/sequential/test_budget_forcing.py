@@ -21,10 +21,10 @@ def thinker(natural: int, more: int = 5):
         prefix = call.prompt.prefix
         words: list[str] = []
         if END not in prefix:
-            said_before = prefix.count("hm ")
+            said_before = prefix.count("hm")
             wanted = natural + more * prefix.count("Wait")
-            words += ["hm "] * max(0, wanted - said_before)
-            words[-1:] = ["hm \n"] if words else []
+            words += [" hm"] * max(0, wanted - said_before)
+            words[-1:] = [" hm\n"] if words else []
             if END in call.sampling.stop:
                 # the marker is generated but not shown
                 text = "".join(words)
@@ -81,7 +81,7 @@ def test_an_early_end_is_ignored_so_often_and_the_marker_is_never_emitted_meanwh
     assert [c.prompt.prefix.count("Wait") for c in engine.calls[:-1]] == list(range(n_ignore + 1))
     assert outcome.winner is not None
     assert outcome.winner.text.count("Wait") == n_ignore
-    assert outcome.winner.text.count("hm ") == 10 + 5 * n_ignore
+    assert outcome.winner.text.count("hm") == 10 + 5 * n_ignore
     assert outcome.answer == "right"
 
 

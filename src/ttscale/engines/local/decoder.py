@@ -53,9 +53,6 @@ class Decoder:
         logits = torch.cat(parts) if len(parts) > 1 else parts[0]
         self._push(rows, logits.float())
         self.rows = rows
-        for index, row in enumerate(rows):
-            if row.finish is not None:
-                self._remember(index, row)
         self.keep([row for row in rows if row.finish is None])
         return rows
 
@@ -64,6 +61,9 @@ class Decoder:
         if len(staying) == len(self.rows):
             return
         chosen = set(map(id, staying))
+        for index, row in enumerate(self.rows):
+            if id(row) not in chosen and (row.finish is not None or row.cut):
+                self._remember(index, row)
         self._past.keep([i for i, row in enumerate(self.rows) if id(row) in chosen])
         self.rows = [row for row in self.rows if id(row) in chosen]
         self._valid = None
@@ -146,7 +146,7 @@ class Decoder:
             row.push(token, logprob, conf)
 
     def _remember(self, index: int, row: Row) -> None:
-        """Keep the text of a finished row, for a prompt that goes on from it."""
+        """Keep the text of a row that leaves, for a prompt that goes on from it."""
         if self.prefixes.most:
             read = (*row.prompt, *row.ids[:-1])  # the last token was never fed
             if len(read) > len(row.prompt):

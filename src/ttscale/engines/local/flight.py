@@ -140,7 +140,7 @@ class LocalFlight:
             return
         self._landed = True
         row, seen = self.row, self._tokens
-        ahead = self._worker.drop(self)
+        ahead = self._worker.drop(self, finish)
         estimated = ahead if stopped else 0
         kept = seen if kept is None else min(kept, seen)
         tokens = seen + estimated
@@ -150,7 +150,7 @@ class LocalFlight:
             tokens=tokens,
             finish=finish,
             estimated=estimated,
-            prompt_tokens=0 if row.cached is None else len(row.prompt),
+            prompt_tokens=0 if row.cached is None and not ahead else len(row.prompt),
             cached_tokens=row.cached or 0,
             logprobs=_array(row.logprobs, 0, kept),
             conf=_array(row.confs, 0, kept),

@@ -281,11 +281,12 @@ def _must_cache(name: str, model: Any, config: Any) -> None:
     """Rows come and go by cutting their keys and values out of the batch; a recurrent state cannot
     be padded like that."""
     kinds = set(getattr(config, "layer_types", None) or ())
-    if getattr(model, "_is_stateful", False) or any(
-        "attention" not in k or "linear" in k for k in kinds
-    ):
+    recurrent = any("attention" not in kind or "linear" in kind for kind in kinds)
+    shared = getattr(config, "num_kv_shared_layers", 0)
+    if recurrent or shared or getattr(model, "_is_stateful", False):
+        what = "layers that share a cache" if shared else "recurrent layers"
         raise UsageError(
-            f"model {name!r} has recurrent layers, which cannot be batched here",
+            f"model {name!r} has {what}, which cannot be batched here",
             fix="serve it with vLLM or llama.cpp",
         )
 

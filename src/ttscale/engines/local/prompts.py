@@ -73,4 +73,4 @@ class Prompts:
 
     def encode(self, text: str, special: bool) -> Ids:
         """Tokens of a text, with the tokenizer's special tokens around it or without."""
-        return tuple(self._tokenizer(text, add_special_tokens=special)["input_ids"])
+        return tuple(self._tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])

@@ -28,13 +28,14 @@ class Row:
         ids, pieces, ends, logprobs, confs: one entry per token. `pieces` is the text shown with the
             token: text that may still become a stop text, or half a character, waits.
         stopped_at: the stop text it ended at; "" if the model ended it.
+        gone: nobody waits for it. cut: and somebody may go on from its text.
         cached: prompt tokens whose keys and values were there already; None before its first step.
     """
 
     __slots__ = (
         "_final", "_held", "_random", "_shown", "_speller", "_uniforms", "alternatives", "cached",
-        "confs", "ends", "finish", "full", "gone", "ids", "least", "logprobs", "min_p", "most",
-        "pieces", "prompt", "stop", "stopped_at", "temperature", "top_k", "top_p",
+        "confs", "cut", "ends", "finish", "full", "gone", "ids", "least", "logprobs", "min_p",
+        "most", "pieces", "prompt", "stop", "stopped_at", "temperature", "top_k", "top_p",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +67,7 @@ class Row:
         self.finish: Finish | None = None
         self.stopped_at: str | None = None
         self.cached: int | None = None
-        self.gone = False
+        self.gone = self.cut = False
         self._speller, self._final = speller, final
         self._held, self._shown = "", 0
         self._random = torch.Generator()

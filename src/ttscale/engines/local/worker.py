@@ -46,11 +46,11 @@ class Worker:
             self._waiting.append(flight)
             self._changed.notify_all()
 
-    def drop(self, flight: LocalFlight) -> int:
+    def drop(self, flight: LocalFlight, finish: Finish) -> int:
         """Forget a flight; how many tokens it will still have generated: one or none."""
         with self._changed:
             self.flights.pop(flight, None)
-            flight.row.gone = True
+            flight.row.gone, flight.row.cut = True, finish == "cut"
             if flight.row.cached is None and flight in self._waiting:
                 self._waiting.remove(flight)
             self._changed.notify_all()
@@ -79,7 +79,8 @@ class Worker:
             self._changed.notify_all()
         self.thread.join()
         for future, _ in self._jobs:
-            future.cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(EngineError("the engine was closed"))
         self._jobs.clear()
 
     # -- the worker's thread

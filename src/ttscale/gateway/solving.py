@@ -1,0 +1,180 @@
+"""Running a method for a request: one independent run per choice, all within one budget."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..core import Budget, Call, Engine, Journal, Outcome, Price, Problem, Run, Trace
+from ..methods.registry import Configured
+from .asking import Asked
+from .config import Limits
+from .errors import ApiError, of, wrong
+from .rules import rule
+from .tapping import Course, Tapped
+from .upstream import Upstream
+
+Tell = Callable[[int, str], None]  # (choice, piece of its reply)
+
+
+@dataclass(slots=True)
+class Solved:
+    """One choice.
+
+    Attributes:
+        trace: speaks for the answer, or is the nearest thing to one.
+        partial: the trace did not end by itself, or gives no answer: a budget or a limit ended it.
+    """
+
+    problem: Problem
+    outcome: Outcome
+    trace: Trace
+    partial: bool
+
+
+class Watch:
+    """Looks on while methods run: how far they are, and what they have used even if they never end.
+
+    It is a journal with nothing to serve: it is asked before every draw and told of every trace.
+    `record`, if given, keeps them.
+    """
+
+    def __init__(self, keep: Callable[[Call, Trace], None] | None = None) -> None:
+        self._keep = keep
+        self._under_way: dict[Call, None] = {}
+        self.started = self.finished = self._tokens = self.stopped_tokens = 0
+
+    def served(self, call: Call) -> Trace | None:
+        self._under_way[call] = None
+        self.started += 1
+        return None
+
+    def record(self, call: Call, trace: Trace) -> None:
+        self._under_way.pop(call, None)
+        self.finished += 1
+        self._tokens += trace.tokens
+        if trace.finish in ("cancelled", "budget"):
+            self.stopped_tokens += trace.tokens
+        if self._keep is not None:
+            self._keep(call, trace)
+
+    @property
+    def tokens(self) -> int:
+        """Generated so far, by all samples."""
+        return self._tokens + sum(getattr(call, "seen", int)() for call in self._under_way)
+
+
+async def solve(
+    asked: Asked,
+    method: Configured,
+    upstream: Upstream,
+    budget: Budget,
+    limits: Limits,
+    watch: Watch,
+    tell: Tell | None = None,
+) -> list[Solved]:
+    """Every choice of a request, in order.
+
+    `tell` is given the pieces of the replies, if the method's draws are the reply.
+
+    Raises:
+        ApiError: what the request or the upstream did wrong.
+    """
+    draws = method.method.draws(method.cfg)
+    if draws is not None and draws * asked.choices > limits.max_samples:
+        raise wrong(
+            f"{draws * asked.choices} samples are more than {limits.max_samples} per request",
+            "ttscale.params", "too_many_samples",
+        )  # fmt: skip
+    try:
+        engines, prices = await upstream.engines()
+        each = _share(budget, asked.choices)
+        numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
+        streams = method.method.card.streams and tell is not None
+        courses = [
+            _answer(
+                # alike for alike requests: their draws are alike, and form one pool when recorded
+                Problem(prompt.key, prompt, rule(asked.options.answer)),
+                asked, method, _tapped(engines, number, tell) if streams else engines, prices, each,
+                watch, asked.seed + number % asked.n,
+            )
+            for number, prompt in numbered
+        ]  # fmt: skip
+        return [await courses[0]] if len(courses) == 1 else await _all(courses)
+    except ApiError:
+        raise
+    except Exception as error:
+        raise _told(error) from error
+
+
+def _told(error: Exception) -> ApiError:
+    told = of(error)
+    if told.status == 500:
+        raise error  # a bug: let the log have it
+    return told
+
+
+async def _answer(
+    problem: Problem,
+    asked: Asked,
+    method: Configured,
+    engines: dict[str, Engine],
+    prices: dict[str, Price],
+    budget: Budget | None,
+    watch: Journal,
+    seed: int,
+) -> Solved:
+    run = Run(
+        engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, journal=watch
+    )
+    outcome = await run.answer(method.method, method.cfg, problem, budget=budget)
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.winner is not None:
+        ended = outcome.winner.finish in ("stop", "refused")
+        return Solved(problem, outcome, outcome.winner, not ended)
+    return Solved(problem, outcome, _nearest(outcome), True)
+
+
+def _nearest(outcome: Outcome) -> Trace:
+    """What comes closest to a reply where nothing gives an answer: the first sample that ended, else
+    the one that got furthest."""
+    own = [t for t in outcome.traces if t.role in ("main", "target") and t.finish != "error"]
+    ended = [t for t in own if t.finish == "stop" and (t.text or t.tool_calls)]
+    if ended:
+        return ended[0]
+    return max(own, key=lambda t: len(t.text), default=Trace(finish="budget"))
+
+
+def _tapped(engines: dict[str, Engine], number: int, tell: Tell | None) -> dict[str, Engine]:
+    assert tell is not None
+    tapped: Any = Tapped(engines["main"], Course(lambda text: tell(number, text)))
+    return {**engines, "main": tapped}
+
+
+def _share(budget: Budget, choices: int) -> Budget | None:
+    """What each of several choices may spend of what adds up."""
+    if not budget.given():
+        return None
+    if choices == 1:
+        return budget
+    return dataclasses.replace(
+        budget,
+        tokens=None if budget.tokens is None else max(1, budget.tokens // choices),
+        samples=None if budget.samples is None else max(1, budget.samples // choices),
+        cost=None if budget.cost is None else budget.cost / choices,
+    )
+
+
+async def _all(courses: Sequence[Any]) -> list[Solved]:
+    """All at once; the first failure stops the others and is raised as itself."""
+    tasks = [asyncio.ensure_future(course) for course in courses]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
