@@ -225,3 +225,38 @@ def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
         grid = arrange(methods, [(replayed, [Task("t", pool.problems)])], repeats=1)
         run_bench(store, grid)
     assert results(tmp_path / "again.db") == results(tmp_path / "first.db")
+
+
+def test_a_draw_that_a_rule_cut_is_served_as_it_was_cut(tmp_path):
+    class FirstFive:
+        def __init__(self):
+            self.seen = 0
+
+        def feed(self, chunk):
+            self.seen += chunk.tokens
+            return chunk.tokens - (self.seen - 5) if self.seen >= 5 else None
+
+    crash = [True]
+    ends = []
+
+    async def solve(problem, ctx, cfg):
+        trace = await ctx.sample(problem.prompt, until=FirstFive)
+        ends.append((trace.finish, trace.tokens))
+        if crash[0]:
+            raise KeyboardInterrupt
+        return Outcome("right", trace, "cut")
+
+    class Nothing:
+        pass
+
+    card = Card(name="cutting", title="cuts", what="sequential", stops="at once")
+    method = Configured(Method(card, solve, Nothing), Nothing(), "cutting")
+    source = ModelSource(name="s", spec="", make=lambda: Synthetic(binary(0.6)))
+    grid = arrange([method], [(source, [Task("t", paced.questions(1))])])
+    settings = Settings(keep_traces="all")
+    with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(KeyboardInterrupt):
+        run_bench(store, grid, settings)
+    crash[0] = False
+    with Store.open(tmp_path / "run.db", write=True) as store:
+        run_bench(store, grid, settings)
+    assert ends == [("cut", 5), ("cut", 5)]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
+import random
 import threading
 import weakref
 from collections.abc import Callable
@@ -455,6 +457,17 @@ def test_a_race_cancels_the_rest(folder: Path) -> None:
     assert _threads() == []
 
 
+class CutAfter:
+    def __init__(self, tokens: int) -> None:
+        self.left = tokens
+
+    def feed(self, chunk: Chunk) -> int | None:
+        if chunk.tokens >= self.left:
+            return self.left
+        self.left -= chunk.tokens
+        return None
+
+
 class Spy(Sampler):
     """Plain sampling that counts the tokens really made."""
 
@@ -484,15 +497,45 @@ def test_reported_tokens_are_the_tokens_made_also_after_cancellation(folder: Pat
     assert usage.completion_tokens == spy.made
 
 
-class CutAfter:
-    def __init__(self, tokens: int) -> None:
-        self.left = tokens
+@pytest.mark.parametrize("seed", range(4))
+def test_reported_tokens_are_exact_whatever_is_stopped_when(folder: Path, seed: int) -> None:
+    rng, spy = random.Random(seed), Spy()
+    batch, reuse = rng.choice([1, 3, 8]), rng.choice([0, 2, 8])
 
-    def feed(self, chunk: Chunk) -> int | None:
-        if chunk.tokens >= self.left:
-            return self.left
-        self.left -= chunk.tokens
-        return None
+    async def part(branch: Context, number: int) -> None:
+        prompt = Prompt.user(rng.choice(["a", "bb", "c" * 30]) + str(number % 3))
+        asked = {"temperature": 1.0, "max_tokens": rng.randint(1, 60)}
+        kind = rng.randrange(4)
+        if kind == 0:
+            async with branch.as_finished(prompt, rng.randint(1, 4), **asked) as race:
+                race.cap(rng.randint(1, 40))
+                async for _ in race:
+                    if rng.random() < 0.5:
+                        race.stop()
+                        break
+        elif kind == 1:
+            left = rng.randint(0, 10)
+            async with branch.stream(prompt, **asked) as live:
+                async for _ in live:
+                    left -= 1
+                    if left < 0:
+                        break
+        elif kind == 2:
+            await branch.sample_all(prompt, 3, until=lambda: CutAfter(rng.randint(1, 20)), **asked)
+        else:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(rng.random() * 0.05):
+                    await branch.sample_all(prompt, 3, **asked)
+
+    async def main(ctx: Context) -> Any:
+        await ctx.map(part, range(8))
+        return ctx.scope
+
+    engine = TransformersLocal(folder, chooser=spy, batch=batch, reuse=reuse)
+    scope = working(engine, main, seed=seed)
+    assert scope.usage.completion_tokens == spy.made
+    assert all(len(trace.ends) == trace.tokens for trace in scope.traces)
+    assert all(trace.estimated <= 1 for trace in scope.traces)
 
 
 def test_a_rule_cuts_the_text_where_it_says(folder: Path) -> None:

@@ -8,7 +8,7 @@ from ttscale.training.export import interleave, save_gguf, save_hf, save_prm
 from ttscale.training.model import ProcessRewardModel
 from ttscale.training.prm import loss as reward_loss
 from ttscale.training.prm import scored_positions, start_from
-from ttscale.training.sample import sample
+from ttscale.training.sample import draw, sample
 from ttscale.training.tokenizer import CHAT_TEMPLATE, END, chat
 
 PROMPTS = [chat("Think step by step.", q) for q in ("What is 3+4?", "Compute 12*3-(4+5).", "Hi")]
@@ -75,16 +75,16 @@ def test_sampling_follows_the_distribution(model, tokenizer):
     ids = tokenizer.encode(PROMPTS[0]).ids
     with torch.inference_mode():
         logits = model.model(torch.tensor([ids]))[0, -1] @ model.model.embed_tokens.weight.T
-    likely = logits.argmax().item()
-    probability = logits.softmax(-1)[likely].item()
     generator = torch.Generator().manual_seed(0)
-    drawn = sample(model, tokenizer, [PROMPTS[0]] * 600, max_tokens=1, generator=generator)
-    first = tokenizer.decode([likely], skip_special_tokens=False)
-    share = sum(d == first for d in drawn) / 600
-    assert abs(share - probability) < 4 * (0.25 / 600) ** 0.5  # false alarm below 1e-4
+    drawn = draw(logits.expand(4000, -1), 1.0, generator).flatten()
+    likely = logits.argmax()
+    share = (drawn == likely).float().mean().item()
+    probability = logits.softmax(-1)[likely].item()
+    assert abs(share - probability) < 4 * (0.25 / 4000) ** 0.5  # false alarm below 1e-4
+    assert (draw(logits[None], 0.0, None) == likely).all()
 
 
-def test_llama_cpp_writes_the_same_greedy_replies(model, tokenizer, tmp_path):
+def test_llama_cpp_gives_the_same_ids_and_probabilities(model, tokenizer, tmp_path):
     xllamacpp = pytest.importorskip("xllamacpp")
     import json
     import urllib.request
@@ -111,11 +111,15 @@ def test_llama_cpp_writes_the_same_greedy_replies(model, tokenizer, tmp_path):
     assert post("/tokenize", {"content": text, "parse_special": True})["tokens"] == (
         tokenizer.encode(text).ids
     )
-    body = {"messages": messages, "temperature": 0, "max_tokens": 12, "logprobs": True}
-    chosen = post("/v1/chat/completions", body)["choices"][0]["logprobs"]["content"]
-    ours = sample(model, tokenizer, [PROMPTS[0]], temperature=0, max_tokens=12)[0]
-    ids = [token["id"] for token in chosen if token["id"] != tokenizer.token_to_id(END)]
-    assert tokenizer.decode(ids, skip_special_tokens=False) == ours
+    body = {"messages": messages, "temperature": 0, "max_tokens": 1}
+    body |= {"logprobs": True, "top_logprobs": 10}
+    (first,) = post("/v1/chat/completions", body)["choices"][0]["logprobs"]["content"]
+    with torch.inference_mode():
+        hidden = model.model(torch.tensor([tokenizer.encode(PROMPTS[0]).ids]))[0, -1]
+        ours = (hidden @ model.model.embed_tokens.weight.T).log_softmax(-1)
+    assert len(first["top_logprobs"]) == 10
+    for token in first["top_logprobs"]:
+        assert token["logprob"] == pytest.approx(ours[token["id"]].item(), abs=0.05)
 
 
 def test_interleaving_pairs_the_two_halves_of_each_head():

@@ -92,12 +92,13 @@ def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
 def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers")
     short = Schedule(tokens=6_000)
+    monkeypatch.setattr(tiny, "TOKENIZER_DOCUMENTS", 600)
     monkeypatch.setattr(tiny, "FIRST", {"small": short, "base": short})
     monkeypatch.setattr(tiny, "SECOND", short)
     monkeypatch.setattr(tiny, "REWARD", short)
-    monkeypatch.setattr(tiny, "POOL", {"questions": 40, "samples": 2})
+    monkeypatch.setattr(tiny, "POOL", {"questions": 6, "samples": 2})
     monkeypatch.setattr(
-        tiny, "ROLLOUTS", {"questions": 10, "samples": 2, "branches": 1, "branched": 2}
+        tiny, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1}
     )
     assert tiny.main(["--out", str(tmp_path), "--device", "cpu"]) == 0
     for folder in ("small", "base"):
@@ -106,6 +107,7 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "prm")
 
 
-def test_reward_training_without_a_base_model_says_what_to_do(tmp_path):
+def test_reward_training_without_a_base_model_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "TOKENIZER_DOCUMENTS", 600)
     with pytest.raises(FileNotFoundError, match="--size base"):
         tiny.train_tiny(tmp_path, size="prm", device="cpu")

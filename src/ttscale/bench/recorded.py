@@ -9,12 +9,13 @@ Traces stopped early stay as they ended, so that whoever asks for more is told i
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..answers import rule_for
 from ..core import AnswerRule, Problem, Trace, UsageError
@@ -24,6 +25,7 @@ from .store import Store
 from .tasks import load_task
 
 Key = tuple[str, str, str]  # problem id, role, prompt key
+IntArray = NDArray[np.int64]
 _WHOLE = ("stop", "length", "refused")
 _HELD = 256  # asks whose traces stay in memory
 
@@ -89,12 +91,12 @@ def _with_scorers(problems: list[Problem], task: str, plan: Mapping[str, Any]) -
     ]
 
 
-class StoredDraws(Mapping[Key, "list[Trace]"]):
-    """Ask -> its traces in drawn order, read when they are looked up: texts stay on disk."""
+class StoredDraws(Mapping[Key, Sequence[Trace]]):
+    """Ask -> its traces in drawn order, each read when it is looked at: texts stay on disk."""
 
-    def __init__(self, store: Store, rows: Mapping[Key, np.ndarray]) -> None:
+    def __init__(self, store: Store, rows: Mapping[Key, IntArray]) -> None:
         self._store, self._rows = store, rows
-        self._held: OrderedDict[Key, list[Trace]] = OrderedDict()
+        self._held: OrderedDict[Key, Draws] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -105,21 +107,46 @@ class StoredDraws(Mapping[Key, "list[Trace]"]):
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
-    def __getitem__(self, key: Key) -> list[Trace]:
+    def __getitem__(self, key: Key) -> Draws:
         held = self._held.get(key)
         if held is None:
-            rows = self._rows[key]
-            held = self._held[key] = [self._read(int(row), key) for row in rows]
+            held = self._held[key] = Draws(self._store, key, self._rows[key])
             if len(self._held) > _HELD:
                 self._held.popitem(last=False)
         return held
 
-    def _read(self, row: int, key: Key) -> Trace:
-        body, draw = next(self._store.query("SELECT body, draw FROM traces WHERE id = ?", row))
-        return codec.unpack(body, role=key[1], prompt_key=key[2], draw=draw)
+
+class Draws(Sequence[Trace]):
+    """The traces of one ask. How many there are is known without reading any."""
+
+    __slots__ = ("_key", "_read", "_rows", "_store")
+
+    def __init__(self, store: Store, key: Key, rows: IntArray) -> None:
+        self._store, self._key, self._rows = store, key, rows
+        self._read: dict[int, Trace] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Trace: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Trace]: ...
+    def __getitem__(self, index: int | slice) -> Trace | list[Trace]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = int(self._rows[index])
+        trace = self._read.get(row)
+        if trace is None:
+            _, role, prompt = self._key
+            sql = "SELECT body, draw FROM traces WHERE id = ?"
+            ((body, draw),) = self._store.query(sql, row)
+            trace = codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
+            self._read[row] = trace
+        return trace
 
 
-def _index(store: Store, task: int, model: str) -> dict[Key, np.ndarray]:
+def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:
     """Which rows answer which ask, in the order of repeat and ordinal."""
     found = store.query(
         "SELECT traces.id, problem, role, prompt, sampling, finish, tokens, "
@@ -138,7 +165,7 @@ def _index(store: Store, task: int, model: str) -> dict[Key, np.ndarray]:
     return {key: _rows(draws) for key, draws in best.items()}
 
 
-def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, int], int]]) -> np.ndarray:
+def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, int], int]]) -> IntArray:
     (most, _), *_ = Counter(sampling for sampling, _, _ in draws).most_common(1)
     chosen = sorted(identity for identity in draws if identity[0] == most)
     return np.array([draws[identity][1] for identity in chosen], dtype=np.int64)
@@ -146,7 +173,7 @@ def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, int], int]]) ->
 
 def _capabilities(draws: StoredDraws) -> frozenset[str]:
     """What the recording can serve, judged by its first ask."""
-    first = next(iter(draws.values()), [])
+    first: Sequence[Trace] = next(iter(draws.values()), [])
     given = {"text"}
     if first and all(t.logprobs is not None or t.conf is not None for t in first):
         given.add("logprobs")

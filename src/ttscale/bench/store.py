@@ -173,6 +173,36 @@ class Store:
             )
         return number
 
+    def grow_task(self, name: str, problem: Problem) -> int:
+        """The number of a question set that grows as questions come in, with this one in it."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO tasks (name, digest) VALUES (?, 'growing')", (name,))
+            number = int(
+                db.execute(
+                    "SELECT id FROM tasks WHERE name = ? AND digest = 'growing'", (name,)
+                ).fetchone()[0]
+            )
+            size, known = db.execute(
+                "SELECT COALESCE(MAX(position) + 1, 0), SUM(id = ?) FROM problems WHERE task = ?",
+                (problem.id, number),
+            ).fetchone()
+            if not known:
+                row = (number, size, problem.id, codec.pack_problem(problem))
+                db.execute("INSERT INTO problems VALUES (?, ?, ?, ?)", row)
+        return number
+
+    def forget_tasks(self, names: Sequence[str]) -> None:
+        """Delete question sets with everything that was answered and drawn for them."""
+        with self.transaction() as db:
+            for name in names:
+                for (task,) in db.execute("SELECT id FROM tasks WHERE name = ?", (name,)).fetchall():
+                    of_task = "IN (SELECT id FROM cells WHERE task = ?)"
+                    for table, where in (
+                        ("traces", f"cell {of_task}"), ("items", f"cell {of_task}"),
+                        ("cells", "task = ?"), ("problems", "task = ?"), ("tasks", "id = ?"),
+                    ):  # fmt: skip
+                        db.execute(f"DELETE FROM {table} WHERE {where}", (task,))
+
     def add_cell(self, cell: Cell, task: int) -> Cell:
         """The cell with its number; it is stored if it is new.
 

@@ -1,8 +1,8 @@
 """Real time and token time.
 
 In token time a recorded trace of 3,000 tokens takes 3,000 ticks, and nobody waits: when no task can
-run, the loop jumps to the next event. Time is a whole number of ticks, so that races resolve exactly
-and alike on every machine. Everything due at one tick lands before any task reacts.
+run, the loop jumps to the next event. Time is a whole number of ticks, so that races resolve
+exactly and alike on every machine. Everything due at one tick lands before any task reacts.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import heapq
 import math
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import Executor
+from typing import Any, TypeVar, TypeVarTuple
 
 from .errors import Stalled
 
 T = TypeVar("T")
+Args = TypeVarTuple("Args")
 
 Due = list[Any]  # [tick, rank, sequence, callback or None once withdrawn]
 
@@ -66,9 +68,11 @@ class TokenLoop(asyncio.SelectorEventLoop):
     def held(self) -> bool:
         return self._held > 0
 
-    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
+    ) -> asyncio.Future[T]:
         """Run inline: a thread would take real time that this clock cannot see."""
-        future = self.create_future()
+        future: asyncio.Future[T] = self.create_future()
         try:
             future.set_result(func(*args))
         except BaseException as error:
@@ -114,7 +118,7 @@ class TokenLoop(asyncio.SelectorEventLoop):
         return None if when is None else math.ceil(when)
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type]
+class _JumpingSelector(selectors.DefaultSelector):
     """Reports real input at once, and instead of sleeping lets the token clock jump."""
 
     def __init__(self, loop: TokenLoop) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -43,7 +43,7 @@ class Ask:
 
     prompt: Prompt
     role: str = "main"
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     until: Until | None = None
 
 
@@ -138,7 +138,12 @@ class Context:
         sampling: Mapping[str, Any] | None = None,
     ) -> Ask:
         """What `sample` would ask, for `Race.start`."""
-        return Ask(prompt, role, self.run.sampling_for(sampling or {}, self.run.resolve(self.scope, role)), until)
+        return Ask(
+            prompt,
+            role,
+            self.run.sampling_for(sampling or {}, self.run.resolve(self.scope, role)),
+            until,
+        )
 
     def asks(
         self,
@@ -171,7 +176,7 @@ class Context:
         return self.run.launch(self, problem, ask, on_land, watch)
 
     def receive(self, trace: Trace) -> Trace:
-        """Take a landed trace into this context's chain; raise if its error would hit every draw."""
+        """Take a landed trace into this context's chain; raise an error that hits every draw."""
         if trace.chain > self.cursor:
             self.advance(trace.chain)
         if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
@@ -348,9 +353,7 @@ class Context:
         if left is None:
             return True
         done = [t.tokens for t in self.scope.traces if t.finish in ("stop", "length")]
-        if done:
-            expected = sum(done) / len(done)
-        else:
-            expected = ask.sampling.max_tokens or left / 2
+        guess = ask.sampling.max_tokens or left / 2
+        expected = sum(done) / len(done) if done else guess
         owed = sum(max(0.0, expected - d.seen()) for d in self.scope.active)
         return owed + expected <= left

@@ -1,8 +1,9 @@
 """The seam between methods and models: a call goes in, a flight comes out and lands once.
 
-An engine exposes no coroutine for sampling. `start` returns at once; the flight reports chunks while
-it lasts and lands exactly one trace, by itself or because it was aborted. Abort is synchronous and
-idempotent: there is no cleanup to wait for, hence none that a second cancellation could break.
+An engine exposes no coroutine for sampling. `start` returns at once; the flight reports chunks
+while it lasts and lands exactly one trace, by itself or because it was aborted. Abort is
+synchronous and idempotent: there is no cleanup to wait for, hence none that a second cancellation
+could break.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     TTScaleError                      exit
     ├── UsageError                       2   the call was wrong
-    │   ├── UnknownName                  2   no such method, model, task, parameter (names the nearest)
+    │   ├── UnknownName                  2   no such method, model, parameter (names the nearest)
     │   ├── CapabilityError              5   an engine lacks what a method needs
     │   ├── RecordError                  6   a malformed row or file (names file and line)
     │   └── BudgetTooSmall               7   nothing can be done within the budget
@@ -123,8 +123,8 @@ class Stalled(TTScaleError):
     """In token time every task waits and no event is due."""
 
 
-class BudgetEnded(Exception):  # noqa: N818 - control flow, never shown to a user
-    """A budget has ended: unwinds the method up to the scope that owns the budget."""
+class BudgetEnded(Exception):
+    """Control flow, never shown to a user. A budget has ended: unwinds the method up to the scope that owns the budget."""
 
     def __init__(self, scope: object, kind: str) -> None:
         super().__init__(kind)

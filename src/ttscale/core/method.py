@@ -44,7 +44,7 @@ class Method:
             raise UsageError(f"method {self.name!r}", fix=str(error)) from None
 
     def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities; a config whose choices change what is needed has its own `needs`."""
+        """Role -> capabilities; a config whose choices change the needs has its own `needs`."""
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 

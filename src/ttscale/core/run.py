@@ -15,7 +15,7 @@ from .budget import Budget
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .draw import Draw
-from .engine import Call, Engine, StopRule
+from .engine import Call, Engine
 from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
 from .method import Method
 from .outcome import Outcome
@@ -73,7 +73,9 @@ class Run:
             raise UsageError("a run needs an engine for role 'main'")
         self.engines, self.seed = dict(engines), seed
         self.request = request or Sampling()
-        self.defaults = {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
+        self.defaults = (
+            {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
+        )
         self.prices = dict(prices or {})
         if "main" in self.prices:
             for role in ("judge", "planner", "draft", "target"):
@@ -305,7 +307,7 @@ class Run:
             if served is None:
                 draw.recorded = self.journal.record
         if served is not None:
-            draw.flight = TimedFlight(draw, served)
+            draw.flight = TimedFlight(draw, served, own=True)
         else:
             self._take_off(draw, self.engines.get(role) or self.engines["main"])
         return draw

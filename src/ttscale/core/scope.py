@@ -29,10 +29,32 @@ class Scope:
     """One run of a method, or one problem inside a set: usage, budget, flights, best answer."""
 
     __slots__ = (
-        "active", "began", "best", "budget", "by_problem", "cursor", "ended", "keep",
-        "limits", "limited",
-        "origin", "parent", "problem", "prompts", "renames", "roles", "task", "traces", "usage", "_above",
-        "_interrupted", "_limited_above", "_per_second", "_planned", "_stale", "_timers",
+        "_above",
+        "_interrupted",
+        "_limited_above",
+        "_per_second",
+        "_planned",
+        "_stale",
+        "_timers",
+        "active",
+        "began",
+        "best",
+        "budget",
+        "by_problem",
+        "cursor",
+        "ended",
+        "keep",
+        "limited",
+        "limits",
+        "origin",
+        "parent",
+        "problem",
+        "prompts",
+        "renames",
+        "roles",
+        "task",
+        "traces",
+        "usage",
     )  # fmt: skip
 
     def __init__(
@@ -71,7 +93,7 @@ class Scope:
         self._above: tuple[Scope, ...] = () if parent is None else (parent, *parent._above)
         self._limited_above = tuple(s for s in self._above if s.budget is not None)
         self.limits = budget is not None or bool(self._limited_above)
-        self.renames = bool(self.roles) or (parent is not None and parent.renames)
+        self.renames: bool = bool(self.roles) or (parent is not None and parent.renames)
 
     @property
     def chain(self) -> tuple[Scope, ...]:
@@ -156,7 +178,7 @@ class Scope:
 
     def remaining(self, kind: str) -> float | None:
         """What this scope itself may still spend of one kind; None if unlimited."""
-        limit = getattr(self.budget, kind, None) if self.budget else None
+        limit: float | None = getattr(self.budget, kind, None) if self.budget else None
         if limit is None:
             return None
         if kind == "sequential":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Arrivals:
     """A queue of landed draws with one waiter."""
 
-    __slots__ = ("landed", "under_way", "_for_all", "_loop", "_waiter")
+    __slots__ = ("_for_all", "_loop", "_waiter", "landed", "under_way")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

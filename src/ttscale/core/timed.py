@@ -1,7 +1,7 @@
 """A flight whose whole course is known beforehand: recorded, synthetic, or served from a journal.
 
-In token time it takes one event however long the trace is: rules, limits and the recording's own end
-are worked out at the start, and only a trace that is watched reports token by token.
+In token time it takes one event however long the trace is: rules, limits and the recording's own
+end are worked out at the start, and only a trace that is watched reports token by token.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class TimedFlight:
         self._call, self._course, self._speed, self._own = call, course, speed, own
         self._landed = False
         self._loop: Any = call.loop
+        self._due: Any  # the event, or out of token time the handle, that goes on
         self._tokens, self._finish = self._end()
         if isinstance(self._loop, TokenLoop):
             self._start = self._loop.tick

@@ -68,8 +68,8 @@ class Tally:
         if first:
             self.cost = other.cost
         elif other.calls:
-            unknown = self.cost is None or other.cost is None
-            self.cost = None if unknown else self.cost + other.cost
+            known = self.cost is not None and other.cost is not None
+            self.cost = (self.cost or 0.0) + (other.cost or 0.0) if known else None
 
 
 _COUNTERS = tuple(f for f in Tally.__slots__ if f != "cost")

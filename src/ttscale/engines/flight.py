@@ -307,6 +307,8 @@ class HTTPFlight:
             began=self._began, ended=self._loop.time(), model=reply.model or self._engine.model,
             error=error,
         )  # fmt: skip
+        if finish == "stop" and reply.stopped_at is not None:
+            trace.meta["stopped_at"] = reply.stopped_at
         if self._retries:
             trace.meta["retries"] = self._retries
         if tokens > kept:

@@ -13,8 +13,8 @@ class Pool:
     """Recorded draws of one model on one task.
 
     Attributes:
-        records: (problem id, role, prompt key) -> traces in recorded order. The prompt key "" stands
-            for the problem's own prompt, for records that do not tell what was asked.
+        records: (problem id, role, prompt key) -> traces in recorded order. The prompt key ""
+            stands for the problem's own prompt, for records that do not tell what was asked.
         problems: the questions, in recorded order.
     """
 

@@ -1,8 +1,8 @@
 """Recorded traces as an engine, in token time: what would a method have cost on these samples?
 
-A draw of an ask is served the recorded row of its ordinal, so that two methods that ask the same get
-the same samples. Rows are used at most once: a pool that runs dry is an error that says so. With
-`resample`, rows are drawn with replacement instead, from the draw's own seed.
+A draw of an ask is served the recorded row of its ordinal, so that two methods that ask the same
+get the same samples. Rows are used at most once: a pool that runs dry is an error that says so.
+With `resample`, rows are drawn with replacement instead, from the draw's own seed.
 """
 
 from __future__ import annotations

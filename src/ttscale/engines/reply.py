@@ -32,6 +32,7 @@ class Reply:
     Attributes:
         tokens: generated so far, `estimated` of them guessed.
         finish: how the model ended, once it has said so; "error" for a reason nobody knows.
+        stopped_at: the stop text that ended it, "" if the model did, None if the server did not tell.
         done: the stream says that nothing follows.
         settled: the count is final.
         error: an error object that came in the stream, or "" and what was wrong with it.
@@ -42,6 +43,7 @@ class Reply:
         self.prompt_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.finish: Finish | None = None
+        self.stopped_at: str | None = None
         self.done = self.settled = False
         self.error: Any = None
         self.malformed = ""
@@ -124,6 +126,9 @@ class Reply:
             entries = choice.get("logprobs")
             reason = choice.get("finish_reason")
             if reason is not None:
+                if "stop_reason" in choice:  # vLLM: the stop text that matched, None at the end
+                    matched = choice["stop_reason"]
+                    self.stopped_at = matched if isinstance(matched, str) else ""
                 self.finish = "refused" if self.refusal else _FINISHES.get(reason, "error")
                 if self.finish == "error":
                     self.malformed = f"finish reason {reason!r}"

@@ -60,9 +60,15 @@ class Passed:
 
 
 async def relay(
-    request: web.Request, upstream: Upstream, path: str, payload: bytes, cost: int, passed: Passed
+    request: web.Request,
+    upstream: Upstream,
+    path: str,
+    payload: bytes,
+    cost: int,
+    passed: Passed,
+    kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
-    """Pass a request on to `path` of the upstream and its reply back.
+    """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
 
     Raises:
         ApiError: if no replica answers; a refusal of the upstream is passed on as it is.
@@ -71,7 +77,7 @@ async def relay(
     assert server is not None
     async with _answering(server, upstream, path, payload, cost or _COST, passed) as reply:
         if reply.content_type == "text/event-stream":
-            return await _stream(request, reply, passed)
+            return await _stream(request, reply, passed, kept)
         try:
             body = await reply.read()
         except (aiohttp.ClientError, OSError, TimeoutError):
@@ -86,6 +92,8 @@ async def relay(
         raise _refused(server, reply.status) from None
     if isinstance(document, dict):
         passed.read(document.get("usage"))
+    if kept is not None:
+        kept.append(body)
     if reply.status in (401, 403):
         raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
     headers = {name: v for name in _PASSED if (v := reply.headers.get(name))}
@@ -136,7 +144,10 @@ async def _ask(
 
 
 async def _stream(
-    request: web.Request, reply: aiohttp.ClientResponse, passed: Passed
+    request: web.Request,
+    reply: aiohttp.ClientResponse,
+    passed: Passed,
+    kept: list[bytes] | None,
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
@@ -146,6 +157,8 @@ async def _stream(
         while packet := await reply.content.readany():
             await response.write(packet)
             events += packet.count(b"data:")
+            if kept is not None:
+                kept.append(packet)
             passed.completion_tokens = events
             if b'"usage"' in packet or b'"usage"' in tail:
                 tail += packet

@@ -46,11 +46,14 @@ class Course:
     def begin(self, prefix: str) -> None:
         """A draw starts that continues `prefix`."""
         told = self.text.rstrip()  # a method may trim what it continues
-        if prefix.startswith(told):
-            self._say(prefix[len(told) :].lstrip() if len(told) < len(self.text) else
-                      prefix[len(told) :])  # fmt: skip
-        else:
+        if not prefix.startswith(told):
             self._lost = True  # another course than was told: say no more of it before the end
+            return
+        added = prefix[len(told) :]
+        if len(told) < len(self.text):
+            added = added.lstrip()
+        self._say(added)
+        self.text = prefix
 
     def add(self, text: str) -> None:
         """A piece was generated."""

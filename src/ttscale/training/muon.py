@@ -1,7 +1,7 @@
 """Muon: momentum whose update is made orthogonal, for the matrices inside a network.
 
 Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Matrices of one shape are treated
-together: on a CPU many small products, one matrix at a time, would take longer than the backward pass.
+together: on a CPU many small products, one by one, would take longer than the backward pass.
 """
 
 import torch
@@ -24,7 +24,9 @@ def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; the step of a tall matrix grows with sqrt(rows / columns)."""
 
-    def __init__(self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.01) -> None:
+    def __init__(
+        self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()

@@ -61,7 +61,7 @@ def _continue(
     while at < room and len(alive):
         logits = _step(net, fed, at, empty, pasts)
         at += fed.shape[1]
-        fed = _draw(logits, temperature, generator)
+        fed = draw(logits, temperature, generator)
         tokens = fed.squeeze(1).tolist()
         for row, token in zip(alive.tolist(), tokens, strict=True):
             if token != end:
@@ -89,7 +89,7 @@ def _step(net, fed: Tensor, at: int, empty: Tensor, pasts: list[Past]) -> Tensor
     return net.norm(x[:, -1]) @ net.embed_tokens.weight.T
 
 
-def _draw(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+def draw(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
     """Sampled tokens, (rows, 1); greedy at temperature 0."""
     if temperature == 0:
         return logits.argmax(-1, keepdim=True)

@@ -25,7 +25,7 @@ from .model import ProcessRewardModel, Reasoner, Shape
 from .tokenizer import train_tokenizer
 
 Size = Literal["small", "base", "prm", "all"]
-VOCABULARY = 672
+VOCABULARY, TOKENIZER_DOCUMENTS = 672, 20_000
 BATCH_TOKENS = 4096
 LONGEST = 320  # tokens of a training document
 SHAPES = {
@@ -46,7 +46,7 @@ def make_tokenizer(work: Path) -> Tokenizer:
     path = work / "tokenizer.json"
     if not path.exists():
         rng = random.Random(0)
-        made = [document(rng, 0.5) for _ in range(20_000)]
+        made = [document(rng, 0.5) for _ in range(TOKENIZER_DOCUMENTS)]
         train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(
             str(path)
         )

@@ -178,17 +178,17 @@ def test_everything_is_metered_and_told_apart_from_the_papers_budget() -> None:
     assert outcome.extra["reflection_tokens"] == 4
 
 
-@pytest.mark.parametrize(("j", "s"), [(0.9, 0.1), (0.1, 0.4)])
-def test_at_an_equal_budget_the_best_single_axis_is_known(j: float, s: float) -> None:
-    # 8 candidates in all, as batch x turns: with a good judge and few losses breadth wins, with a
-    # weak judge and many losses nothing beats one good draw by much
+@pytest.mark.parametrize(
+    ("j", "s", "single", "mixed"), [(0.9, 0.1, 0.878, 0.969), (0.1, 0.4, 0.429, 0.460)]
+)
+def test_at_an_equal_budget_two_axes_beat_the_best_single_one(
+    j: float, s: float, single: float, mixed: float
+) -> None:
+    # 8 candidates of equal length in all, as batch x turns
     value = {(b, 8 // b): recursion(0.3, 0.3, s, j, b, 8 // b) for b in (1, 2, 4, 8)}
-    best = max(value, key=lambda axes: value[axes])
-    if j > 0.5:
-        assert best in ((4, 2), (8, 1))
-        assert value[best] > 0.9
-    else:
-        assert max(value.values()) < 0.55
+    assert max(value[1, 8], value[8, 1]) == pytest.approx(single, abs=5e-4)
+    assert max(value[2, 4], value[4, 2]) == pytest.approx(mixed, abs=5e-4)
+    assert simulate(0.3, 0.3, s, j, batch=2, turns=4) == pytest.approx(value[2, 4], abs=0.071)
 
 
 # -- judging

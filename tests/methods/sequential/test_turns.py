@@ -8,7 +8,17 @@ import numpy as np
 import pytest
 from doubles import Boxed, Scripted, answer, problem, said
 
-from ttscale.core import Call, Image, Message, Problem, Prompt, Trace, UsageError
+from ttscale.core import (
+    Call,
+    Image,
+    Message,
+    Problem,
+    Prompt,
+    Run,
+    Trace,
+    UsageError,
+    run_in_token_time,
+)
 from ttscale.methods import registry
 from ttscale.methods.sequential.revision import continued, shown
 from ttscale.methods.sequential.turns import Config, turns
@@ -34,9 +44,13 @@ def chain(start: float, repair: float, loss: float) -> Scripted:
 
 
 def accuracy(engine: Scripted, runs: int = 1500, **params: object) -> float:
-    of = [problem(f"q{i}") for i in range(runs)]
-    found = [answer(engine, turns, turns.configure(params), of=p) for p in of]
-    return float(np.mean([o.answer == "right" for o in found]))
+    run, cfg = Run({"main": engine}), turns.configure(params)
+
+    async def main() -> float:
+        outcomes = [await run.answer(turns, cfg, problem(f"q{i}")) for i in range(runs)]
+        return float(np.mean([o.answer == "right" for o in outcomes]))
+
+    return run_in_token_time(main())
 
 
 def markov(start: float, repair: float, loss: float, n: int) -> float:
@@ -71,7 +85,7 @@ def test_choosing_among_all_turns_beats_taking_the_last() -> None:
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_with_an_absorbing_state_the_last_turn_is_the_geometric_curve(n: int) -> None:
-    # arXiv:2505.20522: sequential and parallel scaling share 1 - (1 - p)^n; a standard error of .013
+    # arXiv:2505.20522: sequential and parallel scaling share 1 - (1 - p)^n
     found = accuracy(chain(0.3, 0.3, 0.0), turns=n, select="last")
     assert found == pytest.approx(1 - 0.7**n, abs=0.052)
 
@@ -152,8 +166,37 @@ def test_a_verifier_may_choose_among_the_turns() -> None:
     assert "prm" in turns.needs(Config(select="prm"))
 
 
+def test_chains_of_one_turn_are_parallel_sampling() -> None:
+    vote = registry.get("self-consistency")
+    for seed in range(5):
+        wide = answer(chain(0.5, R, S), turns, Config(turns=1, chains=6), seed=seed)
+        plain = answer(chain(0.5, R, S), vote, vote.configure({"n": 6}), seed=seed)
+        assert (wide.answer, wide.traces, wide.usage) == (plain.answer, plain.traces, plain.usage)
+
+
+def test_chains_do_not_wait_for_one_another() -> None:
+    outcome = answer(chain(0.5, R, S), turns, Config(turns=3, chains=4))
+    assert (outcome.usage.calls, outcome.usage.sequential_tokens) == (12, 21)
+
+
+def test_a_verifier_decides_in_every_chain_and_then_among_them() -> None:
+    # scores: the first chain says a .9, b .5, b .5 and so b; the second a three times at .2
+    first, second = [("a", 9), ("b", 5), ("b", 5)], [("a", 2)] * 3
+    script = [said(*x) for pair in zip(first, second, strict=True) for x in pair]
+    engine = Scripted(script, rewards=lambda trace: trace.tokens / 10)
+    outcome = answer(engine, turns, Config(turns=3, chains=2, select="prm"))
+    assert outcome.answer == "b"  # .5 for b against .2 for a; a flat sum would say a
+
+
+def test_the_scores_of_an_answer_add_up() -> None:
+    # arXiv:2408.03314: .91 for A, .63 and .62 for B: the best is A, the weighted vote B
+    script = [said("A", 91), said("B", 63), said("B", 62)]
+    engine = Scripted(script, rewards=lambda trace: trace.tokens / 100)
+    assert answer(engine, turns, Config(turns=3, select="prm")).answer == "B"
+
+
 @pytest.mark.parametrize(
-    "bad", [{"turns": 0}, {"carry": "all"}, {"select": "best"}, {"max_tokens": 0}]
+    "bad", [{"turns": 0}, {"chains": 0}, {"carry": "all"}, {"select": "best"}, {"max_tokens": 0}]
 )
 def test_bad_values_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(UsageError):

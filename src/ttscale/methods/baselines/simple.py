@@ -1,6 +1,7 @@
 """Simple decoding: one sample, or the one greedy sample.
 
-The accuracy of `simple` at a temperature and that of `greedy` are different quantities: report both.
+The accuracy of `simple` at a temperature and that of `greedy` are different quantities: report
+both.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ class Config:
         title="Simple decoding: one sample",
         what="internal",
         stops="the sample ends",
+        streams=True,
         aliases=("single",),
     )
 )
@@ -38,6 +40,7 @@ async def simple(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
         what="internal",
         stimulation="decode",
         stops="the sample ends",
+        streams=True,
     )
 )
 async def greedy(problem: Problem, ctx: Context, cfg: Config) -> Outcome:

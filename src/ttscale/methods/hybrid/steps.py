@@ -71,7 +71,7 @@ def _model_ended(problem: Problem, part: Trace, text: str) -> bool:
     """
     stopped_at = part.meta.get("stopped_at")
     if stopped_at is not None:
-        return stopped_at == ""
+        return not stopped_at
     return not part.text or problem.rule.extract(replace(part, text=text)) is not None
 
 

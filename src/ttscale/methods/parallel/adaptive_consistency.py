@@ -124,7 +124,7 @@ def leader_confidence(counts: Sequence[int]) -> float:
     v1, v2 = counts[0], counts[1] if len(counts) > 1 else 0
     # for whole numbers I_{1/2}(a, b) = P(Bin(a + b - 1, 1/2) >= a), here with a = v1 + 1
     n = v1 + v2 + 1
-    return 1 - sum(math.comb(n, i) for i in range(v1 + 1, n + 1)) / 2**n
+    return 1 - sum(math.comb(n, i) for i in range(v1 + 1, n + 1)) / float(2**n)
 
 
 def dirichlet_confidence(counts: Sequence[int]) -> float:

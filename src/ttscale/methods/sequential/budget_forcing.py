@@ -27,6 +27,7 @@ CARD = Card(
         "max_thinking has no automatic value: without it, thinking ends when the model ends it.",
     ),
     aliases=("s1",),
+    streams=True,
 )
 
 

@@ -8,11 +8,11 @@ chances r of a repair and s of a loss the last turn tends to r / (r + s).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from ...core import Card, Context, Outcome, Problem, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Prompt, Trace, Votes
 from ...verifiers import verifier
 from .. import checks
 from ..registry import method
@@ -36,6 +36,7 @@ CARD = Card(
         "The answer is chosen among all turns; the papers take the last (select=last).",
         "The wording of prompts other than the re-answering one is ours.",
         "A turn that ran out of space is carried on as its text, so that its work is not lost.",
+        "A turn sees one answer; the revision model of arXiv:2408.03314 is trained and sees four.",
     ),
     aliases=("self-refinement", "multi-round-thinking"),
 )
@@ -46,16 +47,19 @@ class Config:
     """How often, and what a turn sees of the one before.
 
     Attributes:
-        turns: T, 1 is plain decoding (4: Multi-round Thinking reports up to 4 rounds).
+        turns: T or S, 1 is plain decoding (4: Multi-round Thinking reports up to 4 rounds).
+        chains: P, chains side by side (1; arXiv:2408.03314 splits a budget into P x S).
         carry: only the previous answer (as Multi-round Thinking), the solution, or the solution and
             a reflection on it (a call of its own each turn).
-        select: among all turns by "vote", the "last", or a verifier's name.
+        select: among all turns by "vote", the "last", or a verifier's name (its weighted vote in
+            every chain, then over the chains, as arXiv:2408.03314).
         max_tokens: of every turn; None is no limit.
         reflection_tokens: of every reflection (ours); None is no limit.
         thinking: show a solution's thinking too, not only its reply.
     """
 
     turns: int = 4
+    chains: int = 1
     carry: Carry = "answer"
     select: str = "vote"
     max_tokens: int | None = None
@@ -63,9 +67,9 @@ class Config:
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        checks.whole(turns=self.turns, max_tokens=self.max_tokens)
+        checks.whole(turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
         checks.whole(reflection_tokens=self.reflection_tokens)
-        checks.at_least(1, turns=self.turns, max_tokens=self.max_tokens)
+        checks.at_least(1, turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
         checks.at_least(1, reflection_tokens=self.reflection_tokens)
         checks.one_of(get_args(Carry), carry=self.carry)
         if self.select not in ("vote", "last"):
@@ -78,42 +82,76 @@ class Config:
 
 @method(card=CARD)
 async def turns(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
-    """Take cfg.turns turns, each knowing the one before, and choose."""
-    taken, prompt = list[Trace](), problem.prompt
-    for number in range(cfg.turns):
-        trace = await ctx.sample(prompt, max_tokens=cfg.max_tokens)
-        taken.append(trace)
-        best = await select(problem, ctx, taken, "vote")
-        ctx.offer(None if best is None else problem.answer(best), best)
-        if trace.finish not in ("stop", "length"):
-            break
-        if number < cfg.turns - 1:
-            notes = ""
-            if cfg.carry == "reflection":
-                reflection = await reflect(
-                    problem, ctx, trace, None,
-                    thinking=cfg.thinking, max_tokens=cfg.reflection_tokens,
-                )  # fmt: skip
-                notes = reflection.reply.strip()
-            turn = Turn(trace, problem.answer(trace), notes)
-            prompt = next_prompt(problem, turn, cfg.carry, cfg.thinking)
+    """Take cfg.turns turns in every chain, each knowing the one before, and choose."""
+    taken: list[list[Trace]] = [[] for _ in range(cfg.chains)]
+
+    async def grow(branch: Context, chain: list[Trace]) -> None:
+        prompt = problem.prompt
+        for number in range(cfg.turns):
+            trace = await branch.sample(prompt, max_tokens=cfg.max_tokens)
+            chain.append(trace)
+            votes = flat_vote(problem, taken)
+            branch.offer(votes.top(), votes.winner())
+            if trace.finish not in ("stop", "length"):
+                return
+            if number < cfg.turns - 1:
+                prompt = await _next(problem, branch, trace, cfg)
+
+    await ctx.map(grow, taken)
     winner = await select(problem, ctx, taken, cfg.select)
-    answers = [problem.answer(trace) for trace in taken]
+    answers = [[problem.answer(trace) for trace in chain] for chain in taken]
     answer = None if winner is None else problem.answer(winner)
     return Outcome(answer, winner, "all_turns", {"answers": answers})
 
 
-async def select(problem: Problem, ctx: Context, traces: list[Trace], how: str) -> Trace | None:
-    """The trace to answer with, among those that have an answer; None if none has."""
-    answered = [t for t in traces if problem.answer(t) is not None]
-    if not answered:
+async def _next(problem: Problem, ctx: Context, trace: Trace, cfg: Config) -> Prompt:
+    """The next turn's prompt, after a reflection if that is carried over."""
+    notes = ""
+    if cfg.carry == "reflection":
+        reflection = await reflect(
+            problem, ctx, trace, None, thinking=cfg.thinking, max_tokens=cfg.reflection_tokens
+        )
+        notes = reflection.reply.strip()
+    turn = Turn(trace, problem.answer(trace), notes)
+    return next_prompt(problem, turn, cfg.carry, cfg.thinking)
+
+
+async def select(
+    problem: Problem, ctx: Context, chains: Sequence[Sequence[Trace]], how: str
+) -> Trace | None:
+    """The trace to answer with; None if none has an answer.
+
+    "vote" is the plurality of all answers, "last" that of each chain's last. A verifier decides in
+    two steps: its weighted vote in every chain, then over the chains' winners.
+    """
+    answered = [[t for t in chain if problem.answer(t) is not None] for chain in chains]
+    answered = [chain for chain in answered if chain]
+    if how in ("vote", "last"):
+        return flat_vote(
+            problem, answered if how == "vote" else [c[-1:] for c in answered]
+        ).winner()
+    flat = [trace for chain in answered for trace in chain]
+    if not flat:
         return None
-    if how == "last":
-        return answered[-1]
-    if how == "vote":
-        votes = Votes(problem)
-        for trace in answered:
+    scores = iter(await verifier(how)(ctx, problem, flat))
+    winners = [best_weighted(problem, [(t, next(scores)) for t in chain]) for chain in answered]
+    return best_weighted(problem, winners)[0]
+
+
+def best_weighted(problem: Problem, scored: Sequence[tuple[Trace, float]]) -> tuple[Trace, float]:
+    """The best-scored trace of the answer with the largest sum of scores."""
+    votes = Votes(problem)
+    for trace, score in scored:
+        votes.add(trace, score)
+    leader = votes.leader()
+    assert leader is not None
+    return max((s for s in scored if s[0] in leader.traces), key=lambda s: s[1])
+
+
+def flat_vote(problem: Problem, chains: Sequence[Sequence[Trace]]) -> Votes:
+    """All answers, chain by chain."""
+    votes = Votes(problem)
+    for chain in chains:
+        for trace in chain:
             votes.add(trace)
-        return votes.winner()
-    scores = await verifier(how)(ctx, problem, answered)
-    return answered[max(range(len(answered)), key=lambda i: scores[i])]
+    return votes

@@ -1,0 +1,257 @@
+"""The addresses of the gateway, and what every request goes through on its way in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+from aiohttp import web
+
+from . import asking, health, models, openapi, status
+from .errors import ApiError, of, wrong
+from .gateway import Gateway
+from .logs import LOG, log
+from .naming import target
+from .options import options
+from .passing import pass_on
+from .responses import Responses, asked_of
+from .running import Shaped, run
+from .shapes import Chat, Completions
+from .visit import Visit
+
+GATEWAY = web.AppKey("gateway", Gateway)
+Serve = Callable[[Visit, bytes], Awaitable[web.StreamResponse]]
+_GONE = 499  # as nginx has it: the client has closed the connection
+
+
+def application(gateway: Gateway) -> web.Application:
+    """The gateway's addresses. It must be served with `handler_cancellation=True`."""
+    app = web.Application(client_max_size=gateway.config.server.max_body)
+    app[GATEWAY] = gateway
+    for path, serve in (
+        ("/v1/chat/completions", _asks(asking.chat, Chat)),
+        ("/v1/completions", _asks(asking.completion, Completions)),
+        ("/v1/responses", _responses),
+        ("/v1/embeddings", _embeddings),
+    ):
+        app.router.add_post(path, _guarded(path, serve))
+    for path, show in (
+        ("/v1/models", _models),
+        ("/v1/models/{name:.+}", _model),
+        ("/metrics", _metrics),
+        ("/status.json", _status),
+        ("/", _page),
+        ("/openapi.json", _openapi),
+    ):
+        app.router.add_get(path, _shown(show))
+    app.router.add_get("/health", _health)
+    app.router.add_get("/ready", _ready)
+    app.router.add_route("*", "/{path:.*}", _elsewhere)
+    return app
+
+
+# -- the way in and out
+
+
+def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """A handler: key, limits and queue before, numbers and log after."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        gateway = request.app[GATEWAY]
+        visit = Visit(request, gateway, path, f"req_{uuid.uuid4().hex}")
+        began, code = time.perf_counter(), _GONE
+        try:
+            visit.client = gateway.keyring.client(request.headers.get("Authorization"))
+            gateway.ledger.admit(visit.client)
+            with gateway.tracer.span(f"POST {path}") as told:
+                async with gateway.door:
+                    raw = await _body(request, gateway.config.server)
+                    response = await serve(visit, raw)
+                told.update(
+                    {"ttscale.model": visit.model, "ttscale.method": visit.method,
+                     "ttscale.tokens": visit.tokens, "http.status_code": response.status}
+                )  # fmt: skip
+            code = response.status
+            return response
+        except ApiError as error:
+            code = error.status
+            if error.code in ("overloaded", "rate_limit_exceeded", "budget_spent"):
+                gateway.metrics.add("refusals_total", reason=error.code)
+            return error.response()
+        except (asyncio.CancelledError, ConnectionError):
+            gateway.metrics.add("cancellations_total")
+            raise
+        except Exception as error:
+            told_as = of(error)
+            code = told_as.status
+            if code == 500:
+                LOG.exception("failed", extra={"fields": {"id": visit.id, "path": path}})
+            return told_as.response()
+        finally:
+            _noted(visit, code, time.perf_counter() - began)
+
+    return handle
+
+
+def _noted(visit: Visit, code: int, seconds: float) -> None:
+    """The request's line in the log and its place in the numbers."""
+    metrics, name = visit.gateway.metrics, visit.method.partition("(")[0]
+    metrics.add("requests_total", path=visit.path, method=name, status=str(code))
+    metrics.observe(seconds, path=visit.path, method=name)
+    log(
+        "request", id=visit.id, path=visit.path, status=code, key=visit.client.name,
+        model=visit.model, method=visit.method, samples=visit.samples, tokens=visit.tokens,
+        ms=round(seconds * 1000, 3),
+    )  # fmt: skip
+
+
+async def _body(request: web.Request, server: Any) -> bytes:
+    """The body of a request, if it comes in time and is not too large."""
+    length = request.content_length
+    large = ApiError(413, f"a body may have {server.max_body} bytes", code="body_too_large")
+    if length is not None and length > server.max_body:
+        raise large
+    try:
+        async with asyncio.timeout(server.body_seconds):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise large from None
+    except TimeoutError:
+        raise ApiError(408, "the body did not arrive in time", code="body_too_slow") from None
+    except (aiohttp.ClientError, web.RequestPayloadError, ValueError):
+        raise wrong("the body cannot be read", code="invalid_body") from None
+
+
+# -- the API
+
+
+def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
+    async def serve(visit: Visit, raw: bytes) -> web.StreamResponse:
+        body = asking.document(raw)
+        gateway = visit.gateway
+        chosen = options(body.get("ttscale"))
+        where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
+        if where.method is None:
+            return await pass_on(visit, where.upstream, body, raw)
+        asked = read(body, gateway.config.limits)
+        return await run(visit, asked, where.upstream, where.method, shaped)
+
+    return serve
+
+
+async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
+    """Passed on to a server that has this API; else, and under a method, translated."""
+    body, gateway = asking.document(raw), visit.gateway
+    chosen = options(body.get("ttscale"))
+    where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
+    method = where.method
+    if method is None:
+        try:
+            response = await pass_on(visit, where.upstream, body, raw)
+        except ApiError as error:
+            if error.status not in (404, 405, 501):
+                raise
+        else:
+            if response.prepared or response.status not in (404, 405, 501):
+                return response
+        from ..methods.registry import parse
+
+        method = parse("simple")
+    asked = asked_of(body, gateway.config.limits)
+    return await run(visit, asked, where.upstream, method, Responses)
+
+
+async def _embeddings(visit: Visit, raw: bytes) -> web.StreamResponse:
+    body = asking.document(raw)
+    if options(body.get("ttscale")).method is not None:
+        raise wrong("embeddings are passed through: no method applies", "ttscale.method")
+    account_free = visit.client
+    where = target(body.get("model"), options(None), account_free, visit.gateway.upstreams)
+    if where.upstream.server is None:
+        raise ApiError(400, f"model {where.upstream.name!r} gives no embeddings", param="model")
+    return await pass_on(visit, where.upstream, body, raw)
+
+
+# -- what can be looked at
+
+
+def _shown(
+    show: Callable[[web.Request, Gateway], Awaitable[web.Response]],
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    """A page that needs a key where requests do."""
+
+    async def handle(request: web.Request) -> web.Response:
+        gateway = request.app[GATEWAY]
+        try:
+            gateway.keyring.client(request.headers.get("Authorization"))
+            return await show(request, gateway)
+        except ApiError as error:
+            return error.response()
+
+    return handle
+
+
+async def _models(request: web.Request, gateway: Gateway) -> web.Response:
+    client = gateway.keyring.client(request.headers.get("Authorization"))
+    return _json(models.listed(gateway, client))
+
+
+async def _model(request: web.Request, gateway: Gateway) -> web.Response:
+    client = gateway.keyring.client(request.headers.get("Authorization"))
+    return _json(models.one(gateway, client, request.match_info["name"]))
+
+
+async def _metrics(request: web.Request, gateway: Gateway) -> web.Response:
+    text = gateway.measure().text()
+    return web.Response(text=text, content_type="text/plain", charset="utf-8")
+
+
+async def _status(request: web.Request, gateway: Gateway) -> web.Response:
+    return _json(status.document(gateway))
+
+
+async def _page(request: web.Request, gateway: Gateway) -> web.Response:
+    return web.Response(
+        text=status.page(gateway), content_type="text/html", headers=status.PAGE_HEADERS
+    )
+
+
+async def _openapi(request: web.Request, gateway: Gateway) -> web.Response:
+    return _json(openapi.document())
+
+
+async def _health(request: web.Request) -> web.Response:
+    """The process runs."""
+    return _json({"status": "ok"})
+
+
+async def _ready(request: web.Request) -> web.Response:
+    """It takes requests: it is not shutting down, and some upstream answers."""
+    gateway = request.app[GATEWAY]
+    ups = {name: health.is_up(u) for name, u in gateway.upstreams.items()}
+    ready = any(ups.values()) and not gateway.door.draining
+    return _json({"ready": ready, "upstreams": ups}, 200 if ready else 503)
+
+
+async def _elsewhere(request: web.Request) -> web.Response:
+    known = {"/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/embeddings"}
+    if request.path in known:
+        error = ApiError(405, f"{request.path} takes POST", headers={"Allow": "POST"})
+    elif request.path in ("/v1/models", "/metrics", "/", "/health", "/ready", "/openapi.json"):
+        error = ApiError(405, f"{request.path} takes GET", headers={"Allow": "GET"})
+    else:
+        error = ApiError(404, "there is no such address", code="unknown_url")
+    return error.response()
+
+
+def _json(document: Any, code: int = 200) -> web.Response:
+    return web.Response(
+        status=code, body=orjson.dumps(document), content_type="application/json"
+    )
+
+

@@ -1,0 +1,108 @@
+"""Plain requests: passed on as they are, counted, and kept if traffic is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from ..core import Budget, Outcome, Problem, Trace, Usage
+from ..engines.reply import Reply
+from ..engines.sse import Packets
+from . import asking
+from .errors import ApiError
+from .recording import recorded_draw
+from .relay import Passed, relay
+from .rules import rule
+from .solving import Solved
+from .upstream import Upstream
+from .visit import Visit
+
+_NOTHING = Budget()
+
+
+async def pass_on(
+    visit: Visit, upstream: Upstream, body: Mapping[str, Any], raw: bytes
+) -> web.StreamResponse:
+    """Relay a request to the same path of the upstream."""
+    gateway, server = visit.gateway, upstream.server
+    assert server is not None
+    visit.model = upstream.name
+    closed = server.replicas.closed_for()
+    if closed:
+        raise ApiError(
+            503, f"no server of model {upstream.name!r} answers", code="upstream_down", after=closed
+        )
+    if not server.model:
+        await upstream.open()  # it tells the name of its only model
+    choices = body.get("n") if isinstance(body.get("n"), int) else 1
+    most = visit.budget(_NOTHING).tokens
+    payload, cost = asking.forwarded(
+        body, raw, server.model, None if most is None else max(1, most // max(1, choices or 1))
+    )
+    passed = Passed()
+    kept: list[bytes] | None = [] if gateway.recorder.wants() else None
+    try:
+        response = await relay(visit.request, upstream, visit.path, payload, cost, passed, kept)
+    finally:
+        _account(visit, upstream, passed)
+    if kept and response.status == 200:
+        _keep(visit, upstream, body, kept, passed)
+    return response
+
+
+def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:
+    """Count what was used, also by a client that went away."""
+    visit.tokens, visit.samples = passed.completion_tokens, 1
+    metrics, price = visit.gateway.metrics, upstream.price
+    metrics.add("tokens_total", passed.completion_tokens, kind="plain", model=upstream.name)
+    if passed.hedged:
+        metrics.add("hedges_total", model=upstream.name)
+    cost = None
+    if price is not None:
+        cost = passed.prompt_tokens * price.prompt + passed.completion_tokens * price.completion
+        cost /= 1e6
+    visit.gateway.ledger.charge(visit.client, tokens=visit.tokens, samples=1, cost=cost)
+
+
+def _keep(
+    visit: Visit, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: Passed
+) -> None:
+    """Record a plain chat or completion as one draw of `simple`."""
+    limits = visit.gateway.config.limits
+    try:
+        if visit.path.endswith("/chat/completions"):
+            asked = asking.chat(body, limits)
+        elif visit.path.endswith("/completions"):
+            asked = asking.completion(body, limits)
+        else:
+            return
+    except ApiError:
+        return  # the upstream took what we cannot read
+    if asked.choices != 1:
+        return
+    reply, packets = Reply(), Packets()
+    whole = b"".join(kept)
+    if asked.stream:
+        reply.feed(packets.feed(whole) + packets.rest())
+    else:
+        reply.plain(whole, "")
+    if reply.finish is None:
+        return
+    prompt = asked.prompts[0]
+    trace = recorded_draw(
+        Trace(
+            text=reply.text(), tokens=passed.completion_tokens or reply.tokens,
+            finish=reply.finish, prompt_tokens=reply.prompt_tokens, model=upstream.name,
+            tool_calls=reply.tool_calls(),
+        ),
+        prompt,
+    )  # fmt: skip
+    problem = Problem(prompt.key, prompt, rule(""))
+    usage = Usage()
+    usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
+    usage.sequential_tokens = trace.tokens
+    outcome = Outcome(problem.answer(trace), trace, reply.finish, {}, [trace], usage)
+    solved = [Solved(problem, outcome, trace, False)]
+    visit.gateway.recorder.keep(upstream.name, "simple", asked.sampling, solved)

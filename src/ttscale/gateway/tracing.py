@@ -1,0 +1,46 @@
+"""OpenTelemetry spans, if they were asked for: one per request, without prompts or keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..core import UsageError
+
+
+class Tracer:
+    """Makes spans, or nothing at all. Where they are sent to is told by the OTEL_* variables."""
+
+    def __init__(self, wanted: bool) -> None:
+        self._tracer: Any = None
+        if not wanted:
+            return
+        try:
+            from opentelemetry import trace
+            from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+            from opentelemetry.sdk.trace import TracerProvider
+            from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        except ImportError as error:
+            raise UsageError(
+                f"tracing needs OpenTelemetry ({error})", fix="pip install 'ttscale[tracing]'"
+            ) from None
+        provider = TracerProvider()
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        trace.set_tracer_provider(provider)
+        self._tracer = trace.get_tracer("ttscale.gateway")
+
+    @contextmanager
+    def span(self, name: str, **attributes: Any) -> Iterator[dict[str, Any]]:
+        """A span; what is put into the yielded mapping becomes its attributes."""
+        more: dict[str, Any] = {}
+        if self._tracer is None:
+            yield more
+            return
+        with self._tracer.start_as_current_span(name, attributes=attributes) as span:
+            try:
+                yield more
+            finally:
+                for key, value in more.items():
+                    if value is not None:
+                        span.set_attribute(key, value)
