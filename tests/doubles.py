@@ -14,7 +14,6 @@ from ttscale.core import (
     Budget,
     Call,
     Card,
-    Chunk,
     EngineError,
     Finish,
     Flight,
@@ -126,7 +125,8 @@ class TickingFlight:
         self.most: float = float("inf")
         assert isinstance(call.loop, TokenLoop)
         self.loop = call.loop
-        self.due = self.loop.at(self.loop.tick, self.begin)
+        self.start = self.loop.tick
+        self.due = self.loop.at(self.start, self.begin)
 
     def begin(self) -> None:
         if not self.ended():
@@ -179,6 +179,7 @@ class TickingFlight:
         whole = self.tokens >= self.course.tokens
         trace = self.course.copy() if whole else head(self.course, self.tokens)
         trace.finish = finish
+        trace.began, trace.ended = float(self.start), self.loop.time()
         self.call.land(trace)
 
 

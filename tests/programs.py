@@ -11,9 +11,9 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from ttscale.core import Call, Context, Outcome, Prompt, Trace
-
 from doubles import method_of
+
+from ttscale.core import Call, Context, Outcome, Prompt, Trace
 
 Program = tuple[Any, ...]
 MAIN, SLOW = "main", "slow"

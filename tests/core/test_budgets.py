@@ -7,11 +7,11 @@ import asyncio
 import random
 
 import pytest
+from doubles import Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from doubles import Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from programs import MAIN, length_of, method, random_program
+
 from ttscale.core import (
     Budget,
     Outcome,

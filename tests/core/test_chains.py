@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 
 import pytest
-
 from doubles import Scripted, Ticking, answer
 from programs import MAIN, SLOW, At, length_of, method, oracle, random_program
 

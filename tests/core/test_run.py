@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from doubles import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from programs import length_of
+
 from ttscale.core import (
     AuthError,
     Budget,
@@ -107,7 +107,7 @@ class TestIdentity:
         assert len(set(drawn)) == 3
 
 
-SEEDS = [0, 0]
+SEEDS = [525544730, 1777565812]
 
 LOG = """
 import asyncio, json, sys
@@ -123,7 +123,7 @@ def log(at_once, budget):
     gate = asyncio.Semaphore(at_once)
     async def one(method, n):
         async with gate:
-            o = await run.answer(method.method, method.cfg, problem(f"q{{n}}"), budget=budget)
+            o = await run.answer(method.method, method.cfg, problem(f"{{method.label}} {{n}}"), budget=budget)
         log[f"{{method.label}} {{n}}"] = [o.answer, o.stopped_by, o.usage.as_dict(), [
             [t.tokens, t.finish, t.draw, t.chain, t.ended - t.began] for t in o.traces]]
     async def main():
@@ -172,7 +172,9 @@ class Memory:
             self.kept[self.key(call)] = trace.copy()
 
 
-@pytest.mark.parametrize("spec", ["sc(n=6)", "ffs(n=6, k=3)", "lfs(n=6, k=3)", "esc", "ac", "simple"])
+@pytest.mark.parametrize(
+    "spec", ["sc(n=6)", "ffs(n=6, k=3)", "lfs(n=6, k=3)", "esc", "ac", "simple"]
+)
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_resumed_run_has_the_outcome_of_an_uninterrupted_one(spec, share):
     method = parse(spec)

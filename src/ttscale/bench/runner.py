@@ -171,7 +171,10 @@ class _Runner:
             {"main": shared or source.make(**planned.engine), **roles},
             seed=planned.seed,
             request=settings.request,
-            defaults=source.sampling.over(settings.defaults),
+            defaults={
+                role: model.sampling.over(settings.defaults)
+                for role, model in {"main": source, **(settings.roles or {})}.items()
+            },
             prices={name: price for name, price in prices.items() if price is not None},
             journal=journal,
         )

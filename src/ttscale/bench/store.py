@@ -195,7 +195,9 @@ class Store:
         """Delete question sets with everything that was answered and drawn for them."""
         with self.transaction() as db:
             for name in names:
-                for (task,) in db.execute("SELECT id FROM tasks WHERE name = ?", (name,)).fetchall():
+                for (task,) in db.execute(
+                    "SELECT id FROM tasks WHERE name = ?", (name,)
+                ).fetchall():
                     of_task = "IN (SELECT id FROM cells WHERE task = ?)"
                     for table, where in (
                         ("traces", f"cell {of_task}"), ("items", f"cell {of_task}"),

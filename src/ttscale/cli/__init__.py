@@ -16,6 +16,7 @@ COMMANDS = {
     # name: (module:attribute, what `ttscale --help` says about it)
     "solve": ("ttscale.cli.solve:solve", "Answer one question with a method and a budget."),
     "bench": ("ttscale.cli.bench:bench", "Compare methods on tasks under equal budgets."),
+    "serve": ("ttscale.cli.serve:serve", "Serve any method in front of any model."),
     "methods": ("ttscale.cli.methods:methods", "List the methods, or show one."),
     "models": ("ttscale.cli.models:models", "List the known models, or fetch one."),
     "doctor": ("ttscale.cli.doctor:doctor", "Check what works here, and how to fix what does not."),

@@ -106,7 +106,7 @@ def solve(
         {role: engines[source.spec] for role, source in sources.items()},  # loaded once
         seed=seed,
         request=asked,
-        defaults=sources["main"].sampling.over(config.sampling),
+        defaults={role: model.sampling.over(config.sampling) for role, model in sources.items()},
         prices={role: source.price for role, source in sources.items() if source.price},
         journal=progress,
     )

@@ -124,7 +124,7 @@ class Stalled(TTScaleError):
 
 
 class BudgetEnded(Exception):
-    """Control flow, never shown to a user. A budget has ended: unwinds the method up to the scope that owns the budget."""
+    """A budget has ended: unwinds the method up to the scope that owns it; no user sees this."""
 
     def __init__(self, scope: object, kind: str) -> None:
         super().__init__(kind)

@@ -198,7 +198,9 @@ class OpenAIHTTP:
         while True:
             async with self.replicas.lease() as replica:
                 try:
-                    return await self._ask_once(replica.url + path, body)
+                    reply = await self._ask_once(replica.url + path, body)
+                    replica.worked()
+                    return reply
                 except Failure as caught:
                     failure = caught
                     if failure.again:

@@ -32,7 +32,7 @@ from ..core import (
     TokenLoop,
     UsageError,
 )
-from .local.loading import Loaded, load, load_encoder, located, need
+from .local.loading import Loaded, free, load, load_encoder, located, need
 
 if TYPE_CHECKING:
     from .local.chooser import Chooser
@@ -162,8 +162,11 @@ class TransformersLocal:
         for flight in list(worker.flights):
             flight.abort("cancelled")
         await asyncio.to_thread(worker.close)
+        device = None if self._loaded is None else self._loaded.device
         self._loaded = None
-        del self._encoder, self._prompts, self._speller
+        del worker, self._encoder, self._prompts, self._speller
+        if device is not None:
+            free(device)
 
     # -- drawing
 

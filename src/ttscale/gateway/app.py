@@ -117,6 +117,8 @@ async def _body(request: web.Request, server: Any) -> bytes:
     if length is not None and length > server.max_body:
         raise large
     try:
+        if request.content.is_eof():  # it came with its head, as most do
+            return await request.read()
         async with asyncio.timeout(server.body_seconds):
             return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -191,6 +193,8 @@ def _shown(
             gateway.keyring.client(request.headers.get("Authorization"))
             return await show(request, gateway)
         except ApiError as error:
+            if error.status == 401:
+                error.headers["WWW-Authenticate"] = 'Basic realm="ttscale"'  # browsers can do that
             return error.response()
 
     return handle
@@ -250,8 +254,4 @@ async def _elsewhere(request: web.Request) -> web.Response:
 
 
 def _json(document: Any, code: int = 200) -> web.Response:
-    return web.Response(
-        status=code, body=orjson.dumps(document), content_type="application/json"
-    )
-
-
+    return web.Response(status=code, body=orjson.dumps(document), content_type="application/json")

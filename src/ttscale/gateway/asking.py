@@ -88,9 +88,7 @@ def completion(body: Mapping[str, Any], limits: Limits) -> Asked:
         raise wrong("'prompt' must be a text or a list of texts under a method", "prompt")
     if body.get("echo"):
         raise wrong("'echo' is not available under a method", "echo")
-    return _asked(
-        body, tuple(Prompt(raw=text) for text in texts), limits, count(body, "logprobs")
-    )
+    return _asked(body, tuple(Prompt(raw=text) for text in texts), limits, count(body, "logprobs"))
 
 
 def message(given: Any, number: int) -> Message:

@@ -1,19 +1,19 @@
 """What the gateway is told: one TOML file, read again on SIGHUP.
 
-    [server]                          # host, port, workers, sizes and waiting times
-    host = "0.0.0.0"
-    [models."qwen3-8b"]               # the name clients use
-    spec = "openai:Qwen/Qwen3-8B@http://gpu1:8000,http://gpu2:8000?key_env=UPSTREAM_KEY"
-    price = { prompt = 0.1, completion = 0.4 }
-    roles = { prm = "my-prm" }        # other models of this file that methods may call
-    [keys.alice]
-    hash = "sha256:..."               # of the key: ttscale serve --new-key alice
-    rate = 60                         # requests a minute
-    daily = { tokens = 1_000_000 }
-    [limits]
-    max_samples = 64
-    [record]
-    store = "traffic.db"
+[server]                          # host, port, workers, sizes and waiting times
+host = "0.0.0.0"
+[models."qwen3-8b"]               # the name clients use
+spec = "openai:Qwen/Qwen3-8B@http://gpu1:8000,http://gpu2:8000?key_env=UPSTREAM_KEY"
+price = { prompt = 0.1, completion = 0.4 }
+roles = { prm = "my-prm" }        # other models of this file that methods may call
+[keys.alice]
+hash = "sha256:..."               # of the key: ttscale serve --new-key alice
+rate = 60                         # requests a minute
+daily = { tokens = 1_000_000 }
+[limits]
+max_samples = 64
+[record]
+store = "traffic.db"
 """
 
 from __future__ import annotations
@@ -206,9 +206,7 @@ def _read(kind: type[T], entry: Any, where: str) -> T:
     table = _table(entry, where)
     types = get_type_hints(kind)
     _known(table, types, where)
-    values = {
-        name: _value(types[name], value, f"{where}.{name}") for name, value in table.items()
-    }
+    values = {name: _value(types[name], value, f"{where}.{name}") for name, value in table.items()}
     try:
         return kind(**values)
     except TypeError:
@@ -236,7 +234,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         value = float(value)
     if not isinstance(kind, type) or type(value) is not kind:
         raise UsageError(f"{where} = {value!r} is not of the right kind", fix=f"give {kind}")
-    if kind in (int, float) and value < 0:
+    if isinstance(value, int | float) and value < 0:
         raise UsageError(f"{where} = {value!r} is negative", fix="give 0 or more")
     return value
 

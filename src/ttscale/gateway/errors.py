@@ -1,9 +1,9 @@
 """Errors as OpenAI's clients expect them: a status, and `{"error": {message, type, param, code}}`.
 
-    400  the request is wrong (invalid_request_error)     429  a rate or a budget of the key
-    401  no key, or a wrong one                           502  the upstream failed or refused
-    403  the key may not use the model                    503  too many requests are waiting
-    404  no such model or address                         504  the upstream was too slow
+400  the request is wrong (invalid_request_error)     429  a rate or a budget of the key
+401  no key, or a wrong one                           502  the upstream failed or refused
+403  the key may not use the model                    503  too many requests are waiting
+404  no such model or address                         504  the upstream was too slow
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..core import TTScaleError
 from ..engines.spec import Catalogue
 from . import health
 from .admission import Door
@@ -15,9 +15,11 @@ from .keys import Keyring
 from .limits import Ledger
 from .logs import log
 from .metrics import Metrics, resident
-from .recording import Recorder
 from .tracing import Tracer
 from .upstream import Upstream, build
+
+if TYPE_CHECKING:
+    from .recording import Recorder
 
 _SHARE = 1.0  # seconds between two exchanges with the other workers
 
@@ -37,7 +39,7 @@ class Gateway:
         self.door = Door(server.active, server.queue, server.queue_seconds)
         self.ledger = Ledger(workers=max(1, server.workers))
         self.metrics = Metrics()
-        self.recorder = Recorder(config.record)
+        self.recorder = _recorder(config)
         self.tracer = Tracer(server.tracing)
         self.tasks: set[asyncio.Task[None]] = set()
 
@@ -47,13 +49,14 @@ class Gateway:
         return Path(self.config.server.state).expanduser() if self.config.server.state else None
 
     async def start(self) -> None:
-        """Connect to the upstreams. One that is down is tried again; one that is wrong is an error."""
+        """Connect to the upstreams: one that is down is tried again, a wrong one is an error."""
         for upstream in self.upstreams.values():
             await upstream.connect()
         if self.state is not None:
             self.ledger.open(self.state)
             self._run(self._share())
-        self.recorder.open()
+        if self.recorder is not None:
+            self.recorder.open()
         for upstream in self.upstreams.values():
             self._look_after(upstream)
 
@@ -86,8 +89,10 @@ class Gateway:
         await asyncio.gather(*self.tasks, return_exceptions=True)
         for upstream in self.upstreams.values():
             await upstream.close()
-        self.recorder.close()
+        if self.recorder is not None:
+            self.recorder.close()
         self.ledger.close()
+        await asyncio.to_thread(self.tracer.close)
         self.metrics.unshare()
 
     def measure(self) -> Metrics:
@@ -107,8 +112,8 @@ class Gateway:
 
     # -- private
 
-    def _run(self, work: object) -> None:
-        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
@@ -127,9 +132,19 @@ class Gateway:
 
     async def _retire(self, upstream: Upstream) -> None:
         """Close what is no longer configured, once nobody uses it."""
-        with contextlib.suppress(TTScaleError):
+        try:
             for _ in range(int(self.config.server.drain * 10) + 1):
                 if not any(r.outstanding for r in health.replicas(upstream)):
                     break
                 await asyncio.sleep(0.1)
+        finally:
             await upstream.close()
+
+
+def _recorder(config: Config) -> Recorder | None:
+    """Whoever keeps the traffic; the bench's store is loaded only where something is kept."""
+    if not config.record.store:
+        return None
+    from .recording import Recorder
+
+    return Recorder(config.record)

@@ -5,6 +5,7 @@ A key is 256 random bits, so a plain SHA-256 of it cannot be turned back by gues
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import ipaddress
@@ -57,9 +58,8 @@ class Keyring:
         """
         if not self._clients:
             return ANYBODY
-        scheme, _, key = (authorization or "").partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key:
+        key = _presented(authorization or "")
+        if not key:
             raise ApiError(
                 401, "a key is needed: send it as 'Authorization: Bearer KEY'",
                 code="missing_api_key", headers=_REALM,
@@ -72,6 +72,19 @@ class Keyring:
         if found is None:
             raise ApiError(401, "this key is not known", code="invalid_api_key", headers=_REALM)
         return found
+
+
+def _presented(authorization: str) -> str:
+    """The key of a header; a browser sends it as the password of any user."""
+    scheme, _, rest = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return ""
 
 
 def check_exposure(host: str, accounts: Mapping[str, Account], anonymous: bool) -> None:

@@ -121,7 +121,9 @@ class Metrics:
     def text(self) -> str:
         """Prometheus' text format."""
         lines: list[str] = []
-        names = {name for name, _ in self._values} | ({"request_seconds"} if self._buckets else set())
+        names = {name for name, _ in self._values}
+        if self._buckets:
+            names.add("request_seconds")
         for name in sorted(names):
             kind, about = _HELP[name]
             full = f"ttscale_{name}"
@@ -160,7 +162,7 @@ def _others(state: Path | None) -> Iterable[Path]:
 
 
 def _labels(pairs: Iterable[Iterable[str]]) -> Labels:
-    return tuple((name, value) for name, value in pairs)  # type: ignore[misc]
+    return tuple((name, value) for name, value in pairs)
 
 
 def _written(labels: Labels) -> str:

@@ -1,7 +1,7 @@
 """The `ttscale` object of a request: method, parameters, budget, and what to tell.
 
-    {"method": "ffs", "params": {"n": 8}, "budget": {"tokens": 4000}, "answer": "math",
-     "candidates": true, "progress": "reasoning"}
+{"method": "ffs", "params": {"n": 8}, "budget": {"tokens": 4000}, "answer": "math",
+ "candidates": true, "progress": "reasoning"}
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from ..engines.reply import Reply
 from ..engines.sse import Packets
 from . import asking
 from .errors import ApiError
-from .recording import recorded_draw
-from .relay import Passed, relay
+from .relay import relay
+from .replying import Passed
 from .rules import rule
 from .solving import Solved
 from .upstream import Upstream
@@ -42,7 +42,8 @@ async def pass_on(
         body, raw, server.model, None if most is None else max(1, most // max(1, choices or 1))
     )
     passed = Passed()
-    kept: list[bytes] | None = [] if gateway.recorder.wants() else None
+    recorder = gateway.recorder
+    kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
         response = await relay(visit.request, upstream, visit.path, payload, cost, passed, kept)
     finally:
@@ -91,13 +92,10 @@ def _keep(
     if reply.finish is None:
         return
     prompt = asked.prompts[0]
-    trace = recorded_draw(
-        Trace(
-            text=reply.text(), tokens=passed.completion_tokens or reply.tokens,
-            finish=reply.finish, prompt_tokens=reply.prompt_tokens, model=upstream.name,
-            tool_calls=reply.tool_calls(),
-        ),
-        prompt,
+    trace = Trace(
+        text=reply.text(), tokens=passed.completion_tokens or reply.tokens, finish=reply.finish,
+        prompt_key=prompt.key, prompt_tokens=reply.prompt_tokens, model=upstream.name,
+        tool_calls=reply.tool_calls(),
     )  # fmt: skip
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()
@@ -105,4 +103,5 @@ def _keep(
     usage.sequential_tokens = trace.tokens
     outcome = Outcome(problem.answer(trace), trace, reply.finish, {}, [trace], usage)
     solved = [Solved(problem, outcome, trace, False)]
+    assert visit.gateway.recorder is not None
     visit.gateway.recorder.keep(upstream.name, "simple", asked.sampling, solved)

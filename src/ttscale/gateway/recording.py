@@ -19,7 +19,7 @@ from pathlib import Path
 from ..bench.codec import sampling_digest
 from ..bench.item import Cell, Item
 from ..bench.store import Store
-from ..core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, Trace, UsageError
+from ..core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, UsageError
 from .config import Record
 from .logs import log
 from .solving import Solved
@@ -190,9 +190,3 @@ def _hook(name: str) -> Redact | None:
             f"record.redact names {name!r}, which cannot be loaded", fix="write module:function"
         ) from None
     return found
-
-
-def recorded_draw(trace: Trace, prompt: Prompt) -> Trace:
-    """A plain reply as the first draw of its prompt."""
-    trace.role, trace.prompt_key, trace.draw = "main", prompt.key, 0
-    return trace

@@ -7,19 +7,14 @@ is told as an event of the stream. A client that goes away takes its upstream re
 from __future__ import annotations
 
 import contextlib
-import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import orjson
 from aiohttp import web
 
 from ..engines.openai_http import OpenAIHTTP
-from ..engines.replicas import Replica
 from .errors import ApiError
+from .replying import Passed, answering, failed
 from .upstream import Upstream
 
 STREAM_HEADERS = {
@@ -27,36 +22,8 @@ STREAM_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
 }
-_AGAIN = frozenset({500, 502, 503, 504, 529})
 _PASSED = ("Retry-After", "x-request-id")
 _COST = 256  # tokens a reply is expected to have where the request does not say
-
-
-@dataclass(slots=True)
-class Passed:
-    """What a passed request is known to have used.
-
-    Attributes:
-        completion_tokens: as the upstream reports them, else the events of the stream.
-        estimated: whether they were counted by events.
-        hedged: whether a second replica was asked.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    estimated: bool = False
-    hedged: bool = False
-
-    def read(self, usage: Any) -> None:
-        """Take in a `usage` object of any of the APIs."""
-        if not isinstance(usage, dict):
-            return
-        prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
-        completion = usage.get("completion_tokens", usage.get("output_tokens"))
-        if isinstance(prompt, int):
-            self.prompt_tokens = prompt
-        if isinstance(completion, int):
-            self.completion_tokens, self.estimated = completion, False
 
 
 async def relay(
@@ -75,13 +42,15 @@ async def relay(
     """
     server = upstream.server
     assert server is not None
-    async with _answering(server, upstream, path, payload, cost or _COST, passed) as reply:
+    async with answering(
+        server, upstream.model.hedge, path, payload, cost or _COST, passed
+    ) as reply:
         if reply.content_type == "text/event-stream":
             return await _stream(request, reply, passed, kept)
         try:
             body = await reply.read()
         except (aiohttp.ClientError, OSError, TimeoutError):
-            raise _failed(server) from None
+            raise failed(server) from None
     if reply.status == 200 and reply.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
@@ -100,47 +69,6 @@ async def relay(
     return web.Response(
         status=reply.status, body=body, content_type="application/json", headers=headers
     )
-
-
-@asynccontextmanager
-async def _answering(
-    server: OpenAIHTTP, upstream: Upstream, path: str, payload: bytes, cost: int, passed: Passed
-) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The reply of the first replica that gives one."""
-    prefix = zlib.crc32(payload[:1024])
-    tried: set[Replica] = set()
-    while True:
-        async with server.replicas.lease(cost, prefix, tried) as replica:
-            tried.add(replica)
-            last = len(tried) >= max(2, len(server.replicas.all))  # a stale connection gets one more
-            try:
-                reply = await _ask(server, replica, path, payload)
-            except (aiohttp.ClientError, OSError, TimeoutError):
-                replica.failed()
-                if last:
-                    raise _failed(server) from None
-                continue
-            if reply.status in _AGAIN and not last and len(server.replicas.all) > 1:
-                reply.close()
-                replica.failed()
-                continue
-            try:
-                yield reply
-            except BaseException:
-                reply.close()  # nobody reads the rest: the connection goes, and the upstream stops
-                raise
-            replica.worked()
-            reply.release()
-            return
-
-
-async def _ask(
-    server: OpenAIHTTP, replica: Replica, path: str, payload: bytes
-) -> aiohttp.ClientResponse:
-    return await server.session.post(
-        replica.url + path, data=payload, headers=server.headers, allow_redirects=False,
-        timeout=aiohttp.ClientTimeout(sock_connect=server.connect, sock_read=server.idle),
-    )  # fmt: skip
 
 
 async def _stream(
@@ -187,10 +115,6 @@ def _read_usage(tail: bytes, passed: Passed) -> None:
                 if usage:
                     passed.read(usage)
                     return
-
-
-def _failed(server: OpenAIHTTP) -> ApiError:
-    return ApiError(502, f"{server.server} cannot be reached or broke off", code="upstream_failed")
 
 
 def _refused(server: OpenAIHTTP, status: int) -> ApiError:

@@ -27,6 +27,7 @@ class Found:
     def __init__(self) -> None:
         self._tool, self._math, self._text = ToolRule(), MathRule(), TextRule()
         self._keys: dict[str, Hashable] = {}
+        self._found: dict[str, str | None] = {}  # text -> answer: votes and reports ask again
 
     def extract(self, trace: Trace) -> str | None:
         """What a trace votes for: its tool calls, its stated answer, or all it says."""
@@ -35,7 +36,11 @@ class Found:
             if calls is not None:
                 self._keys[calls] = (_TOOL, calls)
             return calls
-        text = trace.reply.strip()
+        if trace.text not in self._found:
+            self._found[trace.text] = self._find(trace.reply.strip())
+        return self._found[trace.text]
+
+    def _find(self, text: str) -> str | None:
         boxed = last_boxed(text)
         said = boxed if boxed is not None else stated(text)
         if said is not None and len(said) <= _LONGEST:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -51,11 +50,10 @@ async def run(
                 body=orjson.dumps(shape.whole(solved)), content_type="application/json"
             )
     finally:
-        with contextlib.suppress(Exception):
-            _account(visit, watch, solved)
+        _account(visit, watch, solved)
     if solved is not None:
         _learn(upstream, solved)
-        if gateway.recorder.wants():
+        if gateway.recorder is not None and gateway.recorder.wants():
             gateway.recorder.keep(upstream.name, method.label, asked.sampling, solved)
         if gateway.config.server.prompts:
             log(
@@ -78,9 +76,7 @@ def _account(visit: Visit, watch: Watch, solved: Sequence[Solved] | None) -> Non
     used = total(solved)
     visit.tokens = used.completion_tokens
     for kind in ("useful", "cancelled", "cut", "verifier", "planning"):
-        metrics.add(
-            "tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=visit.model
-        )
+        metrics.add("tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=visit.model)
     for choice in solved:
         votes = agreement(choice)
         state = "answered" if votes else "unanswered"
@@ -103,5 +99,3 @@ def _learn(upstream: Upstream, solved: Sequence[Solved]) -> None:
             for t in choice.outcome.traces
             if not choice.problem.prompt.prefix
         )
-
-

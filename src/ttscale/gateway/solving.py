@@ -140,8 +140,8 @@ async def _answer(
 
 
 def _nearest(outcome: Outcome) -> Trace:
-    """What comes closest to a reply where nothing gives an answer: the first sample that ended, else
-    the one that got furthest."""
+    """What comes closest to a reply where nothing gives an answer: the first sample that ended,
+    else the one that got furthest."""
     own = [t for t in outcome.traces if t.role in ("main", "target") and t.finish != "error"]
     ended = [t for t in own if t.finish == "stop" and (t.text or t.tool_calls)]
     if ended:

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from .errors import ApiError
+from .errors import of
+from .logs import LOG
 from .relay import STREAM_HEADERS
 from .shapes import Shape
 from .solving import Solved, Watch
@@ -108,8 +109,11 @@ async def stream(
             await _news(pieces, progress.pause)
         try:
             solved = task.result()
-        except ApiError as error:
-            await response.write(error.event())
+        except Exception as error:
+            told = of(error)
+            if told.status == 500:
+                LOG.exception("failed in mid-stream")
+            await response.write(told.event())
             await response.write_eof()
             return response, None
         await response.write(b"".join((*pieces.rest(solved), *shape.end(solved))))
@@ -118,7 +122,7 @@ async def stream(
     finally:
         if not task.done():
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ApiError):
+            with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
 
 

@@ -61,9 +61,7 @@ def usage(solved: Sequence[Solved]) -> dict[str, Any]:
     return document
 
 
-def extension(
-    solved: Sequence[Solved], method: Configured, options: Options
-) -> dict[str, Any]:
+def extension(solved: Sequence[Solved], method: Configured, options: Options) -> dict[str, Any]:
     """The `ttscale` object of a reply."""
     used = total(solved)
     document: dict[str, Any] = {
@@ -126,7 +124,7 @@ def logprobs(trace: Trace) -> list[Mapping[str, Any]] | None:
     """Log-probability per token, as far as the engine keeps it: without the alternatives."""
     if trace.logprobs is None or trace.ends is None:
         return None
-    begin, entries = 0, []
+    begin, entries = 0, list[Mapping[str, Any]]()
     for end, logprob in zip(trace.ends, trace.logprobs):
         token = trace.text[begin:end]
         entries.append(

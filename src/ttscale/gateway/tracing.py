@@ -13,11 +13,11 @@ class Tracer:
     """Makes spans, or nothing at all. Where they are sent to is told by the OTEL_* variables."""
 
     def __init__(self, wanted: bool) -> None:
+        self._provider: Any = None
         self._tracer: Any = None
         if not wanted:
             return
         try:
-            from opentelemetry import trace
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -25,10 +25,14 @@ class Tracer:
             raise UsageError(
                 f"tracing needs OpenTelemetry ({error})", fix="pip install 'ttscale[tracing]'"
             ) from None
-        provider = TracerProvider()
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        trace.set_tracer_provider(provider)
-        self._tracer = trace.get_tracer("ttscale.gateway")
+        self._provider = TracerProvider()
+        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._tracer = self._provider.get_tracer("ttscale.gateway")
+
+    def close(self) -> None:
+        """Send what is left; blocks while it does."""
+        if self._provider is not None:
+            self._provider.shutdown()
 
     @contextmanager
     def span(self, name: str, **attributes: Any) -> Iterator[dict[str, Any]]:

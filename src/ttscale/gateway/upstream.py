@@ -74,6 +74,9 @@ class Upstream:
             if not self._ready:
                 await self.engine.open()
                 self._ready = True
+                if self.server is not None:
+                    for replica in self.server.replicas.all:
+                        replica.worked()  # probing asks for what servers may not have
 
     async def close(self) -> None:
         await self.engine.close()

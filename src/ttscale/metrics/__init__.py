@@ -1,5 +1,9 @@
-"""Figures of merit, and how sure they are."""
+"""Figures of merit, and how sure they are. Pure functions; one file per idea."""
 
+from .arise import Arise, Flows, Stability, arise, flows, stability
+from .consk import cons_at_k
+from .cost_of_pass import cost_of_pass
+from .efficiency import e3
 from .intervals import (
     Difference,
     accuracy_interval,
@@ -8,13 +12,28 @@ from .intervals import (
     wilson,
 )
 from .passk import mean_pass_at_k, pass_at_k
+from .scaling import control, performance, scaling
+from .shapes import Shape
 
 __all__ = [
+    "Arise",
     "Difference",
+    "Flows",
+    "Shape",
+    "Stability",
     "accuracy_interval",
+    "arise",
+    "cons_at_k",
+    "control",
+    "cost_of_pass",
+    "e3",
+    "flows",
     "mean_pass_at_k",
     "paired_difference",
     "pass_at_k",
+    "performance",
+    "scaling",
     "sign_flip_p",
+    "stability",
     "wilson",
 ]

@@ -22,7 +22,7 @@ def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised; the step of a tall matrix grows with sqrt(rows / columns)."""
+    """Nesterov momentum, orthogonalised; a tall matrix steps sqrt(rows / columns) as far."""
 
     def __init__(
         self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.01

@@ -7,10 +7,10 @@ import random
 from functools import cache
 
 import pytest
+from doubles import Scripted, answer, problem, said
 from scipy.special import betainc
 from scipy.stats import binom
 
-from doubles import Scripted, answer, problem, said
 from ttscale.core import Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.parallel.adaptive_consistency import (

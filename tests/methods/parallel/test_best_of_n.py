@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from doubles import Scripted, answer, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import Scripted, answer, problem, said
 from ttscale.methods.parallel.best_of_n import Config, best_of_n
 from ttscale.methods.parallel.self_consistency import Config as VoteConfig
 from ttscale.methods.parallel.self_consistency import self_consistency

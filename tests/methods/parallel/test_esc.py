@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import pytest
+from doubles import Scripted, answer, problem, said
 from scipy.stats import binom, norm
 
-from doubles import Scripted, answer, problem, said
 from ttscale.core import Run, UsageError, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.parallel.esc import Config, control, esc, expected_samples, risk

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from doubles import Scripted, Ticking, answer, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from doubles import Scripted, Ticking, answer, problem, said
 from ttscale.core import Call, Flight, Run, UsageError, run_in_token_time
 from ttscale.core.timed import TimedFlight
 from ttscale.engines.synthetic import Synthetic, World

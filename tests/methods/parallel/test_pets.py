@@ -11,6 +11,7 @@ from doubles import Scripted, answer, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ttscale.answers import ChoiceRule
 from ttscale.core import (
     Budget,
     Call,
@@ -26,6 +27,7 @@ from ttscale.engines.pool import Pool
 from ttscale.engines.replay import Replay
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods import registry
+from ttscale.methods.parallel.dirichlet import probability_largest
 from ttscale.methods.parallel.pets import Config, largest, pets
 from ttscale.methods.parallel.pets_curves import agreement_curve
 
@@ -128,6 +130,21 @@ def test_a_question_that_never_parses_does_not_take_everything() -> None:
     mute, other = drawn(outcomes)
     assert outcomes[0].answer is None
     assert mute < other
+
+
+def test_a_question_whose_first_sample_is_mute_is_asked_again() -> None:
+    # without a vote, more samples of the others would otherwise look better: 16 slots are open
+    outcomes = play(named("late", "p", "q"), says({"late": "-aaa", "p": "a", "q": "a"}), average=2)
+    assert outcomes[0].answer == "a"
+
+
+def test_letters_of_the_answer_rule_are_the_options() -> None:
+    asked = problem("p")
+    lettered = Problem("p", asked.prompt, ChoiceRule("ABCD"))
+    engine = Scripted(lambda call: said("B"))
+    (outcome,) = play([lettered], engine, average=1)
+    # Dirichlet(2, 1, 1, 1): E[F^3] over Gamma(2)
+    assert outcome.extra["confidence"] == pytest.approx(probability_largest([2, 1, 1, 1])[0])
 
 
 def test_choices_are_the_number_of_options() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from doubles import Scripted, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 
-from doubles import Scripted, answer, said
 from ttscale.core import Call, EngineError, Sampling, Trace, UsageError
 from ttscale.methods.sequential.budget_forcing import Config, budget_forcing
 

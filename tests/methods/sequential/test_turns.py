@@ -182,8 +182,9 @@ def test_chains_do_not_wait_for_one_another() -> None:
 def test_a_verifier_decides_in_every_chain_and_then_among_them() -> None:
     # scores: the first chain says a .9, b .5, b .5 and so b; the second a three times at .2
     first, second = [("a", 9), ("b", 5), ("b", 5)], [("a", 2)] * 3
-    script = [said(*x) for pair in zip(first, second, strict=True) for x in pair]
-    engine = Scripted(script, rewards=lambda trace: trace.tokens / 10)
+    pairs = [x for pair in zip(first, second, strict=True) for x in pair]
+    script = [said(name, meta={"score": score / 10}) for name, score in pairs]
+    engine = Scripted(script, rewards=lambda trace: trace.meta["score"])
     outcome = answer(engine, turns, Config(turns=3, chains=2, select="prm"))
     assert outcome.answer == "b"  # .5 for b against .2 for a; a flat sum would say a
 

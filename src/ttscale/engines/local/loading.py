@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import gc
 import importlib
 import json
 import os
@@ -188,6 +189,13 @@ def load_encoder(name: str, device: str, dtype: str | None) -> tuple[Loaded, str
     context = longest or getattr(model.config, "max_position_embeddings", None)
     loaded = Loaded(model, tokenizer, torch_device, context, frozenset(), {})
     return loaded, names[modes[0]], "Normalize" in kinds
+
+
+def free(device: Any) -> None:
+    """Give a GPU's memory back, once nothing refers to the model any more."""
+    if device.type == "cuda":
+        gc.collect()
+        need("torch").cuda.empty_cache()
 
 
 def _json(path: Path) -> Any:

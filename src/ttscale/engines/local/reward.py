@@ -23,7 +23,7 @@ from ...core import (
     Trace,
     UsageError,
 )
-from .loading import Loaded, load_judge, located
+from .loading import Loaded, free, load_judge, located
 from .pooling import batches, pad
 from .prefixes import Ids
 from .prompts import Prompts
@@ -80,9 +80,12 @@ class RewardLocal:
 
     async def close(self) -> None:
         """Free the model."""
-        thread, self._thread, self._loaded = self._thread, None, None
-        if thread is not None:
-            await asyncio.to_thread(thread.shutdown, True, cancel_futures=True)
+        thread, self._thread = self._thread, None
+        if thread is None or self._loaded is None:
+            return
+        await asyncio.to_thread(thread.shutdown, True, cancel_futures=True)
+        device, self._loaded = self._loaded.device, None
+        free(device)
 
     def start(self, call: Call) -> Flight:
         raise CapabilityError(f"{self.name} judges, it does not write", fix="ask another engine")

@@ -13,23 +13,18 @@ Symbols: C = context, B = batch, T = turns, g = aggregator.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Trace
 from ...verifiers import verifier
 from .. import checks
 from ..registry import method
-from ..sequential.revision import Carry, Turn, next_prompt, reflect, shown
+from ..sequential.revision import Carry, Turn, next_prompt, reflect
+from .judging import agreed, knockout, vote
 
 TEXT = frozenset({"text"})
-JUDGE = (
-    "{question}\n\n{candidates}\n\nCompare the solutions for correctness and completeness. Reply "
-    "with the number of the best one and nothing else."
-)
-
 CARD = Card(
     name="three-d",
     title="3D scaling: context x batch x turn",
@@ -169,73 +164,14 @@ async def aggregate(
         cut = [t for t in batch if t.finish == "length" and t.text]
         return max(cut, key=lambda t: t.tokens, default=None)
     if cfg.aggregator == "vote" or agreed(problem, answered):
-        return _vote(problem, answered)
+        return vote(problem, answered)
     if cfg.aggregator == "judge":
-        return await _knockout(problem, ctx, answered, cfg, turn)
+        return await knockout(
+            problem, ctx, answered, at_once=cfg.judge_at_once, times=cfg.judgements,
+            thinking=cfg.thinking, key=(turn,),
+        )  # fmt: skip
     scores = await verifier(cfg.aggregator)(ctx, problem, answered)
     return answered[max(range(len(answered)), key=lambda i: scores[i])]
-
-
-async def _knockout(
-    problem: Problem, ctx: Context, traces: list[Trace], cfg: Config, turn: int
-) -> Trace:
-    """The judge's choice, in rounds of groups that it can compare at once."""
-    stage = 0
-    while len(traces) > 1:
-        size = cfg.judge_at_once
-        groups = [traces[i : i + size] for i in range(0, len(traces), size)]
-
-        async def pick(branch: Context, item: tuple[int, list[Trace]], stage: int = stage) -> Trace:
-            number, group = item
-            key = (turn, stage, number)
-            return await judged(problem, branch, group, cfg, key)
-
-        traces = await ctx.map(pick, list(enumerate(groups)))
-        stage += 1
-    return traces[0]
-
-
-async def judged(
-    problem: Problem, ctx: Context, traces: list[Trace], cfg: Config, key: tuple[int, ...]
-) -> Trace:
-    """The candidate the judge names every time it is asked; else the vote's."""
-    if agreed(problem, traces):
-        return traces[0]
-    orders, prompts = [], []
-    for again in range(cfg.judgements):
-        order = list(range(len(traces)))
-        ctx.rng("judge", *key, again).shuffle(order)
-        orders.append(order)
-        listed = "\n\n".join(
-            f"Solution {place}:\n{shown(traces[i], cfg.thinking)}"
-            for place, i in enumerate(order, 1)
-        )
-        text = JUDGE.format(question=problem.prompt.text, candidates=listed)
-        prompts.append(Prompt.user(text))
-    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0)
-    named = {
-        order[place - 1]
-        if (place := _number(reply)) is not None and 1 <= place <= len(order)
-        else None
-        for order, reply in zip(orders, replies, strict=True)
-    }
-    choice = named.pop() if len(named) == 1 else None
-    return _vote(problem, traces) if choice is None else traces[choice]
-
-
-def agreed(problem: Problem, traces: Sequence[Trace]) -> bool:
-    """Whether all have an answer, and the same one."""
-    votes = Votes(problem)
-    return all(votes.add(t) is not None for t in traces) and len(votes.ballots) == 1
-
-
-def _vote(problem: Problem, traces: Sequence[Trace]) -> Trace:
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace)
-    winner = votes.winner()
-    assert winner is not None
-    return winner
 
 
 def _rejected(problem: Problem, batch: Sequence[Trace], best: Trace) -> Trace | None:
@@ -246,11 +182,6 @@ def _rejected(problem: Problem, batch: Sequence[Trace], best: Trace) -> Trace | 
         if answer is not None and right is not None and not problem.rule.same(answer, right):
             return trace
     return None
-
-
-def _number(reply: Trace) -> int | None:
-    found = re.search(r"\d+", reply.reply)
-    return int(found[0]) if found else None
 
 
 def _offer(problem: Problem, ctx: Context, picked: Sequence[Trace]) -> None:

@@ -27,6 +27,8 @@ from .dirichlet import confidence, optimistic_gain
 Weight = Literal["none", "mean", "lowest", "bottom", "tail"]
 TEXT, LOGPROBS = frozenset({"text"}), frozenset({"text", "logprobs"})
 
+RETRIES = 3  # further warm-up samples of a question that has no vote yet (ours)
+
 CARD = Card(
     name="pets",
     title="PETS offline: optimistic allocation over a set of questions",
@@ -41,9 +43,10 @@ CARD = Card(
     deviations=(
         "Probabilities are integrated exactly; the released code counts 500 random draws, whose "
         "noise (0.02) is as large as the gains it compares.",
-        "Samples without an answer cost budget and move nothing. A question's gain is multiplied "
-        "by the share of its samples that moved something (plus one in both), so that a question "
-        "that never parses cannot take everything (ours).",
+        "Samples without an answer cost budget and move nothing. Warm-up goes on for a question "
+        "without a vote, for 3 more samples; later a question's gain is multiplied by the share of "
+        "its samples that moved something, plus one in both, so that one that never parses cannot "
+        "take everything (ours).",
         "Group confidences use full windows only; the released code has partial ones.",
         "Accuracy need not rise: the rule knows agreement, not truth.",
     ),
@@ -61,8 +64,8 @@ class Config:
         per_round: s, questions that get one more sample at a time (1, released code). The chain of
             dependent samples is so much shorter, at little loss.
         max_samples: samples of one question at most (64, the released evaluation's pool).
-        options: M, number of possible answers; None takes the question's own choices, or for open
-            questions max_options.
+        options: M, number of possible answers; None takes the question's own choices or its
+            answer rule's letters, or for open questions max_options.
         max_options: slots of an open question (16, released code). A new answer that finds none
             free is discarded, and still costs its sample.
         soft: count a sample as its mean confidence over 16 rather than as 1 (released for multiple
@@ -119,7 +122,8 @@ class Question:
 
     def __init__(self, problem: Problem, cfg: Config) -> None:
         self.problem, self.cfg = problem, cfg
-        self.slots = cfg.options or len(problem.choices) or cfg.max_options
+        lettered = getattr(problem.rule, "letters", "")  # of a choice rule
+        self.slots = cfg.options or len(problem.choices) or len(lettered) or cfg.max_options
         if self.slots < 2:
             raise UsageError(
                 f"question {problem.id!r} has a single option", fix="leave it out of the set"
@@ -156,7 +160,10 @@ class Question:
         return self.alpha + [1.0] * (self.slots - len(self.alpha))
 
     def gain(self) -> float:
-        """R+, lowered by the share of samples that moved nothing."""
+        """R+, lowered by the share of samples that moved nothing; 1, more than any R+, while the
+        warm-up has brought no vote and goes on."""
+        if not self.moved and self.drawn < self.cfg.warm_up + RETRIES:
+            return 1.0
         moves = (self.moved + 1) / (self.drawn + 1)
         return optimistic_gain(self.posterior) * moves
 

@@ -68,7 +68,8 @@ class Config:
 @method(card=CARD)
 async def pets_online(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Draw four, look up the budget, draw the rest, vote."""
-    table = _table(cfg.table) if cfg.table else made_up("choice" if problem.choices else "open")
+    choice = problem.choices or hasattr(problem.rule, "letters")
+    table = _table(cfg.table) if cfg.table else made_up("choice" if choice else "open")
     votes, drawn = Votes(problem), 0
     accepted: list[Trace] = []
 

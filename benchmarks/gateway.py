@@ -1,0 +1,387 @@
+"""What the gateway adds to a model server, measured on one machine in one run.
+
+    python benchmarks/gateway.py [--seconds 3] [--minutes 0] [--rounds 2]
+
+A model server without any latency runs in a process of its own; beside it a bare aiohttp
+pass-through (the floor) and the gateway, each in a process of its own, one worker. Every figure is
+the better of the rounds, which alternate between them, so that a busy machine hits all alike.
+Added latencies are differences of percentiles to the bare upstream. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+HOST = "127.0.0.1"
+WORDS = ["The ", "answer ", "is ", "\\boxed{4}"]
+BODY = {"model": "m", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
+LEVELS = (1, 16, 128)
+
+
+# -- the servers, each a process of its own
+
+
+def upstream(port: int) -> None:
+    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s)."""
+    usage = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9}
+    plain = json.dumps(
+        {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+         "choices": [{"index": 0, "finish_reason": "stop",
+                      "message": {"role": "assistant", "content": "".join(WORDS)}}]}
+    ).encode()  # fmt: skip
+
+    def event(choices: list[Any], **more: Any) -> bytes:
+        whole = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        return b"data: " + json.dumps({**whole, "choices": choices, **more}).encode() + b"\n\n"
+
+    events = [
+        event([{"index": 0, "delta": {"content": word}, "finish_reason": None}]) for word in WORDS
+    ]
+    end = [
+        event([{"index": 0, "delta": {}, "finish_reason": "stop"}]),
+        event([], usage=usage),
+        b"data: [DONE]\n\n",
+    ]
+    seen = {"calls": 0, "cancelled": 0}
+
+    async def chat(request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        seen["calls"] += 1
+        try:
+            if body.get("max_tokens") == 77:
+                await asyncio.sleep(0.2 + random.Random(body.get("seed")).expovariate(2))
+            if not body.get("stream"):
+                return web.Response(body=plain, content_type="application/json")
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            await response.write(b"".join(events + end))
+            await response.write_eof()
+            return response
+        except asyncio.CancelledError:
+            seen["cancelled"] += 1
+            raise
+
+    async def models(request: web.Request) -> web.Response:
+        return web.json_response({"data": [{"id": "m"}]})
+
+    async def counts(request: web.Request) -> web.Response:
+        return web.json_response(seen)
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", chat)
+    app.router.add_get("/v1/models", models)
+    app.router.add_get("/counts", counts)
+    web.run_app(app, host=HOST, port=port, print=None, access_log=None, handler_cancellation=True)
+
+
+def floor(port: int, target: str) -> None:
+    """The least a pass-through can do with aiohttp."""
+
+    async def relay(request: web.Request) -> web.StreamResponse:
+        raw = await request.read()
+        async with request.app[SESSION].post(
+            target + request.path, data=raw, headers={"Content-Type": "application/json"}
+        ) as reply:
+            if reply.content_type != "text/event-stream":
+                body = await reply.read()
+                return web.Response(body=body, content_type="application/json")
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            while packet := await reply.content.readany():
+                await response.write(packet)
+            await response.write_eof()
+            return response
+
+    async def connect(app: web.Application) -> Any:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            app[SESSION] = session
+            yield
+
+    app = web.Application()
+    app.cleanup_ctx.append(connect)
+    app.router.add_post("/{path:.*}", relay)
+    web.run_app(app, host=HOST, port=port, print=None, access_log=None)
+
+
+SESSION = web.AppKey("session", aiohttp.ClientSession)
+
+
+@contextlib.contextmanager
+def running(command: list[str], port: int, path: str) -> Iterator[int]:
+    """A process, once it answers; its id."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2) as sock:
+                sock.sendall(f"GET {path} HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+                if b" 5" not in sock.recv(64)[:13]:
+                    break
+            if process.poll() is not None:
+                raise SystemExit(f"{command} ended at once")
+            time.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        return int(sock.getsockname()[1])
+
+
+def memory(pid: int) -> float:
+    """Resident megabytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+# -- load
+
+
+async def load(
+    session: aiohttp.ClientSession, url: str, body: Any, level: int, seconds: float
+) -> dict[str, float]:
+    """Requests of `level` clients for some time: rate, percentiles (ms), failures."""
+    raw, took, failures = json.dumps(body).encode(), list[float](), 0
+    end = time.perf_counter() + seconds
+
+    async def client() -> None:
+        nonlocal failures
+        while time.perf_counter() < end:
+            began = time.perf_counter()
+            try:
+                async with session.post(url, data=raw) as reply:
+                    await reply.read()
+                    failures += reply.status != 200
+            except aiohttp.ClientError:
+                failures += 1
+            took.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(client() for _ in range(level)))
+    spent = time.perf_counter() - began
+    took.sort()
+    return {
+        "rps": len(took) / spent,
+        "p50": 1e3 * took[len(took) // 2],
+        "p99": 1e3 * took[min(len(took) - 1, int(len(took) * 0.99))],
+        "failures": failures,
+    }
+
+
+async def measure(urls: dict[str, str], seconds: float, rounds: int) -> list[dict[str, Any]]:
+    """Every kind of request at every level, through every server that takes it."""
+    headers = {"Content-Type": "application/json"}
+    rows = []
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+        for kind, model in (("pass-through", "m"), ("self-consistency n=8", "sc(n=8)/m")):
+            for stream in (False, True):
+                for level in LEVELS:
+                    best: dict[str, dict[str, float]] = {}
+                    for _ in range(rounds):
+                        for name, url in urls.items():
+                            methods = name == "gateway"
+                            asked = model if methods or kind == "pass-through" else "m"
+                            if kind != "pass-through" and name == "floor":
+                                continue
+                            body = {**BODY, "model": asked, "stream": stream}
+                            got = await load(
+                                session, url + "/v1/chat/completions", body, level, seconds
+                            )
+                            known = best.get(name)
+                            if known is None or got["rps"] > known["rps"]:
+                                best[name] = got
+                    rows.append({"kind": kind, "stream": stream, "level": level, **best})
+                    print(described(rows[-1]), flush=True)
+    return rows
+
+
+def described(row: dict[str, Any]) -> str:
+    """A line for people."""
+    bare = row["upstream"]
+    parts = [f"{row['kind']:22} {'stream' if row['stream'] else 'plain ':6} c={row['level']:<4}"]
+    for name in ("upstream", "floor", "gateway"):
+        if name in row:
+            got = row[name]
+            text = f"{name} {got['rps']:7.0f}/s"
+            if name != "upstream":
+                text += (
+                    f" p50 +{got['p50'] - bare['p50']:.2f} p99 +{got['p99'] - bare['p99']:.2f} ms"
+                )
+            parts.append(text + (f" ({got['failures']:.0f} failed)" if got["failures"] else ""))
+    if row["kind"] != "pass-through":
+        parts.append(f"{8 * row['gateway']['rps']:.0f} upstream calls/s")
+    return " | ".join(parts)
+
+
+async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
+    """First-finish over 8 on an upstream of 0.2 s + Exp(0.5 s): the fastest of 8 should set the
+    time (0.2 s + 0.5 / 8 s on average), and the other 7 calls should be cancelled."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def counts() -> dict[str, int]:
+            async with session.get(target + "/counts") as reply:
+                return dict(await reply.json())
+
+        async def timed(model: str, number: int) -> float:
+            body = {**BODY, "model": model, "max_tokens": 77, "seed": number}
+            began = time.perf_counter()
+            async with session.post(url + "/v1/chat/completions", json=body) as reply:
+                await reply.read()
+            return time.perf_counter() - began
+
+        single = sorted([await timed("m", n) for n in range(times)])
+        before = await counts()
+        raced = sorted([await timed("ffs(n=8)/m", n) for n in range(times)])
+        await asyncio.sleep(0.3)
+        after = await counts()
+    return {
+        "single_p50_s": single[times // 2],
+        "ffs_p50_s": raced[times // 2],
+        "fastest_of_8_p50_s": 0.2 + 0.5 / 8 * 0.6931,
+        "cancelled_per_request": (after["cancelled"] - before["cancelled"]) / times,
+    }
+
+
+async def soak(url: str, pid: int, minutes: float, rate: float) -> dict[str, float]:
+    """Half load for some minutes: memory must stay flat and nothing may fail."""
+    connector = aiohttp.TCPConnector(limit=0)
+    failures = answered = 0
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def ask(model: str, stream: bool) -> None:
+            nonlocal failures, answered
+            body = {**BODY, "model": model, "stream": stream}
+            async with session.post(url + "/v1/chat/completions", json=body) as reply:
+                await reply.read()
+                failures += reply.status != 200
+                answered += 1
+
+        kinds = [("m", False), ("m", True), ("m", False), ("sc(n=8)/m", True)]
+        began, number, first = time.perf_counter(), 0, 0.0
+        pending: set[asyncio.Task[None]] = set()
+        while (now := time.perf_counter() - began) < minutes * 60:
+            if not first and now > minutes * 60 / 4:
+                first = memory(pid)
+            while number < now * rate and len(pending) < 256:
+                task = asyncio.create_task(ask(*kinds[number % 4]))
+                pending.add(task)
+                task.add_done_callback(pending.discard)
+                number += 1
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*pending)
+    return {
+        "requests": answered, "failures": failures, "memory_after_a_quarter_mb": first,
+        "memory_at_the_end_mb": memory(pid),
+    }  # fmt: skip
+
+
+def imported() -> float:
+    """CPU seconds to import the gateway, the best of three fresh interpreters."""
+    code = "import time; b = time.process_time(); import ttscale.gateway; "
+    code += "print(time.process_time() - b)"
+    runs = [subprocess.check_output([sys.executable, "-c", code]) for _ in range(3)]
+    return min(map(float, runs))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=1.0, help="per figure and round")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=0.25, help="of soaking at half load")
+    parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.serve:
+        kind, port, *rest = given.serve
+        upstream(int(port)) if kind == "upstream" else floor(int(port), *rest)
+        return
+
+    ports = {name: free_port() for name in ("upstream", "floor", "gateway", "optillm")}
+    urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+    me = [sys.executable, __file__, "--serve"]
+    with contextlib.ExitStack() as stack:
+
+        def start(name: str, command: list[str], path: str = "/v1/models") -> int:
+            return stack.enter_context(running(command, ports[name], path))
+
+        start("upstream", [*me, "upstream", str(ports["upstream"])])
+        start("floor", [*me, "floor", str(ports["floor"]), urls["upstream"]])
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        config = Path(folder) / "gateway.toml"
+        spec = f"openai:m@{urls['upstream']}"
+        config.write_text(f'[server]\nport = {ports["gateway"]}\n[models]\nm = "{spec}"\n')
+        serve = [sys.executable, "-m", "ttscale", "serve", "--config", str(config)]
+        pid = start("gateway", serve, "/ready")
+        time.sleep(1)  # its upstream is being probed
+        idle = memory(pid)
+        shown = {name: urls[name] for name in ("upstream", "floor", "gateway")}
+        rows = asyncio.run(measure(shown, given.seconds, given.rounds))
+        loaded = memory(pid)
+        race = asyncio.run(racing(urls["gateway"], urls["upstream"]))
+        half = next(r["gateway"]["rps"] for r in rows if r["level"] == 16) / 4
+        soaked = asyncio.run(soak(urls["gateway"], pid, given.minutes, half))
+        peer = None
+        if shutil.which("optillm"):
+            peer = optillm(stack, ports["optillm"], urls, given.seconds)
+
+    one, sixteen = rows[0], rows[1]
+    fan = [r for r in rows if r["kind"] != "pass-through"]
+    summary = {
+        "pass_through_p50_added_ms": one["gateway"]["p50"] - one["upstream"]["p50"],
+        "floor_p50_added_ms": one["floor"]["p50"] - one["upstream"]["p50"],
+        "pass_through_rps_16": sixteen["gateway"]["rps"],
+        "share_of_floor_16": sixteen["gateway"]["rps"] / sixteen["floor"]["rps"],
+        "upstream_calls_per_s": max(8 * r["gateway"]["rps"] for r in fan),
+        "memory_idle_mb": idle, "memory_loaded_mb": loaded, "import_cpu_s": imported(),
+        "first_finish": race, "soak": soaked, "optillm": peer,
+        "failures": sum(r["gateway"]["failures"] for r in rows),
+        "load_average": os.getloadavg(), "rows": rows,
+    }  # fmt: skip
+    for name, value in summary.items():
+        if name != "rows":
+            print(f"{name}: {value}")
+    print(json.dumps(summary))
+
+
+def optillm(
+    stack: contextlib.ExitStack, port: int, urls: dict[str, str], seconds: float
+) -> dict[str, Any]:
+    """The same requests through optillm, if it is installed."""
+    command = ["optillm", "--base-url", urls["upstream"] + "/v1", "--port", str(port)]
+    pid = stack.enter_context(running(command, port, "/v1/models"))
+
+    async def run() -> dict[str, Any]:
+        async with aiohttp.ClientSession(headers={"Authorization": "Bearer x"}) as session:
+            url = f"http://{HOST}:{port}/v1/chat/completions"
+            return {
+                f"c={level}": await load(session, url, {**BODY, "model": "none-m"}, level, seconds)
+                for level in (1, 16)
+            }
+
+    return {**asyncio.run(run()), "memory_mb": memory(pid)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,344 @@
+"""What goes wrong around the gateway is answered, told, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import random
+import resource
+
+import aiohttp
+import pytest
+from aiohttp import web
+from gateway.worlds import USER, Model, boxed, content, world
+
+CHAT = "/v1/chat/completions"
+
+
+async def raw_exchange(w, data: bytes, pause: float = 0.0, seconds: float = 5.0) -> bytes:
+    """Whatever comes back for these bytes."""
+    host, port = w.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        for at in range(0, len(data), len(data) if not pause else 20):
+            writer.write(data[at : at + (20 if pause else len(data))])
+            await writer.drain()
+            await asyncio.sleep(pause)
+        async with asyncio.timeout(seconds):
+            return await reader.read(1 << 16)
+    except (TimeoutError, ConnectionError):
+        return b""
+    finally:
+        writer.close()
+
+
+# -- upstreams
+
+
+async def test_an_upstream_killed_in_mid_stream_is_told_in_the_stream():
+    model = Model(lambda body, n: ["x "] * 100, pause=0.01)
+    async with world(model) as w:
+
+        async def kill(request, body):
+            asyncio.get_running_loop().call_later(0.15, request.transport.abort)
+
+        model.fail = kill
+        events = await w.events()
+        assert content(events).startswith("x ")
+        assert events[-1]["error"]["code"] == "upstream_broke_off"
+        status, reply = await w.post(model="m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+async def test_another_replica_answers_when_one_is_gone_before_the_first_token():
+    good, bad = Model(), Model()
+    async with world(bad, good) as w:
+        await bad.down()
+        for _ in range(6):
+            assert (await w.post(model="m"))[0] == 200
+            assert content(await w.events()) == "The answer is \\boxed{4}"
+        _, reply = await w.post(model="sc(n=4)/m")
+    assert reply["ttscale"]["answers"] == ["4"]
+    assert len(good.bodies) >= 12
+
+
+async def test_a_replica_that_fails_is_replaced_and_used_again_when_it_works():
+    first, second = Model(), Model()
+    async with world(first, second) as w:
+
+        async def refuse(request, body):
+            return web.json_response({"error": "down"}, status=503)
+
+        first.fail = refuse
+        for number in range(6):
+            messages = [{"role": "user", "content": f"question {number}"}]
+            assert (await w.post(model="m", messages=messages))[0] == 200
+        first.fail = None
+        await asyncio.sleep(0.6)  # health checks find out
+        (replica,) = [r for r in w.gateway.upstreams["m"].server.replicas.all if r.url == first.url]
+        assert not replica.failures
+
+
+async def test_a_dead_upstream_opens_the_circuit():
+    model = Model()
+    async with world(model) as w:
+        await model.down()
+        codes = [(await w.post(model="m"))[0] for _ in range(8)]
+        _, reply = await w.post(model="m")
+        async with w.session.get(f"{w.url}/ready") as ready:
+            assert ready.status == 503
+    assert codes[0] == 502
+    assert codes[-1] == 503
+    assert reply["error"]["code"] == "upstream_down"
+
+
+async def test_a_gateway_starts_before_its_upstream_does():
+    model = Model()
+    await model.up()
+    port = int(model.url.rsplit(":", 1)[1])
+    await model.down()
+    async with world(model, probed=False) as w:
+        assert (await w.post(model="sc(n=2)/m"))[0] == 502
+        await model.up(port)
+        for _ in range(60):
+            status, _ = await w.post(model="sc(n=2)/m")
+            if status == 200:
+                break
+            await asyncio.sleep(0.1)
+        assert status == 200
+
+
+async def test_a_storm_of_429_is_passed_on_or_waited_out():
+    model = Model()
+    async with world(model) as w:
+
+        async def storm(request, body):
+            if len(model.bodies) % 2:
+                error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+                return web.json_response(error, status=429, headers={"Retry-After": "0"})
+            return None
+
+        model.fail = storm
+        status, reply = await w.post(model="sc(n=8)/m")  # asked again until they come
+        assert (status, reply["ttscale"]["samples"]) == (200, 8)
+        codes = {(await w.post(model="m"))[0] for _ in range(6)}
+    assert codes == {200, 429}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", b"{", b"<html>oops</html>", b"[1, 2", b"\xff\xfe\x00", b'{"choices": "none"}', b"null"],
+)
+async def test_a_malformed_upstream_is_a_502_or_passed_on(garbage):
+    model = Model()
+    async with world(model) as w:
+
+        async def talk(request, body):
+            return web.Response(body=garbage, content_type="application/json")
+
+        model.fail = talk
+        status, reply = await w.post(model="m")
+        assert status in (200, 502)
+        if status == 502:
+            assert reply["error"]["code"] == "upstream_garbled"
+
+        async def stream_it(request, body):
+            return web.Response(body=b"data: " + garbage + b"\n\n",
+                                headers={"Content-Type": "text/event-stream"})  # fmt: skip
+
+        model.fail = stream_it
+        status, reply = await w.post(model="simple/m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+async def test_a_slow_upstream_is_given_up():
+    model = Model(first=30)
+    await model.up()
+    model.first = 0
+    spec = f"openai:m@{model.url}?idle=0.5"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        model.first = 30
+        status, reply = await w.post(model="m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+        status, reply = await w.post(model="simple/m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+async def test_a_slow_replica_is_hedged():
+    slow, fast = Model(first=5), Model()
+    await slow.up()
+    await fast.up()
+    slow.first = 0
+    async with world(slow, fast, hedge=0.1) as w:
+        slow.first = 5
+        for number in range(6):
+            messages = [{"role": "user", "content": f"question {number}"}]
+            async with asyncio.timeout(3):
+                assert (await w.post(model="m", messages=messages))[0] == 200
+        assert w.gateway.metrics.total("hedges_total") >= 1
+        await slow.quiet()
+    assert slow.stopped == w.gateway.metrics.total("hedges_total")
+
+
+# -- clients
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"model": "\xc3\x28"}', b'"m"', b"\x00" * 100,
+        b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800"}]}',
+        b'{"model": "m", "messages": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"model": "sc/m", "messages": [{"role": "user", "content": "x"}], "odd": '
+        + b"[" * 400 + b"]" * 400 + b"}",
+        b'{"model": "sc/m", "messages": [{"role": "user", "content": "x"}], "temperature": 1e999}',
+    ],
+)  # fmt: skip
+async def test_a_body_that_cannot_be_is_400(raw):
+    async with world(Model()) as w:
+        for path in ("chat/completions", "completions", "responses", "embeddings"):
+            status, reply = await w.send(raw, path)
+            assert status in (400, 404), (path, reply)
+            assert reply["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/../metrics", "/v1//chat/completions", "/v1/%2e%2e/etc/passwd", "//evil.example/v1/models",
+     "/v1/chat/completions/", "/v1/models/..%2f..%2fetc", "/v1/chat/completions%00", "/%0d%0aX: y",
+     "/v1/chat/completions?model=x", "/.env", "/v1/models/%ff"],
+)  # fmt: skip
+async def test_path_tricks_find_nothing(path):
+    async with world(Model()) as w:
+        got = await raw_exchange(
+            w, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        )
+    status = int(got.split()[1])
+    assert 400 <= status < 500, got
+
+
+async def test_headers_cannot_be_injected():
+    model = Model()
+    async with world(model) as w:
+        for name in ("m\r\nX-Evil: 1", "m\nSet-Cookie: a=b", "sc/m\r\n\r\nHTTP/1.1 200 OK"):
+            body = {"model": name, "messages": USER}
+            async with w.session.post(w.url + CHAT, json=body) as reply:
+                assert reply.status in (400, 404)
+                assert not {"X-Evil", "Set-Cookie"} & set(reply.headers)
+        body = json.dumps({"model": "m", "messages": USER}).encode()
+        smuggled = (
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
+        assert b" 400 " in (await raw_exchange(w, smuggled)).split(b"\r\n")[0]
+    assert not model.bodies
+
+
+async def test_slow_loris_clients_are_closed_and_the_others_served():
+    config = {"server": {"idle_seconds": 0.5, "body_seconds": 0.5}}
+    async with world(Model(), config=config) as w:
+        slow_head = raw_exchange(
+            w, b"POST " + CHAT.encode() + b" HTTP/1.1\r\n" + b"X: y\r\n" * 60, 0.1
+        )
+        slow_body = raw_exchange(
+            w, b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{"
+        )
+        silent = raw_exchange(w, b"POST", seconds=4)
+        loris = [asyncio.ensure_future(x) for x in (slow_head, slow_body, silent)]
+        for _ in range(5):
+            assert (await w.post(model="m"))[0] == 200
+        async with asyncio.timeout(10):
+            head, body, nothing = await asyncio.gather(*loris)
+    assert b" 408 " in body.split(b"\r\n")[0]
+    assert b" 200 " not in head
+    assert nothing == b""
+
+
+async def test_a_body_of_50_mb_is_refused_without_being_kept():
+    async with world(Model(), config={"server": {"max_body": 1 << 20}}) as w:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        big = b" " * (50 << 20)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+
+        async def pour():
+            for at in range(0, len(big), 1 << 16):
+                yield big[at : at + (1 << 16)]
+
+        for data in (io.BytesIO(big), pour()):
+            try:
+                async with w.session.post(w.url + CHAT, data=data) as reply:
+                    assert reply.status == 413
+            except aiohttp.ClientError:
+                pass  # it hung up on us while we were still sending
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert (await w.post(model="m"))[0] == 200
+    assert after - grown < 80 * 1024
+
+
+@pytest.mark.slow
+async def test_thousands_of_idle_connections_cost_little():
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(10_000, (soft - 500) // 2)  # both ends are in this process
+    async with world(Model()) as w:
+        host, port = w.url.removeprefix("http://").split(":")
+        writers = []
+        for _ in range(wanted // 100):
+            opened = await asyncio.gather(
+                *(asyncio.open_connection(host, int(port)) for _ in range(100))
+            )
+            writers += [writer for _, writer in opened]
+        for _ in range(5):
+            assert (await w.post(model="m"))[0] == 200
+        assert (await w.post(model="sc/m"))[0] == 200
+        for writer in writers:
+            writer.close()
+        await asyncio.sleep(1)
+
+
+async def test_clients_that_leave_at_random_leave_nothing_behind():
+    rng = random.Random(0)
+    model = Model(lambda body, n: ["x "] * rng.randint(1, 60) + boxed(body, n), pause=0.004)
+    names = ["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m", "esc/m"]
+    async with world(model) as w:
+        upstream = w.gateway.upstreams["m"].server
+
+        async def visit(number: int) -> int:
+            body = {"model": rng.choice(names), "messages": USER, "stream": rng.random() < 0.5}
+            patience = rng.choice([0.01, 0.05, 0.1, 0.2, 30.0])
+            try:
+                async with asyncio.timeout(patience):
+                    async with w.session.post(w.url + CHAT, json=body) as reply:
+                        text = await reply.text()
+                        assert reply.status == 200, text
+                        return 1
+            except TimeoutError:
+                return 0
+
+        finished = 0
+        for start in range(0, 200, 20):
+            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(20))))
+        await model.quiet(5)
+        for _ in range(100):
+            if not w.gateway.door.active:
+                break
+            await asyncio.sleep(0.02)
+        assert 20 < finished < 200
+        assert w.gateway.door.active == w.gateway.door.waiting == 0
+        assert not upstream._flights
+        assert [r.outstanding for r in upstream.replicas.all] == [0]
+        assert (await w.post(model="m"))[0] == 200
+
+
+async def test_nothing_leaks_between_requests():
+    model = Model(lambda body, n: [body["messages"][0]["content"]])
+    async with world(model) as w:
+
+        async def ask(number: int) -> None:
+            text = f"secret {number}"
+            name = ("m", "sc(n=2)/m", "simple/m")[number % 3]
+            _, reply = await w.post(model=name, messages=[{"role": "user", "content": text}])
+            assert "choices" in reply, reply
+            assert reply["choices"][0]["message"]["content"] == text
+
+        await asyncio.gather(*(ask(number) for number in range(60)))

@@ -1,0 +1,184 @@
+"""`ttscale serve` as a process: started, asked, reloaded, drained; and on a real llama.cpp."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gateway.worlds import Model, elsewhere
+
+from ttscale.engines import models
+from ttscale.engines.spec import BUNDLED
+
+USER = [{"role": "user", "content": "What is 2 + 2?"}]
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def get(url: str, seconds: float = 10.0) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(url, timeout=seconds) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def post(url: str, body: Any, seconds: float = 60.0) -> tuple[int, Any]:
+    data = json.dumps({"messages": USER, **body}).encode()
+    request = urllib.request.Request(f"{url}/v1/chat/completions", data=data)
+    try:
+        with urllib.request.urlopen(request, timeout=seconds) as reply:
+            return reply.status, json.loads(reply.read())
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+@contextlib.contextmanager
+def served(*options: str, folder: Path, patience: float = 60.0) -> Iterator[Any]:
+    """The command, once it is ready: (address, process)."""
+    port = free_port()
+    command = [sys.executable, "-m", "ttscale", "serve", "--port", str(port), *options]
+    log = (folder / "log").open("w")
+    process = subprocess.Popen(command, stderr=log, stdout=log, cwd=folder)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        end = time.monotonic() + patience
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError):
+                if get(f"{url}/ready", 2)[0] == 200:
+                    break
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield url, process
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+@pytest.mark.slow
+def test_a_configured_gateway_reloads_and_drains(tmp_path):
+    with elsewhere(Model()) as upstream:
+        config = tmp_path / "gateway.toml"
+        spec = f'spec = "openai:m@{upstream}"'
+        config.write_text(f"[models.one]\n{spec}\n")
+        with served("--config", str(config), folder=tmp_path) as (url, process):
+            assert post(url, {"model": "sc(n=2)/one"})[0] == 200
+            config.write_text(f"[models.two]\n{spec}\n")
+            process.send_signal(signal.SIGHUP)
+            for _ in range(50):
+                if post(url, {"model": "sc(n=2)/two"})[0] == 200:
+                    break
+                time.sleep(0.1)
+            assert post(url, {"model": "one"})[0] == 404
+            config.write_text("[models.two\n")
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.3)
+            assert post(url, {"model": "sc(n=2)/two"})[0] == 200
+            process.terminate()
+            assert process.wait(20) == 0
+    log = (tmp_path / "log").read_text()
+    assert "reload failed" in log
+    assert '"drained":true' in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.slow
+def test_several_workers_share_a_port_and_their_numbers(tmp_path):
+    with elsewhere(Model()) as upstream:
+        options = ["--upstream", upstream, "--name", "m", "--workers", "2", "--state", "state.db"]
+        with served(*options, folder=tmp_path) as (url, process):
+            for _ in range(20):
+                assert post(url, {"model": "simple/m"})[0] == 200
+            for _ in range(40):
+                total = get(f"{url}/status.json")[1]["requests"]
+                if total == 20:
+                    break
+                time.sleep(0.2)
+            assert total == 20
+            process.terminate()
+            assert process.wait(20) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--host", "0.0.0.0", "--upstream", "http://127.0.0.1:9"], "no keys"),
+        (["--model", "nothing-of-this-name"], "unknown model"),
+        (["--upstream", "x", "--model", "y"], "exclude each other"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(options, told, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "ttscale", "serve", *options], cwd=tmp_path, capture_output=True,
+        text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
+    import tomllib
+
+    from ttscale.gateway import parse
+    from ttscale.gateway.keys import Keyring
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ttscale", "serve", "--new-key", "alice"], cwd=tmp_path,
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    config = parse(tomllib.loads(done.stderr))
+    assert Keyring(config.keys).client(f"Bearer {done.stdout.strip()}").name == "alice"
+
+
+def small_model() -> Path | None:
+    """A model file to serve: the one a variable names, a fetched one, or the bundled one."""
+    named = os.environ.get("TTSCALE_TEST_GGUF")
+    if named:
+        return Path(named)
+    if models.is_cached("smollm2-135m"):
+        return models.path_of("smollm2-135m")
+    return BUNDLED if BUNDLED.is_file() else None
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_methods_run_on_a_real_llama_cpp_and_every_token_is_reported(tmp_path):
+    pytest.importorskip("xllamacpp")
+    model = small_model()
+    if model is None:
+        pytest.skip("no model here: ttscale models pull smollm2-135m")
+    spec = f"llamacpp:{model}?slots=4&ctx=1024"
+    with served("--model", spec, "--name", "m", folder=tmp_path, patience=120) as (url, _):
+        body = {"max_tokens": 24, "seed": 1, "messages": [{"role": "user", "content": "Say hi."}]}
+        status, plain = post(url, {"model": "m", **body})
+        assert (status, plain["usage"]["completion_tokens"] > 0) == (200, True)
+        status, vote = post(url, {"model": "sc(n=4)/m", **body, "ttscale": {"candidates": True}})
+        assert status == 200
+        assert vote["usage"]["completion_tokens"] == sum(
+            c["tokens"] for c in vote["ttscale"]["candidates"]
+        )
+        status, race = post(url, {"model": "ffs(n=4)/m", **body})
+        assert status == 200
+        assert race["usage"]["completion_tokens"] <= vote["usage"]["completion_tokens"] + 4
+        status, forced = post(url, {"model": "budget-forcing(max_thinking=16)/m", **body})
+        assert status == 200, forced
+        assert forced["ttscale"]["stopped_by"] == "max_thinking"

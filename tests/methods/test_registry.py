@@ -1,0 +1,79 @@
+"""Methods are registered and written the same way, whoever wrote them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from ttscale.core import Card, UnknownName, UsageError
+from ttscale.methods.registry import get, method, methods, parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    n: int = 1
+
+
+def card(**fields):
+    return Card(**{"name": "mine", "title": "Mine", "what": "parallel", "stops": "x", **fields})
+
+
+async def good(problem, ctx, cfg: Config): ...
+
+
+async def other_arguments(question, ctx, cfg: Config): ...
+
+
+def not_async(problem, ctx, cfg: Config): ...
+
+
+async def no_config(problem, ctx, cfg): ...
+
+
+@pytest.mark.parametrize(
+    ("fn", "fields", "says"),
+    [
+        (other_arguments, {}, "async def"), (not_async, {}, "async def"),
+        (no_config, {}, "config dataclass"), (good, {"knob": "m"}, "knob='m'"),
+        (good, {"draws": "m"}, "draws='m'"), (good, {"name": "esc"}, "taken"),
+        (good, {"scope": "set"}, "problems"),
+    ],
+)  # fmt: skip
+def test_a_method_of_another_shape_is_refused_at_once(fn, fields, says):
+    before = methods()
+    with pytest.raises(UsageError, match=says):
+        method(card=card(**fields))(fn)
+    assert methods() == before
+
+
+def test_specifications_are_read_as_they_are_written():
+    found = parse(" ffs(n=16, k=4, mode=sync, valid_only=false) ")
+    assert (found.cfg.n, found.cfg.k, found.cfg.mode, found.cfg.valid_only) == (
+        16,
+        4,
+        "sync",
+        False,
+    )
+    assert found.label == "ffs(n=16, k=4, mode=sync, valid_only=False)"
+    assert parse("budget-forcing(wait='Hmm', max_thinking=none)").cfg.max_thinking is None
+    assert parse("esc").cfg == get("esc").config()
+    assert parse("sc").method is get("self-consistency")
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ("fss", "did you mean 'ffs'"), ("ffs(m=3)", "did you mean"), ("ffs(3)", "name"),
+        ("ffs(n=", "cannot read"), ("ffs(n=1+x)", "cannot read"), ("ffs(n=0)", "n=0"),
+        ("ffs(**x)", "cannot read"), ("ffs(n='8')", "whole number"), ("", "unknown method"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_refused_with_the_fix(spec, says):
+    with pytest.raises((UsageError, UnknownName), match=says):
+        parse(spec)
+
+
+def test_names_and_aliases_are_unique():
+    names = [n for m in methods().values() for n in (m.name, *m.card.aliases)]
+    assert len(names) == len(set(names))

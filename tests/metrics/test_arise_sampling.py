@@ -1,0 +1,101 @@
+"""The adaptive sampler: its bounds, its bias towards rarely solved items, its budget."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttscale.core import UsageError
+from ttscale.metrics.arise import arise
+from ttscale.metrics.arise_sampling import Rule, allocate, cv, sample
+
+RULE = Rule()
+
+
+def bernoulli(p: float, seed: int):
+    rng = np.random.default_rng(seed)
+    return lambda _: (float(rng.random() < p), 1000.0)
+
+
+def expected_runs(p: float, rule: Rule) -> float:
+    """Runs of a Bernoulli item with steady tokens, over all its courses."""
+
+    @lru_cache(None)
+    def after(right: int, runs: int) -> float:
+        outcome = [1.0] * right + [0.0] * (runs - right)
+        if runs >= rule.m_max or rule.spread(outcome, [1.0] * runs) <= rule.tau:
+            return runs
+        return p * after(right + 1, runs + 1) + (1 - p) * after(right, runs + 1)
+
+    n = rule.m_min
+    return sum(math.comb(n, c) * p**c * (1 - p) ** (n - c) * after(c, n) for c in range(n + 1))
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8, 0.95])
+def test_expected_runs_are_those_of_the_chain(p):
+    runs = [sample(bernoulli(p, seed)).runs for seed in range(1500)]
+    # runs lie in 3..10, so the standard error is below 3.5/sqrt(1500): five of them
+    assert np.mean(runs) == pytest.approx(expected_runs(p, RULE), abs=5 * 3.5 / math.sqrt(1500))
+
+
+@given(st.floats(0, 1), st.integers(0, 99), st.integers(1, 4), st.integers(0, 6))
+def test_runs_stay_within_their_bounds(p, seed, least, more):
+    rule = Rule(m_min=least, m_max=least + more)
+    drawn = sample(bernoulli(p, seed), rule)
+    assert rule.m_min <= drawn.runs <= rule.m_max
+    assert drawn.settled == (drawn.spread <= rule.tau)
+
+
+def test_the_published_spread_settles_from_four_in_five_and_on_none():
+    settled = [c for c in range(11) if RULE.spread([1.0] * c + [0.0] * (10 - c), [1.0] * 10) <= 0.5]
+    assert settled == [0, 8, 9, 10]
+    assert cv([1] * 8 + [0] * 2) == pytest.approx(math.sqrt(0.2 / 0.8), abs=1e-6)
+    symmetric = Rule(accuracy="std")
+    for c in range(11):
+        right, wrong = ([1.0] * n + [0.0] * (10 - n) for n in (c, 10 - c))
+        assert symmetric.spread(right, [1.0] * 10) == pytest.approx(
+            symmetric.spread(wrong, [1.0] * 10)
+        )
+
+
+@given(st.lists(st.floats(0, 5), min_size=1, max_size=20), st.integers(0, 300))
+def test_a_budget_of_runs_is_kept(spreads, total):
+    runs = allocate(spreads, total)
+    assert runs.min() >= 3
+    assert runs.max() <= 10
+    assert runs.sum() <= max(total, 3 * len(spreads))
+
+
+def test_a_budget_goes_where_the_spread_is():
+    assert allocate([0, 1, 3], 9 + 8).tolist() == [3, 5, 9]
+    assert allocate([0, 0], 10).tolist() == [5, 5]
+    assert allocate([1, 9], 4).tolist() == [3, 3]
+
+
+def test_adaptive_sampling_makes_the_score_more_stable_than_single_runs():
+    rates = np.random.default_rng(0).beta(2, 1, (40, 2))
+    tokens = np.tile([1000.0, 2000.0], (40, 1))
+
+    def score(seed: int, rule: Rule) -> float:
+        means = [
+            [sample(bernoulli(p, hash((seed, i, j)) % 2**32), rule).accuracy
+             for j, p in enumerate(row)]
+            for i, row in enumerate(rates)
+        ]  # fmt: skip
+        return arise(means, tokens).value
+
+    adaptive = np.std([score(s, RULE) for s in range(20)])
+    single = np.std([score(s, Rule(m_min=1, m_max=1)) for s in range(20)])
+    assert adaptive < single
+
+
+def test_bad_rules_are_refused():
+    with pytest.raises(UsageError):
+        Rule(m_min=5, m_max=3)
+    with pytest.raises(UsageError):
+        Rule(accuracy="var")  # type: ignore[arg-type]
