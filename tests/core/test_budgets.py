@@ -4,6 +4,7 @@ back, marked with the limit that ended it."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 
 import pytest
@@ -264,10 +265,8 @@ def test_a_method_that_ends_its_own_budget_by_spending_and_returns_is_not_cancel
 def test_a_method_that_swallows_its_cancellation_gains_nothing():
     async def stubborn(p, ctx, cfg):
         for _ in range(3):
-            try:
+            with contextlib.suppress(asyncio.CancelledError):
                 await ctx.sample(Prompt(raw="x|100"))
-            except asyncio.CancelledError:
-                pass
         return Outcome("stubborn")
 
     outcome = answer(Scripted(length_of), stubborn, budget=Budget(tokens=50))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from doubles import Scripted, Ticking, answer, said
@@ -92,7 +94,7 @@ def test_a_stop_rule_decides_alike_however_the_trace_is_chunked(parts, limit, cu
     whole = course(parts)
     edges = sorted({0, len(parts), *(c for c in cuts if c < len(parts))})
     rule, kept = Below(limit), None
-    for begin, end in zip(edges, edges[1:], strict=False):
+    for begin, end in itertools.pairwise(edges):
         found = rule.feed(piece(whole, begin, end))
         if found is not None:
             kept = begin + found

@@ -212,10 +212,8 @@ def test_cancellation_leaves_no_task_and_no_flight(method, tick):
         task = asyncio.ensure_future(work)
         await asyncio.sleep(tick)
         task.cancel()
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await task
-        except asyncio.CancelledError:
-            pass
         nothing_left()
         assert all(f.landed for f in engine.flights)
         generated = engine.generated

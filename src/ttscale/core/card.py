@@ -62,8 +62,8 @@ class Card:
             answer: an upper bound, not a method to deploy).
         deviations: where it departs from paper or public code, one sentence each.
         aliases: other names it answers to.
-        streams: whether its draws, one after the other, are the reply, which may then be shown while
-            it is generated.
+        streams: whether its draws, one after the other, are the reply, which may then be shown
+            while it is generated.
     """
 
     name: str

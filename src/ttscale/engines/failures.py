@@ -30,11 +30,11 @@ _OVERFLOW = re.compile(
 _FILTERED = ("content_filter", "content_policy_violation", "responsible_ai_policy_violation")
 
 
-class Refused(EngineError):  # noqa: N818 - named as the core names its errors
+class Refused(EngineError):
     """The model or its server declined to answer."""
 
 
-class Failure(Exception):  # noqa: N818 - carries an error, is never shown
+class Failure(Exception):
     """One attempt failed. `again` says whether another may do better, `after` (seconds) when."""
 
     def __init__(self, error: EngineError, again: bool, after: float | None = None) -> None:

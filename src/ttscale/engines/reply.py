@@ -32,7 +32,7 @@ class Reply:
     Attributes:
         tokens: generated so far, `estimated` of them guessed.
         finish: how the model ended, once it has said so; "error" for a reason nobody knows.
-        stopped_at: the stop text that ended it, "" if the model did, None if the server did not tell.
+        stopped_at: the stop text that ended it, "" if the model did, None if nobody tells.
         done: the stream says that nothing follows.
         settled: the count is final.
         error: an error object that came in the stream, or "" and what was wrong with it.

@@ -184,7 +184,7 @@ def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
 
 
 def _file(body: str, what: str, fix: str) -> Path:
-    path = Path(body).expanduser()
+    path = Path(os.path.expanduser(body))  # a user who does not exist stays as written
     if not os.path.isfile(path):
         near = _nearest_file(path)
         raise UsageError(
@@ -285,7 +285,7 @@ def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
         options["context"] = options.pop("ctx")
     if not body:
         raise UsageError("model 'transformers:' does not say which", fix="give a folder")
-    folder = Path(body).expanduser()
+    folder = Path(os.path.expanduser(body))
     model: str | Path = folder if folder.is_dir() else body  # else a name on the hub
 
     def make(**overrides: Any) -> Engine:

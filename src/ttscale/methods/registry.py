@@ -21,7 +21,7 @@ from typing import Any
 from ..core import Card, Method, UnknownName, UsageError
 
 ELSEWHERE = ("ttscale.planner.auto",)
-"""Modules outside this package that define methods: what chooses among methods stands above them."""
+"""Modules outside this package that define methods: what chooses among them stands above them."""
 
 _METHODS: dict[str, Method] = {}
 _loaded = False

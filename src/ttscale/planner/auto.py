@@ -1,7 +1,7 @@
 """Auto: judge how hard a question is, then run what a fitted policy says for it.
 
-The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few samples
-gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
+The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
+samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
 The pilot is in the bill like any other draw, and its samples can vote (`pilot(n=...)`).
 """
 

@@ -1,8 +1,8 @@
 """How hard a question is for this model, in bins: 1 is easiest.
 
 Compute-optimal test-time scaling, arXiv:2408.03314, Sec. 3.2. *Oracle* difficulty is the pass rate,
-which takes gold answers. *Predicted* difficulty needs none: the mean score of a verifier (reward), or
-the agreement of a few pilot answers (ours, for models without a verifier). What a prediction costs
+which takes gold answers. *Predicted* difficulty needs none: the mean score of a verifier (reward),
+or the agreement of a few pilot answers (ours, for models without a verifier). What a prediction costs
 is drawn by the method that uses it, and so is in its bill.
 """
 
@@ -63,8 +63,8 @@ def quantile_bins(scores: ArrayLike, bins: int = 5) -> NDArray[np.int64]:
 
 
 def quantile_cuts(scores: ArrayLike, bins: int = 5) -> tuple[float, ...]:
-    """Scores that part questions into bins of about equal size. Where many scores are equal, as with
-    few pilot answers, there are fewer bins than asked for: equal scores cannot be told apart."""
+    """Scores that part questions into bins of about equal size. Where many scores are equal, as
+    with few pilot answers, there are fewer bins than asked for: equal scores cannot be told apart."""
     s = np.sort(np.asarray(scores, dtype=float))[::-1]
     # the score of the last question that would still be in each bin
     lowest = [float(s[-(-len(s) * i // bins) - 1]) for i in range(1, bins)]

@@ -12,6 +12,7 @@ Beta distribution, and rounds that can also lose a right answer.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def with_losses(n: ArrayLike, p: float, loss: float, start: float = 0.0) -> Floa
 def transition_rates(rounds: Sequence[Sequence[bool]]) -> tuple[float, float]:
     """(wrong to right, right to wrong) per round, from the verdicts of chains round by round; NaN
     where the chains never were in that state."""
-    moves = [(x, y) for chain in rounds for x, y in zip(chain[:-1], chain[1:], strict=True)]
+    moves = [(x, y) for chain in rounds for x, y in itertools.pairwise(chain)]
     wrong = [y for x, y in moves if not x]
     right = [not y for x, y in moves if x]
     return (

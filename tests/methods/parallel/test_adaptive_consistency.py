@@ -180,7 +180,9 @@ def leads(tables: tuple[int, ...], guests: int, concentration: float) -> float:
     if not guests:
         return float(tables[0] == max(tables))
     total = sum(tables) + concentration
-    later = concentration / total * leads((*tables, 1), guests - 1, concentration)
+    later = 0.0
+    if concentration:
+        later = concentration / total * leads((*tables, 1), guests - 1, concentration)
     for i, size in enumerate(tables):
         grown = (*tables[:i], size + 1, *tables[i + 1 :])
         later += size / total * leads(grown, guests - 1, concentration)
