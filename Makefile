@@ -26,6 +26,7 @@ lint: $(VENV)/test.stamp
 
 docs: $(VENV)/test.stamp
 	$(BIN)/ttscale methods list --markdown > docs/methods.md
+	$(BIN)/python -m ttscale.cli.manual > docs/cli.md
 
 clean:
 	rm -rf $(VENV) $(OUT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -62,13 +62,14 @@ def test_word_steps(steps, verdicts):
 @pytest.mark.parametrize(
     ("step", "verdict"),
     [
-        ("4*2=8\n8+5=13 yes", True),
-        ("4+5=9\n9*2=18 no", True),  # a dead end, truly told
-        ("4+5=9\n9*2=18 yes", False),
-        ("4*2=8\n8+5=12 no", False),
-        ("4*2=8\n9+5=14 no", False),  # does not follow
-        ("4*2=8 no", False),  # too short
-        ("4*3=12\n12+5=17 no", False),  # no such move
+        ("4*2=8\n8+5=13, is 13? Yes", True),
+        ("4+5=9\n9*2=18, is 13? No", True),  # a dead end, truly told
+        ("4+5=9\n9*2=18, is 13? Yes", False),
+        ("4+5=9\n9*2=18, is 18? Yes", False),  # another target
+        ("4*2=8\n8+5=12, is 13? No", False),
+        ("4*2=8\n9+5=14, is 13? No", False),  # does not follow
+        ("4*2=8, is 13? No", False),  # too short
+        ("4*3=12\n12+5=17, is 13? No", False),  # no such move
         ("Wait, is 8+5=12? No, 8+5=13", True),
         ("Wait, is 8+5=13? Yes", True),
         ("Wait, is 8+5=13? No, 8+5=12", False),

@@ -186,7 +186,7 @@ def test_the_meter_equals_the_engines_own_count(method):
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(method):
-    one, again, other = (play(method, Laboratory(), seed=s) for s in (1, 1, 2))
+    one, again, other = (play(method, Recorded(), seed=s) for s in (1, 1, 2))
     assert [facts(o) for o in one] == [facts(o) for o in again]
     assert [facts(o) for o in one] != [facts(o) for o in other]
 
@@ -323,7 +323,7 @@ def test_if_every_draw_fails_the_outcome_is_an_error_not_a_wrong_answer(method, 
     def fails(call: Call) -> Trace:
         raise error
 
-    for outcome in play(method, Laboratory(fails)):
+    for outcome in play(method, Recorded(fails)):
         assert outcome.answer is None
         assert outcome.error is error
         assert all(t.finish == "error" for t in outcome.traces)
@@ -339,7 +339,7 @@ def test_one_failed_draw_does_not_fail_the_run(method):
             raise EngineError("hiccup")
         return course(call)
 
-    outcomes = play(method, Laboratory(first_fails))
+    outcomes = play(method, Recorded(first_fails))
     assert sum(o.usage.by[r].failed for o in outcomes for r in o.usage.by) == 1
     assert any(o.error is None and o.answer is not None for o in outcomes)
 
@@ -350,7 +350,7 @@ def test_unparsable_samples_never_become_an_answer(method):
         trace.text = trace.text.replace("boxed", "b0xed")
         return trace
 
-    for outcome in play(method, Laboratory(mute)):
+    for outcome in play(method, Recorded(mute)):
         assert outcome.answer is None
         assert outcome.error is None
 
@@ -363,7 +363,7 @@ def test_samples_that_did_not_finish_never_become_an_answer(method, finish):
         trace.error = EngineError("refused") if finish == "error" else None
         return trace
 
-    for outcome in play(method, Laboratory(unfinished)):
+    for outcome in play(method, Recorded(unfinished)):
         assert outcome.answer is None
 
 

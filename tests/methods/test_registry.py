@@ -64,7 +64,8 @@ def test_specifications_are_read_as_they_are_written():
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        ("self-consistancy", "did you mean 'self-consistency'"), ("ffs(valid=true)", "did you mean 'valid_only'"), ("ffs(3)", "name"),
+        ("self-consistancy", "did you mean 'self-consistency'"),
+        ("ffs(valid=true)", "did you mean 'valid_only'"), ("ffs(3)", "name"),
         ("ffs(n=", "cannot read"), ("ffs(n=1+x)", "cannot read"), ("ffs(n=0)", "n=0"),
         ("ffs(**x)", "cannot read"), ("ffs(n='8')", "whole number"), ("", "unknown method"),
     ],

@@ -150,7 +150,7 @@ def _maze_step(maze: Maze, step: str) -> bool:
         corrections = CALCULATION.findall(said)
         return all(map(true, corrections)) and bool(corrections) == (verdict == "No")
     lines = step.split("\n")
-    last, _, reached = lines[-1].partition(" ")
+    last, _, reached = lines[-1].partition(", ")
     value = maze.start
     for line in [*lines[:-1], last]:
         parts = CALCULATION.fullmatch(line)
@@ -159,4 +159,5 @@ def _maze_step(maze: Maze, step: str) -> bool:
         if f"{parts[2]}{parts[3]}" not in maze.moves:
             return False
         value = int(parts[4])
-    return len(lines) == maze.depth and reached == ("yes" if value == maze.target else "no")
+    verdict = "Yes" if value == maze.target else "No"
+    return len(lines) == maze.depth and reached == f"is {maze.target}? {verdict}"

@@ -202,7 +202,8 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
                 slips.append((f"{a}{text}={value}", f"{a}{text}={right}"))
             lines.append(f"{a}{text}={value}")
         claimed = value == maze.target
-        steps.append("\n".join(lines) + (" yes" if claimed else " no"))
+        verdict = "Yes" if claimed else "No"
+        steps.append("\n".join(lines) + f", is {maze.target}? {verdict}")
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))
         if noticed or (slips and noise.repair and path in good):
             said, right = slips[0]

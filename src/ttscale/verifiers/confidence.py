@@ -9,7 +9,7 @@ from ..core import CapabilityError, Context, Problem, Trace
 from .register import register
 
 
-@register("logprob", probability=True)
+@register("logprob", probability=True, sampling={"logprobs": 0})
 async def logprob(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list[float]:
     """exp(mean log-probability), in (0, 1]; 0 for a trace that failed. Costs nothing.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..core import Context, Problem, Trace, UnknownName
 
@@ -24,6 +25,7 @@ class Verifier:
         partial: whether it can judge the beginning of a solution.
         oracle: whether it looks at the gold answer.
         probability: whether its scores lie in [0, 1].
+        sampling: settings the draws it is to judge must be asked with.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Verifier:
     partial: bool = False
     oracle: bool = False
     probability: bool = False
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
     async def __call__(
         self, ctx: Context, problem: Problem, traces: Sequence[Trace]
@@ -46,11 +49,14 @@ def register(
     partial: bool = False,
     oracle: bool = False,
     probability: bool = False,
+    sampling: Mapping[str, Any] | None = None,
 ) -> Callable[[Judge], Judge]:
     """Register `async (ctx, problem, traces) -> list[float]` under a name."""
 
     def add(judge: Judge) -> Judge:
-        _VERIFIERS[name] = Verifier(name, judge, needs or {}, partial, oracle, probability)
+        _VERIFIERS[name] = Verifier(
+            name, judge, needs or {}, partial, oracle, probability, sampling or {}
+        )
         return judge
 
     return add

@@ -53,11 +53,12 @@ class Config:
 @method(card=CARD)
 async def best_of_n(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Score the samples that have an answer and pick; without any, there is no answer."""
-    traces = await ctx.sample_all(problem.prompt, cfg.n)
+    judge = verifier(cfg.verifier)
+    traces = await ctx.sample_all(problem.prompt, cfg.n, **judge.sampling)
     finished = [t for t in traces if problem.answer(t) is not None]
     if not finished:
         return Outcome(None, stopped_by="n_samples")
-    scores = await verifier(cfg.verifier)(ctx, problem, finished)
+    scores = await judge(ctx, problem, finished)
     votes = Votes(problem, cfg.tie)
     for trace, score in zip(finished, scores, strict=True):
         votes.add(trace, score)
