@@ -6,6 +6,7 @@ VENV   ?= .venv
 EXTRAS ?= dev
 BIN    := $(VENV)/bin
 OUT    := out
+TESTS  ?= tests
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test test-all lint docs bench clean
@@ -14,7 +15,7 @@ demo: $(VENV)/demo.stamp
 	@PATH="$(abspath $(BIN)):$$PATH" OUT=$(OUT) bash examples/demo.sh
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
 test-all: $(VENV)/test.stamp lint
 	$(BIN)/python -m pytest

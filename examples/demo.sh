@@ -22,7 +22,7 @@ recorded=("${methods[@]/greedy/lfs(n=8, k=4)}")
 recorded=("${recorded[@]/verifier=logprob, weighted=true/verifier=oracle}")
 
 echo "== Live: word problems, on the bundled reasoner in an embedded llama.cpp"
-ttscale bench run --model 'tiny?slots=16&threads=2' --task 'lab:word?level=2' --n 12 --concurrency 4 \
+ttscale bench run --model 'tiny?slots=16' --task 'lab:word?level=2' --n 12 --concurrency 4 \
   "${methods[@]}" --out "$out/demo-live.db"
 
 echo

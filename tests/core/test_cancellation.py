@@ -60,18 +60,23 @@ def test_a_timeout_around_the_run_leaves_no_flight_and_no_task(budget):
 
 
 def test_cancelling_the_task_passes_through_and_everything_is_charged():
-    engine = Ticking(length_of)
-    usages = []
+    engine, scopes = Ticking(length_of), []
+
+    async def method(p, ctx, cfg):
+        scopes.append(ctx.scope)
+        return await nested(p, ctx, cfg)
 
     async def main() -> None:
-        run = Run({"main": engine}, listeners=[lambda kind, data: usages.append(kind)])
-        task = asyncio.ensure_future(run.answer(method_of(nested), None, problem()))
+        run = Run({"main": engine})
+        task = asyncio.ensure_future(run.answer(method_of(method), None, problem()))
         await asyncio.sleep(100)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         nothing_left()
         assert all(f.landed for f in engine.flights)
+        usage = scopes[0].usage
+        assert usage.completion_tokens == usage.cancelled_tokens == engine.generated == 7 * 100
 
     run_in_token_time(main())
 

@@ -265,7 +265,7 @@ def _together(outcomes: list[Outcome]) -> Outcome:
     "budget", [None, Budget(tokens=40), Budget(samples=3), Budget(seconds=0.3)]
 )
 def test_whenever_there_is_an_answer_there_is_a_winner_that_gives_it(method, budget):
-    for first in range(0, 8, 2):
+    for first in (0, 2):
         for outcome in play(method, Recorded(), budget, first=first):
             if outcome.answer is not None:
                 assert outcome.winner is not None

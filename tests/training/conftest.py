@@ -3,11 +3,6 @@
 import random
 
 import pytest
-
-pytest.importorskip("torch")
-pytest.importorskip("tokenizers")
-pytest.importorskip("gguf")
-
 import torch
 
 from ttscale.lab.data import document

@@ -19,7 +19,6 @@ from typing import Any
 
 from ..core import Card, Method, UnknownName, UsageError
 
-
 _METHODS: dict[str, Method] = {}
 _loaded = False
 

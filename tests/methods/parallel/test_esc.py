@@ -6,7 +6,7 @@ import math
 
 import pytest
 from doubles import Scripted, answer, problem, said
-from scipy.stats import binom, norm
+from scipy.stats import norm
 
 from ttscale.core import Run, UsageError, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
@@ -95,29 +95,3 @@ def test_control_keeps_what_was_drawn_and_goes_on_with_the_new_window():
 def test_a_window_larger_than_the_limit_is_refused():
     with pytest.raises(UsageError, match="max_samples=4"):
         Config(window=5, max_samples=4)
-
-
-@pytest.mark.parametrize("p", [0.6, 0.7])
-def test_self_consistency_has_its_closed_form(p):
-    """P(Bin(n, p) > n/2) + P(Bin(n, p) = n/2) / 2, over 600 questions; 5 standard errors."""
-    from ttscale.methods.registry import parse
-
-    trials, run = 600, Run({"main": Synthetic(binary(p, length=10, wrong_length=10))})
-    for n in (1, 2, 4, 9):
-        exact = binom.sf(n // 2, n, p) + (binom.pmf(n // 2, n, p) / 2 if n % 2 == 0 else 0)
-        vote = parse(f"sc(n={n})")
-
-        async def main(vote=vote, n=n) -> int:
-            outcomes = [
-                await run.answer(vote.method, vote.cfg, problem(f"{n} {i}")) for i in range(trials)
-            ]
-            return sum(o.answer == "right" for o in outcomes)
-
-        right = run_in_token_time(main())
-        assert abs(right / trials - exact) < 5 * math.sqrt(exact * (1 - exact) / trials)
-
-
-@pytest.mark.parametrize(("p", "accuracy"), [(0.6, 0.8979), (0.7, 0.9957), (0.8, 1.0), (0.9, 1.0)])
-def test_the_published_vote_of_forty_is_the_closed_form(p, accuracy):
-    exact = binom.sf(20, 40, p) + binom.pmf(20, 40, p) / 2
-    assert exact == pytest.approx(accuracy, abs=5e-5)

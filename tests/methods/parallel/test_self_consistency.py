@@ -56,3 +56,9 @@ def test_samples_without_an_answer_abstain():
 def test_the_chain_is_the_longest_sample_and_all_tokens_count():
     usage = vote(said("A", tokens=5), said("A", tokens=9)).usage
     assert (usage.sequential_tokens, usage.completion_tokens) == (9, 14)
+
+
+@pytest.mark.parametrize(("p", "accuracy"), [(0.6, 0.8979), (0.7, 0.9957), (0.8, 1.0), (0.9, 1.0)])
+def test_the_published_vote_of_forty_is_the_closed_form(p, accuracy):
+    exact = binom.sf(20, 40, p) + binom.pmf(20, 40, p) / 2
+    assert exact == pytest.approx(accuracy, abs=5e-5)
