@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import xllamacpp
 
 from ttscale.lab import (
     FAMILIES,
@@ -97,8 +98,6 @@ SAMPLER = {
 @contextmanager
 def server(path: Path) -> Iterator[str]:
     """Address of a llama.cpp server for this GGUF, gone when the block ends."""
-    import xllamacpp
-
     settings = xllamacpp.CommonParams()
     settings.model.path = str(path)
     settings.n_ctx, settings.n_parallel = SLOTS * CONTEXT, SLOTS

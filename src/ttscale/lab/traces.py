@@ -201,7 +201,8 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
             if slipped:
                 slips.append((f"{a}{text}={value}", f"{a}{text}={right}"))
             lines.append(f"{a}{text}={value}")
-        claimed = value == maze.target
+        misjudged = not noise.repair and rng.random() < noise.slip / 2
+        claimed = (value == maze.target) != misjudged
         verdict = "Yes" if claimed else "No"
         steps.append("\n".join(lines) + f", is {maze.target}? {verdict}")
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))

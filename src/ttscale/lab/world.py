@@ -5,6 +5,7 @@ eighth of the hash range, to "train" otherwise: no problem can be in both.
 """
 
 import hashlib
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,14 +20,14 @@ FAMILIES = tuple(MAKERS)
 
 LEVELS: dict[str, dict[int, dict[str, int]]] = {
     "arith": {
-        1: {"operations": 1, "largest": 9},
+        1: {"operations": 1, "largest": 20},
         2: {"operations": 2, "largest": 20},
         3: {"operations": 3, "largest": 30},
         4: {"operations": 4, "largest": 50},
         5: {"operations": 7, "largest": 50},
     },
     "word": {
-        1: {"operations": 1, "largest": 9, "idle": 0},
+        1: {"operations": 1, "largest": 20, "idle": 0},
         2: {"operations": 2, "largest": 20, "idle": 1},
         3: {"operations": 3, "largest": 30, "idle": 1},
         4: {"operations": 4, "largest": 50, "idle": 2},
@@ -40,6 +41,9 @@ LEVELS: dict[str, dict[int, dict[str, int]]] = {
         5: {"depth": 3, "moves": 3, "largest": 20},
     },
 }
+
+
+PATIENCE = 500  # repeated problems in a row after which a level counts as exhausted
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +90,14 @@ def problems(
 ) -> list[LabProblem]:
     """`n` different problems: seeds from `seed * 1_000_000` on, repeated ones skipped."""
     found: dict[str, LabProblem] = {}
-    next_seed = seed * 1_000_000
+    seeds, repeats = itertools.count(seed * 1_000_000), 0
     while len(found) < n:
-        if next_seed - seed * 1_000_000 > 50 * n + 10_000:
-            raise ValueError(
-                f"{family} level {level} has only {len(found)} different problems, not {n}"
-            )
-        candidate = problem(family, level, next_seed, split)
+        candidate = problem(family, level, next(seeds), split)
+        repeats = repeats + 1 if candidate.world.canonical in found else 0
         found.setdefault(candidate.world.canonical, candidate)
-        next_seed += 1
+        if repeats == PATIENCE:
+            raise ValueError(
+                f"{family} level {level} seems to have only {len(found)} different problems in "
+                f"split {split!r}: ask for fewer than n={n}, or for another level"
+            )
     return list(found.values())
