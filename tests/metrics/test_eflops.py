@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import RecordError
-from ttscale.metrics.eflops import attended_positions, dense, kv_bytes, sparse
+from ttscale.metrics.eflops import attended_positions, dense, kv_bytes, sparse, together
 from ttscale.metrics.frontier import oracle_envelope, pareto
 from ttscale.metrics.shapes import Shape
 
@@ -106,6 +106,13 @@ def test_no_intensity_is_the_flops_only_law_and_every_argument_adds_cost():
 def test_lengths_may_be_arrays():
     made = np.array([10.0, 200.0])
     assert dense(SMALL, 5, made).total.tolist() == [dense(SMALL, 5, m).total for m in made]
+
+
+def test_samples_side_by_side_read_the_prompt_as_long_as_the_longest():
+    assert together(SMALL, 70, [40] * 3).total == pytest.approx(dense(SMALL, 70, 40, 3).total)
+    kv = together(SMALL, 70, [10, 40]).kv
+    assert kv == pytest.approx(562.5 * SMALL.kv_elements * (2 * 70 * 40 + 10**2 + 40**2))
+    assert together(SMALL, 70, []).total == 0
 
 
 def test_samples_that_share_a_prompt_keep_it_once():

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..metrics.cost_of_pass import cost_of_pass
+from ..metrics.efficiency import e3
 from ..metrics.intervals import Difference, accuracy_interval, paired_difference
 from .item import Cell, Item
 from .store import Store
@@ -34,6 +36,8 @@ class Row:
         difference: accuracy minus that of the first method, on the same questions; None for the
             first.
         stopped_by: rule that ended the method -> items.
+        e3: accuracy squared over tokens; see `metrics.efficiency`.
+        cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens.
     """
 
     method: str
@@ -65,6 +69,18 @@ class Row:
     stopped_by: dict[str, int]
     knobs: dict[str, Any]
     difference: Difference | None = None
+    e3: float | None = field(init=False, default=None)
+    cost_of_pass: float | None = field(init=False, default=None)
+    tokens_per_right: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        if self.accuracy is None:
+            return
+        if self.completion_tokens_mean:
+            self.e3 = e3(self.accuracy, self.completion_tokens_mean)
+            self.tokens_per_right = cost_of_pass(self.completion_tokens_mean, self.accuracy)
+        if self.cost_mean is not None:
+            self.cost_of_pass = cost_of_pass(self.cost_mean, self.accuracy)
 
     def as_dict(self) -> dict[str, Any]:
         """The row, ready for JSON."""

@@ -16,6 +16,8 @@ COMMANDS = {
     # name: (module:attribute, what `ttscale --help` says about it)
     "solve": ("ttscale.cli.solve:solve", "Answer one question with a method and a budget."),
     "bench": ("ttscale.cli.bench:bench", "Compare methods on tasks under equal budgets."),
+    "plan": ("ttscale.cli.plan:plan", "Learn which method suits which question and budget."),
+    "metrics": ("ttscale.cli.metrics:metrics", "Show figures of merit of a bench."),
     "serve": ("ttscale.cli.serve:serve", "Serve any method in front of any model."),
     "methods": ("ttscale.cli.methods:methods", "List the methods, or show one."),
     "models": ("ttscale.cli.models:models", "List the known models, or fetch one."),

@@ -1,7 +1,8 @@
 """The register of methods, and how they are written: `name` or `name(n=8, k=4)`.
 
 Built-in methods and those of other packages enter the same way: the `method` decorator, checked at
-once. Another package names its modules under the entry point group `ttscale.methods`.
+once. Those on a higher floor are listed by name in `ELSEWHERE`; another package names its modules
+under the entry point group `ttscale.methods`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from ..core import Card, Method, UnknownName, UsageError
+
+ELSEWHERE = ("ttscale.planner.auto",)
+"""Modules outside this package that define methods: what chooses among them stands above them."""
 
 _METHODS: dict[str, Method] = {}
 _loaded = False
@@ -62,6 +66,8 @@ def methods() -> dict[str, Method]:
         package = importlib.import_module(__package__ or "ttscale.methods")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+        for name in ELSEWHERE:
+            importlib.import_module(name)
         for point in entry_points(group="ttscale.methods"):
             point.load()
     return dict(sorted(_METHODS.items()))

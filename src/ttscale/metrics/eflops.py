@@ -75,6 +75,18 @@ def dense(
     )
 
 
+def together(shape: Shape, prompt: float, generated: ArrayLike, intensity: float = B200) -> Cost:
+    """Samples of one prompt, decoded side by side, `generated` tokens each, (samples,): the
+    prompt's cache is read as long as the longest of them lasts. Equal lengths give `dense`."""
+    made = np.atleast_1d(np.asarray(generated, dtype=float))
+    if not len(made):
+        return Cost(0.0, 0.0, 0.0)
+    alone = dense(shape, prompt, made, 1, intensity)
+    positions = 2 * prompt * float(made.max()) + float((made**2).sum())
+    reads = intensity * shape.kv_elements * positions
+    return Cost(float(alone.linear.sum()), float(alone.attention.sum()), reads)
+
+
 def sparse(
     shape: Shape,
     prompt: ArrayLike,

@@ -1,0 +1,25 @@
+"""Which method and how much of it for which question: learned from recorded samples."""
+
+from .compute_optimal import best_strategy, fit_bins, two_fold
+from .difficulty import Difficulty, quantile_bins
+from .evidence import Evidence, from_items, replayed
+from .exchange import inference_factor
+from .fitting import fit_policy
+from .policy import Level, Policy
+from .saturation import saturation_point
+
+__all__ = [
+    "Difficulty",
+    "Evidence",
+    "Level",
+    "Policy",
+    "best_strategy",
+    "fit_bins",
+    "fit_policy",
+    "from_items",
+    "inference_factor",
+    "quantile_bins",
+    "replayed",
+    "saturation_point",
+    "two_fold",
+]

@@ -1,0 +1,189 @@
+"""Auto: judge how hard a question is, then run what a fitted policy says for it.
+
+The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
+samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
+The pilot is in the bill like any other draw, and its samples can vote (`pilot(n=...)`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
+from ..methods import checks
+from ..methods.registry import Configured, method, parse
+from .difficulty import Difficulty, agreement, mean_reward
+from .policy import Level, Policy
+
+CARD = Card(
+    name="auto",
+    title="Auto: the method a fitted policy chooses for the question and the budget",
+    paper="arXiv:2408.03314",
+    what="hybrid",
+    stimulation="self-repetition",
+    verification="agreement",
+    aggregation="selection",
+    knob="budget",
+    stops="the chosen method stops",
+    deviations=(
+        "Difficulty is predicted from a few pilot samples whose cost is counted; the paper draws "
+        "2048 and leaves them out.",
+        "Without a verifier the score is the pilot's agreement (ours).",
+        "The pilot's samples vote in the strategy pilot(n=N) instead of being thrown away (ours).",
+    ),
+)
+
+MADE_UP = Policy(
+    model="", task="", questions=0, unit="samples",
+    difficulty=Difficulty(kind="agreement", pilot=4, cuts=(1.0, 0.75)),
+    levels=(
+        Level(limit=8, strategies=("pilot(n=4)", "pilot(n=8)", "pilot(n=16)")),
+        Level(limit=16, strategies=("pilot(n=4)", "pilot(n=16)", "pilot(n=32)")),
+    ),
+)  # fmt: skip
+"""Used where no policy is given (ours): unanimous pilots are done, split ones draw more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Which policy, and how much of it.
+
+    Attributes:
+        policy: file of a policy made by `ttscale plan fit`; "" is a made-up rule of thumb: four
+            samples, and more the less they agree.
+        budget: mean cost per question in the policy's unit; the highest level within it is used,
+            None for the last.
+    """
+
+    policy: str = ""
+    budget: float | None = None
+
+    def __post_init__(self) -> None:
+        checks.at_least(0, budget=self.budget)
+        checked(self.loaded)
+
+    @property
+    def loaded(self) -> Policy:
+        """The policy itself."""
+        if not self.policy:
+            return MADE_UP
+        try:
+            changed = os.stat(self.policy).st_mtime_ns
+        except OSError:
+            changed = 0
+        return _loaded(self.policy, changed)
+
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """What the pilot and everything that may be chosen need, together."""
+        return needs_of(self.loaded)
+
+
+@method(card=CARD)
+async def auto(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
+    """Draw the pilot, find the bin, run its strategy."""
+    return await follow(problem, ctx, cfg.loaded, cfg.budget)
+
+
+async def follow(
+    problem: Problem, ctx: Context, policy: Policy, budget: float | None = None
+) -> Outcome:
+    """Answer one problem by a policy."""
+    difficulty = policy.difficulty
+    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot)
+    rewards: dict[int, float] = {}
+    if difficulty.kind == "reward":
+        rewards = await _rewards(problem, ctx, pilot)
+        score = mean_reward(list(rewards.values()))
+    else:
+        score = agreement(problem, pilot)
+    place = difficulty.bin_of(score)
+    strategy = policy.level(budget).strategies[place - 1]
+    told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
+    votes = _voted(problem, pilot, rewards)
+    ctx.offer(votes.top(), votes.winner())
+    more = pilot_votes(strategy)
+    if more is None:
+        chosen = parse(strategy)
+        outcome = await ctx.solve(chosen.method, problem, chosen.cfg)
+        outcome.extra = {**outcome.extra, **told}
+        if outcome.answer is None:  # the pilot may know better than nothing
+            outcome.answer, outcome.winner = votes.top(), votes.winner()
+        return outcome
+    if more > len(pilot):
+        further = await ctx.sample_all(problem.prompt, more - len(pilot))
+        pilot += further
+        if difficulty.kind == "reward":
+            rewards |= await _rewards(problem, ctx, further)
+        votes = _voted(problem, pilot, rewards)
+    return Outcome(votes.top(), votes.winner(), "n_samples", {**told, "votes": votes.counts})
+
+
+def pilot_votes(strategy: str) -> int | None:
+    """N of `pilot(n=N)`; None for the name of a method."""
+    text = strategy.replace(" ", "")
+    if not text.startswith("pilot(n="):
+        return None
+    number = text.removeprefix("pilot(n=").removesuffix(")")
+    if not number.isdigit():
+        raise UsageError(f"cannot read strategy {strategy!r}", fix="write it as pilot(n=8)")
+    return int(number)
+
+
+def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
+    """Role -> capabilities of the pilot and all strategies."""
+    wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
+    if policy.difficulty.kind == "reward":
+        wanted["prm"] = frozenset({"reward"})
+    for chosen in _methods(policy):
+        for role, capabilities in chosen.method.needs(chosen.cfg).items():
+            wanted[role] = wanted.get(role, frozenset()) | capabilities
+    return wanted
+
+
+def checked(policy: Policy) -> Policy:
+    """The policy, if it can be followed.
+
+    Raises:
+        UsageError: for oracle difficulty, a set method, or one that is not known.
+    """
+    if policy.difficulty.kind == "oracle":
+        raise UsageError(
+            "the policy was fitted with oracle difficulty, which takes gold answers",
+            fix="fit one that can be followed: ttscale plan fit --difficulty agreement",
+        )
+    checks.at_least(1, pilot=policy.difficulty.pilot)
+    for chosen in _methods(policy):
+        if chosen.method.card.scope == "set" or chosen.method.name == CARD.name:
+            raise UsageError(
+                f"a policy cannot choose {chosen.label!r}",
+                fix="it chooses for one question at a time, and never itself",
+            )
+    return policy
+
+
+def _methods(policy: Policy) -> list[Configured]:
+    return [parse(s) for s in policy.strategies if pilot_votes(s) is None]
+
+
+async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[int, float]:
+    """Scores of the traces that answered, by identity."""
+    answered = [t for t in traces if problem.answer(t) is not None]
+    if not answered:
+        return {}
+    scores = await ctx.reward(answered)
+    return {id(t): float(v) for t, v in zip(answered, scores.values, strict=True)}
+
+
+def _voted(problem: Problem, traces: list[Trace], rewards: Mapping[int, float]) -> Votes:
+    votes = Votes(problem)
+    for trace in traces:
+        votes.add(trace, rewards.get(id(trace), 1.0))
+    return votes
+
+
+@lru_cache(maxsize=64)
+def _loaded(path: str, changed: int) -> Policy:
+    return Policy.load(path)

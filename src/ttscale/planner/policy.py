@@ -1,0 +1,145 @@
+"""A policy as a small JSON file: how to judge a question, and what to run for it.
+
+    {"kind": "ttscale-policy", "version": 1, "model": ..., "task": ..., "questions": 200,
+     "unit": "samples", "difficulty": {"kind": "agreement", "pilot": 4, "cuts": [1.0, 0.5]},
+     "levels": [{"limit": 8, "strategies": ["pilot(n=4)", "pilot(n=8)", "ffs(n=8, k=4)"], ...}],
+     "saturation": {...}}
+
+A strategy is a method as the command line writes it, or `pilot(n=N)`: the vote of the pilot and of
+as many further samples as make N in all (N = pilot draws no more). With reward difficulty that vote is
+weighted by the rewards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import orjson
+
+from ..core import RecordError, UsageError
+from .difficulty import Difficulty, Kind
+
+Unit = Literal["samples", "tokens"]
+KIND, VERSION = "ttscale-policy", 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """What to run within one budget.
+
+    Attributes:
+        limit: mean cost of a question of any bin, in the policy's unit, the pilot included.
+        strategies: of each bin, easiest first, (bins,).
+        figures: how it did: accuracy and cost in sample, two-fold, and of the best single strategy.
+    """
+
+    limit: float
+    strategies: tuple[str, ...]
+    figures: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What was learned about a model on a task.
+
+    Attributes:
+        unit: what limits count.
+        levels: by rising limit.
+        questions: how many it was fitted on.
+        saturation: how many samples are worth buying; see `saturation`.
+    """
+
+    model: str
+    task: str
+    questions: int
+    unit: Unit
+    difficulty: Difficulty
+    levels: tuple[Level, ...]
+    saturation: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if not self.levels:
+            raise UsageError("a policy without budgets", fix="fit it for at least one")
+        for level in self.levels:
+            if len(level.strategies) != self.difficulty.bins:
+                raise UsageError(
+                    f"the level at {level.limit:g} has {len(level.strategies)} strategies for "
+                    f"{self.difficulty.bins} bins"
+                )
+
+    def level(self, budget: float | None) -> Level:
+        """The highest level within a budget; the lowest if none is, the last without a budget."""
+        if budget is None:
+            return self.levels[-1]
+        within = [level for level in self.levels if level.limit <= budget + 1e-9]
+        return within[-1] if within else self.levels[0]
+
+    @property
+    def strategies(self) -> list[str]:
+        """All it may choose, each once."""
+        return list(dict.fromkeys(s for level in self.levels for s in level.strategies))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {"kind": KIND, "version": VERSION, **asdict(self)}
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON."""
+        data = orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+        Path(path).write_bytes(data + b"\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read what `save` wrote.
+
+        Raises:
+            RecordError: if it cannot be read or is no policy of this version.
+        """
+        try:
+            data = orjson.loads(Path(path).read_bytes())
+        except OSError as error:
+            raise RecordError(
+                f"cannot read the policy {str(path)!r}: {error.strerror}",
+                fix="make one with ttscale plan fit",
+            ) from None
+        except ValueError as error:
+            raise RecordError(f"the policy {str(path)!r} is no JSON: {error}") from None
+        if not isinstance(data, dict) or data.get("kind") != KIND:
+            raise RecordError(f"{str(path)!r} is no policy", fix="make one with ttscale plan fit")
+        if data.get("version") != VERSION:
+            raise RecordError(
+                f"the policy {str(path)!r} has version {data.get('version')}, not {VERSION}",
+                fix="fit it again",
+            )
+        try:
+            return cls.from_dict(data)
+        except (KeyError, TypeError, ValueError, UsageError) as error:
+            raise RecordError(
+                f"{str(path)!r} is no policy: {type(error).__name__} {error}", fix="fit it again"
+            ) from None
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Policy:
+        """The inverse of `as_dict`."""
+        told = data["difficulty"]
+        if told["kind"] not in get_args(Kind) or data["unit"] not in get_args(Unit):
+            raise UsageError(f"difficulty {told['kind']!r} in {data['unit']!r} is not known")
+        levels = [
+            Level(
+                limit=float(level["limit"]), strategies=tuple(level["strategies"]),
+                figures=level.get("figures", {}),
+            )
+            for level in data["levels"]
+        ]  # fmt: skip
+        return cls(
+            model=data["model"], task=data["task"], questions=int(data["questions"]),
+            unit=data["unit"], levels=tuple(sorted(levels, key=lambda level: level.limit)),
+            difficulty=Difficulty(
+                kind=told["kind"], pilot=int(told["pilot"]),
+                cuts=tuple(float(c) for c in told["cuts"]),
+            ),
+            saturation=data.get("saturation", {}),
+        )  # fmt: skip

@@ -1,0 +1,182 @@
+"""From a recording to a policy file, and the file as a method."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+from benches import bench, recording
+from doubles import problem, said
+
+from ttscale.core import CapabilityError, PoolExhausted, RecordError, Run, UsageError, execute
+from ttscale.engines.pool import Pool
+from ttscale.engines.replay import Replay
+from ttscale.engines.spec import ModelSource
+from ttscale.methods.registry import parse
+from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_items, replayed
+
+
+def mixed(easy: int = 12, hard: int = 12, draws: int = 16, **fields) -> ModelSource:
+    """Easy questions are always right; hard ones are right in 10 of 16, wrong in many ways."""
+    problems = [problem(f"q{i}") for i in range(easy + hard)]
+    records = {
+        (p.id, "main", ""): [
+            said(
+                "right" if i < easy or d % 8 in (0, 2, 3, 5, 7) else f"wrong {d % 3}", 10, **fields
+            )
+            for d in range(draws)
+        ]
+        for i, p in enumerate(problems)
+    }
+    given = frozenset({"text", "reward"} if "reward" in fields else {"text"})
+    pool = Pool("m", "t", problems, records, "", given)
+    return ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool])
+
+
+STRATEGIES = ("pilot(n=4)", "pilot(n=8)", "pilot(n=16)", "sc(n=8)")
+
+
+def policy(*strategies, cuts=(1.0,), kind="agreement", pilot=4, limit=16, unit="samples"):
+    return Policy(
+        model="m", task="t", questions=24, unit=unit,
+        difficulty=Difficulty(kind=kind, pilot=pilot, cuts=cuts),
+        levels=(Level(limit=limit, strategies=strategies),),
+    )  # fmt: skip
+
+
+def answer(source, path, budget=None, which=0):
+    run = Run({"main": source.make()})
+    given = f", budget={budget}" if budget else ""
+    chosen = parse(f"auto(policy='{path}'{given})")
+    return execute(
+        run, lambda: run.answer(chosen.method, chosen.cfg, source.pools[0].problems[which])
+    )
+
+
+def test_the_whole_cost_of_a_strategy_is_in_its_trials():
+    found = replayed(mixed(), STRATEGIES, repeats=3)
+    assert found.samples.mean(axis=1).tolist() == [4, 8, 16, 12]
+    assert found.tokens.tolist() == (10 * found.samples).tolist()
+    assert found.right.shape == (4, 24 * 3)
+    assert (found.score[: 12 * 3] == 1).all()
+    assert found.counts[0] == (16, 16)
+    assert found.counts[-1] == (16, 10)
+
+
+def test_a_fitted_policy_spends_where_it_helps_and_costs_less_than_one_strategy_for_all():
+    fitted = fit_policy(replayed(mixed(), STRATEGIES[:3]), [16], bins=2)
+    (level,) = fitted.levels
+    assert level.strategies == ("pilot(n=4)", "pilot(n=16)")
+    ours, single = level.figures["two_fold"], level.figures["best_single"]
+    assert single["strategy"] == "pilot(n=16)"
+    assert (single["accuracy"], single["cost"]) == pytest.approx((1, 16))
+    assert ours["accuracy"] > 0.95
+    assert ours["cost"] < 0.75 * 16
+    assert fitted.saturation["measured"][0] == pytest.approx(13 / 16, abs=1e-6)
+
+
+def test_a_policy_comes_back_from_its_file_and_runs_as_a_method(tmp_path):
+    path = tmp_path / "policy.json"
+    fitted = fit_policy(replayed(mixed(), STRATEGIES[:3]), [4, 16], bins=2)
+    fitted.save(path)
+    assert Policy.load(path) == fitted
+    easy = answer(mixed(), path)
+    assert (easy.answer, easy.usage.samples, easy.extra["bin"]) == ("right", 4, 1)
+    hard = answer(mixed(), path, which=20)
+    assert hard.usage.samples == 16
+    assert answer(mixed(), path, budget=4, which=20).usage.samples == 4
+
+
+def test_another_method_follows_the_pilot_on_further_samples(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=4)", "ffs(n=4, k=2)").save(path)
+    hard = answer(mixed(), path, which=20)
+    assert hard.extra["strategy"] == "ffs(n=4, k=2)"
+    assert hard.usage.samples == 8
+    assert hard.usage.cancelled_tokens >= 0
+    draws = sorted(t.draw for t in hard.traces)
+    assert draws == list(range(8))
+
+
+def test_rewards_predict_difficulty_and_weigh_the_votes(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=4)", "pilot(n=8)", kind="reward", cuts=(0.5,)).save(path)
+    assert answer(mixed(reward=0.9), path).usage.samples == 4
+    assert answer(mixed(reward=0.1), path).usage.samples == 8
+    with pytest.raises(CapabilityError, match="reward"):
+        answer(mixed(), path)
+
+
+def test_the_needs_of_all_it_may_choose_are_checked_before_any_token(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=4)", "deepconf(n=4)").save(path)
+    with pytest.raises(CapabilityError, match="logprobs"):
+        answer(mixed(), path)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (policy("pilot(n=4)", "sc(n=2)", kind="oracle"), "oracle"),
+        (policy("pilot(n=4)", "pets(average=4)"), "pets"),
+        (policy("pilot(n=4)", "auto"), "auto"),
+        (policy("pilot(n=4)", "no-such-method"), "no-such-method"),
+        (policy("pilot(n=4)", "pilot(n=x)"), "pilot"),
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused(tmp_path, bad, says):
+    path = tmp_path / "policy.json"
+    bad.save(path)
+    with pytest.raises(UsageError, match=says):
+        parse(f"auto(policy='{path}')")
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"kind": "ttscale-policy", "version": 2}',
+             '{"kind": "ttscale-policy", "version": 1}']
+)  # fmt: skip
+def test_a_file_that_is_no_policy_says_so(tmp_path, text):
+    path = tmp_path / "policy.json"
+    path.write_text(text)
+    with pytest.raises(RecordError, match="policy"):
+        Policy.load(path)
+    with pytest.raises(RecordError, match="cannot read"):
+        Policy.load(tmp_path / "none.json")
+
+
+def test_a_level_names_a_strategy_for_every_bin():
+    with pytest.raises(UsageError, match="strategies for"):
+        policy("pilot(n=4)")
+
+
+def test_a_pool_smaller_than_what_is_asked_of_it_is_an_error():
+    with pytest.raises(PoolExhausted):
+        replayed(mixed(draws=8), ("pilot(n=16)",), repeats=1)
+
+
+def test_questions_without_gold_answers_teach_nothing():
+    source = mixed(2, 2)
+    source.pools[0].problems[:] = [problem(p.id, None) for p in source.pools[0].problems]
+    with pytest.raises(UsageError, match="gold"):
+        replayed(source, ("pilot(n=4)",), repeats=1)
+
+
+def test_a_store_without_traces_gives_an_oracles_bound_only(tmp_path):
+    bench(tmp_path, recording(right=5), "simple", "sc(n=8)")
+    found = from_items(tmp_path / "run.db")
+    assert found.strategies == ("simple", "sc(n=8)")
+    assert found.samples.mean(axis=1).tolist() == [1, 8]
+    with pytest.raises(UsageError, match="keep-traces"):
+        fit_policy(found, [8])
+    fitted = fit_policy(found, [8], kind="oracle", bins=2)
+    assert fitted.difficulty.pilot == 0
+    assert fitted.levels[0].strategies == ("sc(n=8)", "sc(n=8)")
+
+
+def test_without_a_file_there_is_a_rule_of_thumb():
+    run, source = Run({"main": mixed().make()}), mixed()
+    chosen = parse("auto(budget=8)")
+    outcome = execute(
+        run, lambda: run.answer(chosen.method, chosen.cfg, source.pools[0].problems[0])
+    )
+    assert (outcome.answer, outcome.usage.samples) == ("right", 4)

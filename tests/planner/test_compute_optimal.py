@@ -1,0 +1,101 @@
+"""Bins, the choice of strategies, and that nothing leaks from one fold into the other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ttscale.core import UsageError
+from ttscale.planner import Difficulty, best_strategy, fit_bins, quantile_bins, two_fold
+from ttscale.planner.compute_optimal import in_sample
+from ttscale.planner.difficulty import quantile_cuts
+
+
+@given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(1, 5))
+def test_bins_are_equal_within_one_and_the_first_is_the_easiest(rates, bins):
+    found = quantile_bins(rates, bins)
+    sizes = np.bincount(found, minlength=bins + 1)[1:]
+    assert sizes.max() - sizes.min() <= 1
+    easiest = [[r for r, b in zip(rates, found, strict=True) if b == n] for n in range(1, bins + 1)]
+    for higher, lower in pairwise(easiest):
+        assert min(higher) >= max(lower)
+
+
+def test_more_bins_than_questions_are_refused():
+    with pytest.raises(UsageError):
+        quantile_bins([0.5, 0.5], 3)
+
+
+def test_cuts_put_every_score_where_the_quantiles_do():
+    scores = np.linspace(0, 1, 20)
+    rule = Difficulty(kind="reward", pilot=4, cuts=quantile_cuts(scores, 5))
+    assert [rule.bin_of(s) for s in scores] == quantile_bins(scores, 5).tolist()
+
+
+def test_equal_scores_share_a_bin():
+    cuts = quantile_cuts([1.0] * 6 + [0.5] * 4, 5)
+    assert cuts == (1.0,)
+    rule = Difficulty(kind="agreement", pilot=4, cuts=cuts)
+    assert (rule.bin_of(1.0), rule.bin_of(0.5), rule.bin_of(0.0)) == (1, 2, 2)
+    assert quantile_cuts([0.3] * 5, 5) == ()
+
+
+# accuracy of three strategies in five bins; no column has the same winner as its neighbour
+TABLE = np.array([[0.9, 0.2, 0.5, 0.1, 0.05], [0.8, 0.6, 0.3, 0.4, 0.0], [0.7, 0.1, 0.2, 0.0, 0.3]])
+
+
+def drawn(table, per_bin, seed):
+    """Trials of a table of accuracies: (right, cost, bins, questions)."""
+    bins = np.repeat(np.arange(1, table.shape[1] + 1), per_bin)
+    rng = np.random.default_rng(seed)
+    right = (rng.random((len(table), len(bins))) < table[:, bins - 1]).astype(float)
+    return right, np.ones_like(right), bins, np.arange(len(bins))
+
+
+def test_the_router_recovers_the_best_strategy_of_each_bin():
+    right, cost, bins, questions = drawn(TABLE, 2000, 0)
+    assert fit_bins(right, cost, bins, 1, 5) == [0, 1, 0, 1, 2]
+    routed = two_fold(right, cost, bins, questions, 1, 5)
+    assert routed.accuracy == pytest.approx(TABLE.max(axis=0).mean(), abs=0.02)
+    single = two_fold(right, cost, np.ones_like(bins), questions, 1, 1)
+    assert routed.accuracy > single.accuracy
+
+
+def test_on_pure_noise_two_folds_score_lower_than_the_sample():
+    noise = np.full((8, 5), 0.5)
+    for seed in range(5):
+        right, cost, bins, questions = drawn(noise, 20, seed)
+        chosen = fit_bins(right, cost, bins, 1, 5)
+        lucky = in_sample(right, cost, bins, chosen).accuracy
+        honest = two_fold(right, cost, bins, questions, 1, 5, splits=5).accuracy
+        assert honest < lucky
+        # 100 trials at 1/2: five standard errors
+        assert honest == pytest.approx(0.5, abs=0.25)
+
+
+def test_repeats_of_a_question_stay_on_one_side():
+    # one question per strategy that only it answers: what is learnt there must not help there
+    right = np.kron(np.eye(4), np.ones((1, 6)))
+    questions = np.repeat(np.arange(4), 6)
+    ones = np.ones(24, dtype=int)
+    assert two_fold(right, np.ones_like(right), ones, questions, 1, 1, splits=8).accuracy == 0
+    with pytest.raises(UsageError):
+        two_fold(right[:, :6], right[:, :6], ones[:6], questions[:6], 1, 1)
+
+
+def test_the_budget_is_kept_and_ties_go_to_the_cheaper():
+    right = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
+    cost = np.array([[8.0, 8.0], [4.0, 4.0], [1.0, 1.0]])
+    assert best_strategy(right, cost, 8) == 1
+    assert best_strategy(right, cost, 2) == 2
+    assert best_strategy(right, cost, 0.5) == 2  # nothing is affordable: the cheapest
+    assert best_strategy(right, np.ones_like(cost), 8) == 0  # the one named first
+
+
+def test_a_bin_without_trials_takes_what_is_best_overall():
+    right, cost = np.array([[0.0, 1.0], [1.0, 1.0]]), np.ones((2, 2))
+    assert fit_bins(right, cost, np.array([1, 3]), 1, 3) == [1, 1, 0]
