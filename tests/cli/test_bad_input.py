@@ -48,7 +48,7 @@ def test_empty_task(refuses):
 
 
 def test_no_model_says_how_to_get_one(refuses, monkeypatch, own_home):
-    monkeypatch.setattr("ttscale.engines.spec.BUNDLED", own_home / "no such file")
+    monkeypatch.setattr("ttscale.engines.bundled.FOLDER", own_home / "no such file")
     assert "run ttscale models pull smollm2-135m" in refuses("solve", "What?", code=2)
 
 

@@ -224,6 +224,11 @@ class TestNames:
         assert (source.name, source.spec, source.price) == ("mine", "mine", Price(1, 2))
         assert source.sampling == Sampling(top_k=5, top_p=0.9)
 
+    def test_bundled_models(self):
+        assert one("tiny").name == "tiny"
+        assert one("tiny-small?slots=2").make().capabilities >= {"text"}
+        assert one("tiny-prm").spec == "tiny-prm"
+
     def test_alias_of_an_alias_wins(self):
         source = one("yours", self.CATALOGUE)
         assert (source.price, source.sampling.top_k) == (Price(1, 2), 7)

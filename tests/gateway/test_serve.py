@@ -20,7 +20,7 @@ import pytest
 from gateway.worlds import Model, elsewhere
 
 from ttscale.engines import models
-from ttscale.engines.spec import BUNDLED
+from ttscale.engines.bundled import bundled_models
 
 USER = [{"role": "user", "content": "What is 2 + 2?"}]
 
@@ -156,7 +156,8 @@ def small_model() -> Path | None:
         return Path(named)
     if models.is_cached("smollm2-135m"):
         return models.path_of("smollm2-135m")
-    return BUNDLED if BUNDLED.is_file() else None
+    bundled = bundled_models().get("tiny")
+    return bundled.path if bundled else None
 
 
 @pytest.mark.slow

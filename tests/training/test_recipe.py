@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from click.testing import CliRunner
 
+from ttscale.cli import main
 from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
 from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
@@ -100,11 +102,27 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     monkeypatch.setattr(
         tiny, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1}
     )
-    assert tiny.main(["--out", str(tmp_path), "--device", "cpu"]) == 0
+    done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--device", "cpu"])
+    assert done.exit_code == 0, done.output
     for folder in ("small", "base"):
         transformers.AutoModelForCausalLM.from_pretrained(tmp_path / folder)
         assert (tmp_path / f"{folder}.gguf").stat().st_size > 1_000_000
     transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "prm")
+
+
+def test_checkpoints_are_not_overwritten_by_mistake(tmp_path):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "small.pt").write_bytes(b"")
+    done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--size", "small"])
+    assert done.exit_code == 2
+    assert "continue it with --resume" in done.stderr
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path):
+    out = str(tmp_path / "new")
+    done = CliRunner().invoke(main, ["train", "tiny", "--out", out, "--device", "cudo"])
+    assert done.exit_code == 2
+    assert "device 'cudo'" in done.stderr
 
 
 def test_reward_training_without_a_base_model_says_what_to_do(tmp_path, monkeypatch):

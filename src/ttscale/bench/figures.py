@@ -63,6 +63,15 @@ AXES: dict[str, tuple[str, Callable[[Row], float | None]]] = {
 }
 
 
+def _si(value: float) -> str:
+    size = next((e for e in (9, 6, 3) if value >= 10**e), 0)
+    return f"{value / 10**size:g}{'kMG'[size // 3 - 1] if size else ''}"
+
+
+# few ticks, each a whole number: left to itself, a short logarithmic axis reads "5 100 2"
+TICKS = {m * 10.0**e: _si(m * 10.0**e) for e in range(-6, 12) for m in (1, 2, 5)}
+
+
 def figures(part: Sequence[Row]) -> list[dict[str, Any]]:
     """The plots of one model and task: two frontiers, scaling curves if there are any, the split.
     Rows without answered items are in none, rows without references in the split only."""
@@ -227,14 +236,18 @@ def _layout(
         "height": 460,
         "margin": {"l": 60, "r": 30, "t": 60, "b": 60},
         "showlegend": True,
-        "legend": {"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0},
+        "legend": {"orientation": "h", "y": -0.24, "yanchor": "top", "x": 0},
+        "modebar": {"orientation": "v", "bgcolor": "rgba(0,0,0,0)", "color": "#c4c9d4"},
         "hoverlabel": {"align": "left"},
         "xaxis": {"title": {"text": x}, "automargin": True},
         "yaxis": {"title": {"text": "accuracy"}, "tickformat": ".2f", "automargin": True},
     }
     if log:
-        # few ticks, readable: 1k 2k 5k 10k
-        layout["xaxis"] |= {"type": "log", "dtick": "D2", "exponentformat": "SI"}
+        layout["xaxis"] |= {
+            "type": "log",
+            "tickvals": list(TICKS),
+            "ticktext": list(TICKS.values()),
+        }
     else:
         layout["xaxis"] |= {"exponentformat": "SI"}
     if len(buttons) > 1:

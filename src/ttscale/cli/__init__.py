@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": ("ttscale.cli.serve:serve", "Serve any method in front of any model."),
     "methods": ("ttscale.cli.methods:methods", "List the methods, or show one."),
     "models": ("ttscale.cli.models:models", "List the known models, or fetch one."),
+    "train": ("ttscale.cli.train:train", "Train the bundled reasoner."),
     "doctor": ("ttscale.cli.doctor:doctor", "Check what works here, and how to fix what does not."),
     "completion": ("ttscale.cli.completion:completion", "Print a shell's completion script."),
 }

@@ -54,31 +54,32 @@ def list_models(as_json: bool) -> None:
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""
     from ..engines import models as engine_models
+    from ..engines.bundled import bundled_models
 
-    known = engine_models.find(name)
-    path = known_path(known)
-    if path is None:
-        path = _fetched(known)
+    if own := bundled_models().get(name):  # here already
+        path, size = own.path, own.size
+    else:
+        known = engine_models.find(name)
+        path = known_path(known) or _fetched(known)
+        size = path.stat().st_size
     if as_json:
-        output.emit_json({"name": name, "path": path, "bytes": path.stat().st_size})
+        output.emit_json({"name": name, "path": path, "bytes": size})
     else:
         click.echo(path)
 
 
 def available() -> list[dict[str, Any]]:
-    """The models known by name, the bundled one first if it is there; sizes in bytes."""
+    """The models known by name, the bundled ones first; sizes in bytes."""
     from ..engines import models as engine_models
-    from ..engines.spec import BUNDLED
+    from ..engines.bundled import bundled_models
 
-    entries: list[dict[str, Any]] = []
-    if BUNDLED.is_file():
-        entries.append(
-            {
-                "name": "tiny", "about": "the bundled reasoner: a laboratory, not an assistant",
-                "license": "Apache-2.0", "bytes": BUNDLED.stat().st_size, "cached": True,
-                "path": BUNDLED,
-            }
-        )  # fmt: skip
+    entries: list[dict[str, Any]] = [
+        {
+            "name": own.name, "about": own.about, "license": "Apache-2.0", "bytes": own.size,
+            "cached": True, "path": own.path,
+        }
+        for own in bundled_models().values()
+    ]  # fmt: skip
     for known in engine_models.known_models().values():
         path = known_path(known)
         entries.append(

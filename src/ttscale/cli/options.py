@@ -81,10 +81,10 @@ def default_model() -> str:
     """
     from ..core import UsageError
     from ..engines import models
-    from ..engines.spec import BUNDLED
+    from ..engines.bundled import bundled_models
 
-    if BUNDLED.is_file():
-        return "tiny"
+    if bundled := list(bundled_models()):
+        return bundled[0]
     if models.is_cached(FALLBACK):
         return FALLBACK
     raise UsageError(

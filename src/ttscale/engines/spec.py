@@ -3,9 +3,10 @@
     llamacpp:FILE[?slots=8&ctx=4096&threads=2]     a GGUF file, served inside this process
     openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
     transformers:FOLDER[?device=cpu&batch=16]      a Hugging Face model, in this process
+    reward:FOLDER[?device=cpu]                     a reward model, for the role prm
     replay:FILE[?where.model=X&columns.tokens=COL] recorded samples, in token time
     synthetic:p=0.7,length=200                     a distribution with known truth, in token time
-    smollm2-135m                                   a known model, or an alias of the config
+    tiny                                           a known model, or an alias of the config
 
 Settings of `Sampling` may stand in any query (`?temperature=0.6&max_tokens=512`): they hold where
 neither the user nor the method asks for something else. Only a query at the very end is split off,
@@ -28,15 +29,14 @@ from urllib.parse import urlsplit
 from ..answers import RULES, rule_for
 from ..core import Engine, Price, Sampling, UnknownName, UsageError
 from . import models, records
+from .bundled import bundled_models
 from .pool import Pool
 from .replay import Replay
 from .settings import QUERY, apart, split, typed
 from .synthetic import Synthetic, World, binary
 
-Scheme = Literal["llamacpp", "openai", "transformers", "replay", "synthetic"]
+Scheme = Literal["llamacpp", "openai", "transformers", "reward", "replay", "synthetic"]
 SCHEMES: tuple[str, ...] = get_args(Scheme)
-
-BUNDLED = Path(__file__).parent.parent / "assets" / "tiny" / "base.gguf"
 
 _SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
 _SQLITE = b"SQLite format 3\0"
@@ -125,7 +125,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
         name, query = _named(text)
     if name in known_names():
         passed.add(name)
-        text = _joined(f"llamacpp:{_file_of(name)}", query)
+        text = _joined(_spec_of(name), query)
     scheme, body = _scheme(text, catalogue)
     sources = _OPENERS[scheme](body, catalogue)
     own_name = _named(spec.strip())[0] if passed else ""
@@ -142,13 +142,13 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
 
 
 def known_names() -> list[str]:
-    """Models that need no specification: the bundled one, and those that can be fetched."""
-    bundled = ["tiny"] if BUNDLED.is_file() else []
-    return [*bundled, *models.known_models()]
+    """Models that need no specification: the bundled ones, and those that can be fetched."""
+    return [*bundled_models(), *models.known_models()]
 
 
-def _file_of(name: str) -> Path:
-    return BUNDLED if name == "tiny" else models.path_of(name)
+def _spec_of(name: str) -> str:
+    own = bundled_models().get(name)
+    return own.spec if own else f"llamacpp:{models.path_of(name)}"
 
 
 def _named(text: str) -> tuple[str, str]:
@@ -283,17 +283,42 @@ def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
     options = typed(own, types, "transformers")
     if "ctx" in options:
         options["context"] = options.pop("ctx")
-    if not body:
-        raise UsageError("model 'transformers:' does not say which", fix="give a folder")
-    folder = Path(os.path.expanduser(body))
-    model: str | Path = folder if folder.is_dir() else body  # else a name on the hub
+    model = _folder("transformers", body)
 
     def make(**overrides: Any) -> Engine:
         from .transformers_local import TransformersLocal
 
         return TransformersLocal(model, **{**options, **overrides})
 
-    return [ModelSource(name=folder.name, spec=body, make=make, sampling=sampling)]
+    return [ModelSource(name=Path(model).name, spec=body, make=make, sampling=sampling)]
+
+
+def _reward(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = split(body)
+    types: dict[str, Any] = {
+        "device": str,
+        "dtype": str,
+        "separator": str,
+        "right": int,
+        "revision": str,
+    }
+    options = typed(settings, types, "reward")
+    model = _folder("reward", body)
+
+    def make(**overrides: Any) -> Engine:
+        from .local.reward import RewardLocal
+
+        return RewardLocal(model, **{**options, **overrides})
+
+    return [ModelSource(name=Path(model).name, spec=body, make=make)]
+
+
+def _folder(scheme: str, body: str) -> str | Path:
+    """A folder of a Hugging Face model if it exists, else its name on the hub."""
+    if not body:
+        raise UsageError(f"model '{scheme}:' does not say which", fix="give a folder")
+    folder = Path(os.path.expanduser(body))
+    return folder if folder.is_dir() else body
 
 
 def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -381,6 +406,7 @@ _OPENERS: dict[str, Callable[[str, Catalogue], list[ModelSource]]] = {
     "llamacpp": _llamacpp,
     "openai": _openai,
     "transformers": _transformers,
+    "reward": _reward,
     "replay": _replay,
     "synthetic": _synthetic,
 }

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..lab.check import extract_answer
 from ..lab.data import CAREFUL, Document, document, ends_right, random_world
-from ..lab.roles import SYSTEM, Role, user_prompt
+from ..lab.roles import SYSTEM, Role, plain_solution, user_prompt
 from ..lab.traces import CLEAN, reason, render
+from ..methods.sequential.revision import REANSWER, REVISE
+from ..verifiers.judge import QUESTION
 from .model import Reasoner
 from .sample import sample
 from .tokenizer import chat
@@ -51,7 +54,11 @@ def collect(
 
 
 def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document]:
-    """Endless documents: roles that look at solutions see sampled ones, the rest is as before."""
+    """Endless documents: roles that look at solutions see sampled ones, the rest is as before.
+
+    Every other judgement and revision is asked for as this library's own methods ask, so that they
+    work on the model without a role.
+    """
     ever_right = [a for a in pool if any(a.right)]
     ever_wrong = [a for a in pool if not all(a.right)]
     mixed = [a for a in ever_right if not all(a.right)]
@@ -82,6 +89,21 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
             count = rng.choice((1, 1, 2) if role == "revise" else (2, 2, 3))
             shown = rng.sample(attempts.replies, min(count, len(attempts.replies)))
             reply = attempts.worked if role == "revise" else attempts.clean
-        yield Document(
-            role, SYSTEM[role], user_prompt(role, attempts.question, solutions=shown), reply
-        )
+        if role in ("judge", "revise") and rng.random() < 0.5:
+            yield Document(
+                role, SYSTEM["solve"], as_methods_ask(role, attempts.question, shown[0], rng), reply
+            )
+        else:
+            yield Document(
+                role, SYSTEM[role], user_prompt(role, attempts.question, solutions=shown), reply
+            )
+
+
+def as_methods_ask(role: Role, question: str, solution: str, rng: random.Random) -> str:
+    """The user message of the verifier `judge`, or of the method `turns` in its two forms."""
+    if role == "judge":
+        return QUESTION.format(question=question, solution=solution)
+    answer = extract_answer(solution)
+    if answer is not None and rng.random() < 0.5:
+        return f"{question}\n\n{REANSWER.format(answer=answer)}"
+    return f"{question}\n\n{REVISE.format(solution=plain_solution(solution), notes='')}"

@@ -1,17 +1,13 @@
 """Train the bundled reasoner from nothing: tokenizer, two sizes, process reward model, export.
 
-    python -m ttscale.training.tiny --out DIR
-
-Every stage keeps checkpoints in DIR/work; `--resume` continues where a run was stopped.
+Every stage keeps checkpoints in OUT/work; `resume` continues where a run was stopped.
 """
 
-import argparse
 import random
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -34,7 +30,7 @@ SHAPES = {
 }
 
 # What the published weights were trained on, in padded tokens.
-FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=12_000_000)}
+FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=8_000_000)}
 SECOND = Schedule(tokens=1_000_000, muon_lr=0.004, adam_lr=6e-4, decay_from=0.0)
 REWARD = Schedule(tokens=1_200_000, muon_lr=0.003, adam_lr=1e-3, decay_from=0.0)
 POOL = {"questions": 600, "samples": 3}
@@ -54,9 +50,15 @@ def make_tokenizer(work: Path) -> Tokenizer:
 
 
 def pick_device(name: str) -> torch.device:
+    """The device of this name; `auto` is a GPU if there is one. ValueError if it cannot be used."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r}: {str(error).splitlines()[0]}") from None
+    return device
 
 
 def train_tiny(
@@ -136,30 +138,3 @@ def train_tiny(
             language_model(name)
     if size in ("prm", "all"):
         reward_model()
-
-
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m ttscale.training.tiny", description="Train the bundled reasoner."
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, help="folder for weights and checkpoints"
-    )
-    parser.add_argument("--size", choices=get_args(Size), default="all")
-    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    parser.add_argument(
-        "--minutes",
-        type=float,
-        help="wall time of first training, instead of the published token count",
-    )
-    parser.add_argument(
-        "--resume", action="store_true", help="continue from the checkpoints in OUT/work"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
-    train_tiny(**vars(options))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
