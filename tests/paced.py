@@ -1,5 +1,5 @@
 """A synthetic model that takes real time and logs every draw it starts, and a bench of it that can
-be killed: `python paced.py STORE LOG`."""
+be killed: `python paced.py STORE LOG [SECONDS_PER_TOKEN]`."""
 
 from __future__ import annotations
 
@@ -37,15 +37,20 @@ def questions(n: int) -> list[Problem]:
 
 
 class PacedFlight:
-    def __init__(self, call: Call, course: Trace) -> None:
-        self.call, self.course, self.loop = call, course, asyncio.get_running_loop()
+    def __init__(self, call: Call, course: Trace, token: float) -> None:
+        self.call, self.course, self.token, self.loop = (
+            call,
+            course,
+            token,
+            asyncio.get_running_loop(),
+        )
         self.began = self.loop.time()
         self.timer = self.loop.call_later(
-            course.tokens * TOKEN, self.deliver, course.tokens, "stop"
+            course.tokens * token, self.deliver, course.tokens, "stop"
         )
 
     def seen(self, at: float | None = None) -> int:
-        return min(self.course.tokens, int((self.loop.time() - self.began) / TOKEN))
+        return min(self.course.tokens, int((self.loop.time() - self.began) / self.token))
 
     def deliver(self, tokens: int, finish: Finish) -> None:
         self.timer.cancel()
@@ -63,14 +68,14 @@ class PacedFlight:
 
 
 class Paced:
-    """`Synthetic` at `TOKEN` seconds a token; every `fails`-th draw of a question fails."""
+    """`Synthetic` at `token` seconds a token; every `fails`-th draw of a question fails."""
 
     time: Literal["wall", "tokens"] = "wall"
     capabilities = frozenset({"text"})
     name = "paced"
 
-    def __init__(self, log: Path | None = None, fails: int = 0) -> None:
-        self.log, self.fails = log, fails
+    def __init__(self, log: Path | None = None, fails: int = 0, token: float = TOKEN) -> None:
+        self.log, self.fails, self.token = log, fails, token
         self.world = binary(0.7, length=60, wrong_length=80, spread=15, wrong_spread=15)
         self.synthetic = Synthetic(self.world)
         self.starts = 0
@@ -88,7 +93,9 @@ class Paced:
                 file.write(f"{call.run_seed} {call.problem.id} {call.draw}\n")
         if self.fails and self.starts % self.fails == 0:
             raise EngineError("the server said 500")
-        return PacedFlight(call, self.synthetic.draw(self.world, call.problem, call.seed))
+        return PacedFlight(
+            call, self.synthetic.draw(self.world, call.problem, call.seed), self.token
+        )
 
 
 def model(**settings: object) -> ModelSource:
@@ -100,10 +107,10 @@ def planned(log: Path | None, n: int = 12, methods: tuple[str, ...] = METHODS, *
     return arrange([parse(m) for m in methods], [(model(log=log, **settings), [task])], repeats=2)
 
 
-def main(path: str, log: str) -> None:
+def main(path: str, log: str, token: str = str(TOKEN)) -> None:
     store = Store.open(path, write=True) if Path(path).exists() else Store.create(path, {})
     with store:
-        run_bench(store, planned(Path(log)), Settings(concurrency=4))
+        run_bench(store, planned(Path(log), token=float(token)), Settings(concurrency=4))
 
 
 if __name__ == "__main__":

@@ -24,13 +24,15 @@ from ttscale.methods.registry import Configured, Method, parse
 SETTINGS = Settings(concurrency=4)
 
 
-def start(store: Path, log: Path, *before: str) -> subprocess.Popen[str]:
-    command = [*before, sys.executable, paced.__file__, str(store), str(log)]
+def start(
+    store: Path, log: Path, *before: str, token: float = paced.TOKEN
+) -> subprocess.Popen[str]:
+    command = [*before, sys.executable, paced.__file__, str(store), str(log), str(token)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(log: Path, draws: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (log.exists() and len(log.read_text().splitlines()) >= draws):
         assert time.monotonic() < deadline, "the run never got going"
         time.sleep(0.01)
@@ -75,15 +77,15 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
         return [f"{seeds[int(seed)]} {rest}" for seed, rest in lines]
 
     for draws in (25, 90):
-        process = start(store, log)
+        process = start(store, log, token=5 * paced.TOKEN)  # slow enough to be caught at work
         wait_for(log, draws)
         process.send_signal(how)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
         assert process.returncode == (130 if how == signal.SIGINT else -how)
     kept, before = finished_draws(store), Counter(started())
     assert kept.total() > 20
     process = start(store, log)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert results(store) == whole_run(tmp_path)
     # methods share draws, so one identity may be needed several times: what was finished before
@@ -199,13 +201,13 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path):
     store, log = tmp_path / "run.db", tmp_path / "log"
     limit = 'ulimit -f 100; exec "$@"'  # in kilobytes
     process = start(store, log, "bash", "-c", limit, "limited")
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 8, errors
     assert "no space left" in out
     assert "Traceback" not in errors
     kept = results(store)
     process = start(store, log)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert kept.items() <= results(store).items()
 
