@@ -250,8 +250,12 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
             fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
         )
     for address in addresses:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address)
+            there = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # half an IPv6 address, a port beyond 65535
+            there = False
+        if not there:
             raise UsageError(f"{address!r} is no address", fix="write http://HOST:PORT/v1")
         if parts.password:
             raise UsageError(
