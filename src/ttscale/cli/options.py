@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from ..core import Budget
     from ..engines.spec import ModelSource
     from .config import Config
 
 FALLBACK = "smollm2-135m"
+SEED = click.IntRange(-(1 << 63), (1 << 63) - 1)  # what JSON and a store can hold
 
 
 def assignments(given: Iterable[str], option: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
-from .options import assignments, budget_of, opened
+from .options import SEED, assignments, budget_of, opened
 from .outcome import tell
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ Examples:
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
-@click.option("--seed", type=int, help="The same seed draws the same samples.")
+@click.option("--seed", type=SEED, help="The same seed draws the same samples.")
 @click.option(
     "--show", multiple=True, type=click.Choice(["reply", "traces"]),
     help="The whole reply that speaks for the answer; all samples. Repeatable.",
@@ -99,6 +99,7 @@ def solve(
     for role, role_spec in assignments(roles, "--role").items():
         sources[role] = opened(role_spec, config, "--role")
     rule_name = rule_name or ("choice" if choices else config.answer)
+    "".join((text, *choices, reference or "", system or "")).encode()  # bytes are no question
     problem = _problem(sources["main"], text, rule_name, choices, reference, system, images)
     progress = _Progress(method.label)
     engines = {source.spec: source.make() for source in sources.values()}
