@@ -394,7 +394,22 @@ class TestSets:
         assert [o.answer for o in outcomes] == ["a", "b", "c"]
         assert [o.usage.completion_tokens for o in outcomes] == [20, 20, 20]
         assert [o.usage.sequential_tokens for o in outcomes] == [20, 20, 20]
+        assert [o.usage.seconds for o in outcomes] == [0.2, 0.2, 0.2]  # all answers come at once
         assert run.usage.completion_tokens == 60
+
+    def test_a_method_within_a_set_method_books_into_the_problems_ledger(self):
+        async def one(p, ctx, cfg):
+            return Outcome("x", await ctx.sample(Prompt(raw=f"{p.id}|10")))
+
+        async def each(problems, ctx, cfg):
+            return [await ctx.solve(method_of(one), p, None) for p in problems]
+
+        run = Run({"main": Scripted(length_of)})
+        made = method_of(each, scope="set")
+        a, b = run_in_token_time(run.answer_set(made, None, [problem("a"), problem("b")]))
+        assert [o.usage.completion_tokens for o in (a, b)] == [10, 10]
+        assert [len(o.traces) for o in (a, b)] == [1, 1]
+        assert run.usage.completion_tokens == 20
 
     def test_a_budget_of_the_set_gives_every_problem_its_best(self):
         outcomes, run = self.play(budget=Budget(tokens=45))

@@ -66,6 +66,16 @@ class TimedFlight:
             tokens, finish = call.limit, "budget"
         return tokens, finish
 
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens of the prompt, known beforehand; None if the course does not tell."""
+        return self._course.prompt_tokens
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Those of them that came from a cache."""
+        return self._course.cached_tokens
+
     def seen(self, at: float | None = None) -> int:
         if not isinstance(self._loop, TokenLoop):
             return self._tokens if self._landed else 0
