@@ -121,6 +121,53 @@ def items(path: Path) -> int:
         return 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a file size limit")
+@pytest.mark.parametrize("blocks", [100, 600])
+def test_a_full_disk_tells_what_is_kept_and_no_more(tmp_path, blocks):
+    """At 100 kB nothing can be begun; at 600 some items are answered."""
+    rows = [{"question": f"Number {i}? {'x' * 300}", "answer": "right"} for i in range(400)]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "limited", sys.executable, "-m",
+         "ttscale", "bench", "run", "--model", "synthetic:p=0.6", "--task", "asked.jsonl",
+         "-m", "sc(n=8)", "--keep-traces", "all", "--out", "run.db"],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 8, done.stderr
+    assert "Traceback" not in done.stderr
+    if (tmp_path / "run.db").exists():
+        assert f"{items(tmp_path / 'run.db'):,} of 400 items are kept in run.db" in done.stderr
+    else:
+        assert "resume" not in done.stderr
+        assert not list(tmp_path.glob("run*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a file size limit")
+def test_an_export_to_a_full_disk_is_one_line_of_error(cli, samples, tmp_path):
+    assert run(cli, samples, "--out", str(tmp_path / "run.db")).exit_code == 0
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 40; exec "$@"', "limited", sys.executable, "-m", "ttscale",
+         "bench", "export", "run.db", "items.jsonl"],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 8
+    assert done.stderr.startswith("error: no space left while writing items.jsonl")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("items*"))
+
+
+def test_control_c_before_anything_is_finished_leaves_nothing_to_resume(cli, samples, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ttscale.bench.runner.run_bench", interrupted)
+    result = run(cli, samples, "--out", "run.db")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "interrupted: nothing was finished"
+    assert not list(Path.cwd().glob("run.db*"))
+
+
 def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "ttscale", "bench"]
     lines = [json.dumps({"question": f"Number {i}?", "answer": "right"}) for i in range(150)]
