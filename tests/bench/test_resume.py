@@ -79,7 +79,8 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
         wait_for(log, draws)
         process.send_signal(how)
         process.communicate(timeout=30)
-        assert process.returncode == (130 if how == signal.SIGINT else -how)
+        # Python may die of an interrupt that it met in generated code: a shell reports 130 too
+        assert process.returncode in ({130, -how} if how == signal.SIGINT else {-how})
     kept, before = finished_draws(store), Counter(started())
     assert kept.total() > 20
     process = start(store, log)

@@ -175,7 +175,10 @@ class Store:
         found = next(self.query("SELECT value FROM meta WHERE key = 'plan'"), None)
         if found is None:
             raise StoreError(f"{self.path} holds no plan", fix="run the bench again")
-        return orjson.loads(found[0])  # type: ignore[no-any-return]
+        try:
+            return dict(orjson.loads(found[0]))
+        except codec.DAMAGE as error:
+            raise codec.damaged("plan", error) from None
 
     def add_task(self, name: str, problems: Sequence[Problem]) -> int:
         """The number of a question set, which is stored if it is new."""
@@ -321,13 +324,17 @@ class Store:
         for problem, answer, correct, stopped, usage, seconds, extra, winner, error in self.query(
             sql, cell.id
         ):
-            yield Item(
-                problem=problem, answer=answer, stopped_by=stopped, seconds=seconds, error=error,
-                correct=None if correct is None else bool(correct),
-                usage=Usage.from_dict(orjson.loads(usage)),
-                extra=orjson.loads(extra) if extra else {},
-                winner=tuple(orjson.loads(winner)) if winner else None,
-            )  # fmt: skip
+            try:
+                item = Item(
+                    problem=problem, answer=answer, stopped_by=stopped, seconds=seconds,
+                    error=error, correct=None if correct is None else bool(correct),
+                    usage=Usage.from_dict(orjson.loads(usage)),
+                    extra=orjson.loads(extra) if extra else {},
+                    winner=tuple(orjson.loads(winner)) if winner else None,
+                )  # fmt: skip
+            except codec.DAMAGE as damage:
+                raise codec.damaged("item", damage) from None
+            yield item
 
     # -- traces
 

@@ -279,7 +279,7 @@ def _go(
             output.emit_json({"interrupted": True, "store": store.path, "done": done})
         raise output.Fail(output.INTERRUPTED) from None
     except TTScaleError:
-        if _begun(store):
+        if state.total and _begun(store):
             click.echo(kept(), err=True)
         raise
     found = rows(store)

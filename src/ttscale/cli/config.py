@@ -140,7 +140,7 @@ def _default(where: str, key: str, value: Any) -> Any:
     if (
         not isinstance(value, wanted)
         or isinstance(value, bool)
-        or (key == "seed" and value.bit_length() > 63)
+        or (isinstance(value, int) and value.bit_length() > 63)
     ):
         kind = "a whole number of at most 63 bits" if wanted is int else "a text"
         raise UsageError(f"{where} = {value!r}", fix=f"give {kind}")
