@@ -92,6 +92,14 @@ def test_module_and_version():
     assert (done.returncode, done.stdout.strip()) == (0, f"ttscale {__version__}")
 
 
+@pytest.mark.parametrize("path", [[], ["bench"]], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(cli, path):
+    done = cli(*path)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Usage: ttscale")
+    assert "\nCommands:\n" in done.stderr
+
+
 def test_unknown_command_names_the_nearest(refuses):
     assert "did you mean 'solve'?" in refuses("slove", code=2)
 

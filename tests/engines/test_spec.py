@@ -139,6 +139,7 @@ class TestOpenAI:
             ("openai:m@http://h:99999/v1", "is no address"),
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
+            ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
             ("openai:m@http://h?temperature=-1", "out of range"),
             ("openai:m@http://h?concurrency=many", "give a whole number"),
         ],

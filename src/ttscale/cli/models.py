@@ -53,12 +53,17 @@ def list_models(as_json: bool) -> None:
 @output.common
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""
+    from ..core import UnknownName
     from ..engines import models as engine_models
+    from ..engines.spec import BUNDLED, known_names
 
-    known = engine_models.find(name)
-    path = known_path(known)
-    if path is None:
-        path = _fetched(known)
+    if name not in known_names():
+        raise UnknownName("model", name, known_names())
+    if name == "tiny":
+        path = BUNDLED  # it came with the package
+    else:
+        known = engine_models.find(name)
+        path = known_path(known) or _fetched(known)
     if as_json:
         output.emit_json({"name": name, "path": path, "bytes": path.stat().st_size})
     else:

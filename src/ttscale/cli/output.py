@@ -84,6 +84,9 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
         code = command()
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as asked:  # a group without a command
+        click.echo(asked.format_message(), err=True)
+        return asked.exit_code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -30,7 +30,7 @@ from ..core import Engine, Price, Sampling, UnknownName, UsageError
 from . import models, records
 from .pool import Pool
 from .replay import Replay
-from .settings import QUERY, apart, split, typed
+from .settings import QUERY, SAMPLING, apart, split, typed
 from .synthetic import Synthetic, World, binary
 
 Scheme = Literal["llamacpp", "openai", "transformers", "replay", "synthetic"]
@@ -216,7 +216,7 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "reranking": bool,
         "idle": float,
     }
-    options = typed(own, types, "llamacpp")
+    options = typed(own, types, "llamacpp", SAMPLING)
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
@@ -241,7 +241,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "total": float,
         "seeds": bool,
     }
-    options = typed(own, types, "openai")
+    options = typed(own, types, "openai", SAMPLING)
     model, at, urls = body.partition("@http")
     addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
     if not addresses:
@@ -284,7 +284,7 @@ def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "embedder": str,
         "revision": str,
     }
-    options = typed(own, types, "transformers")
+    options = typed(own, types, "transformers", SAMPLING)
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     if not body:
