@@ -218,6 +218,26 @@ class TestFailures:
         mixed = answer(Scripted([*errors[:2], said(None)]), self.vote)
         assert (mixed.answer, mixed.error) == (None, None)
 
+    def test_a_solution_that_fails_in_its_last_phase_is_an_error_not_a_wrong_answer(self):
+        error = EngineError("the server went away")
+        forced = parse("budget-forcing(max_thinking=50)")
+        outcome = answer(Scripted([said(None, 50, finish="length"), error]), forced.method,
+                         forced.cfg)  # fmt: skip
+        assert (outcome.answer, outcome.error) == (None, error)
+
+    @pytest.mark.parametrize("spec", ["beam-search(n=2, width=2)", "dvts(n=2, width=2)"])
+    def test_a_search_whose_beams_all_break_off_is_an_error_not_a_wrong_answer(self, spec):
+        error = EngineError("the server went away")
+        search = parse(spec)
+
+        def course(call):
+            if call.prompt.prefix:
+                raise error
+            return Trace("a step", 5, meta={"stopped_at": "\n\n"})
+
+        outcome = answer(Scripted(course), search.method, search.cfg)
+        assert (outcome.answer, outcome.error) == (None, error)
+
     @pytest.mark.parametrize("fatal", [AuthError, PoolExhausted])
     def test_an_error_that_would_hit_every_draw_ends_the_run_as_itself(self, fatal):
         engine = Ticking([said("A", 50), fatal("no"), said("A", 50)])
