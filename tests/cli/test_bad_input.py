@@ -36,7 +36,7 @@ ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
         (("--method", "esc(windows=3)"), 2, "give several numbers"),
         (("--method", "esc(windows=(3.5,))"), 2, "give a whole number"),
         (("--method", "esc(control=true, windows=(50,))"), 2, "add a smaller window"),
-        (("--seed", "9" * 20), 2, "is not in the range"),
+        (("--seed", "9" * 20), 2, "give a whole number of at most 63 bits"),
         (("--budget", "tokens=5"), 7, "raise --budget tokens="),
         (("--answer", "mathh"), 2, "unknown answer rule 'mathh': did you mean 'math'?"),
         (("--answer", "number"), 1, "choose another --answer rule"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
-from .options import SEED, assignments, budget_of
+from .options import assignments, budget_of, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +64,7 @@ def bench() -> None:
     help="A model for another role, such as prm or draft; repeatable.",
 )  # fmt: skip
 @click.option("--concurrency", type=int, default=16, show_default=True, help="Questions in flight.")
-@click.option("--seed", type=SEED, help="The same seed draws the same samples.")
+@click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Overrides the methods' taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
@@ -114,7 +114,7 @@ def run(
         defaults=config.sampling.given(),
         roles=assignments(roles, "--role"),
         concurrency=concurrency,
-        seed=config.seed if seed is None else seed,
+        seed=seed_of(seed, config),
         keep_traces=keep_traces,
     )
     path = _free(out)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
 if TYPE_CHECKING:
     from ..core import Budget
     from ..engines.spec import ModelSource
     from .config import Config
 
 FALLBACK = "smollm2-135m"
-SEED = click.IntRange(-(1 << 63), (1 << 63) - 1)  # what JSON and a store can hold
 
 
 def assignments(given: Iterable[str], option: str) -> dict[str, str]:
@@ -56,6 +53,19 @@ def budget_of(given: Iterable[str]) -> Budget | None:
         whole = kind in ("tokens", "sequential", "samples") and number.is_integer()
         limits[kind] = int(number) if whole else number
     return Budget.of(limits) if limits else None
+
+
+def seed_of(seed: int | None, config: Config) -> int:
+    """The seed asked for, else the configured one.
+
+    Raises:
+        UsageError: if it is larger than JSON and a store can hold.
+    """
+    from ..core import UsageError
+
+    if seed is not None and seed.bit_length() > 63:
+        raise UsageError(f"--seed {seed}", fix="give a whole number of at most 63 bits")
+    return config.seed if seed is None else seed
 
 
 def opened(spec: str | None, config: Config, option: str) -> ModelSource:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
-from .options import SEED, assignments, budget_of, opened
+from .options import assignments, budget_of, opened, seed_of
 from .outcome import tell
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ Examples:
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
-@click.option("--seed", type=SEED, help="The same seed draws the same samples.")
+@click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option(
     "--show", multiple=True, type=click.Choice(["reply", "traces"]),
     help="The whole reply that speaks for the answer; all samples. Repeatable.",
@@ -93,7 +93,7 @@ def solve(
     limits = budget_of(budget) or config.budget
     method = parse(method_spec or config.method or "simple")
     asked = Sampling.of({k: v for k, v in sampling.items() if v is not None})
-    seed = config.seed if seed is None else seed
+    seed = seed_of(seed, config)
 
     sources = {"main": opened(model_spec, config, "--model")}
     for role, role_spec in assignments(roles, "--role").items():
