@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from benches import bench, recording
+from rich.console import Console
 
 from ttscale.bench.figures import curve_of, figures, frontier, styles
 from ttscale.bench.html import html, write_html
 from ttscale.bench.png import write_png
-from ttscale.bench.report import tables
-from ttscale.core import UsageError
+from ttscale.bench.report import tables, width_of
+from ttscale.core import StoreError, UsageError
 
 METHODS = ("simple", "sc(n=4)", "sc(n=8)", "ffs(n=8, k=1)")
 
@@ -100,11 +105,36 @@ def test_files_are_written(found, tmp_path):
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("terminal", [True, False])
+def test_no_name_and_no_figure_is_cut_however_narrow_the_terminal(found, width, terminal):
+    found = [replace(row, method=f"{row.method}(a_long_name_of_a_setting=123456)") for row in found]
+    for table in tables(found):
+        console = Console(width=width, file=StringIO(), force_terminal=terminal, color_system=None)
+        console.width = max(console.width, width_of(table, console))
+        console.print(table)
+        text = console.file.getvalue()
+        assert "…" not in text
+        assert "123456)" in text.replace("\n", "").replace(" ", "") or terminal
+        for row in found:
+            assert f"{row.sequential_tokens_mean:,.0f}" in text
+        if not terminal:  # a line each
+            assert all(row.method in text for row in found)
+
+
+def test_a_page_that_cannot_be_written_leaves_nothing_behind(found, tmp_path, monkeypatch):
+    def full(self, *_, **__):
+        self.write_bytes(b"half a page")
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(StoreError, match="free some space") as told:
+        write_html(tmp_path / "page.html", found, {})
+    assert "resume" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_terminal_table_names_every_method(found):
-    from io import StringIO
-
-    from rich.console import Console
-
     console = Console(width=140, file=StringIO())
     for table in tables(found):
         console.print(table)

@@ -81,7 +81,8 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
         wait_for(log, draws)
         process.send_signal(how)
         process.communicate(timeout=120)
-        assert process.returncode == (130 if how == signal.SIGINT else -how)
+        # Python may die of an interrupt that it met in generated code: a shell reports 130 too
+        assert process.returncode in ({130, -how} if how == signal.SIGINT else {-how})
     kept, before = finished_draws(store), Counter(started())
     assert kept.total() > 20
     process = start(store, log)
@@ -184,7 +185,7 @@ def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path, pages):
         task = store.add_task("questions", paced.questions(12))
         assert task
         full_after(store, pages)
-        with pytest.raises(StoreError, match=r"no space left .* bench resume") as told:
+        with pytest.raises(StoreError, match="free some space and try again") as told:
             run_bench(store, paced.planned(None), SETTINGS)
         assert told.value.exit_code == 8
     kept = results(path)

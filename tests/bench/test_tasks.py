@@ -121,6 +121,7 @@ def test_columns_rule_and_template_can_be_named(write):
         ('question,answer,choices\na,Z,"[""x"", ""y""]"\n', "line 2: answer 'Z' is none of the 2"),
         ("question,answer,choices\na,A,x\n", "line 2: choices='x' is no list"),
         ("question,image\na,none.png\n", "line 2: image 'none.png'"),
+        ("question,image\na,[none.png\n", "line 2: images='.none.png' is no list"),
     ],
 )
 def test_bad_files_are_told(write, rows, said):

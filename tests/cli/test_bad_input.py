@@ -28,6 +28,15 @@ ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
         (("--budget", "tokns=5"), 2, "unknown budget 'tokns': did you mean 'tokens'?"),
         (("--budget", "tokens=many"), 2, "write tokens=2000 or tokens=2k"),
         (("--budget", "tokens=0"), 2, "give a number above 0"),
+        (("--budget", "seconds=inf"), 2, "give a number above 0"),
+        (("--budget", "sequential=10.5"), 2, "give a whole number"),
+        (("--method", "sc(n=8, n=4)"), 2, "sets a parameter twice"),
+        (("--method", "sc(n=8)(n=4)"), 2, "write it as name(n=8, k=4)"),
+        (("--method", "sc(n={[]: 1})"), 2, "give a number, a word or a quoted text"),
+        (("--method", "esc(windows=3)"), 2, "give several numbers"),
+        (("--method", "esc(windows=(3.5,))"), 2, "give a whole number"),
+        (("--method", "esc(control=true, windows=(50,))"), 2, "add a smaller window"),
+        (("--seed", "9" * 20), 2, "give a whole number of at most 63 bits"),
         (("--budget", "tokens=5"), 7, "raise --budget tokens="),
         (("--answer", "mathh"), 2, "unknown answer rule 'mathh': did you mean 'math'?"),
         (("--answer", "number"), 1, "choose another --answer rule"),
@@ -115,6 +124,41 @@ def test_config_with_an_unknown_key_names_file_and_key(refuses, own_home):
     error = refuses("solve", "What?", code=2)
     assert "ttscale.toml: defaults.modle" in error
     assert "did you mean 'model'?" in error
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("[defaults.budget]\ntokens = 'many'", "tokens='many' is not positive"),
+        ("[defaults.budget]\nunits = 3", "give a limit per unit"),
+        ("[defaults]\nstop = 5", "stop=5 is no list of texts"),
+        ("[defaults]\nstop = [5]", "is no list of texts"),
+        ("[defaults]\nmax_tokens = 10.5", "give a whole number from 1"),
+        ("[defaults]\nextra = 3", "extra=3 is no table"),
+        ("[defaults]\nseed = 99999999999999999999", "give a whole number"),
+        ("[prices]\nx = { prompt = nan, completion = 1 }", "give money per million tokens"),
+    ],
+)
+def test_config_with_a_bad_value_names_file_and_key(refuses, own_home, entry, told):
+    (own_home / "folder" / "ttscale.toml").write_text(entry)
+    error = refuses("solve", "What?", *SURE, code=2)
+    assert "ttscale.toml: " in error
+    assert told in error
+
+
+def test_a_folder_of_an_unknown_user_is_just_missing(refuses, monkeypatch):
+    monkeypatch.setenv("TTSCALE_CACHE", "~nobody-here/cache")
+    assert "is not here yet" in refuses("solve", "What?", "--model", "smollm2-135m", code=2)
+    model = "openai:m@http://127.0.0.1:9/v1?key_file=~nobody-here/key"
+    assert "key file ~nobody-here/key cannot be read" in refuses(
+        "solve", "What?", "--model", model, code=4
+    )
+    monkeypatch.setenv("TTSCALE_CONFIG", "~nobody-here/config.toml")
+    assert "which is no file" in refuses("solve", "What?", *SURE, code=2)
+
+
+def test_bytes_are_no_question(refuses):
+    assert "encode it as UTF-8" in refuses("solve", "\udcff", *SURE, code=2)
 
 
 def test_text_that_is_no_text(refuses, own_home):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -121,6 +123,83 @@ def items(path: Path) -> int:
         return 0
 
 
+@pytest.mark.parametrize(
+    ("change", "args", "told"),
+    [
+        ("UPDATE items SET usage = '{}'", ("report", "run.db"), "a stored item is damaged"),
+        ("UPDATE items SET usage = 'x'", ("export", "run.db", "x.jsonl"), "a stored item"),
+        ("UPDATE meta SET value = '{'", ("resume", "run.db"), "a stored plan is damaged"),
+        ("UPDATE meta SET value = '{}'", ("resume", "run.db"), "the stored plan is damaged"),
+        ("UPDATE problems SET body = x'00'", ("run", "-m", "simple", "--model", "replay:run.db"),
+         "a stored question is damaged"),
+        ("UPDATE traces SET body = x'00'", ("run", "-m", "simple", "--model", "replay:run.db"),
+         "a stored trace is damaged"),
+    ],
+)  # fmt: skip
+def test_a_store_whose_entries_are_damaged_says_so(cli, samples, refuses, change, args, told):
+    assert run(cli, samples, "--out", "run.db", "--keep-traces", "all").exit_code == 0
+    with contextlib.closing(sqlite3.connect("run.db")) as db, db:
+        db.execute(change)
+    assert told in refuses("bench", *args, code=8)
+
+
+def test_a_resume_that_cannot_begin_does_not_count_what_is_kept(cli):
+    Path("asked.csv").write_text("question,answer\na,1\n")
+    asked = ("--model", "synthetic:p=1", "--task", "asked.csv", "-m", "simple", "--out", "run.db")
+    assert cli("bench", "run", *asked).exit_code == 0
+    Path("asked.csv").write_text("question,answer\na,2\n")
+    result = cli("bench", "resume", "run.db")
+    assert result.exit_code == 8
+    assert "are kept" not in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a file size limit")
+@pytest.mark.parametrize("blocks", [100, 600])
+def test_a_full_disk_tells_what_is_kept_and_no_more(tmp_path, blocks):
+    """At 100 kB nothing can be begun; at 600 some items are answered."""
+    rows = [{"question": f"Number {i}? {'x' * 300}", "answer": "right"} for i in range(400)]
+    (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "limited", sys.executable, "-m",
+         "ttscale", "bench", "run", "--model", "synthetic:p=0.6", "--task", "asked.jsonl",
+         "-m", "sc(n=8)", "--keep-traces", "all", "--out", "run.db"],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+        env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 8, done.stderr
+    assert "Traceback" not in done.stderr
+    if (tmp_path / "run.db").exists():
+        assert f"{items(tmp_path / 'run.db'):,} of 400 items are kept in run.db" in done.stderr
+    else:
+        assert "resume" not in done.stderr
+        assert not list(tmp_path.glob("run*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a file size limit")
+def test_an_export_to_a_full_disk_is_one_line_of_error(cli, samples, tmp_path):
+    assert run(cli, samples, "--out", str(tmp_path / "run.db")).exit_code == 0
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 40; exec "$@"', "limited", sys.executable, "-m", "ttscale",
+         "bench", "export", "run.db", "items.jsonl"],
+        cwd=tmp_path, text=True, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 8
+    assert done.stderr.startswith("error: no space left while writing items.jsonl")
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.glob("items*"))
+
+
+def test_control_c_before_anything_is_finished_leaves_nothing_to_resume(cli, samples, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ttscale.bench.runner.run_bench", interrupted)
+    result = run(cli, samples, "--out", "run.db")
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "interrupted: nothing was finished"
+    assert not list(Path.cwd().glob("run.db*"))
+
+
 def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
     command = [sys.executable, "-m", "ttscale", "bench"]
     lines = [json.dumps({"question": f"Number {i}?", "answer": "right"}) for i in range(150)]
@@ -137,7 +216,7 @@ def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
         time.sleep(0.05)
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=30)
-    assert started.returncode == 130, errors
+    assert started.returncode in (130, -signal.SIGINT), errors  # a shell reports 130 either way
     assert "ttscale bench resume run.db" in errors
     assert "Traceback" not in errors
     resumed = subprocess.run(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ttscale.cli import methods as command
 from ttscale.methods import registry
@@ -19,6 +21,16 @@ def test_list_names_every_method(cli):
     assert shown == cli("methods", "list").stdout
     for name in registry.methods():
         assert name in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 119, 120, 200])
+def test_no_word_of_the_list_is_cut_on_a_narrow_terminal(monkeypatch, width):
+    console = Console(width=width, file=StringIO(), force_terminal=True, color_system=None)
+    monkeypatch.setattr(command.output, "stdout", lambda: console)
+    command._print_table(registry.methods())
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert all(name in shown for name in registry.methods())
 
 
 def test_json_has_cards_and_parameters(cli):

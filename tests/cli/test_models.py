@@ -8,6 +8,7 @@ import pytest
 
 from ttscale.core import Unreachable
 from ttscale.engines import models as engine_models
+from ttscale.engines.spec import BUNDLED
 
 
 @pytest.fixture
@@ -69,3 +70,9 @@ def test_aliases_are_listed(cli, own_home):
     assert "alias of openai:m@http://h" in cli("models").stdout
     told = json.loads(cli("models", "list", "--json").stdout)
     assert told["aliases"] == {"mine": "openai:m@http://h"}
+
+
+def test_the_bundled_model_is_here_already(cli):
+    if not BUNDLED.is_file():
+        pytest.skip("it has not been trained")
+    assert cli("models", "pull", "tiny").stdout.strip() == str(BUNDLED)

@@ -24,6 +24,7 @@ from ttscale.core import (
     Votes,
     run_in_token_time,
 )
+from ttscale.methods.registry import parse
 
 PRICES = {"main": Price(prompt=0.0, completion=1000.0)}  # a thousandth per token
 KINDS = ("tokens", "sequential", "samples", "seconds", "cost")
@@ -148,6 +149,53 @@ def test_a_vote_of_eight_under_a_budget_of_five_samples_is_a_vote_of_five():
     outcome = answer(Scripted(script), vote, budget=Budget(samples=5))
     assert (outcome.answer, outcome.stopped_by) == ("B", "budget:samples")
     assert outcome.usage.samples == len(outcome.traces) == 5
+
+
+@pytest.mark.parametrize("engine", [Scripted, Ticking])
+def test_prompts_count_against_a_budget_of_money_while_draws_are_under_way(engine):
+    price = {"main": Price(prompt=100.0, completion=100.0)}  # 20 tokens of prompt, 0.002
+
+    async def main(p, ctx, cfg):
+        await ctx.sample(p.prompt)  # from now on the prompt's length is known of every engine
+        async with ctx.as_finished(p.prompt, 4) as race:
+            async for _ in race:
+                pass
+        return Outcome("done")
+
+    drawn = engine(lambda call: said("x", 100 if call.draw else 10, prompt_tokens=20))
+    held = answer(drawn, main, budget=Budget(cost=0.02), prices=price)
+    assert held.stopped_by == "budget:cost"
+    # 30 tokens for the first draw, 4 prompts of 20 and 4 x 22 tokens: 198 of 200 are spent
+    assert held.usage.cost == pytest.approx(0.0198)
+
+
+def test_parallel_draws_under_a_budget_of_money_do_not_starve_together():
+    engine = Scripted(lambda call: said("A", 100))
+    vote = parse("sc(n=8)")
+    held = answer(engine, vote.method, vote.cfg, budget=Budget(cost=0.35), prices=PRICES)
+    assert held.answer == "A"  # eight at once would have had 43 tokens each
+    assert held.usage.cost <= 0.35
+
+
+def test_a_budget_of_money_without_a_price_is_refused_before_anything_is_spent():
+    engine = Scripted(lambda call: said("x"))
+    with pytest.raises(UsageError, match="needs the price of role 'main'"):
+        answer(engine, parse("simple").method, parse("simple").cfg, budget=Budget(cost=1))
+    assert not engine.calls
+
+
+def test_given_texts_are_not_scored_once_a_budget_is_used_up():
+    class Scores(Scripted):
+        async def score(self, prompt, text):
+            raise AssertionError("nothing is left to pay for it")
+
+    async def main(p, ctx, cfg):
+        await ctx.sample(p.prompt)
+        await ctx.score(p.prompt, "text")
+
+    engine = Scores(lambda call: said("x", 10), capabilities=("text", "score"))
+    held = answer(engine, main, budget=Budget(tokens=10))
+    assert (held.answer, held.stopped_by) == ("x", "budget:tokens")
 
 
 def test_parallel_draws_under_a_token_budget_do_not_starve_together():

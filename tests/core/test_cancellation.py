@@ -8,7 +8,7 @@ import pytest
 from doubles import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from programs import length_of
 
-from ttscale.core import Budget, Outcome, Prompt, Run, run_in_token_time
+from ttscale.core import Budget, GivenUp, Outcome, Prompt, Run, run_in_token_time
 
 
 async def nested(p, ctx, cfg):
@@ -50,6 +50,7 @@ def test_a_timeout_around_the_run_leaves_no_flight_and_no_task(budget):
             async with asyncio.timeout(200):
                 await run.answer(method_of(nested), None, problem(), budget=budget)
         nothing_left()
+        assert run.usage.completion_tokens == engine.generated  # what it cost is known all the same
         assert len(engine.flights) == 7
         assert all(f.landed for f in engine.flights)
         generated = engine.generated
@@ -291,13 +292,30 @@ class TestBranches:
         async def main(p, ctx, cfg):
             async with ctx.group() as group:
                 slow = group.start(work, 50)
-                waiting = group.start(waits, slow)
+                group.start(waits, slow)
                 await ctx.sample(Prompt(raw="x|5"))
                 slow.cancel()
-            assert waiting.task.cancelled()
-            return Outcome("done")
 
-        assert answer(Scripted(length_of), main).answer == "done"
+        # as an error of the method: a bare cancellation would pass for the caller's own
+        with pytest.raises(GivenUp, match="branch 0 was given up"):
+            answer(Scripted(length_of), main)
+
+    def test_next_passes_over_branches_that_were_given_up(self):
+        async def work(branch, n):
+            await branch.sample(Prompt(raw=f"{n}|{n}"))
+            return n
+
+        async def main(p, ctx, cfg):
+            async with ctx.group() as group:
+                branches = [group.start(work, n) for n in (50, 10, 70)]
+                await ctx.sample(Prompt(raw="x|5"))
+                branches[0].cancel()
+                came = []
+                while (branch := await group.next()) is not None:
+                    came.append(branch.task.result())
+            return Outcome(str(came))
+
+        assert answer(Scripted(length_of), main).answer == "[10, 70]"
 
     def test_a_second_cancellation_during_cleanup_leaves_nothing_behind(self):
         engine = Ticking(length_of)

@@ -218,6 +218,26 @@ class TestFailures:
         mixed = answer(Scripted([*errors[:2], said(None)]), self.vote)
         assert (mixed.answer, mixed.error) == (None, None)
 
+    def test_a_solution_that_fails_in_its_last_phase_is_an_error_not_a_wrong_answer(self):
+        error = EngineError("the server went away")
+        forced = parse("budget-forcing(max_thinking=50)")
+        outcome = answer(Scripted([said(None, 50, finish="length"), error]), forced.method,
+                         forced.cfg)  # fmt: skip
+        assert (outcome.answer, outcome.error) == (None, error)
+
+    @pytest.mark.parametrize("spec", ["beam-search(n=2, width=2)", "dvts(n=2, width=2)"])
+    def test_a_search_whose_beams_all_break_off_is_an_error_not_a_wrong_answer(self, spec):
+        error = EngineError("the server went away")
+        search = parse(spec)
+
+        def course(call):
+            if call.prompt.prefix:
+                raise error
+            return Trace("a step", 5, meta={"stopped_at": "\n\n"})
+
+        outcome = answer(Scripted(course), search.method, search.cfg)
+        assert (outcome.answer, outcome.error) == (None, error)
+
     @pytest.mark.parametrize("fatal", [AuthError, PoolExhausted])
     def test_an_error_that_would_hit_every_draw_ends_the_run_as_itself(self, fatal):
         engine = Ticking([said("A", 50), fatal("no"), said("A", 50)])
@@ -394,7 +414,22 @@ class TestSets:
         assert [o.answer for o in outcomes] == ["a", "b", "c"]
         assert [o.usage.completion_tokens for o in outcomes] == [20, 20, 20]
         assert [o.usage.sequential_tokens for o in outcomes] == [20, 20, 20]
+        assert [o.usage.seconds for o in outcomes] == [0.2, 0.2, 0.2]  # all answers come at once
         assert run.usage.completion_tokens == 60
+
+    def test_a_method_within_a_set_method_books_into_the_problems_ledger(self):
+        async def one(p, ctx, cfg):
+            return Outcome("x", await ctx.sample(Prompt(raw=f"{p.id}|10")))
+
+        async def each(problems, ctx, cfg):
+            return [await ctx.solve(method_of(one), p, None) for p in problems]
+
+        run = Run({"main": Scripted(length_of)})
+        made = method_of(each, scope="set")
+        a, b = run_in_token_time(run.answer_set(made, None, [problem("a"), problem("b")]))
+        assert [o.usage.completion_tokens for o in (a, b)] == [10, 10]
+        assert [len(o.traces) for o in (a, b)] == [1, 1]
+        assert run.usage.completion_tokens == 20
 
     def test_a_budget_of_the_set_gives_every_problem_its_best(self):
         outcomes, run = self.play(budget=Budget(tokens=45))

@@ -38,6 +38,9 @@ class Index(http.server.BaseHTTPRequestHandler):
             self.send_error(404)
 
     def _page(self) -> None:
+        if "raw" in self.state:
+            self.wfile.write(self.state["raw"])
+            return
         if self.state["json"]:
             body = json.dumps({"files": [{"url": "../../files/tiny.whl"}]}).encode()
             kind = "application/vnd.pypi.simple.v1+json"
@@ -162,6 +165,17 @@ def test_without_an_index_or_a_disk_the_fix_is_named(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TTSCALE_CACHE", str(tmp_path / "file"))
     with pytest.raises(StoreError, match="set TTSCALE_CACHE"):
+        models.pull("tiny")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"I speak no HTTP\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n{]", b"HTTP/1.0 200 OK\r\n\r\n{}",
+     b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n[1]"],
+)  # fmt: skip
+def test_an_index_that_talks_nonsense_is_unreachable(index: dict[str, Any], raw: bytes) -> None:
+    index["raw"] = raw
+    with pytest.raises(Unreachable, match="cannot be fetched"):
         models.pull("tiny")
 
 

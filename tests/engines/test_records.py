@@ -142,6 +142,7 @@ def test_parquet_reads_as_csv_does(write, tmp_path):
         ("p.csv", HEADER + "m,d,0,0,ten,1,1\n", r"line 2: completion_tokens='ten'"),
         ("p.csv", HEADER + "m,d,0,0,1,1,1\nm,d,0\n", r"line 3: 3 values.*7 columns"),
         ("p.csv", HEADER + "m,d,0,0,-1,1,1\n", "line 2.*at least 0"),
+        ("p.csv", HEADER + "m,d,0,0,5e30,1,1\n", "line 2.*at least 0"),
         ("p.csv", HEADER + "m,d,,0,1,1,1\n", "line 2: the question's id is missing"),
         ("p.csv", HEADER + "m,d,0,0,1,1,1\nm,d,0,1,1,2,1\n", "line 3: reference '2', but line 2"),
         ("p.csv", HEADER + "m,d,0,0,1,1,1\nm,d,0,0,1,1,1\n", "line 3: sample 0 .*already"),
@@ -178,7 +179,7 @@ def test_bad_calls_name_the_fix(write, tmp_path):
 def test_bytes_that_are_no_text_are_told(tmp_path):
     path = tmp_path / "p.csv"
     path.write_bytes(b"question,answer\n1,\xff\xfe\n")
-    with pytest.raises(RecordError, match="UTF-8"):
+    with pytest.raises(RecordError, match=r"p.csv, line 2: byte 0xff is no UTF-8"):
         read_pools(path)
 
 

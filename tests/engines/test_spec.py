@@ -135,8 +135,11 @@ class TestOpenAI:
             ("http://localhost:8000/v1", "write openai:MODEL@http://localhost:8000/v1"),
             ("openai:m@http://u:secret@h/v1", "carries a password: name the environment variable"),
             ("openai:m@http:///v1", "is no address"),
+            ("openai:m@http://[::1/v1", "is no address"),
+            ("openai:m@http://h:99999/v1", "is no address"),
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
+            ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
             ("openai:m@http://h?temperature=-1", "out of range"),
             ("openai:m@http://h?concurrency=many", "give a whole number"),
         ],
@@ -199,6 +202,8 @@ class TestSynthetic:
             ("synthetic:p=2", "p=2.0 is no probability"),
             ("synthetic:p=x", "give a number"),
             ("synthetic:confidence=3", "belong together"),
+            ("synthetic:length=nan", "length=nan: give a number of at least 0"),
+            ("synthetic:spread=-1", "spread=-1.0: give a number of at least 0"),
         ],
     )
     def test_refusals(self, text, told):

@@ -8,6 +8,8 @@ import pytest
 from doubles import problem
 
 from ttscale.core import Trace, UsageError, run_in_token_time
+from ttscale.engines.pool import Pool
+from ttscale.engines.replay import Replay
 from ttscale.engines.synthetic import StepWorld, Synthetic, World, binary
 
 N, SIGMAS = 4000, 5.0  # a false alarm in 1.7 million
@@ -43,6 +45,14 @@ def test_what_is_no_distribution_is_refused():
         World(answers={"a": 0.7, "b": 0.4})
     with pytest.raises(UsageError, match="no distribution"):
         World(answers={"a": -0.1})
+
+
+def test_a_speed_at_which_nothing_takes_time_is_refused():
+    for speed in (0, -3):
+        with pytest.raises(UsageError, match="give at least 1"):
+            Synthetic(binary(0.5), ticks_per_token=speed)
+        with pytest.raises(UsageError, match="give at least 1"):
+            Replay(Pool("m", "t", [], {}), ticks_per_token=speed)
 
 
 def test_log_probabilities_are_promised_only_where_there_are_confidences():

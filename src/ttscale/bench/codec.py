@@ -38,6 +38,8 @@ _PLAIN: dict[str, Callable[[], Any]] = {
     for f in fields(Trace)
     if f.name not in _APART
 }
+DAMAGE = (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError)
+"""What reading an entry back raises if it is not what was written."""
 _compress = zstandard.ZstdCompressor(level=3).compress
 _decompress = zstandard.ZstdDecompressor().decompress
 
@@ -84,13 +86,13 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
             array = np.frombuffer(data, kind, length, start)
             start += array.nbytes
             header[name] = np.cumsum(array).tolist() if name == _ENDS else array.astype(np.float32)
-    except (zstandard.ZstdError, ValueError) as error:
-        raise StoreError(f"a stored trace is damaged ({error})", fix="restore a copy") from None
-    if "error" in header:
-        header["error"] = EngineError(header["error"])
-    if "tool_calls" in header:
-        header["tool_calls"] = tuple(header["tool_calls"])
-    return Trace(**header, role=role, prompt_key=prompt_key, draw=draw)
+        if "error" in header:
+            header["error"] = EngineError(header["error"])
+        if "tool_calls" in header:
+            header["tool_calls"] = tuple(header["tool_calls"])
+        return Trace(**header, role=role, prompt_key=prompt_key, draw=draw)
+    except DAMAGE as error:
+        raise damaged("trace", error) from None
 
 
 def pack_problem(problem: Problem) -> bytes:
@@ -116,14 +118,26 @@ def pack_problem(problem: Problem) -> bytes:
 
 
 def unpack_problem(body: bytes, rule: Callable[..., AnswerRule]) -> Problem:
-    """The inverse of `pack_problem`; `rule` finds an answer rule by name and settings."""
-    data = orjson.loads(_decompress(body))
-    prompt = Prompt(tuple(map(_message, data["messages"])), data["prefix"], data["raw"])
-    name, settings = data["rule"]
-    return Problem(
-        data["id"], prompt, rule(name, **settings), data["reference"], tuple(data["choices"]),
-        data["meta"],
-    )  # fmt: skip
+    """The inverse of `pack_problem`; `rule` finds an answer rule by name and settings.
+
+    Raises:
+        StoreError: if the bytes are damaged.
+    """
+    try:
+        data = orjson.loads(_decompress(body))
+        prompt = Prompt(tuple(map(_message, data["messages"])), data["prefix"], data["raw"])
+        name, settings = data["rule"]
+        return Problem(
+            data["id"], prompt, rule(name, **settings), data["reference"], tuple(data["choices"]),
+            data["meta"],
+        )  # fmt: skip
+    except DAMAGE as error:
+        raise damaged("question", error) from None
+
+
+def damaged(what: str, error: Exception) -> StoreError:
+    """The error for an entry of a store that cannot be read back."""
+    return StoreError(f"a stored {what} is damaged ({error})", fix="restore a copy of the store")
 
 
 def _settings(rule: AnswerRule) -> dict[str, Any]:

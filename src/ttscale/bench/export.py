@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from ..core import UsageError
 from .codec import dumps
-from .schema import translated
+from .schema import fresh_file
 from .store import Store
 
 What = Literal["items", "traces"]
@@ -35,15 +33,8 @@ def export(store: Store, path: str | Path, what: What = "items") -> int:
     if path.exists():
         raise UsageError(f"{path} exists already", fix="choose another name")
     rows = item_rows(store) if what == "items" else trace_rows(store)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with translated(path):
-            count = write(unfinished, rows)
-            os.replace(unfinished, path)
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-    return count
+    with fresh_file(path) as unfinished:
+        return write(unfinished, rows)
 
 
 def item_rows(store: Store) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,7 @@ from ..core import UsageError
 from .codec import dumps
 from .figures import figures, styles
 from .report import Row, count, difference, interval, number, sections, share
-from .schema import translated
+from .schema import fresh_file
 
 
 def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:
@@ -25,9 +25,8 @@ def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) 
     """
     path = Path(path)
     page = html(found, plan)
-    with translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+    with fresh_file(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
 
 
 def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:

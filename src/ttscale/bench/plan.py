@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from ..core import Budget, PoolExhausted, RecordError, Sampling, UsageError
+from ..core import Budget, PoolExhausted, RecordError, Sampling, StoreError, UsageError
 from ..engines.replay import Replay
 from ..engines.spec import Catalogue, ModelSource, open_model
 from ..methods.registry import Configured, parse
@@ -63,12 +63,21 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
-        """The inverse of `as_dict`, after a passage through JSON."""
+        """The inverse of `as_dict`, after a passage through JSON.
+
+        Raises:
+            StoreError: if it holds no plan.
+        """
         known = {f.name for f in fields(cls)}
         given: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k in known
         }
-        return cls(**given)
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise StoreError(
+                f"the stored plan is damaged ({error})", fix="restore a copy of the store"
+            ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any
 from ..core import UsageError
 from .figures import AXES, SPLIT, curves, frontier, styles
 from .report import Row, sections
-from .schema import translated
+from .schema import fresh_file
 
 _MARKERS = {
     "circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "star": "*",
@@ -43,10 +43,8 @@ def write_png(path: str | Path, found: Sequence[Row], *, dpi: int = 130) -> None
         _scatter(middle, graded, "sequential")
         _split(right, part)
         _legend(row, part)
-    path = Path(path)
-    with translated(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=dpi, format="png")
+    with fresh_file(Path(path)) as unfinished:
+        figure.savefig(unfinished, dpi=dpi, format="png")
 
 
 def _scatter(axes: Any, part: Sequence[Row], axis: str) -> None:

@@ -17,7 +17,8 @@ from .item import Cell, Item
 from .store import Store
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console
+    from rich.table import Table
 
 
 @dataclass(slots=True, kw_only=True)
@@ -192,30 +193,42 @@ def sections(found: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 # -- the table in the terminal
 
 
-def tables(found: Sequence[Row]) -> list[RenderableType]:
+_NAME = 20  # characters a method's name has at least, before the terminal has to wrap lines
+
+
+def width_of(table: Table, console: Console) -> int:
+    """Columns a table needs so that no figure is cut; all of them where nobody wraps."""
+    full = console.measure(table, options=console.options.update(max_width=1000)).maximum
+    if not console.is_terminal:
+        return full
+    longest = max((len(str(cell)) for cell in table.columns[0].cells), default=0)
+    return full - max(0, longest - _NAME)
+
+
+def tables(found: Sequence[Row]) -> list[Table]:
     """One table per model and task."""
     from rich.table import Table
 
-    made: list[RenderableType] = []
+    made: list[Table] = []
     for (model, task), part in sections(found).items():
         questions = max(row.questions for row in part)
         table = Table(
             title=f"{model} · {task} · {questions} questions", title_justify="left",
             title_style="bold", header_style="bold", box=None, padding=(0, 2, 0, 0),
         )  # fmt: skip
-        table.add_column("method")
+        table.add_column("method", overflow="fold")  # the one column that may wrap
         for heading in (
             "accuracy", "95% CI", f"vs {part[0].method}", "tokens", "sequential", "cancelled",
             "samples", "seconds",
         ):  # fmt: skip
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
         notable = [
             name for name in ("errors", "abstentions") if any(getattr(r, name) for r in part)
         ]
         has_cost = any(r.cost_mean is not None for r in part)
         for heading in (*(["cost"] if has_cost else []), *notable):
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for row in part:
             is_best = best is not None and row.accuracy == best
             cells = [

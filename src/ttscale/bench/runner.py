@@ -183,7 +183,8 @@ class _Runner:
     async def _all(self, cells: Sequence[Open]) -> None:
         """Workers share one list of jobs; the first failure stops them all."""
         for cell in cells:
-            cell.run.check(cell.planned.method.method, cell.planned.method.cfg)
+            method = cell.planned.method
+            cell.run.check(method.method, method.cfg, self.settings.budget)
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
         jobs = self._jobs(cells)

@@ -11,9 +11,10 @@ cut may take the last commits, never the file.
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core import StoreError
@@ -122,6 +123,20 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
 
 
 @contextmanager
+def fresh_file(path: Path) -> Iterator[Path]:
+    """Where to write what is to become `path`: it has its name only once it is complete."""
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield unfinished
+            os.replace(unfinished, path)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn database and disk errors into a `StoreError` that names the fix."""
     try:
@@ -138,14 +153,17 @@ def translated(path: Path) -> Iterator[None]:
 
 def _full(path: Path) -> StoreError:
     return StoreError(
-        f"no space left while writing {path}; every item that was finished is kept",
-        fix=f"free some space, then: ttscale bench resume {path}",
+        f"no space left while writing {path}",
+        fix="free some space and try again; what was finished before is kept",
     )
 
 
 def _explain(path: Path, error: sqlite3.Error) -> StoreError:
     name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or name.startswith(("SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC")):
+    # SHM: also a reader needs an index of the log beside the store
+    if name == "SQLITE_FULL" or name.startswith(
+        ("SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHM")
+    ):
         return _full(path)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreError(

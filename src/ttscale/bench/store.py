@@ -89,6 +89,24 @@ class Store:
             self._writer.close()
             self._writer = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything has been answered or drawn: without it there is nothing to resume."""
+        return any(
+            next(self.query(f"SELECT EXISTS (SELECT 1 FROM {table})"))[0]
+            for table in ("items", "traces")
+        )
+
+    def answered(self) -> int:
+        """Items in the file that did not fail."""
+        return int(next(self.query("SELECT count(*) FROM items WHERE error IS NULL"))[0])
+
+    def delete(self) -> None:
+        """Close, and leave nothing on the disk."""
+        self.close()
+        for ending in ("", "-wal", "-shm"):
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
+
     def close_when_unused(self) -> None:
         """Close the file once nobody holds this store any more, for readers without a block."""
         weakref.finalize(self, self._db.close)
@@ -144,7 +162,10 @@ class Store:
     def query(self, sql: str, *args: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, streamed."""
         with schema.translated(self.path):
-            yield from self._db.execute(sql, args)
+            # not `yield from`: a reader that stops half-way would close the cursor of a store that
+            # may be closed by then
+            for row in self._db.execute(sql, args):  # noqa: UP028
+                yield row
 
     # -- the plan and the grid
 
@@ -154,7 +175,10 @@ class Store:
         found = next(self.query("SELECT value FROM meta WHERE key = 'plan'"), None)
         if found is None:
             raise StoreError(f"{self.path} holds no plan", fix="run the bench again")
-        return orjson.loads(found[0])  # type: ignore[no-any-return]
+        try:
+            return dict(orjson.loads(found[0]))
+        except codec.DAMAGE as error:
+            raise codec.damaged("plan", error) from None
 
     def add_task(self, name: str, problems: Sequence[Problem]) -> int:
         """The number of a question set, which is stored if it is new."""
@@ -300,13 +324,17 @@ class Store:
         for problem, answer, correct, stopped, usage, seconds, extra, winner, error in self.query(
             sql, cell.id
         ):
-            yield Item(
-                problem=problem, answer=answer, stopped_by=stopped, seconds=seconds, error=error,
-                correct=None if correct is None else bool(correct),
-                usage=Usage.from_dict(orjson.loads(usage)),
-                extra=orjson.loads(extra) if extra else {},
-                winner=tuple(orjson.loads(winner)) if winner else None,
-            )  # fmt: skip
+            try:
+                item = Item(
+                    problem=problem, answer=answer, stopped_by=stopped, seconds=seconds,
+                    error=error, correct=None if correct is None else bool(correct),
+                    usage=Usage.from_dict(orjson.loads(usage)),
+                    extra=orjson.loads(extra) if extra else {},
+                    winner=tuple(orjson.loads(winner)) if winner else None,
+                )  # fmt: skip
+            except codec.DAMAGE as damage:
+                raise codec.damaged("item", damage) from None
+            yield item
 
     # -- traces
 

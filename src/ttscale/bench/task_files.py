@@ -142,7 +142,13 @@ def _images(table: Table, line: int, value: Any) -> list[Image]:
     if value is None or value == "":
         return []
     listed = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
-    places = cells.texts(value) if listed else (str(value),)
+    try:
+        places = cells.texts(value) if listed else (str(value),)
+    except ValueError:
+        raise RecordError(
+            f"{table.path}, line {line}: images={str(value)[:40]!r} is no list",
+            fix='write a JSON list, ["first.png", "second.png"]',
+        ) from None
     images = []
     for place in places:
         if place.startswith(("http://", "https://", "data:")):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
-from .options import assignments, budget_of
+from .options import assignments, budget_of, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +114,7 @@ def run(
         defaults=config.sampling.given(),
         roles=assignments(roles, "--role"),
         concurrency=concurrency,
-        seed=config.seed if seed is None else seed,
+        seed=seed_of(seed, config),
         keep_traces=keep_traces,
     )
     path = _free(out)
@@ -122,11 +122,9 @@ def run(
     with Store.create(path, plan.as_dict()) as store:
         try:
             _go(store, plan, planned, quiet=quiet, as_json=as_json)
-        except Exception:
-            empty = not next(store.query("SELECT EXISTS (SELECT 1 FROM items)"))[0]
-            if empty and not next(store.query("SELECT EXISTS (SELECT 1 FROM traces)"))[0]:
-                store.close()
-                path.unlink(missing_ok=True)  # nothing was begun: nothing to resume
+        except (Exception, KeyboardInterrupt):
+            if not _begun(store):
+                store.delete()  # there is nothing to resume
             raise
 
 
@@ -264,8 +262,10 @@ def _go(
         tell(progress)
 
     def kept() -> str:
+        if not _begun(store):
+            return "nothing was finished"
         return (
-            f"{state.done - state.errors:,} of {state.total:,} items are kept in {store.path}; "
+            f"{store.answered():,} of {state.total:,} items are kept in {store.path}; "
             f"go on with: ttscale bench resume {store.path}"
         )
 
@@ -275,10 +275,11 @@ def _go(
     except KeyboardInterrupt:
         click.echo(f"interrupted: {kept()}", err=True)
         if as_json:
-            output.emit_json({"interrupted": True, "store": store.path, "done": state.done})
+            done = store.answered()
+            output.emit_json({"interrupted": True, "store": store.path, "done": done})
         raise output.Fail(output.INTERRUPTED) from None
     except TTScaleError:
-        if state.done > state.errors:
+        if state.total and _begun(store):
             click.echo(kept(), err=True)
         raise
     found = rows(store)
@@ -293,14 +294,25 @@ def _go(
             raise output.Fail(1)
 
 
+def _begun(store: Store) -> bool:
+    """Whether a store holds something; True if it cannot be read: then it must not be deleted."""
+    from ..core import StoreError
+
+    try:
+        return store.begun
+    except StoreError:
+        return True
+
+
 def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
-    from ..bench.report import tables
+    from ..bench.report import tables, width_of
 
     if as_json:
         output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})
         return
     console = output.stdout()
     for table in tables(found):
+        console.width = max(console.width, width_of(table, console))
         console.print(table)
         console.print()
     if any(row.difference is not None for row in found):

@@ -72,9 +72,10 @@ class Config:
 def paths() -> list[Path]:
     """The files that would be read, later ones winning."""
     named = os.environ.get("TTSCALE_CONFIG")
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    first = Path(named).expanduser() if named else home / "ttscale" / "config.toml"
-    return [first, Path("ttscale.toml")]
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    # unlike Path.expanduser, never raises: without a home folder there is no such file
+    first = os.path.expanduser(named or f"{home}/ttscale/config.toml")
+    return [Path(first), Path("ttscale.toml")]
 
 
 def load() -> Config:
@@ -88,7 +89,7 @@ def load() -> Config:
     read = []
     for path in paths():
         if not path.is_file():
-            if named and path == Path(named).expanduser():
+            if named and path == Path(os.path.expanduser(named)):
                 raise UsageError(
                     f"$TTSCALE_CONFIG names {named}, which is no file",
                     fix="correct or unset the variable",
@@ -136,8 +137,12 @@ def _default(where: str, key: str, value: Any) -> Any:
         except TTScaleError as error:
             raise UsageError(where, fix=str(error)) from None
     wanted = int if key == "seed" else str
-    if not isinstance(value, wanted) or isinstance(value, bool):
-        kind = "a whole number" if wanted is int else "a text"
+    if (
+        not isinstance(value, wanted)
+        or isinstance(value, bool)
+        or (isinstance(value, int) and value.bit_length() > 63)
+    ):
+        kind = "a whole number of at most 63 bits" if wanted is int else "a text"
         raise UsageError(f"{where} = {value!r}", fix=f"give {kind}")
     return value
 
@@ -172,7 +177,7 @@ def _price(where: str, key: str, value: Any) -> Price:
     for name, amount in entries.items():
         if name not in known:
             raise UnknownName(f"key at {where}", name, known)
-        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or amount < 0:
+        if isinstance(amount, bool) or not isinstance(amount, (int, float)) or not amount >= 0:
             raise UsageError(f"{where}.{name} = {amount!r}", fix="give money per million tokens")
     missing = [name for name in ("prompt", "completion") if name not in entries]
     if missing:

@@ -149,19 +149,28 @@ def _example(method: Method) -> str:
     return f"ttscale solve 'What is 17 * 23?' --method '{written}'{roles}"
 
 
+WIDE = 120  # columns that the whole table takes
+
+
 def _print_table(known: Mapping[str, Method]) -> None:
     from rich.table import Table
 
+    console = output.stdout()
+    columns = ["method", "what it is", "scales", "needs", "knob", "status", "paper"]
+    if console.width < WIDE:  # the rest is in `ttscale methods show`
+        columns = columns[:2]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("method", "what it is", "scales", "needs", "knob", "status", "paper"):
-        table.add_column(column, no_wrap=column in ("method", "paper"))
+    for column in columns:
+        wraps = column in ("what it is", "needs")
+        table.add_column(column, no_wrap=not wraps, overflow="fold")
     for name, method in known.items():
         card = method.card
-        table.add_row(
+        cells = (
             name, card.title, card.what, needs(card.needs), card.knob, card.status,
             card.paper.split()[0] if card.paper else "",
         )  # fmt: skip
-    output.stdout().print(table)
+        table.add_row(*cells[: len(columns)])
+    console.print(table)
 
 
 def reference(known: Mapping[str, Method]) -> str:

@@ -53,15 +53,19 @@ def list_models(as_json: bool) -> None:
 @output.common
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""
+    from ..core import UnknownName
     from ..engines import models as engine_models
     from ..engines.bundled import bundled_models
+    from ..engines.spec import known_names
 
-    if own := bundled_models().get(name):  # here already
+    if own := bundled_models().get(name):  # it came with the package
         path, size = own.path, own.size
-    else:
+    elif name in known_names():
         known = engine_models.find(name)
         path = known_path(known) or _fetched(known)
         size = path.stat().st_size
+    else:
+        raise UnknownName("model", name, known_names())
     if as_json:
         output.emit_json({"name": name, "path": path, "bytes": size})
     else:

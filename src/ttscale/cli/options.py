@@ -55,6 +55,19 @@ def budget_of(given: Iterable[str]) -> Budget | None:
     return Budget.of(limits) if limits else None
 
 
+def seed_of(seed: int | None, config: Config) -> int:
+    """The seed asked for, else the configured one.
+
+    Raises:
+        UsageError: if it is larger than JSON and a store can hold.
+    """
+    from ..core import UsageError
+
+    if seed is not None and seed.bit_length() > 63:
+        raise UsageError(f"--seed {seed}", fix="give a whole number of at most 63 bits")
+    return config.seed if seed is None else seed
+
+
 def opened(spec: str | None, config: Config, option: str) -> ModelSource:
     """The one model a specification stands for; without one, the default model.
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Fail(click.exceptions.Exit):
@@ -84,6 +84,9 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
         code = command()
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return code if isinstance(code, int) else 0
+    except click.exceptions.NoArgsIsHelpError as asked:  # a group without a command
+        click.echo(asked.format_message(), err=True)
+        return asked.exit_code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -153,7 +156,7 @@ def known(error: Exception) -> TTScaleError:
         return UsageError(fact, fix="check the path and its permissions")
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"the Python package {error.name!r} is missing", fix="see ttscale doctor")
-    if isinstance(error, UnicodeDecodeError):
-        return UsageError(f"what was read is no text ({error.reason})", fix="encode it as UTF-8")
+    if isinstance(error, UnicodeError):
+        return UsageError(f"what was given is no text ({error})", fix="encode it as UTF-8")
     fact = f"{type(error).__name__}: {error}"
     return TTScaleError(fact, fix="this is a bug; --debug shows where")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
-from .options import assignments, budget_of, opened
+from .options import assignments, budget_of, opened, seed_of
 from .outcome import tell
 
 if TYPE_CHECKING:
@@ -93,12 +93,13 @@ def solve(
     limits = budget_of(budget) or config.budget
     method = parse(method_spec or config.method or "simple")
     asked = Sampling.of({k: v for k, v in sampling.items() if v is not None})
-    seed = config.seed if seed is None else seed
+    seed = seed_of(seed, config)
 
     sources = {"main": opened(model_spec, config, "--model")}
     for role, role_spec in assignments(roles, "--role").items():
         sources[role] = opened(role_spec, config, "--role")
     rule_name = rule_name or ("choice" if choices else config.answer)
+    "".join((text, *choices, reference or "", system or "")).encode()  # bytes are no question
     problem = _problem(sources["main"], text, rule_name, choices, reference, system, images)
     progress = _Progress(method.label)
     engines = {source.spec: source.make() for source in sources.values()}

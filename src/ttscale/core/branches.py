@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from .errors import GivenUp
+
 if TYPE_CHECKING:
     from .context import Context
 
@@ -29,9 +31,15 @@ class Branch(Generic[T]):
 
     async def into(self, ctx: Context) -> T:
         """Wait for the result and let `ctx` depend on it: a graph's node waits for its
-        predecessors, not for their whole level."""
+        predecessors, not for their whole level.
+
+        Raises:
+            GivenUp: if the branch was cancelled. It is not its waiter that was.
+        """
         if not self.task.done():
             await asyncio.wait([self.task])
+        if self.task.cancelled():
+            raise GivenUp(f"{self.task.get_name()} was given up: nothing will come of it")
         result = self.task.result()
         ctx.advance(self.ctx.cursor)
         return result
@@ -76,20 +84,22 @@ class Group:
             self._waiter.set_result(None)
 
     async def next(self) -> Branch[Any] | None:
-        """The branch that finished next, joined; None once all have been taken."""
-        if self._taken == len(self._branches):
-            return None
-        if not self._finished:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        branch = self._finished.popleft()
-        self._taken += 1
-        branch.task.result()  # raises what the branch raised
-        self._ctx.advance(branch.ctx.cursor)
-        return branch
+        """The branch that finished next, joined; None once all have been taken. Those that were
+        cancelled never finish, and are passed over."""
+        while self._taken < len(self._branches):
+            if not self._finished:
+                self._waiter = asyncio.get_running_loop().create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            branch = self._finished.popleft()
+            self._taken += 1
+            if not branch.task.cancelled():
+                branch.task.result()  # raises what the branch raised
+                self._ctx.advance(branch.ctx.cursor)
+                return branch
+        return None
 
     def cancel(self) -> None:
         """Cancel the branches still running, in the order they started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -34,10 +35,17 @@ class Budget:
     def __post_init__(self) -> None:
         for name in KINDS:
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(
-                    f"budget {name}={value!r} is not positive", fix="give a number above 0"
-                )
+            if value is None:
+                continue
+            _check(name, value)
+            if name in _COUNTS:
+                if value != int(value):
+                    raise UsageError(f"budget {name}={value!r}", fix="give a whole number")
+                object.__setattr__(self, name, int(value))
+        if not isinstance(self.units, dict):
+            raise UsageError(f"budget units={self.units!r}", fix="give a limit per unit")
+        for unit, limit in self.units.items():
+            _check(unit, limit)
 
     @classmethod
     def of(cls, limits: dict[str, Any]) -> Budget:
@@ -53,3 +61,11 @@ class Budget:
 
 
 KINDS = ("tokens", "sequential", "samples", "seconds", "cost")
+_COUNTS = ("tokens", "sequential", "samples")
+
+
+def _check(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise UsageError(
+            f"budget {name}={value!r} is not positive and finite", fix="give a number above 0"
+        )

@@ -234,8 +234,11 @@ class Context:
         budget: Budget | None = None,
     ) -> Outcome:
         """Run another method inside this one; `roles` renames what it asks for."""
-        scope = Scope(self.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor)
+        # what a set method has solved for it is in the ledger of the problem, as its own draws are
+        where = self if self.problem is not None else self.of(problem)
+        scope = Scope(where.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor)
         outcome = await self.run.solve(method, cfg, problem, scope)
+        where.advance(scope.cursor)
         self.advance(scope.cursor)
         return outcome
 
@@ -243,9 +246,10 @@ class Context:
 
     async def score(self, prompt: Prompt, text: str, role: str = "main") -> Score:
         """Log-probabilities of a given text after `prompt`, in nats."""
+        self._affordable()
         role, engine = self.run.engine_for(self.scope, role, "score")
         score = await self.run.real(engine, engine.score(prompt, text))
-        self.scope.charge_scored(role, score.tokens, self.run.prices.get(role))
+        self.scope.charge_scored(role, score.tokens, self.run.price_of(role))
         return score  # type: ignore[no-any-return]
 
     async def reward(self, traces: Sequence[Trace], role: str = "prm") -> Rewards:
@@ -255,14 +259,15 @@ class Context:
         self._affordable()
         role, engine = self.run.engine_for(self.scope, role, "reward")
         rewards: Rewards = await self.run.real(engine, engine.reward(self.problem, traces))
-        self.scope.charge_scored(role, rewards.tokens, self.run.prices.get(role))
+        self.scope.charge_scored(role, rewards.tokens, self.run.price_of(role))
         return rewards
 
     async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:
         """Sentence embeddings, (texts, dimensions)."""
+        self._affordable()
         role, engine = self.run.engine_for(self.scope, role, "embed")
         embedded = await self.run.real(engine, engine.embed(texts))
-        self.scope.charge_scored(role, embedded.tokens, self.run.prices.get(role))
+        self.scope.charge_scored(role, embedded.tokens, self.run.price_of(role))
         return np.asarray(embedded.vectors, dtype=np.float32)
 
     async def use(self, role: str, request: Any) -> Any:
@@ -344,12 +349,21 @@ class Context:
                     scope.end(unit)
                     raise BudgetEnded(scope, unit)
 
+    def _buys(self, role: str) -> float | None:
+        """Tokens a role may still generate for the money left; None if there is no such limit."""
+        money = self.remaining("cost")
+        price = self.run.price_of(self.run.resolve(self.scope, role))
+        if money is None or price is None or not price.completion:
+            return None
+        return money * 1e6 / price.completion
+
     def _fits(self, ask: Ask, arrivals: Arrivals) -> bool:
-        """Whether a draw can be expected to finish within the token budgets; if nothing else is
-        under way it may try."""
+        """Whether a draw can be expected to finish within the budgets of tokens and money; if
+        nothing else is under way it may try."""
         if not self.scope.limits or not arrivals.under_way or not self.scope.watched:
             return True
-        left = self.remaining("tokens")
+        limits = [self.remaining("tokens"), self._buys(ask.role)]
+        left = min((limit for limit in limits if limit is not None), default=None)
         if left is None:
             return True
         done = [t.tokens for t in self.scope.traces if t.finish in ("stop", "length")]

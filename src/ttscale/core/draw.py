@@ -66,6 +66,17 @@ class Draw(Call):
         """Tokens so far; in token time also at a later tick."""
         return 0 if self.flight is None else self.flight.seen(at)
 
+    def cost(self, at: float | None = None) -> float:
+        """Money so far, as far as it is known: the prompt counts as soon as a draw of the same
+        problem has told how long it is, or this one's flight can."""
+        if self.price is None:
+            return 0.0
+        prompt = getattr(self.flight, "prompt_tokens", None)
+        if prompt is None:
+            prompt = self.scope.prompts.get((self.role, self.prompt_key), 0)
+        cached = getattr(self.flight, "cached_tokens", None) or 0
+        return self.price.of(prompt, self.seen(at), cached)
+
     def abort(self, finish: Finish) -> None:
         """Stop it, unless it has landed."""
         if self.flight is not None:

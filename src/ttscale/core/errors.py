@@ -123,6 +123,10 @@ class Stalled(TTScaleError):
     """In token time every task waits and no event is due."""
 
 
+class GivenUp(Exception):
+    """A method waited for a branch that it had cancelled itself; no user sees this."""
+
+
 class BudgetEnded(Exception):
     """A budget has ended: unwinds the method up to the scope that owns it; no user sees this."""
 

@@ -20,7 +20,8 @@ class Outcome:
         extra: what the method wants to show (thresholds, posteriors), ready for JSON.
         traces: all draws in the order they landed, cancelled ones included (added by the runner).
         usage: what it cost (added by the runner).
-        error: set if every draw failed: then the outcome is no answer, not a wrong one.
+        error: set if every draw failed, or the one the answer would have come from: then the
+            outcome is no answer, not a wrong one.
     """
 
     answer: str | None

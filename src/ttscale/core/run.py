@@ -77,13 +77,9 @@ class Run:
             {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
         )
         self.prices = dict(prices or {})
-        if "main" in self.prices:
-            for role in ("judge", "planner", "draft", "target"):
-                if role not in engines:
-                    self.prices.setdefault(role, self.prices["main"])
         self.listeners, self.journal = list(listeners), journal
         self.ticks_per_second = ticks_per_second
-        self.usage = Usage()  # of all that has been answered
+        self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
         self._ordinals: dict[tuple[str, str, str], int] = {}
         self._samplings: dict[Any, Sampling] = {}
 
@@ -103,7 +99,7 @@ class Run:
         self, method: Method, cfg: Any, problem: Problem, *, budget: Budget | None = None
     ) -> Outcome:
         """Answer one problem within `budget`."""
-        self.check(method, cfg)
+        self.check(method, cfg, budget)
         self.loop = asyncio.get_running_loop()  # a run may be used on several, one after another
         if method.card.scope == "set":
             (outcome,) = await self.answer_set(method, cfg, [problem], budget=budget)
@@ -119,8 +115,9 @@ class Run:
         *,
         budget: Budget | None = None,
     ) -> list[Outcome]:
-        """Answer a set of problems with a method that spends across them."""
-        self.check(method, cfg)
+        """Answer a set of problems with a method that spends across them; all answers are there
+        at once, so each took the seconds of the whole set."""
+        self.check(method, cfg, budget)
         self.loop = asyncio.get_running_loop()
         scope = Scope(None, budget=budget, keep=False)
         ctx = Context(self, scope, None)
@@ -136,7 +133,7 @@ class Run:
                 f"{len(problems)} problems"
             )
         for problem, outcome in zip(problems, outcomes, strict=True):
-            self._complete(outcome, ctx.of(problem).scope)
+            self._complete(outcome, ctx.of(problem).scope).usage.seconds = scope.usage.seconds
         return outcomes
 
     async def solve(self, method: Method, cfg: Any, problem: Problem, scope: Scope) -> Outcome:
@@ -176,24 +173,28 @@ class Run:
             elapsed = loop.time() - scope.began
             token_time = isinstance(loop, TokenLoop)
             scope.usage.seconds = elapsed / self.ticks_per_second if token_time else elapsed
+            if scope.parent is None:
+                self.usage.add(scope.usage)
 
     def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
         """Add what only the runner knows."""
         usage = scope.usage
         usage.sequential_tokens = scope.cursor - scope.origin
         outcome.usage, outcome.traces = usage, scope.traces
-        if scope.parent is None or scope.parent.problem is None:
-            self.usage.add(usage)
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
         if outcome.answer is None and outcome.error is None and scope.traces:
             errors = [t.error for t in scope.traces if t.finish == "error"]
+            winner = outcome.winner
             if len(errors) == len(scope.traces):
                 outcome.error = errors[0]
+            elif winner is not None and winner.finish == "error":  # failed in a later phase
+                outcome.error = winner.error
         return outcome
 
-    def check(self, method: Method, cfg: Any) -> None:
-        """Refuse a method whose needs the engines do not meet, before any token is spent."""
+    def check(self, method: Method, cfg: Any, budget: Budget | None = None) -> None:
+        """Refuse a method whose needs the engines do not meet, or a budget of money where prices
+        are not known, before any token is spent."""
         for role, needed in method.needs(cfg).items():
             engine = self.engines.get(role, self.engines["main"])
             missing = sorted(needed - engine.capabilities)
@@ -208,7 +209,19 @@ class Run:
                     fix=_FIXES.get(missing[0], f"configure another engine for role {role!r}"),
                 )
 
+            if budget is not None and budget.cost is not None and self.price_of(role) is None:
+                raise UsageError(
+                    f"a budget of cost needs the price of role {role!r}, and engine "
+                    f"{engine.name!r} has none",
+                    fix="write its price = { prompt = 0.1, completion = 0.4 } into the config",
+                )
+
     # -- what contexts are made of
+
+    def price_of(self, role: str) -> Price | None:
+        """What a role's tokens cost; None if it is not known."""
+        price = self.prices.get(role)
+        return self.prices.get("main") if price is None and role not in self.engines else price
 
     def sampling_for(self, asked: Mapping[str, Any], role: str = "main") -> Sampling:
         """A method's settings for a role, under the user's and over the defaults."""
@@ -285,7 +298,7 @@ class Run:
         draw = Draw(problem, prompt, ask.sampling, role, ordinal, self.seed, self.loop)
         draw.scope, draw.chain_start, draw.on_land = scope, ctx.cursor, on_land
         draw.prompt_key = prompt_key
-        draw.price = self.prices.get(role)
+        draw.price = self.price_of(role)
         draw.flight = draw.landed = draw.recorded = draw.limiter = None
         draw.watch = watch
         if scope.limits:

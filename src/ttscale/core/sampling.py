@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -38,14 +38,18 @@ class Sampling:
         _check(self, "temperature", 0, 100)
         _check(self, "top_p", 0, 1)
         _check(self, "min_p", 0, 1)
-        _check(self, "top_k", 0, 1 << 31)
-        _check(self, "max_tokens", 1, 1 << 31)
-        _check(self, "min_tokens", 0, 1 << 31)
-        _check(self, "logprobs", 0, 100)
+        _check(self, "top_k", 0, 1 << 31, whole=True)
+        _check(self, "max_tokens", 1, 1 << 31, whole=True)
+        _check(self, "min_tokens", 0, 1 << 31, whole=True)
+        _check(self, "logprobs", 0, 100, whole=True)
         if isinstance(self.stop, str):
             object.__setattr__(self, "stop", (self.stop,))
-        elif not isinstance(self.stop, tuple):
+        elif isinstance(self.stop, Iterable):
             object.__setattr__(self, "stop", tuple(self.stop))
+        if not isinstance(self.stop, tuple) or not all(isinstance(s, str) for s in self.stop):
+            raise UsageError(f"stop={self.stop!r} is no list of texts", fix='write ["text", ...]')
+        if not isinstance(self.extra, Mapping):
+            raise UsageError(f"extra={self.extra!r} is no table", fix="write { name = value }")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Sampling:
@@ -87,9 +91,11 @@ class Sampling:
 _NAMES = tuple(f.name for f in fields(Sampling))
 
 
-def _check(sampling: Sampling, name: str, low: float, high: float) -> None:
+def _check(sampling: Sampling, name: str, low: float, high: float, *, whole: bool = False) -> None:
     value = getattr(sampling, name)
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high
-    ):
-        raise UsageError(f"{name}={value!r} is out of range", fix=f"give {low} to {high}")
+    if value is None:
+        return
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+        what = "a whole number from " if whole else ""
+        raise UsageError(f"{name}={value!r} is out of range", fix=f"give {what}{low} to {high}")

@@ -80,9 +80,9 @@ class Scope:
         self.ended: str = ""  # the kind of budget that stopped the method
         self.limited: str = ""  # the kind of budget that refused a draw or cut one short
         self.task: asyncio.Task[Any] | None = None
-        # prompts are shared by everything that happens for one problem
+        # (role, prompt key) -> its tokens; shared by everything that happens for one problem
         inherited = parent.prompts if parent is not None and parent.problem is not None else None
-        self.prompts: set[tuple[str, str]] = set() if inherited is None else inherited
+        self.prompts: dict[tuple[str, str], int] = {} if inherited is None else inherited
         self._interrupted = False
         self._planned: list[Any] | None = None  # the event at which the budget will be crossed
         self._per_second = 1.0  # clock units
@@ -129,7 +129,7 @@ class Scope:
         asked = (trace.role, trace.prompt_key)
         new = trace.prompt_tokens is not None and asked not in self.prompts
         if new:
-            self.prompts.add(asked)
+            self.prompts[asked] = trace.prompt_tokens or 0
         shared = trace.prompt_tokens or 0 if new else 0
         for scope in self.chain if self._above else (self,):
             scope.active.pop(draw, None)
@@ -169,9 +169,7 @@ class Scope:
         if kind == "tokens":
             return self.usage.completion_tokens + sum(d.seen(at) for d in self.active)
         if kind == "cost":
-            return (self.usage.cost or 0.0) + sum(
-                d.seen(at) * d.price.completion / 1e6 for d in self.active if d.price
-            )
+            return self.usage.known_cost + sum(d.cost(at) for d in self.active)
         if kind == "samples":
             return self.usage.samples + len(self.active)
         raise KeyError(kind)

@@ -11,6 +11,7 @@ from typing import Any
 
 from .clock import TokenLoop
 from .engine import Call
+from .errors import UsageError
 from .trace import Chunk, Finish, FloatArray, Trace
 
 _OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
@@ -64,6 +65,16 @@ class TimedFlight:
         if call.limit is not None and call.limit < tokens:
             tokens, finish = call.limit, "budget"
         return tokens, finish
+
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens of the prompt, known beforehand; None if the course does not tell."""
+        return self._course.prompt_tokens
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Those of them that came from a cache."""
+        return self._course.cached_tokens
 
     def seen(self, at: float | None = None) -> int:
         if not isinstance(self._loop, TokenLoop):
@@ -128,6 +139,12 @@ class TimedFlight:
         trace.began = float(self._start)
         trace.ended = self._loop.time()
         self._call.land(trace)
+
+
+def check_speed(ticks_per_token: int) -> None:
+    """Refuse a speed at which nothing would ever take time, or time run backwards."""
+    if ticks_per_token < 1:
+        raise UsageError(f"ticks_per_token={ticks_per_token}", fix="give at least 1")
 
 
 def head(course: Trace, tokens: int) -> Trace:

@@ -26,6 +26,12 @@ class Price:
     completion: float
     cached: float | None = None
 
+    def of(self, prompt: int, completion: int, cached: int = 0) -> float:
+        """Money for so many tokens; `cached` of the prompt's came from a cache."""
+        known = self.prompt if self.cached is None else self.cached
+        fresh = prompt - cached
+        return (fresh * self.prompt + cached * known + completion * self.completion) / 1e6
+
 
 @dataclass(slots=True)
 class Tally:
@@ -108,10 +114,7 @@ class Usage:
             tally.shared_prompt_tokens += shared_prompt
             tally.cached_tokens += trace.cached_tokens or 0
         if price is not None:
-            cached = trace.cached_tokens or 0
-            fresh = (trace.prompt_tokens or 0) - cached
-            cached_price = price.prompt if price.cached is None else price.cached
-            cost = (fresh * price.prompt + cached * cached_price + tokens * price.completion) / 1e6
+            cost = price.of(trace.prompt_tokens or 0, tokens, trace.cached_tokens or 0)
             tally.cost = cost if tally.cost is None else tally.cost + cost
         if trace.units:
             for unit, amount in trace.units.items():
@@ -186,6 +189,11 @@ class Usage:
         apart = VERIFIER_ROLES | PLANNER_ROLES
         own = [t for role, t in self.by.items() if role not in apart]
         return sum(t.completion_tokens - t.cancelled_tokens - t.cut_tokens for t in own)
+
+    @property
+    def known_cost(self) -> float:
+        """Money for the roles that have a price."""
+        return sum(t.cost for t in self.by.values() if t.cost is not None)
 
     @property
     def cost(self) -> float | None:

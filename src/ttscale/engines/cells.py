@@ -23,6 +23,7 @@ _FINISH: dict[str, Finish] = {
     "budget": "budget",
     "censored": "censored",
 }  # fmt: skip
+_MOST = 1 << 53  # beyond it floats are not exact, and no model gets that far
 _TRUE = frozenset({"true", "1", "yes", "t", "1.0", "right", "correct"})
 _FALSE = frozenset({"false", "0", "no", "f", "0.0", "wrong", "incorrect"})
 
@@ -36,7 +37,7 @@ def whole(value: Any) -> int | None:
     if value is None or value == "":
         return None
     number = int(value) if isinstance(value, str) and value.isdecimal() else float(value)
-    if number != number or number < 0 or number != int(number):
+    if not 0 <= number <= _MOST or number != int(number):
         raise ValueError("no whole number of at least 0")
     return int(number)
 

@@ -65,6 +65,16 @@ class HTTPFlight:
 
     # -- the Flight protocol
 
+    @property
+    def prompt_tokens(self) -> int | None:
+        """Tokens of the prompt; None until the server has told."""
+        return self._reply.prompt_tokens
+
+    @property
+    def cached_tokens(self) -> int | None:
+        """Those of them that the server had in its cache."""
+        return self._reply.cached_tokens
+
     def seen(self, at: float | None = None) -> int:
         return self._reply.tokens
 

@@ -28,7 +28,7 @@ class Key:
         elif file is not None:
             where, fix = f"key file {file}", "write the key, and nothing else, into that file"
             try:
-                text = Path(file).expanduser().read_text(encoding="utf-8")
+                text = Path(os.path.expanduser(file)).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 reason = error.strerror if isinstance(error, OSError) else "not a text"
                 raise AuthError(f"{where} cannot be read ({reason})", fix=fix) from None

@@ -44,7 +44,7 @@ class LlamaCpp(OpenAIHTTP):
         idle: float = 300.0,
         name: str = "",
     ) -> None:
-        path = Path(path).expanduser()
+        path = Path(os.path.expanduser(path))
         for setting, value in (("slots", slots), ("context", context), ("threads", threads)):
             if value is not None and value < 1:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")

@@ -71,12 +71,17 @@ def find(name: str) -> Model:
 def cache_dir() -> Path:
     """Where downloads are kept: $TTSCALE_CACHE, else the platform's place for caches."""
     if own := os.environ.get("TTSCALE_CACHE"):
-        return Path(own).expanduser()
+        return Path(os.path.expanduser(own))  # a user who does not exist stays as written
+    home = Path(os.path.expanduser("~"))
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "ttscale"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "ttscale" / "cache"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ttscale"
+        place = home / "Library" / "Caches" / "ttscale"
+    elif sys.platform == "win32":
+        place = Path(os.environ.get("LOCALAPPDATA", home)) / "ttscale" / "cache"
+    else:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "ttscale"
+    if place.parts[0] == "~":
+        raise UsageError("there is no home folder to keep models in", fix="set TTSCALE_CACHE")
+    return place
 
 
 def is_cached(name: str) -> bool:

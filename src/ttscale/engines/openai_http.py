@@ -74,8 +74,9 @@ class OpenAIHTTP:
         cache: Path | None = None,
         name: str = "",
     ) -> None:
-        for setting, value in (("concurrency", concurrency), ("connect", connect), ("idle", idle)):
-            if value <= 0:
+        positive = {"concurrency": concurrency, "connect": connect, "idle": idle, "total": total}
+        for setting, value in positive.items():
+            if value is not None and not value > 0:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give more than 0")
         self.urls = [_root(u) for u in ([url] if isinstance(url, str) else url)]
         self.model, self.key = model, Key.read(key_env, key_file)

@@ -21,7 +21,7 @@ from ..core import (
     Trace,
     UsageError,
 )
-from ..core.timed import TimedFlight
+from ..core.timed import TimedFlight, check_speed
 from .pool import Pool
 
 Order = Literal["recorded", "shuffled"]
@@ -51,6 +51,9 @@ class Replay:
     ) -> None:
         if order not in ("recorded", "shuffled"):
             raise UsageError(f"order={order!r}", fix="use 'recorded' or 'shuffled'")
+        check_speed(ticks_per_token)
+        if skip < 0:
+            raise UsageError(f"skip={skip}", fix="give at least 0")
         self.pool, self.order, self.skip, self.resample = pool, order, skip, resample
         self.ticks_per_token = ticks_per_token
         self.name = f"replay:{pool.model or pool.source}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 from urllib.parse import unquote
 
@@ -13,7 +13,7 @@ from ..core import Sampling, UnknownName, UsageError
 
 # the last "?" that name=value follows: file names and addresses may hold others
 QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")
-_SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
+SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
 
 
 def split(body: str) -> tuple[str, dict[str, str]]:
@@ -30,8 +30,11 @@ def split(body: str) -> tuple[str, dict[str, str]]:
     return parts[0], {unquote(key): unquote(value) for key, _, value in pairs}
 
 
-def typed(settings: Mapping[str, str], types: Mapping[str, Any], what: str) -> dict[str, Any]:
-    """Settings by their declared types; unknown names and unreadable values are errors."""
+def typed(
+    settings: Mapping[str, str], types: Mapping[str, Any], what: str, also: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Settings by their declared types; unknown names and unreadable values are errors. `also` are
+    further names that may have been meant."""
     values = {}
     for name, text in settings.items():
         if name not in types:
@@ -40,7 +43,7 @@ def typed(settings: Mapping[str, str], types: Mapping[str, Any], what: str) -> d
                     f"{what}: a key does not belong on the command line or in a config",
                     fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
                 )
-            raise UnknownName(f"setting of {what}", name, types)
+            raise UnknownName(f"setting of {what}", name, {*types, *also})
         try:
             read: Callable[[str, Any], Any] = _READERS.get(types[name]) or _read_choice
             values[name] = read(text, types[name])
@@ -84,6 +87,6 @@ _SAMPLING_TYPES: dict[str, Any] = {
 
 def apart(settings: dict[str, str]) -> tuple[dict[str, str], Sampling]:
     """(an engine's own settings, the sampling settings among them)."""
-    own = {name: value for name, value in settings.items() if name not in _SAMPLING}
-    asked = {name: value for name, value in settings.items() if name in _SAMPLING}
+    own = {name: value for name, value in settings.items() if name not in SAMPLING}
+    asked = {name: value for name, value in settings.items() if name in SAMPLING}
     return own, Sampling.of(typed(asked, _SAMPLING_TYPES, "sampling"))

@@ -32,7 +32,7 @@ from . import models, records
 from .bundled import bundled_models
 from .pool import Pool
 from .replay import Replay
-from .settings import QUERY, apart, split, typed
+from .settings import QUERY, SAMPLING, apart, split, typed
 from .synthetic import Synthetic, World, binary
 
 Scheme = Literal["llamacpp", "openai", "transformers", "reward", "replay", "synthetic"]
@@ -216,7 +216,7 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "reranking": bool,
         "idle": float,
     }
-    options = typed(own, types, "llamacpp")
+    options = typed(own, types, "llamacpp", SAMPLING)
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
@@ -241,7 +241,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "total": float,
         "seeds": bool,
     }
-    options = typed(own, types, "openai")
+    options = typed(own, types, "openai", SAMPLING)
     model, at, urls = body.partition("@http")
     addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
     if not addresses:
@@ -250,8 +250,12 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
             fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
         )
     for address in addresses:
-        parts = urlsplit(address)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(address)
+            there = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # half an IPv6 address, a port beyond 65535
+            there = False
+        if not there:
             raise UsageError(f"{address!r} is no address", fix="write http://HOST:PORT/v1")
         if parts.password:
             raise UsageError(
@@ -280,7 +284,7 @@ def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "embedder": str,
         "revision": str,
     }
-    options = typed(own, types, "transformers")
+    options = typed(own, types, "transformers", SAMPLING)
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     model = _folder("transformers", body)

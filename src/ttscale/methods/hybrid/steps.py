@@ -30,10 +30,11 @@ class Beam:
         """The solution as one trace, with all its tokens."""
         last = self.parts[-1]
         tokens = sum(p.tokens for p in self.parts)
+        estimated = sum(p.estimated for p in self.parts)
         finish = last.finish if self.ended else "length"
         return replace(
-            last, text=self.text, tokens=tokens, finish=finish, logprobs=None, conf=None, ends=None,
-            mean_logprob=None,
+            last, text=self.text, tokens=tokens, estimated=estimated, finish=finish, logprobs=None,
+            conf=None, ends=None, mean_logprob=None,
         )  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def _model_ended(problem: Problem, part: Trace, text: str) -> bool:
 
 
 def conclude(problem: Problem, beams: Sequence[Beam], select: Select, stopped_by: str) -> Outcome:
-    """Choose among finished solutions: the best score, the best-scored answer, or the vote."""
+    """Choose among finished solutions: the best score, the best-scored answer, or the vote. Where
+    every one broke off in a failed draw, the outcome is that failure and no wrong answer."""
     votes, scored = Votes(problem), list[tuple[float, str, Trace]]()
     for beam in beams:
         trace = beam.whole()
@@ -87,4 +89,8 @@ def conclude(problem: Problem, beams: Sequence[Beam], select: Select, stopped_by
     if select == "best" and scored:
         _, answer, trace = max(scored, key=lambda entry: entry[0])
         return Outcome(answer, trace, stopped_by, extra)
-    return Outcome(votes.top(), votes.winner(), stopped_by, extra)
+    outcome = Outcome(votes.top(), votes.winner(), stopped_by, extra)
+    failures = [beam.parts[-1].error for beam in beams if beam.parts[-1].finish == "error"]
+    if failures and len(failures) == len(beams):
+        outcome.error = failures[0]
+    return outcome

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from ...core import Card, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
 from .. import checks
 from ..registry import method
 
@@ -65,10 +65,12 @@ class Config:
         checks.at_least(self.window, max_samples=self.max_samples)
         checks.within(0, 1, max_risk=self.max_risk)
         checks.one_of(("first", "shortest"), tie=self.tie)
-        for w in self.windows:
-            checks.at_least(1, windows=w)
-        for limit in self.limits:
-            checks.at_least(1, limits=limit)
+        checks.wholes(1, windows=self.windows, limits=self.limits)
+        if self.control and not any(w <= self.max_samples for w in self.windows):
+            raise UsageError(
+                f"windows={self.windows} holds none within max_samples={self.max_samples}",
+                fix="add a smaller window, or raise max_samples",
+            )
 
 
 @method(card=CARD)
