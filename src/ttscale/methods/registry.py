@@ -15,7 +15,6 @@ import pkgutil
 import typing
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 from ..core import Card, Method, UnknownName, UsageError
@@ -63,6 +62,8 @@ def methods() -> dict[str, Method]:
     global _loaded
     if not _loaded:
         _loaded = True
+        from importlib.metadata import entry_points
+
         package = importlib.import_module(__package__ or "ttscale.methods")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
