@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ..core import UnknownName, UsageError
@@ -74,7 +75,7 @@ def chosen(spec: str, params: Mapping[str, Any], param: str) -> Configured | Non
     if len(spec) > _LONGEST:
         raise wrong("the method is too long to be read", param)
     try:
-        found = registry.parse(spec)
+        found = _parsed(spec)
         if params:
             given = {**_given(found), **params}
             found = Configured(found.method, found.method.configure(given), found.label)
@@ -83,6 +84,12 @@ def chosen(spec: str, params: Mapping[str, Any], param: str) -> Configured | Non
         message = str(error) or "the method cannot be read"
         code = "unknown_method" if isinstance(error, UnknownName) else "invalid_method"
         raise wrong(message, param, code) from None
+
+
+@lru_cache(1024)
+def _parsed(spec: str) -> Configured:
+    """A method as written; the same few are asked for again and again."""
+    return registry.parse(spec)
 
 
 def _given(found: Configured) -> dict[str, Any]:
