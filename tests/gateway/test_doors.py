@@ -211,6 +211,7 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
         ({"models": {"a": {"roles": {"prm": "b"}, "spec": "x"}}}, "unknown model"),
         ({"models": {"a": {}}}, "spec"),
         ({"models": {"a": {"spec": "x", "api_key": "k"}}}, "does not belong"),
+        ({"models": {"a": {"spec": "x", "methods": {"sc": 3}}}}, "no table"),
         ({"limits": {"budget": {"token": 3}}}, "limits.budget"),
     ],
 )

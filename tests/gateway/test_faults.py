@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import random
 import resource
 
@@ -14,6 +15,11 @@ from aiohttp import web
 from gateway.worlds import USER, Model, boxed, content, world
 
 CHAT = "/v1/chat/completions"
+
+
+def open_files() -> int:
+    """Of this process, which holds both ends of every connection."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 async def raw_exchange(w, data: bytes, pause: float = 0.0, seconds: float = 5.0) -> bytes:
@@ -296,16 +302,24 @@ async def test_thousands_of_idle_connections_cost_little():
         await asyncio.sleep(1)
 
 
-async def test_clients_that_leave_at_random_leave_nothing_behind():
+@pytest.mark.parametrize(
+    ("visits", "at_once"),
+    [
+        pytest.param(200, 20, id="a few"),
+        # one a second for an hour, as fast as they can be served
+        pytest.param(3600, 40, id="an hour's worth", marks=pytest.mark.slow),
+    ],
+)
+async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once):
     rng = random.Random(0)
     model = Model(lambda body, n: ["x "] * rng.randint(1, 60) + boxed(body, n), pause=0.004)
-    names = ["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m", "esc/m"]
+    names = ["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m", "esc/m", "budget-forcing/m"]
     async with world(model) as w:
         upstream = w.gateway.upstreams["m"].server
 
         async def visit(number: int) -> int:
             body = {"model": rng.choice(names), "messages": USER, "stream": rng.random() < 0.5}
-            patience = rng.choice([0.01, 0.05, 0.1, 0.2, 30.0])
+            patience = rng.choice([0.01, 0.05, 0.1, 0.2, 0.5, 60.0])
             try:
                 async with asyncio.timeout(patience):
                     async with w.session.post(w.url + CHAT, json=body) as reply:
@@ -315,18 +329,24 @@ async def test_clients_that_leave_at_random_leave_nothing_behind():
             except TimeoutError:
                 return 0
 
+        await asyncio.gather(*(visit(number) for number in range(at_once)))  # what is kept is made
+        tasks, files = len(asyncio.all_tasks()), open_files()
         finished = 0
-        for start in range(0, 200, 20):
-            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(20))))
+        for start in range(0, visits, at_once):
+            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(at_once))))
         await model.quiet(5)
         for _ in range(100):
             if not w.gateway.door.active:
                 break
             await asyncio.sleep(0.02)
-        assert 20 < finished < 200
+        assert visits / 10 < finished < visits
         assert w.gateway.door.active == w.gateway.door.waiting == 0
         assert not upstream._flights
         assert [r.outstanding for r in upstream.replicas.all] == [0]
+        assert [r.tokens for r in upstream.replicas.all] == [0]
+        # kept connections come and go; three for each visitor would be a leak
+        assert len(asyncio.all_tasks()) <= tasks + at_once
+        assert open_files() <= files + 3 * at_once
         assert (await w.post(model="m"))[0] == 200
 
 

@@ -21,8 +21,8 @@ import pytest_asyncio
 from gateway.worlds import World, content, world
 
 from ttscale.engines import models
+from ttscale.engines.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
-from ttscale.engines.spec import BUNDLED
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 SLOTS = 4
@@ -50,10 +50,10 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Real]:
         return
     pytest.importorskip("xllamacpp")
     name: str = request.param
-    there = BUNDLED.is_file() if name == "tiny" else models.is_cached(name)
-    if not there:
+    bundled = bundled_models()
+    if name not in bundled and not (name != "tiny" and models.is_cached(name)):
         pytest.skip(f"model {name} is not here")
-    path = BUNDLED if name == "tiny" else models.path_of(name)
+    path = bundled[name].path if name in bundled else models.path_of(name)
     engine = LlamaCpp(path, slots=SLOTS, context=512, threads=1)
     await engine.open()
     yield Real(name, engine.urls[0], engine.tokens_predicted)

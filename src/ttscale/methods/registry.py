@@ -13,7 +13,7 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,8 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
         if config is None or not dataclasses.is_dataclass(config) or not isinstance(config, type):
             raise UsageError(f"{where} must annotate cfg with its config dataclass")
         names = {f.name for f in dataclasses.fields(config)}
-        for role in ("knob", "draws"):
-            name = getattr(card, role)
+        named = [("knob", card.knob), ("draws", card.draws), *(("files", f) for f in card.files)]
+        for role, name in named:
             if name and name not in names:
                 raise UsageError(f"{where}: card.{role}={name!r} is no field of {config.__name__}")
         if card.name in _METHODS:
@@ -102,6 +102,16 @@ def parse(spec: str) -> Configured:
     Raises:
         UsageError: if the text cannot be read, or a parameter is unknown or out of range.
     """
+    found, params, label = written(spec)
+    return Configured(found, found.configure(params), label)
+
+
+def written(spec: str) -> tuple[Method, Mapping[str, Any], str]:
+    """(method, its parameters, label) as written: the parameters have not been looked at.
+
+    Raises:
+        UsageError: if the text cannot be read.
+    """
     text = spec.strip()
     name, bracket, rest = text.partition("(")
     name = name.strip()
@@ -115,9 +125,8 @@ def parse(spec: str) -> Configured:
             raise UsageError(f"cannot read method {spec!r}", fix="write it as name(n=8, k=4)")
         params = {str(k.arg): _value(k.value, spec) for k in call.keywords}
     found = get(name)
-    written = ", ".join(f"{k}={v}" for k, v in params.items())
-    label = f"{name}({written})" if written else name
-    return Configured(found, found.configure(params), label)
+    shown = ", ".join(f"{k}={v}" for k, v in params.items())
+    return found, params, f"{name}({shown})" if shown else name
 
 
 def _value(node: ast.expr, spec: str) -> Any:
