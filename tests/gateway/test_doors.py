@@ -174,7 +174,7 @@ async def test_a_reload_changes_models_and_keys_and_disturbs_nobody():
     await other.up()
     async with world(model) as w:
         under_way = asyncio.create_task(w.post(model="m"))
-        await asyncio.sleep(0.1)
+        await model.asked()
         spec = {"spec": f"openai:m@{other.url}", "health": 0.2}
         await w.gateway.reload(parse({"models": {"new": spec}, **keyed()}))
         assert (await w.post(model="new"))[0] == 401
@@ -191,7 +191,7 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
     model = Model(first=0.3)
     async with world(model) as w:
         under_way = asyncio.create_task(w.post(model="m"))
-        await asyncio.sleep(0.1)
+        await model.asked()
         drained = asyncio.create_task(w.gateway.door.drained(5))
         await asyncio.sleep(0)
         status, reply = await w.post(model="m")
@@ -211,6 +211,7 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
         ({"models": {"a": {"roles": {"prm": "b"}, "spec": "x"}}}, "unknown model"),
         ({"models": {"a": {}}}, "spec"),
         ({"models": {"a": {"spec": "x", "api_key": "k"}}}, "does not belong"),
+        ({"models": {"a": {"spec": "x", "methods": {"sc": 3}}}}, "no table"),
         ({"limits": {"budget": {"token": 3}}}, "limits.budget"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import random
 import resource
 
@@ -16,20 +17,31 @@ from gateway.worlds import USER, Model, boxed, content, world
 CHAT = "/v1/chat/completions"
 
 
-async def raw_exchange(w, data: bytes, pause: float = 0.0, seconds: float = 5.0) -> bytes:
-    """Whatever comes back for these bytes."""
+def open_files() -> int:
+    """Of this process, which holds both ends of every connection."""
+    return len(os.listdir("/proc/self/fd"))
+
+
+async def raw_exchange(w, data: bytes, drip: bytes = b"", seconds: float = 5.0) -> bytes:
+    """Whatever comes back for these bytes, after which `drip` is sent again and again; an error if
+    nothing comes and the connection stays open."""
     host, port = w.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
+
+    async def dripping():
+        while drip:
+            await asyncio.sleep(0.1)
+            writer.write(drip)
+
+    writer.write(data)
+    dripper = asyncio.ensure_future(dripping())
     try:
-        for at in range(0, len(data), len(data) if not pause else 20):
-            writer.write(data[at : at + (20 if pause else len(data))])
-            await writer.drain()
-            await asyncio.sleep(pause)
         async with asyncio.timeout(seconds):
             return await reader.read(1 << 16)
-    except (TimeoutError, ConnectionError):
+    except ConnectionError:
         return b""
     finally:
+        dripper.cancel()
         writer.close()
 
 
@@ -48,6 +60,48 @@ async def test_an_upstream_killed_in_mid_stream_is_told_in_the_stream():
         assert content(events).startswith("x ")
         assert events[-1]["error"]["code"] == "upstream_broke_off"
         status, reply = await w.post(model="m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+async def test_samples_killed_in_mid_stream_fail_alone_and_all_of_them_the_request():
+    model = Model(lambda body, n: ["x "] * 20 + boxed(body, n), pause=0.005)
+    async with world(model) as w:
+        doomed = 3
+
+        async def kill(request, body):
+            if len(model.bodies) <= doomed:
+                asyncio.get_running_loop().call_later(0.05, request.transport.abort)
+
+        model.fail = kill
+        status, reply = await w.post(model="sc(n=8)/m", ttscale={"candidates": True})
+        assert (status, reply["ttscale"]["answers"]) == (200, ["4"])
+        candidates = reply["ttscale"]["candidates"]
+        assert [c["finish"] for c in candidates].count("error") == doomed
+        assert reply["usage"]["completion_tokens"] == sum(c["tokens"] for c in candidates)
+        doomed = 10**6
+        status, reply = await w.post(model="sc(n=4)/m")
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+        status, reply = await w.post(model="sc(n=4)/m", stream=True)  # nothing had been sent yet
+        assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+async def test_a_stream_that_hangs_is_given_up_and_told():
+    async def hang(request, body):
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(model._event(body, [{"index": 0, "delta": {"content": "x"}}], 1))
+        await asyncio.sleep(30)
+        return response
+
+    model = Model()
+    await model.up()
+    spec = f"openai:m@{model.url}?idle=0.5"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        model.fail = hang
+        events = await w.events()
+        assert content(events) == "x"
+        assert events[-1]["error"]["code"] == "upstream_broke_off"
+        status, reply = await w.post(model="simple/m")
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
 
 
@@ -124,6 +178,24 @@ async def test_a_storm_of_429_is_passed_on_or_waited_out():
         assert (status, reply["ttscale"]["samples"]) == (200, 8)
         codes = {(await w.post(model="m"))[0] for _ in range(6)}
     assert codes == {200, 429}
+
+
+async def test_a_storm_of_429_that_does_not_end_is_a_429():
+    model = Model()
+    async with world(model) as w:
+
+        async def storm(request, body):
+            error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+            return web.json_response(error, status=429, headers={"Retry-After": "0"})
+
+        model.fail = storm
+        for name in ("sc(n=4)/m", "m"):
+            async with w.session.post(w.url + CHAT, json={"model": name, "messages": USER}) as got:
+                reply = await got.json()
+                assert (got.status, reply["error"]["type"]) == (429, "rate_limit_error")
+        asked = len(model.bodies)
+        await asyncio.sleep(0.5)
+    assert len(model.bodies) == asked <= 4 * 5 + 1, "given up, and not asked again"
 
 
 @pytest.mark.parametrize(
@@ -238,21 +310,20 @@ async def test_headers_cannot_be_injected():
 async def test_slow_loris_clients_are_closed_and_the_others_served():
     config = {"server": {"idle_seconds": 0.5, "body_seconds": 0.5}}
     async with world(Model(), config=config) as w:
-        slow_head = raw_exchange(
-            w, b"POST " + CHAT.encode() + b" HTTP/1.1\r\n" + b"X: y\r\n" * 60, 0.1
+        post = b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: x\r\n"
+        loris = asyncio.gather(
+            raw_exchange(w, b""),
+            raw_exchange(w, b"POST"),
+            raw_exchange(w, post, drip=b"X: y\r\n"),
+            raw_exchange(w, post + b"Content-Length: 400\r\n\r\n{"),
+            raw_exchange(w, post + b"Content-Length: 400\r\n\r\n{", drip=b" "),
         )
-        slow_body = raw_exchange(
-            w, b"POST " + CHAT.encode() + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 400\r\n\r\n{"
-        )
-        silent = raw_exchange(w, b"POST", seconds=4)
-        loris = [asyncio.ensure_future(x) for x in (slow_head, slow_body, silent)]
         for _ in range(5):
             assert (await w.post(model="m"))[0] == 200
-        async with asyncio.timeout(10):
-            head, body, nothing = await asyncio.gather(*loris)
-    assert b" 408 " in body.split(b"\r\n")[0]
-    assert b" 200 " not in head
-    assert nothing == b""
+        *heads, silent_body, slow_body = await loris
+    assert heads == [b"", b"", b""], "closed without a word"
+    for body in (silent_body, slow_body):
+        assert b" 408 " in body.split(b"\r\n")[0]
 
 
 async def test_a_body_of_50_mb_is_refused_without_being_kept():
@@ -278,6 +349,8 @@ async def test_a_body_of_50_mb_is_refused_without_being_kept():
 
 @pytest.mark.slow
 async def test_thousands_of_idle_connections_cost_little():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 21_000)), hard))
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = min(10_000, (soft - 500) // 2)  # both ends are in this process
     async with world(Model()) as w:
@@ -296,16 +369,24 @@ async def test_thousands_of_idle_connections_cost_little():
         await asyncio.sleep(1)
 
 
-async def test_clients_that_leave_at_random_leave_nothing_behind():
+@pytest.mark.parametrize(
+    ("visits", "at_once"),
+    [
+        pytest.param(200, 20, id="a few"),
+        # one a second for an hour, as fast as they can be served
+        pytest.param(3600, 40, id="an hour's worth", marks=pytest.mark.slow),
+    ],
+)
+async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once):
     rng = random.Random(0)
     model = Model(lambda body, n: ["x "] * rng.randint(1, 60) + boxed(body, n), pause=0.004)
-    names = ["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m", "esc/m"]
+    names = ["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m", "esc/m", "budget-forcing/m"]
     async with world(model) as w:
         upstream = w.gateway.upstreams["m"].server
 
         async def visit(number: int) -> int:
             body = {"model": rng.choice(names), "messages": USER, "stream": rng.random() < 0.5}
-            patience = rng.choice([0.01, 0.05, 0.1, 0.2, 30.0])
+            patience = rng.choice([0.01, 0.05, 0.1, 0.2, 0.5, 60.0])
             try:
                 async with asyncio.timeout(patience):
                     async with w.session.post(w.url + CHAT, json=body) as reply:
@@ -315,18 +396,24 @@ async def test_clients_that_leave_at_random_leave_nothing_behind():
             except TimeoutError:
                 return 0
 
+        await asyncio.gather(*(visit(number) for number in range(at_once)))  # what is kept is made
+        tasks, files = len(asyncio.all_tasks()), open_files()
         finished = 0
-        for start in range(0, 200, 20):
-            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(20))))
+        for start in range(0, visits, at_once):
+            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(at_once))))
         await model.quiet(5)
         for _ in range(100):
             if not w.gateway.door.active:
                 break
             await asyncio.sleep(0.02)
-        assert 20 < finished < 200
+        assert visits / 10 < finished < visits
         assert w.gateway.door.active == w.gateway.door.waiting == 0
         assert not upstream._flights
         assert [r.outstanding for r in upstream.replicas.all] == [0]
+        assert [r.tokens for r in upstream.replicas.all] == [0]
+        # kept connections come and go; three for each visitor would be a leak
+        assert len(asyncio.all_tasks()) <= tasks + at_once
+        assert open_files() <= files + 3 * at_once
         assert (await w.post(model="m"))[0] == 200
 
 

@@ -94,6 +94,100 @@ async def test_models_are_listed_with_every_method_they_can_run():
     assert listed["ffs/m"]["ttscale"]["paper"] == "arXiv:2505.18149"
 
 
+# -- what only the configuration may say
+
+
+def hard_and_easy(body, number):
+    """Agrees on the easy question, and on nothing about the hard one."""
+    easy = "easy" in body["messages"][0]["content"]
+    return ["so ", f"\\boxed{{{4 if easy else number}}}"]
+
+
+def fitted(path, *strategies):
+    """A policy file: unanimous pilots of two get the first strategy, others the second."""
+    level = {"limit": 16, "strategies": list(strategies)}
+    policy = {
+        "kind": "ttscale-policy", "version": 1, "model": "m", "task": "t", "questions": 2,
+        "unit": "samples", "difficulty": {"kind": "agreement", "pilot": 2, "cuts": [0.9]},
+        "levels": [level],
+    }  # fmt: skip
+    path.write_text(json.dumps(policy))
+    return {"auto": {"policy": str(path)}}
+
+
+async def test_auto_follows_the_configured_policy(tmp_path):
+    methods = fitted(tmp_path / "policy.json", "pilot(n=2)", "sc(n=5)")
+    model = Model(hard_and_easy)
+    async with world(model, methods=methods) as w:
+        easy, hard = [
+            (await w.post(model="auto/m", messages=[{"role": "user", "content": text}]))[1]
+            for text in ("an easy one", "a hard one")
+        ]
+        async with w.session.get(f"{w.url}/v1/models/auto/m") as reply:
+            assert reply.status == 200
+    assert easy["ttscale"]["answers"] == ["4"]
+    assert easy["ttscale"]["samples"] == 2
+    assert hard["ttscale"]["samples"] == 2 + 5  # the pilot is in the bill
+    assert hard["usage"]["completion_tokens"] + easy["usage"]["completion_tokens"] == model.made
+
+
+async def test_auto_without_a_policy_has_a_rule_of_thumb():
+    async with world(Model()) as w:
+        status, reply = await w.post(model="auto/m")
+    assert (status, reply["ttscale"]["samples"]) == (200, 4)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "auto(policy='{file}')/m"},
+        {"model": "auto/m", "ttscale": {"params": {"policy": "{file}"}}},
+        {"model": "m", "ttscale": {"method": "auto", "params": {"policy": "{file}"}}},
+        {"model": "atts(bank='{file}')/m"},
+        {"model": "pets-online(table='{file}')/m"},
+    ],
+)
+@pytest.mark.parametrize("file", ["/etc/passwd", "/dev/zero", "/nowhere"])
+async def test_no_client_makes_the_gateway_read_a_file(asked, file):
+    asked = json.loads(json.dumps(asked).replace("{file}", file))
+    model = Model()
+    async with world(model) as w:
+        async with asyncio.timeout(5):
+            status, reply = await w.post(**asked)
+    assert (status, reply["error"]["code"]) == (400, "parameter_not_allowed")
+    assert "only the gateway's configuration" in reply["error"]["message"]
+    assert not model.bodies
+
+
+def test_every_parameter_that_names_a_file_is_on_its_card():
+    import inspect
+    import re
+
+    from ttscale.methods.registry import methods
+
+    for name, method in methods().items():
+        told = inspect.getdoc(method.config) or ""
+        files = set(re.findall(r"^\s*(\w+): file of", told, re.MULTILINE))
+        assert files == set(method.card.files), name
+
+
+async def test_a_configured_method_has_its_parameters_where_the_request_says_nothing():
+    async with world(Model(), methods={"sc": {"n": 3}}) as w:
+        assert (await w.post(model="sc/m"))[1]["ttscale"]["samples"] == 3
+        assert (await w.post(model="sc(n=2)/m"))[1]["ttscale"]["samples"] == 2
+        more = {"params": {"n": 4}}
+        assert (await w.post(model="sc/m", ttscale=more))[1]["ttscale"]["samples"] == 4
+
+
+async def test_methods_without_a_bound_keep_to_the_limit_of_samples():
+    config = {"limits": {"max_samples": 5}}
+    async with world(Model(hard_and_easy), config=config) as w:
+        hard = [{"role": "user", "content": "a hard one"}]
+        status, reply = await w.post(model="auto/m", messages=hard)
+    assert (status, reply["ttscale"]["samples"]) == (200, 5)
+    assert reply["ttscale"]["over_budget"]
+
+
 # -- answers
 
 

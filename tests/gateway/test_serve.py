@@ -117,6 +117,13 @@ def test_several_workers_share_a_port_and_their_numbers(tmp_path):
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
+def test_the_gateway_is_imported_without_what_it_may_never_need():
+    heavy = ("numpy", "scipy", "torch", "xllamacpp", "sympy", "rich", "ttscale.bench")
+    code = f"import sys, ttscale.gateway; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

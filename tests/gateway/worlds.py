@@ -64,7 +64,15 @@ class Model:
             await self._runner.cleanup()
             self._runner = None
 
-    async def quiet(self, seconds: float = 2.0) -> None:
+    async def asked(self, seconds: float = 10.0) -> None:
+        """Wait until a reply is being generated."""
+        for _ in range(int(seconds * 100)):
+            if self.busy:
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError("nothing is being generated")
+
+    async def quiet(self, seconds: float = 5.0) -> None:
         """Wait until nothing is generated any more."""
         for _ in range(int(seconds * 100)):
             if not self.busy:

@@ -24,6 +24,7 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
   NAME                    passed through
   ffs/NAME                first-finish search in front of it
   "deepconf(n=32)/NAME"   any method with its parameters
+  auto/NAME               what a policy says for the question (--policy)
 """
 
 
@@ -37,6 +38,10 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
 )
 @click.option("--model", "spec", metavar="MODEL", help="Specification, known name or alias.")
 @click.option("--name", help="What clients call the model.")
+@click.option(
+    "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What auto/NAME follows: made by ttscale plan fit.",
+)  # fmt: skip
 @click.option("--host", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (8080).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
@@ -52,6 +57,7 @@ def serve(
     upstream: str | None,
     spec: str | None,
     name: str | None,
+    policy: Path | None,
     host: str | None,
     port: int | None,
     workers: int | None,
@@ -72,7 +78,7 @@ def serve(
     from .config import load
 
     own = load()
-    model = _model(upstream, spec, name, required=config_path is None)
+    model = _model(upstream, spec, name, policy, required=config_path is None)
     given = {
         "host": host, "port": port, "workers": workers, "state": str(state) if state else None,
         "anonymous": anonymous or None,
@@ -96,7 +102,7 @@ def serve(
 
 
 def _model(
-    upstream: str | None, spec: str | None, name: str | None, *, required: bool
+    upstream: str | None, spec: str | None, name: str | None, policy: Path | None, *, required: bool
 ) -> tuple[str, Model] | None:
     """(name, model) that the command line names; the default model if one is required."""
     from ..core import UsageError
@@ -112,10 +118,16 @@ def _model(
     config = load()
     if spec is None:
         if not required:
+            if policy is not None:
+                raise UsageError(
+                    "--policy is for the model of the command line",
+                    fix='write it into the file: [models.NAME] methods.auto = { policy = "..." }',
+                )
             return None
         spec = config.model or default_model()
     source = open_model(spec, config)[0]
-    return name or source.name, Model(spec=spec)
+    methods = {} if policy is None else {"auto": {"policy": str(policy.resolve())}}
+    return name or source.name, Model(spec=spec, methods=methods)
 
 
 def _address(url: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from .errors import UnknownName, UsageError
@@ -57,7 +57,8 @@ class Budget:
 
     def given(self) -> dict[str, Any]:
         """The limits that are set."""
-        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) not in (None, {})}
+        set_ = {kind: v for kind in KINDS if (v := getattr(self, kind)) is not None}
+        return {**set_, "units": self.units} if self.units else set_
 
 
 KINDS = ("tokens", "sequential", "samples", "seconds", "cost")

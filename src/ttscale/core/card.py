@@ -57,6 +57,8 @@ class Card:
             falls back to "main" if that has the capabilities.
         knob: the config field that scales compute, or "" if there is none.
         draws: the config field that bounds the draws per problem, or "" if unbounded or one.
+        files: config fields that name files. A server takes them from whoever runs it, never from
+            a client.
         stops: when it stops drawing.
         status: faithful, reconstruction (core details are inferred) or oracle (looks at the gold
             answer: an upper bound, not a method to deploy).
@@ -80,6 +82,7 @@ class Card:
     )
     knob: str = ""
     draws: str = ""
+    files: tuple[str, ...] = ()
     cost_unit: str = "tokens"
     scope: Scope = "problem"
     status: Status = "faithful"
@@ -103,11 +106,13 @@ class Card:
         """The card, ready for JSON."""
         needs = {role: sorted(capabilities) for role, capabilities in self.needs.items()}
         return {**asdict(self), "needs": needs, "deviations": list(self.deviations),
-                "aliases": list(self.aliases)}  # fmt: skip
+                "aliases": list(self.aliases), "files": list(self.files)}  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Card:
         """The inverse of `as_dict`."""
         needs = {role: frozenset(capabilities) for role, capabilities in data["needs"].items()}
-        listed = {name: tuple(data[name]) for name in ("deviations", "aliases")}
+        listed = {
+            name: tuple(data[name]) for name in ("deviations", "aliases", "files") if name in data
+        }
         return cls(**{**data, **listed, "needs": needs})

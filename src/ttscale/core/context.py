@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from .branches import Group
 from .budget import Budget
 from .draw import Draw
@@ -268,6 +266,8 @@ class Context:
         role, engine = self.run.engine_for(self.scope, role, "embed")
         embedded = await self.run.real(engine, engine.embed(texts))
         self.scope.charge_scored(role, embedded.tokens, self.run.price_of(role))
+        import numpy as np
+
         return np.asarray(embedded.vectors, dtype=np.float32)
 
     async def use(self, role: str, request: Any) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Finish = Literal[
     "stop",  # the model ended by itself, or at a stop text
@@ -21,7 +22,10 @@ Finish = Literal[
 ]
 """How a draw ended. Only `stop` may vote."""
 
-FloatArray = NDArray[np.float32]
+if TYPE_CHECKING:
+    FloatArray = NDArray[np.float32]
+else:  # numpy is loaded by whoever makes an array: most requests never do
+    FloatArray = Any
 
 
 @dataclass(slots=True)
@@ -112,5 +116,7 @@ class Trace:
     def average_logprob(self) -> float | None:
         """Mean log-probability of the drawn tokens, in nats; None if it was not recorded."""
         if self.mean_logprob is None and self.logprobs is not None and len(self.logprobs):
+            import numpy as np
+
             return float(np.mean(self.logprobs))
         return self.mean_logprob

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import orjson
 
 from ..core import Finish, FloatArray
@@ -91,6 +90,8 @@ def array(value: Any) -> FloatArray | None:
     """Numbers per token, (tokens,): a list, or its JSON text."""
     if value is None or value == "":
         return None
+    import numpy as np
+
     numbers = np.asarray(orjson.loads(value) if isinstance(value, str) else value, np.float32)
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
         raise ValueError("no list of finite numbers")

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..core import (
     CapabilityError,
     Embeddings,
@@ -72,6 +70,8 @@ async def _score_raw(engine: OpenAIHTTP, before: str, text: str) -> Score:
 
 def _scored(logprobs: list[float], reply: Any) -> Score:
     tokens = (reply.get("usage") or {}).get("prompt_tokens") or len(logprobs)
+    import numpy as np
+
     return Score(np.array(logprobs, dtype=np.float32), tokens)
 
 
@@ -79,6 +79,8 @@ async def embed(engine: OpenAIHTTP, texts: Sequence[str]) -> Embeddings:
     """Vectors in the order of `texts`."""
     reply = await engine.ask("/v1/embeddings", {"model": engine.model, "input": list(texts)})
     rows = sorted(reply["data"], key=lambda row: row.get("index", 0))
+    import numpy as np
+
     vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
     if len(vectors) != len(texts):
         raise EngineError(f"{engine.server} sent {len(vectors)} vectors for {len(texts)} texts")

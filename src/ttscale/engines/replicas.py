@@ -6,8 +6,8 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
+from types import TracebackType
 
 REST = 5.0  # seconds a replica that failed is avoided while another one works
 LONGEST_REST = 60.0
@@ -49,16 +49,19 @@ class Replica:
 
 
 class Replicas:
-    """Leases replicas, `concurrency` requests at a time in all; the others queue in order."""
+    """Leases replicas, `concurrency` requests at a time in all; the others queue in order.
+
+    Attributes:
+        all: the replicas. room: for requests, in all.
+    """
 
     def __init__(self, urls: Sequence[str], concurrency: int) -> None:
         self.all = [Replica(url) for url in urls]
-        self._room = asyncio.Semaphore(concurrency)
+        self.room = asyncio.Semaphore(concurrency)
 
-    @asynccontextmanager
-    async def lease(
+    def lease(
         self, cost: int = 1, prefix: int | None = None, avoid: Collection[Replica] = ()
-    ) -> AsyncIterator[Replica]:
+    ) -> Lease:
         """A replica with little to do, once there is room for one more request.
 
         Args:
@@ -67,16 +70,7 @@ class Replicas:
                 has it, unless that has clearly more to do than another.
             avoid: asked in vain before.
         """
-        async with self._room:
-            replica = self._pick(cost, prefix, avoid)
-            replica.outstanding += 1
-            replica.served += 1
-            replica.tokens += cost
-            try:
-                yield replica
-            finally:
-                replica.outstanding -= 1
-                replica.tokens -= cost
+        return Lease(self, cost, prefix, avoid)
 
     def closed_for(self) -> float:
         """Seconds until any replica may be asked again: above 0 only if all are broken."""
@@ -85,7 +79,8 @@ class Replicas:
             return 0.0
         return max(0.0, min((r.rests_until - now for r in self.all), default=0.0))
 
-    def _pick(self, cost: int, prefix: int | None, avoid: Collection[Replica]) -> Replica:
+    def pick(self, cost: int, prefix: int | None, avoid: Collection[Replica]) -> Replica:
+        """The replica to ask now; nothing is taken yet."""
         if len(self.all) == 1:
             return self.all[0]
         now = time.monotonic()
@@ -99,3 +94,35 @@ class Replicas:
         # the highest of independent draws: when a replica goes, only its own prompts move
         known = max(there, key=lambda r: zlib.crc32(r.url.encode(), prefix), default=least)
         return known if known.tokens <= least.tokens + LEAD * cost else least
+
+
+class Lease:
+    """`async with lease as replica:` takes one request's room on one replica.
+
+    Every draw takes one, so it is a plain object: a generator's context costs three times as much.
+    """
+
+    __slots__ = ("_avoid", "_cost", "_of", "_prefix", "_replica")
+
+    def __init__(
+        self, of: Replicas, cost: int, prefix: int | None, avoid: Collection[Replica]
+    ) -> None:
+        self._of, self._cost, self._prefix, self._avoid = of, cost, prefix, avoid
+
+    async def __aenter__(self) -> Replica:
+        await self._of.room.acquire()
+        replica = self._replica = self._of.pick(self._cost, self._prefix, self._avoid)
+        replica.outstanding += 1
+        replica.served += 1
+        replica.tokens += self._cost
+        return replica
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._replica.outstanding -= 1
+        self._replica.tokens -= self._cost
+        self._of.room.release()

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import orjson
 
 from ..core import Chunk, Finish, FloatArray
@@ -280,4 +279,8 @@ def first(chunk: Chunk, tokens: int) -> Chunk:
 
 
 def _array(values: list[float]) -> FloatArray | None:
-    return np.array(values, dtype=np.float32) if values else None
+    if not values:
+        return None
+    import numpy as np  # here: a gateway without log-probabilities never needs it
+
+    return np.array(values, dtype=np.float32)

@@ -23,17 +23,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from ..answers import RULES, rule_for
 from ..core import Engine, Price, Sampling, UnknownName, UsageError
-from . import models, records
+from . import models
 from .bundled import bundled_models
-from .pool import Pool
-from .replay import Replay
 from .settings import QUERY, SAMPLING, apart, split, typed
-from .synthetic import Synthetic, World, binary
+
+if TYPE_CHECKING:  # each engine is loaded by the function that opens it
+    from .pool import Pool
 
 Scheme = Literal["llamacpp", "openai", "transformers", "reward", "replay", "synthetic"]
 SCHEMES: tuple[str, ...] = get_args(Scheme)
@@ -326,6 +326,9 @@ def _folder(scheme: str, body: str) -> str | Path:
 
 
 def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    from . import records
+    from .replay import Replay
+
     body, settings = split(body)
     where = _under("where.", settings)
     columns = _under("columns.", settings)
@@ -384,6 +387,8 @@ def _matches(pool: Pool, where: Mapping[str, str]) -> bool:
 
 
 def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    from .synthetic import Synthetic, World, binary
+
     pairs = [pair.partition("=") for pair in body.replace("?", "").split(",") if pair.strip()]
     settings = {name.strip(): value.strip() for name, _, value in pairs}
     types: dict[str, Any] = {

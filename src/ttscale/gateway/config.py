@@ -6,6 +6,7 @@ host = "0.0.0.0"
 spec = "openai:Qwen/Qwen3-8B@http://gpu1:8000,http://gpu2:8000?key_env=UPSTREAM_KEY"
 price = { prompt = 0.1, completion = 0.4 }
 roles = { prm = "my-prm" }        # other models of this file that methods may call
+methods.auto = { policy = "qwen3-8b.json" }  # made by ttscale plan fit
 [keys.alice]
 hash = "sha256:..."               # of the key: ttscale serve --new-key alice
 rate = 60                         # requests a minute
@@ -74,6 +75,7 @@ class Model:
     Attributes:
         spec: a model specification, as everywhere in ttscale.
         roles: role -> name of another model here.
+        methods: method -> parameters it has here where the request says nothing else.
         concurrency: requests at a time; by default 256, or what the specification says.
         hedge: seconds without a first byte after which a plain request is also sent to another
             replica; 0 for never.
@@ -83,6 +85,7 @@ class Model:
     spec: str
     price: Price | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     concurrency: int = 0
     hedge: float = 0.0
     health: float = 10.0
@@ -226,6 +229,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
             return (Budget if kind is Budget else Price)(**_table(value, where))
         except (TTScaleError, TypeError) as error:
             raise UsageError(where, fix=str(error)) from None
+    if kind is Any:
+        return value
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(_value(get_args(kind)[0], item, where) for item in value)
     if get_origin(kind) is Mapping:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from ..core import UnknownName, UsageError
+from ..core import Method, UnknownName, UsageError
 from ..methods import registry
 from ..methods.registry import Configured
 from .errors import ApiError, wrong
@@ -51,18 +52,27 @@ def target(
             param="model",
         )  # fmt: skip
     if options.method is not None:
-        method = chosen(options.method, options.params, "ttscale.method")
+        method = chosen(options.method, options.params, "ttscale.method", upstream)
     elif spec is not None:
-        method = chosen(spec, options.params, "model")
+        method = chosen(spec, options.params, "model", upstream)
     else:
-        method = chosen(client.account.method, options.params, "ttscale")
+        own = client.account.method
+        method = chosen(own, options.params, "ttscale", upstream, trusted=True)
     if method is None and (options.runs or upstream.server is None):
         method = chosen("simple", {}, "ttscale")  # what was asked for needs a run to hold it
     return Target(upstream, method)
 
 
-def chosen(spec: str, params: Mapping[str, Any], param: str) -> Configured | None:
-    """A method as written, with further parameters; None for passing through.
+def chosen(
+    spec: str,
+    params: Mapping[str, Any],
+    param: str,
+    upstream: Upstream | None = None,
+    *,
+    trusted: bool = False,
+) -> Configured | None:
+    """A method as written, with further parameters, over what is configured for the upstream; None
+    for passing through. `trusted` says that `spec` comes from the configuration.
 
     Raises:
         ApiError: 400, naming the nearest method or parameter.
@@ -74,22 +84,26 @@ def chosen(spec: str, params: Mapping[str, Any], param: str) -> Configured | Non
     if len(spec) > _LONGEST:
         raise wrong("the method is too long to be read", param)
     try:
-        found = registry.parse(spec)
-        if params:
-            given = {**_given(found), **params}
-            found = Configured(found.method, found.method.configure(given), found.label)
-        return found
+        method, own, label = _written(spec)
+        asked = params if trusted else {**own, **params}
+        for name in method.card.files:
+            if name in asked:  # a client must not make the gateway read files
+                raise wrong(
+                    f"{name!r} of method {method.name!r} names a file, which only the gateway's "
+                    "configuration may do", param, "parameter_not_allowed",
+                )  # fmt: skip
+        preset = {} if upstream is None else upstream.presets.get(method.name, {})
+        return Configured(method, method.configure({**preset, **own, **params}), label)
     except (UsageError, RecursionError, MemoryError) as error:
         message = str(error) or "the method cannot be read"
         code = "unknown_method" if isinstance(error, UnknownName) else "invalid_method"
         raise wrong(message, param, code) from None
 
 
-def _given(found: Configured) -> dict[str, Any]:
-    """The configuration that was written, as parameters."""
-    names = found.cfg.__dataclass_fields__
-    default = found.method.configure({})
-    return {n: v for n in names if (v := getattr(found.cfg, n)) != getattr(default, n)}
+@lru_cache(1024)
+def _written(spec: str) -> tuple[Method, Mapping[str, Any], str]:
+    """A method as written; the same few are asked for again and again."""
+    return registry.written(spec)
 
 
 def _split(model: str, upstreams: Mapping[str, Upstream]) -> tuple[str | None, Upstream]:

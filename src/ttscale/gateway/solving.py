@@ -89,6 +89,10 @@ async def solve(
             f"{draws * asked.choices} samples are more than {limits.max_samples} per request",
             "ttscale.params", "too_many_samples",
         )  # fmt: skip
+    if draws is None and (budget.samples is None or budget.samples > limits.max_samples):
+        budget = dataclasses.replace(
+            budget, samples=limits.max_samples
+        )  # it may ask for any number
     try:
         engines, prices = await upstream.engines()
         each = _share(budget, asked.choices)

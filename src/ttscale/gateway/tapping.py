@@ -76,9 +76,13 @@ class Splitter:
         self.thinking = thinking
         self._held = ""
         self._begun = thinking
+        self._after_tag = thinking  # line breaks that follow belong to nobody
 
     def feed(self, piece: str) -> tuple[str, str]:
         text, self._held = self._held + piece, ""
+        if self._after_tag:
+            text = text.lstrip("\n")
+            self._after_tag = not text
         thought = answer = ""
         while text:
             tag = "</think>" if self.thinking else "<think>"
@@ -88,11 +92,11 @@ class Splitter:
             if at >= 0 and (self.thinking or not text[:at].strip()):
                 if self.thinking:
                     thought += text[:at]
-                    text = text[at + len(tag) :].lstrip("\n")
                     self.thinking, self._begun = False, True
                 else:
-                    text = text[at + len(tag) :].lstrip("\n")
                     self.thinking = True
+                text = text[at + len(tag) :].lstrip("\n")
+                self._after_tag = not text
                 continue
             keep = _beginning(text, tag)
             if self.thinking:

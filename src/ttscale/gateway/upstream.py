@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
-from ..core import Engine, Price, Run, Sampling, TTScaleError, UnknownName
+from ..core import Engine, Price, Run, Sampling, TTScaleError, UnknownName, UsageError
 from ..engines.llamacpp import LlamaCpp
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.spec import Catalogue, ModelSource, open_model
-from ..methods.registry import methods
+from ..methods import registry
 from .config import Model
 
 CONCURRENCY = 256  # requests at a time, where nobody says otherwise
@@ -24,6 +25,7 @@ class Upstream:
 
     Attributes:
         server: the engine if it is an HTTP server, to which plain requests are passed on.
+        presets: method -> parameters it has here where the request says nothing else.
         unopened_thinking: it was seen to think without an opening tag: its chat template writes it.
     """
 
@@ -39,6 +41,7 @@ class Upstream:
         self.engine: Engine = source.make(**settings)
         self.server = self.engine if isinstance(self.engine, OpenAIHTTP) else None
         self.roles: dict[str, Upstream] = {}
+        self.presets = _presets(name, model)
         self.unopened_thinking = False
         self._opening: asyncio.Lock | None = None
         self._ready = False
@@ -96,13 +99,30 @@ class Upstream:
             return []
         run = Run({"main": self.engine, **{r: u.engine for r, u in self.roles.items()}})
         names = []
-        for name, method in methods().items():
+        for name, method in registry.methods().items():
             try:
-                run.check(method, method.configure({}))
+                run.check(method, method.configure(self.presets.get(name, {})))
             except TTScaleError:
                 continue
             names.append(name)
         return names
+
+
+def _presets(name: str, model: Model) -> dict[str, Mapping[str, Any]]:
+    """The configured parameters of methods, by the methods' own names, checked.
+
+    Raises:
+        UsageError: for a method or a parameter that is wrong.
+    """
+    presets = {}
+    for method_name, params in model.methods.items():
+        try:
+            method = registry.get(method_name)
+            method.configure(params)
+        except UsageError as error:
+            raise UsageError(f"models.{name}.methods.{method_name}", fix=str(error)) from None
+        presets[method.name] = params
+    return presets
 
 
 def build(

@@ -13,9 +13,8 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Any
 
 from ..core import Card, Method, UnknownName, UsageError
@@ -45,8 +44,8 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
         if config is None or not dataclasses.is_dataclass(config) or not isinstance(config, type):
             raise UsageError(f"{where} must annotate cfg with its config dataclass")
         names = {f.name for f in dataclasses.fields(config)}
-        for role in ("knob", "draws"):
-            name = getattr(card, role)
+        named = [("knob", card.knob), ("draws", card.draws), *(("files", f) for f in card.files)]
+        for role, name in named:
             if name and name not in names:
                 raise UsageError(f"{where}: card.{role}={name!r} is no field of {config.__name__}")
         if card.name in _METHODS:
@@ -63,6 +62,8 @@ def methods() -> dict[str, Method]:
     global _loaded
     if not _loaded:
         _loaded = True
+        from importlib.metadata import entry_points
+
         package = importlib.import_module(__package__ or "ttscale.methods")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
@@ -101,6 +102,16 @@ def parse(spec: str) -> Configured:
     Raises:
         UsageError: if the text cannot be read, or a parameter is unknown or out of range.
     """
+    found, params, label = written(spec)
+    return Configured(found, found.configure(params), label)
+
+
+def written(spec: str) -> tuple[Method, Mapping[str, Any], str]:
+    """(method, its parameters, label) as written: the parameters have not been looked at.
+
+    Raises:
+        UsageError: if the text cannot be read.
+    """
     text = spec.strip()
     name, bracket, rest = text.partition("(")
     name = name.strip()
@@ -121,9 +132,8 @@ def parse(spec: str) -> Configured:
         if len(params) < len(call.keywords):
             raise UsageError(f"method {spec!r} sets a parameter twice", fix="set it once")
     found = get(name)
-    written = ", ".join(f"{k}={v}" for k, v in params.items())
-    label = f"{name}({written})" if written else name
-    return Configured(found, found.configure(params), label)
+    shown = ", ".join(f"{k}={v}" for k, v in params.items())
+    return found, params, f"{name}({shown})" if shown else name
 
 
 def _value(node: ast.expr, spec: str) -> Any:

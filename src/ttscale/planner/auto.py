@@ -27,6 +27,7 @@ CARD = Card(
     verification="agreement",
     aggregation="selection",
     knob="budget",
+    files=("policy",),
     stops="the chosen method stops",
     deviations=(
         "Difficulty is predicted from a few pilot samples whose cost is counted; the paper draws "

@@ -30,6 +30,7 @@ CARD = Card(
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
+    files=("table",),
     stops="the bucket's budget is spent",
     deviations=(
         "The fit enumerates exactly what the released code simulates: agreement curves for any "
