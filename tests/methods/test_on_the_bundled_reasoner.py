@@ -1,0 +1,112 @@
+"""Every method on a real model: the bundled reasoner, in llama.cpp, or in torch where it is there.
+
+New methods are covered by being registered. What is held here is what only a real engine can break:
+that prompts are understood, that stops, prefixes and cancellations do what they say, and that the
+tokens reported are those the server generated.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+from ttscale.bench.tasks import load_task
+from ttscale.core import Budget, Engine, Outcome, Problem, Run
+from ttscale.engines.bundled import bundled_models
+from ttscale.engines.llamacpp import LlamaCpp
+from ttscale.engines.spec import open_model
+from ttscale.methods.registry import methods, parse
+
+pytest.importorskip("xllamacpp")
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif("tiny" not in bundled_models(), reason="the model has not been trained"),
+]
+
+METHODS = methods()
+SLOTS = 8
+# settings for a model that needs some thirty tokens, where the defaults are for thousands
+SMALL: dict[str, str] = {
+    "atts": "chains=3, turns=4, draft_tokens=24, target_tokens=24, calibration=4",
+    "atts-marginal": "chains=3, turns=4, draft_tokens=24, target_tokens=24, calibration=4",
+    "beam-search": "n=4, width=2, verifier=judge",
+    "best-of-n": "n=4, verifier=judge, weighted=true",
+    "budget-forcing": "n_ignore=1, max_thinking=120",
+    "deepconf": "n=8, window=16",
+    "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
+    "dvts": "n=4, width=2, verifier=judge",
+    "pets": "average=4, max_samples=8",
+}
+IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
+EXTRA = 2  # decode steps that a cancelled sample may go on for, the last one estimated
+
+
+def configured(name: str, folder: Any) -> str:
+    if name == "pets-online":
+        from ttscale.methods.parallel.pets_table import fit_table
+
+        rng = random.Random(0)
+        pools = [[rng.choice("AAB") for _ in range(64)] for _ in range(10)]
+        fit_table(pools, 4, max_samples=8).save(folder / "table.json")
+        return f"pets-online(table='{folder / 'table.json'}', max_samples=8)"
+    method = METHODS[name]
+    if name in SMALL:
+        return f"{name}({SMALL[name]})"
+    return f"{name}({method.card.draws}=8)" if method.card.draws else name
+
+
+def engines(name: str) -> dict[str, Engine]:
+    if name not in IN_TORCH:
+        return {"main": LlamaCpp(bundled_models()["tiny"].path, slots=SLOTS, threads=1)}
+    if not all(map(find_spec, ("torch", "transformers"))):
+        pytest.skip("needs the extra torch")
+    folders = {
+        role: bundled_models()["tiny"].path.with_name(size)
+        for role, size in (("draft", "small"), ("target", "base"))
+    }
+    made = {
+        role: open_model(f"transformers:{folder}?batch=8")[0].make()
+        for role, folder in folders.items()
+    }
+    return {"main": made["target"], **made}
+
+
+async def answers(name: str, spec: str, asked: list[Problem]) -> tuple[list[Outcome], Run, int]:
+    """Outcomes, the run, and the tokens the server says it generated (-1 if it does not count)."""
+    opened = engines(name)
+    chosen = parse(spec)
+    run = Run(opened, seed=1)
+    for engine in set(opened.values()):
+        await engine.open()
+    try:
+        budget = Budget(tokens=4000)
+        if chosen.method.card.scope == "set":
+            outcomes = await run.answer_set(chosen.method, chosen.cfg, asked)
+        else:
+            outcomes = [
+                await run.answer(chosen.method, chosen.cfg, p, budget=budget) for p in asked
+            ]
+        main = opened["main"]
+        counted = await main.tokens_predicted() if isinstance(main, LlamaCpp) else -1
+    finally:
+        for engine in set(opened.values()):
+            await engine.close()
+    return outcomes, run, counted
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_answers_and_reports_what_was_generated(name, tmp_path):
+    task = load_task("lab:arith?level=1", n=4)
+    outcomes, run, counted = asyncio.run(answers(name, configured(name, tmp_path), task.problems))
+    right = [bool(p.correct(o.answer)) for p, o in zip(task.problems, outcomes, strict=True)]
+    assert sum(right) >= 2, [(p.reference, o.answer) for p, o in zip(task.problems, outcomes)]
+    usage = run.usage
+    assert usage.completion_tokens > 0
+    assert all(0 < o.usage.sequential_tokens <= usage.completion_tokens for o in outcomes)
+    if counted >= 0:
+        cancelled = sum(t.finish == "cancelled" for o in outcomes for t in o.traces)
+        assert -cancelled <= counted - usage.completion_tokens <= EXTRA * cancelled
