@@ -9,6 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from ttscale.cli import main
+from ttscale.lab.roles import SYSTEM
 from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
 from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
@@ -67,12 +68,15 @@ def test_own_documents_show_sampled_replies_with_their_true_verdicts(tmp_path):
         own.Attempts("Q2", ["fine", "fine"], [True, True], "worked", "clean"),
     ]
     made = list(itertools.islice(own.own_documents(pool, random.Random(0)), 400))
+    shown = ("good", "fine", "bad")
     verdicts = {
-        (d.user.split(":\n")[1], d.reply)
+        (next(s for s in shown if f":\n{s}" in d.user), d.reply, d.system)
         for d in made
         if d.role == "judge" and d.user[0] == "Q" and d.user[1] in "12"
     }
-    assert verdicts == {("good", "Yes"), ("fine", "Yes"), ("bad", "No")}
+    truth = {("good", "Yes"), ("fine", "Yes"), ("bad", "No")}
+    asked = (SYSTEM["judge"], SYSTEM["solve"])  # in the role, and as the verifier asks
+    assert verdicts == {(*pair, system) for pair in truth for system in asked}
     for d in made:
         if d.role == "rate" and d.user.startswith("Q1"):
             right_first = d.user.index("good") < d.user.index("bad")
