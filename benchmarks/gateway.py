@@ -387,8 +387,10 @@ def optillm(
     command = [path, "--base-url", urls["upstream"] + "/v1", "--port", str(port), "--log", "error"]
     pid = stack.enter_context(running(command, port, "/v1/models"))
 
+    headers = {"Authorization": "Bearer x", "Content-Type": "application/json"}
+
     async def run() -> dict[str, Any]:
-        async with aiohttp.ClientSession(headers={"Authorization": "Bearer x"}) as session:
+        async with aiohttp.ClientSession(headers=headers) as session:
             url = f"http://{HOST}:{port}/v1/chat/completions"
             return {
                 f"{name} c={level}": await load(

@@ -134,6 +134,25 @@ async def test_a_replica_that_fails_is_replaced_and_used_again_when_it_works():
         assert not replica.failures
 
 
+async def test_a_replica_that_is_full_is_asked_last():
+    full, free = Model(), Model()
+    async with world(full, free) as w:
+
+        async def refuse(request, body):
+            error = {"error": {"message": "slow down", "type": "rate_limit_error"}}
+            return web.json_response(error, status=429, headers={"Retry-After": "2"})
+
+        full.fail = refuse
+        for number in range(6):
+            messages = [{"role": "user", "content": f"question {number}"}]
+            _, reply = await w.post(model="sc(n=4)/m", messages=messages)
+            assert reply["ttscale"]["answers"] == ["4"]
+        async with w.session.get(f"{w.url}/ready") as ready:
+            assert ready.status == 200
+    assert len(full.bodies) <= 4
+    assert len(free.bodies) == 24
+
+
 async def test_a_dead_upstream_opens_the_circuit():
     model = Model()
     async with world(model) as w:
@@ -189,13 +208,14 @@ async def test_a_storm_of_429_that_does_not_end_is_a_429():
             return web.json_response(error, status=429, headers={"Retry-After": "0"})
 
         model.fail = storm
-        for name in ("sc(n=4)/m", "m"):
+        # a server that turns requests away is not taken for a broken one
+        for name in ("sc(n=4)/m", "m", "simple/m", "m"):
             async with w.session.post(w.url + CHAT, json={"model": name, "messages": USER}) as got:
                 reply = await got.json()
                 assert (got.status, reply["error"]["type"]) == (429, "rate_limit_error")
         asked = len(model.bodies)
         await asyncio.sleep(0.5)
-    assert len(model.bodies) == asked <= 4 * 5 + 1, "given up, and not asked again"
+    assert len(model.bodies) == asked <= 4 * 5 + 1 + 5 + 1, "given up, and not asked again"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ import json
 import logging
 import shutil
 import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -16,6 +18,7 @@ from gateway.test_doors import HASH, KEY, bearer
 from gateway.worlds import Model, boxed, world
 
 from ttscale.bench.recorded import pools_from_store
+from ttscale.gateway import parse
 from ttscale.gateway.logs import LOG, Lines
 from ttscale.gateway.metrics import Metrics
 
@@ -233,3 +236,29 @@ def schemathesis_given(operation, mode):
     from hypothesis import given
 
     return given(case=operation.as_strategy(generation_mode=mode))
+
+
+# -- what is deployed
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def test_the_kubernetes_example_holds_a_configuration_that_is_read():
+    lines = (DEPLOY / "kubernetes.yaml").read_text().splitlines()
+    begin = lines.index("  gateway.toml: |") + 1
+    end = lines.index("---")
+    config = parse(tomllib.loads("\n".join(line[4:] for line in lines[begin:end])))
+    assert list(config.models) == ["qwen3-8b"]
+    assert config.server.drain < 75  # the grace period
+
+
+def test_the_service_is_what_systemd_takes(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("no systemd here")
+    unit = (DEPLOY / "ttscale.service").read_text().replace("/opt/ttscale/bin/ttscale", "/bin/true")
+    (tmp_path / "ttscale.service").write_text(unit)
+    done = subprocess.run(
+        [verify, "verify", str(tmp_path / "ttscale.service")], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")

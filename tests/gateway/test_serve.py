@@ -190,3 +190,28 @@ def test_methods_run_on_a_real_llama_cpp_and_every_token_is_reported(tmp_path):
         status, forced = post(url, {"model": "budget-forcing(max_thinking=16)/m", **body})
         assert status == 200, forced
         assert forced["ttscale"]["stopped_by"] == "max_thinking"
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_without_arguments_the_bundled_reasoner_answers_the_official_client(tmp_path):
+    pytest.importorskip("xllamacpp")
+    openai = pytest.importorskip("openai")
+    if "tiny" not in bundled_models():
+        pytest.skip("the bundled reasoner is not here")
+    with served(folder=tmp_path, patience=120) as (url, _):
+        client = openai.OpenAI(base_url=f"{url}/v1", api_key="none", max_retries=0)
+        listed = {model.id for model in client.models.list()}
+        assert {"tiny", "ffs/tiny", "auto/tiny", "self-consistency/tiny"} <= listed
+        for name in ("tiny", "sc(n=4)/tiny", "ffs(n=4)/tiny", "auto/tiny", "budget-forcing/tiny"):
+            asked = {"model": name, "messages": USER, "seed": 1}
+            whole = client.chat.completions.create(**asked)
+            assert whole.usage.completion_tokens > 0
+            said = "".join(
+                choice.delta.content or ""
+                for chunk in client.chat.completions.create(**asked, stream=True)
+                for choice in chunk.choices
+            )
+            assert said, name
+            if "ffs" not in name:  # a race on a real machine may have another winner
+                assert said == whole.choices[0].message.content, name

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import orjson
 
-from ..core import Call, Chunk, Finish, Trace, Unreachable
+from ..core import Call, Chunk, Finish, RateLimited, Trace, Unreachable
 from . import failures, wall
 from .failures import Failure
 from .replicas import Replica
@@ -141,7 +141,8 @@ class HTTPFlight:
             self._retries += 1
             self._waits = True
             self._reply, self._packets = Reply(call.prompt.prefix), Packets()
-            await wall.sleep(wait)
+            if not engine.replicas.free:  # else another one is asked at once
+                await wall.sleep(wait)
 
     async def _attempt(self, replica: Replica) -> Failure | None:
         """Ask once; None if the draw has landed."""
@@ -165,6 +166,8 @@ class HTTPFlight:
             self._content = None
         if failure is None:
             replica.worked()
+        elif isinstance(failure.error, RateLimited):
+            replica.full(failure.after)
         elif failure.again:
             replica.failed()
         return failure

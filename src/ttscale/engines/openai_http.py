@@ -24,6 +24,7 @@ from ..core import (
     Flight,
     Problem,
     Prompt,
+    RateLimited,
     Rewards,
     Score,
     Trace,
@@ -204,13 +205,16 @@ class OpenAIHTTP:
                     return reply
                 except Failure as caught:
                     failure = caught
-                    if failure.again:
+                    if isinstance(failure.error, RateLimited):
+                        replica.full(failure.after)
+                    elif failure.again:
                         replica.failed()
             wait = retry.wait(retries, failure.after) if failure.again else None
             if wait is None:
                 raise failure.error
             retries += 1
-            await wall.sleep(wait)
+            if not self.replicas.free:
+                await wall.sleep(wait)
 
     async def _ask_once(self, url: str, body: Any) -> bytes:
         patience = asyncio.current_task()

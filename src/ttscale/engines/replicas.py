@@ -11,6 +11,7 @@ from types import TracebackType
 
 REST = 5.0  # seconds a replica that failed is avoided while another one works
 LONGEST_REST = 60.0
+FULL = 1.0  # seconds a replica that takes no more is left alone, where it does not say itself
 BROKEN = 3  # failures in a row after which a replica is asked by one request at a time
 LEAD = 2  # requests a replica that knows the prompt may be ahead of the least busy one
 
@@ -23,11 +24,18 @@ class Replica:
         failures: in a row.
     """
 
-    __slots__ = ("failures", "outstanding", "rests_until", "served", "tokens", "url")
+    __slots__ = (
+        "failures", "full_until", "outstanding", "rests_until", "served", "tokens", "url",
+    )  # fmt: skip
 
     def __init__(self, url: str) -> None:
         self.url, self.outstanding, self.served, self.tokens = url, 0, 0, 0
-        self.failures, self.rests_until = 0, 0.0
+        self.failures, self.rests_until, self.full_until = 0, 0.0, 0.0
+
+    def full(self, seconds: float | None) -> None:
+        """It works, but takes no more for now (429): others are asked first."""
+        self.failures = 0
+        self.full_until = time.monotonic() + min(FULL if seconds is None else seconds, LONGEST_REST)
 
     def failed(self) -> None:
         """Avoid it for a while; longer every time."""
@@ -72,6 +80,12 @@ class Replicas:
         """
         return Lease(self, cost, prefix, avoid)
 
+    @property
+    def free(self) -> bool:
+        """Whether a replica can be asked at once; a single one is never worth more haste."""
+        now = time.monotonic()
+        return len(self.all) > 1 and any(not r.rests(now) and r.full_until <= now for r in self.all)
+
     def closed_for(self) -> float:
         """Seconds until any replica may be asked again: above 0 only if all are broken."""
         now = time.monotonic()
@@ -86,11 +100,13 @@ class Replicas:
         now = time.monotonic()
         least = min(
             self.all,
-            key=lambda r: (r in avoid, r.rests(now), r.tokens, r.outstanding, r.served),
-        )
+            key=lambda r: (
+                r in avoid, r.rests(now), r.full_until > now, r.tokens, r.outstanding, r.served,
+            ),
+        )  # fmt: skip
         if prefix is None or least.rests(now):
             return least
-        there = [r for r in self.all if r not in avoid and not r.rests(now)]
+        there = [r for r in self.all if not (r in avoid or r.rests(now) or r.full_until > now)]
         # the highest of independent draws: when a replica goes, only its own prompts move
         known = max(there, key=lambda r: zlib.crc32(r.url.encode(), prefix), default=least)
         return known if known.tokens <= least.tokens + LEAD * cost else least
