@@ -272,6 +272,23 @@ def replaying(questions: int) -> float:
     return rate
 
 
+def bare_tasks(questions: int) -> float:
+    """Bare asyncio tasks per second of CPU, awaited by eights: what this machine can do at most if
+    every sample is a task that does nothing."""
+
+    async def main() -> None:
+        for _ in range(questions):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(8):
+                    group.create_task(asyncio.sleep(0))
+
+    began = time.process_time()
+    asyncio.run(main())
+    rate = 8 * questions / (time.process_time() - began)
+    print(f"asyncio tasks that do nothing, by eights: {rate:,.0f} a second of CPU")
+    return rate
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
@@ -287,6 +304,8 @@ def main() -> None:
     figures["replay_samples_per_second"] = max(
         replaying(500 if quick else 2000) for _ in range(2 if quick else 3)
     )
+    tasks = max(bare_tasks(2000) for _ in range(3))
+    figures["replay_over_bare_tasks"] = figures["replay_samples_per_second"] / tasks
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 
