@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import paced
 import pytest
 from benches import bench, recording
-from doubles import problem
+from doubles import Boxed, Scripted, problem, said
 
 from ttscale.bench import (
     Plan,
@@ -13,6 +15,7 @@ from ttscale.bench import (
     Store,
     Task,
     arrange,
+    pools_from_store,
     run_bench,
 )
 from ttscale.core import (
@@ -25,6 +28,7 @@ from ttscale.core import (
     UnknownName,
     UsageError,
 )
+from ttscale.engines.replay import Replay
 from ttscale.engines.spec import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import Configured, Method, parse
@@ -225,3 +229,31 @@ def test_the_same_method_twice_is_refused():
 def test_an_unknown_budget_names_the_nearest():
     with pytest.raises(UnknownName, match="tokens"):
         Plan(methods=("simple",), models=("m",), budget={"token": 5})
+
+
+def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
+    def reward(trace):
+        return 1.0 / trace.tokens  # the judge likes short traces
+
+    judge = ModelSource(
+        name="judge", spec="x",
+        make=lambda **_: Scripted(lambda call: said("-"), capabilities={"reward"}, rewards=reward),
+    )  # fmt: skip
+    source = ModelSource(
+        name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.draw))
+    )
+    task, methods = Task("t", [problem(f"q{i}") for i in range(3)]), [parse("bon(n=6)")]
+    settings = Settings(roles={"prm": judge}, keep_traces="all")
+    with Store.create(tmp_path / "live.db", {}) as store:
+        run_bench(store, arrange(methods, [(source, [task])]), settings)
+        winners = [item.winner for cell in store.cells() for item in store.items(cell)]
+    (pool,) = pools_from_store(tmp_path / "live.db", lambda name: Boxed())
+    assert "reward" in pool.capabilities
+    first = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
+    assert [t.reward for t in first] == [1.0 / (20 - k) for k in range(6)]
+    replayed = ModelSource(name="m", spec="x", make=partial(Replay, pool), pools=[pool])
+    with Store.create(tmp_path / "replay.db", {}) as store:
+        run_bench(store, arrange(methods, [(replayed, [Task("t", pool.problems)])]))
+        again = [item.winner for cell in store.cells() for item in store.items(cell)]
+    assert again == winners
+    assert None not in winners

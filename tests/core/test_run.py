@@ -19,6 +19,7 @@ from ttscale.core import (
     Call,
     CapabilityError,
     EngineError,
+    Journal,
     Outcome,
     PoolExhausted,
     Price,
@@ -152,7 +153,7 @@ def test_the_log_is_the_same_for_every_hash_seed_and_one_or_64_items_at_once():
     assert len(json.loads(logs.pop().splitlines()[0])) == 64
 
 
-class Memory:
+class Memory(Journal):
     """A journal in memory: keeps what ended by itself, as a store does."""
 
     def __init__(self, kept=None):

@@ -7,9 +7,9 @@ are drawn anew.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from ..core import Call, Sampling, StoreError, Trace
+from ..core import Call, Journal, Problem, Sampling, StoreError, Trace
 from . import codec
 from .item import Cell
 from .store import Store
@@ -17,8 +17,8 @@ from .store import Store
 _FINISHED = ("stop", "length", "refused")
 
 
-class StoreJournal:
-    """A `ttscale.core.Journal` of one cell.
+class StoreJournal(Journal):
+    """The journal of one cell.
 
     `record` is called while a flight lands, where an exception would leave the method waiting for
     ever: a store that cannot be written is reported through `failed` instead.
@@ -62,6 +62,13 @@ class StoreJournal:
         """Keep a landed trace."""
         try:
             self._store.add_trace(self._cell, call.problem.id, self._digest(call.sampling), trace)
+        except StoreError as error:
+            self._failed(error)
+
+    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
+        """Keep rewards with their draws, so that a replay can judge by them."""
+        try:
+            self._store.add_rewards(self._cell, problem.id, traces)
         except StoreError as error:
             self._failed(error)
 

@@ -351,6 +351,25 @@ class Store:
                 ),
             )  # fmt: skip
 
+    def add_rewards(self, cell: Cell, problem: str, traces: Sequence[Trace]) -> None:
+        """Keep the rewards of recorded draws. A text that was put together from several draws, as a
+        search judges it, is no draw and keeps none."""
+        with self.transaction() as db:
+            for trace in traces:
+                identity = (cell.id, problem, trace.role, trace.prompt_key, trace.draw)
+                where = "cell = ? AND problem = ? AND role = ? AND prompt = ? AND draw = ?"
+                row = db.execute(f"SELECT body FROM traces WHERE {where}", identity).fetchone()
+                if row is None:
+                    continue
+                kept = codec.unpack(
+                    row[0], role=trace.role, prompt_key=trace.prompt_key, draw=trace.draw
+                )
+                if kept.text == trace.text:
+                    kept.reward = trace.reward
+                    db.execute(
+                        f"UPDATE traces SET body = ? WHERE {where}", (codec.pack(kept), *identity)
+                    )
+
     def traces(self, cell: Cell) -> Iterator[tuple[str, Trace]]:
         """(problem id, trace) of every kept draw of a cell, in the order they landed."""
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"

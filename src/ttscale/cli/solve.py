@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -173,6 +173,9 @@ class _Progress:
         self._under_way.pop(call, None)
         self._finished += 1
         self._tokens += trace.tokens
+
+    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
+        pass
 
     @contextmanager
     def shown(self, worth_it: bool) -> Iterator[None]:

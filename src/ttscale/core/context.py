@@ -251,13 +251,17 @@ class Context:
         return score  # type: ignore[no-any-return]
 
     async def reward(self, traces: Sequence[Trace], role: str = "prm") -> Rewards:
-        """A verifier's scores of (partial) solutions."""
+        """A verifier's scores of (partial) solutions, also left in `trace.reward`."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it judges: ctx.of(problem)")
         self._affordable()
         role, engine = self.run.engine_for(self.scope, role, "reward")
         rewards: Rewards = await self.run.real(engine, engine.reward(self.problem, traces))
         self.scope.charge_scored(role, rewards.tokens, self.run.price_of(role))
+        for trace, value in zip(traces, rewards.values, strict=True):
+            trace.reward = value
+        if self.run.journal is not None:
+            self.run.journal.judged(self.problem, traces)
         return rewards
 
     async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:

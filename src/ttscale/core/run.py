@@ -42,6 +42,10 @@ class Journal(Protocol):
         """Keep a landed trace."""
         ...
 
+    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
+        """Keep the rewards that these traces were given; by default nothing is done."""
+        return
+
 
 class Run:
     """One execution. Engines are named by role; "main" must be among them.

@@ -35,7 +35,7 @@ class Solved:
     partial: bool
 
 
-class Watch:
+class Watch(Journal):
     """Looks on while methods run: how far they are, and what they have used even if they never end.
 
     It is a journal with nothing to serve: it is asked before every draw and told of every trace.
