@@ -3,7 +3,7 @@
     python benchmarks/allocation.py [--pool STORE] [--data FOLDER] [--limit N] [--repeats R]
 
 On `--pool`, a bench store (or file) of one model with 16 or more samples a question:
-  DeepConf-low against majority@16, in tokens at accuracy (needs log-probabilities in the pool);
+  DeepConf, low and high, against majority@16, in tokens at accuracy (needs log-probabilities in the pool);
   PETS offline and online against uniform allocation, in samples at equal consistency, i.e. agreement
   with the pool's own majority;
   the compute-optimal policy against the best single number of votes or of best-of-N samples, in
@@ -129,15 +129,17 @@ def attempt(name: str, work: Any) -> Any:
 
 
 def deepconf(source: ModelSource, n: int, window: int, repeats: int) -> list[Any]:
-    print(f"DeepConf-low against majority@{n}, tokens")
+    print(f"DeepConf against majority@{n}, tokens")
     vote = run(source, f"sc(n={n})", repeats)
     rows = [line(f"majority@{n}", vote)]
     specs = [
-        f"deepconf-online(variant=low, warm_up={w}, max_samples={n}, window={window}, batch=4)"
+        f"deepconf-online(variant={variant}, warm_up={w}, max_samples={n}, window={window})"
+        for variant in ("low", "high")
         for w in (4, 8)
         if w < n
     ]
-    for spec in [*specs, f"deepconf(n={n}, measure=mean)"]:
+    offline = [f"deepconf(n={n}, window={window}, keep={keep})" for keep in (10, 50, 90)]
+    for spec in [*specs, *offline]:
         rows.append(attempt(spec, lambda s=spec: line(s, run(source, s, repeats), vote, "tokens")))
     return rows
 
@@ -243,16 +245,16 @@ def pooled(spec: str, limit: int | None, repeats: int, window: int) -> dict[str,
     (source,) = open_model(spec if spec.startswith("replay:") else f"replay:{spec}", Config())
     (pool,) = source.pools
     pool.problems[:] = pool.problems[:limit]
-    n = min(16, pool.size())
+    votes, n = min(16, pool.size()), min(32, pool.size())
     print(
         f"{source.name} on {pool.task}, {len(pool.problems)} questions, {pool.size()} samples each"
     )
     with tempfile.TemporaryDirectory() as folder:
         return {
             "questions": len(pool.problems), "samples": pool.size(),
-            "deepconf": deepconf(source, n, window, repeats),
+            "deepconf": deepconf(source, votes, window, repeats),
             "pets": consistency(source, n, repeats, Path(folder)),
-            "compute_optimal": optimal(source, n, repeats),
+            "compute_optimal": optimal(source, votes, repeats),
         }  # fmt: skip
 
 
@@ -268,7 +270,7 @@ def main(argv: Sequence[str] | None = None) -> Mapping[str, Any]:
     parser.add_argument("--data", type=Path, help="folder of recorded_reasoning.csv")
     parser.add_argument("--limit", type=int, help="questions at most")
     parser.add_argument("--repeats", type=int, default=8, help="orders of the samples")
-    parser.add_argument("--window", type=int, default=32, help="DeepConf's group, in tokens")
+    parser.add_argument("--window", type=int, default=16, help="DeepConf's group, in tokens")
     args = parser.parse_args(argv)
     found: dict[str, Any] = {"repeats": args.repeats}
     if args.pool:

@@ -14,15 +14,14 @@ methods=(
   --method 'ffs(n=8, k=4)'
   --method 'esc(window=4, max_samples=8)'
   --method 'adaptive-consistency(max_samples=8)'
-  --method 'best-of-n(n=8, verifier=logprob, weighted=true)'
+  --method 'deepconf-online(variant=high, warm_up=4, max_samples=8, window=16)'
 )
 
-# greedy decoding and log-probabilities were not recorded
-recorded=("${methods[@]/greedy/lfs(n=8, k=4)}")
-recorded=("${recorded[@]/verifier=logprob, weighted=true/verifier=oracle}")
+# greedy decoding was not recorded
+recorded=("${methods[@]/greedy/best-of-n(n=8, verifier=oracle)}")
 
 echo "== Live: word problems, on the bundled reasoner in an embedded llama.cpp"
-ttscale bench run --model 'tiny?slots=16' --task 'lab:word?level=2' --n 12 --concurrency 4 \
+ttscale bench run --model 'tiny?slots=16' --task 'lab:word?level=3' --n 20 --concurrency 4 \
   "${methods[@]}" --out "$out/demo-live.db"
 
 echo
