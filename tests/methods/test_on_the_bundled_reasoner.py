@@ -22,10 +22,7 @@ from ttscale.engines.spec import open_model
 from ttscale.methods.registry import methods, parse
 
 pytest.importorskip("xllamacpp")
-pytestmark = [
-    pytest.mark.real,
-    pytest.mark.skipif("tiny" not in bundled_models(), reason="the model has not been trained"),
-]
+pytestmark = pytest.mark.real
 
 METHODS = methods()
 SLOTS = 8
