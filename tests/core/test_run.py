@@ -212,12 +212,15 @@ class TestFailures:
         assert [t.finish for t in outcome.traces if t.error is error] == ["error"]
         assert (outcome.usage.calls, outcome.usage.by["main"].failed) == (3, 1)
 
-    def test_only_if_all_fail_is_the_outcome_an_error(self):
+    def test_without_an_answer_a_failed_draw_makes_the_outcome_an_error(self):
         errors = [EngineError(f"{n}") for n in range(3)]
-        outcome = answer(Scripted(errors), self.vote)
-        assert outcome.error is errors[0]
-        mixed = answer(Scripted([*errors[:2], said(None)]), self.vote)
-        assert (mixed.answer, mixed.error) == (None, None)
+        assert answer(Scripted(errors), self.vote).error is errors[0]
+        mixed = answer(Scripted([said(None), *errors[:2]]), self.vote)
+        assert (mixed.answer, mixed.error) == (None, errors[0])
+        answered = answer(Scripted([said("A"), *errors[:2]]), self.vote)
+        assert (answered.answer, answered.error) == ("A", None)
+        abstained = answer(Scripted([said(None)] * 3), self.vote)
+        assert (abstained.answer, abstained.error) == (None, None)
 
     def test_a_solution_that_fails_in_its_last_phase_is_an_error_not_a_wrong_answer(self):
         error = EngineError("the server went away")

@@ -20,8 +20,8 @@ class Outcome:
         extra: what the method wants to show (thresholds, posteriors), ready for JSON.
         traces: all draws in the order they landed, cancelled ones included (added by the runner).
         usage: what it cost (added by the runner).
-        error: set if every draw failed, or the one the answer would have come from: then the
-            outcome is no answer, not a wrong one.
+        error: set if there is no answer and a draw failed that might have held it: then the
+            outcome is unknown, not wrong.
     """
 
     answer: str | None

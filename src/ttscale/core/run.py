@@ -187,13 +187,9 @@ class Run:
         outcome.usage, outcome.traces = usage, scope.traces
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
-        if outcome.answer is None and outcome.error is None and scope.traces:
-            errors = [t.error for t in scope.traces if t.finish == "error"]
-            winner = outcome.winner
-            if len(errors) == len(scope.traces):
-                outcome.error = errors[0]
-            elif winner is not None and winner.finish == "error":  # failed in a later phase
-                outcome.error = winner.error
+        if outcome.answer is None and outcome.error is None:
+            # a draw that failed might have held the answer: not wrong, but not known
+            outcome.error = next((t.error for t in scope.traces if t.finish == "error"), None)
         return outcome
 
     def check(self, method: Method, cfg: Any, budget: Budget | None = None) -> None:
