@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import math
 import random
+import re
 import statistics
 import sys
 import time
@@ -199,6 +200,12 @@ def score_auc(items: Sequence[tuple[Item, list[float]]]) -> float:
     return auc([s for s, ok in pairs if ok], [s for s, ok in pairs if not ok])
 
 
+def within_problems(items: Sequence[tuple[Item, list[float]]]) -> float:
+    """Mean AUC over the problems that have both right and wrong replies."""
+    found = [a for one in items if not math.isnan(a := score_auc([one]))]
+    return statistics.fmean(found) if found else math.nan
+
+
 def mean_confidence(reply: Reply) -> float:
     return statistics.fmean(reply.confidence)
 
@@ -209,15 +216,22 @@ def lowest_group(reply: Reply) -> float:
     return min(statistics.fmean(c[i : i + GROUP]) for i in range(max(1, len(c) - GROUP + 1)))
 
 
-async def judge_scores(client: Client, items: list[Item]) -> list[list[float]]:
-    """The judge's P(Yes) against P(No) per reply."""
+async def judge_scores(
+    client: Client, items: list[Item], thinking: bool = True
+) -> list[list[float]]:
+    """The judge's P(Yes) against P(No) per reply, after its thinking or without."""
+    at_once = {} if thinking else {"chat_template_kwargs": {"thinking": False}}
 
     async def one(item: Item, reply: Reply) -> float:
         prompt = messages("judge", item.problem.question, solutions=[reply.text])
         choice = await client.chat(
-            prompt, 0, max_tokens=1, temperature=0, logprobs=True, top_logprobs=20
+            prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once
         )
-        top = {t["token"]: t["logprob"] for t in choice["logprobs"]["content"][0]["top_logprobs"]}
+        tokens = choice["logprobs"]["content"]
+        verdict = next((t for t in reversed(tokens) if t["token"] in ("Yes", "No")), None)
+        if verdict is None:
+            return 0.5
+        top = {t["token"]: t["logprob"] for t in verdict["top_logprobs"]}
         yes, no = (math.exp(top.get(word, -30.0)) for word in ("Yes", "No"))
         return yes / (yes + no)
 
@@ -233,15 +247,12 @@ async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> l
     async def one(item: Item, right: Reply, wrong: Reply, right_first: bool) -> float:
         pair = [right, wrong] if right_first else [wrong, right]
         prompt = messages("rate", item.problem.question, solutions=[r.text for r in pair])
-        text = (await client.reply(prompt, 0, temperature=0, max_tokens=16)).text
-        found = [
-            int(word)
-            for word in text.replace("A:", "").replace("B:", "").split()
-            if word.isdecimal()
-        ]
-        if len(found) != 2 or found[0] == found[1]:
+        text = (await client.reply(prompt, 0, temperature=0)).text
+        ratings = re.search(r"A: (\d+)\nB: (\d+)$", text)
+        if ratings is None:
             return 0.5
-        return float((found[0] > found[1]) == right_first)
+        a, b = map(int, ratings.groups())
+        return 0.5 if a == b else float((a > b) == right_first)
 
     jobs = []
     for item in items:
@@ -413,13 +424,22 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             scored = [(i, [score(r) for r in i.replies]) for i in middle]
             value = interval(scored, score_auc)
             table.add(f"confidence AUC ({name}), level 3", *value, ">= 0.65", value[0] >= 0.65)
+            for family in FAMILIES:
+                part = [(i, scores) for i, scores in scored if i.problem.family == family]
+                table.add(f"&nbsp;&nbsp;{family}", *interval(part, score_auc))
+            table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
         reward = RewardModel(weights / "prm")
-        value = interval([(i, reward.last_step(i)) for i in middle], score_auc)
+        scored = [(i, reward.last_step(i)) for i in middle]
+        value = interval(scored, score_auc)
         table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
+        table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
         judged = [Item(i.problem, i.replies[:6], i.right[:6]) for i in middle]
         scored = list(zip(judged, await judge_scores(client, judged), strict=True))
         value = interval(scored, score_auc)
         table.add("judge AUC, level 3", *value, ">= 0.65", value[0] >= 0.65)
+        at_once = await judge_scores(client, judged, thinking=False)
+        value = interval(list(zip(judged, at_once, strict=True)), score_auc)
+        table.add("&nbsp;&nbsp;without thinking", *value)
         pairs = await rated_pairs(client, middle)
         value = interval(pairs, lambda ps: statistics.fmean(v for p in ps for v in p))
         table.add("right one of a pair rated higher", *value, ">= 0.65", value[0] >= 0.65)

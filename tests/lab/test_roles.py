@@ -4,8 +4,25 @@ import random
 
 import pytest
 
-from ttscale.lab import ROLES, messages, plain_solution, system_prompt, user_prompt
-from ttscale.lab.data import document, ends_right, random_world, rating, solution
+from ttscale.lab import (
+    FAMILIES,
+    ROLES,
+    messages,
+    plain_solution,
+    problem,
+    system_prompt,
+    user_prompt,
+)
+from ttscale.lab.chains import Chain
+from ttscale.lab.data import (
+    document,
+    ends_right,
+    random_world,
+    solution,
+    verdict,
+    verification,
+)
+from ttscale.lab.mazes import Maze
 
 REPLY = "<think>\n3+4=7\n\n7*2=14\n</think>\n\n\\boxed{14}"
 
@@ -41,7 +58,8 @@ def test_documents_of_every_role_use_its_layout(role):
         assert made.reply
         assert made.user
         if role == "judge":
-            assert made.reply in ("Yes", "No")
+            assert made.reply.split("</think>\n\n")[-1] in ("Yes", "No")
+            assert made.reply.startswith("<think>\n") != bool(made.prefill)
         if role in ("solve", "execute", "revise", "merge"):
             assert made.reply.startswith("<think>\n")
             assert made.reply.endswith("}")
@@ -56,10 +74,29 @@ def test_solutions_end_as_asked():
     assert kept > 120  # some tiny worlds are too easy to get wrong
 
 
-def test_rating_follows_the_outcome():
+def test_a_judgement_holds_what_is_claimed_against_its_own_work():
+    rng, seen = random.Random(9), set()
+    for _ in range(200):
+        world = random_world(rng)
+        replies = [solution(world, rng, right) for right in (True, False)]
+        right = [ends_right(world, reply) for reply in replies]
+        thought = verification(world, replies, rng)
+        assert [line.endswith("Yes") for line in thought.splitlines() if "?" in line] == right
+        assert not any(step.startswith("Wait") for step in thought.split("\n\n"))
+        seen.add((type(world), *right))
+    assert {(Chain, True, False), (Maze, True, False)} <= seen
+
+
+def test_an_answer_that_is_none_is_judged_wrong():
     rng = random.Random(9)
-    world = random_world(rng)
-    assert rating(world, f"\\boxed{{{world.answer}}}") > rating(world, "\\boxed{nothing}")
+    for family in FAMILIES:
+        world = problem(family, 3, 0).world
+        assert verification(world, ["no box,\nin two lines"], rng).endswith("nothing? No")
+
+
+def test_verdicts():
+    assert [verdict([True]), verdict([False])] == ["Yes", "No"]
+    assert verdict([False, True]) == "A: 2\nB: 9"
 
 
 def test_the_mix_moves_from_solving_to_judging():

@@ -9,7 +9,9 @@ import torch
 from click.testing import CliRunner
 
 from ttscale.cli import main
+from ttscale.lab import problem
 from ttscale.lab.roles import SYSTEM
+from ttscale.lab.traces import boxed
 from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
 from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
@@ -62,25 +64,33 @@ def test_training_lowers_the_loss_and_resumes_where_it_stopped(model, tokenizer,
     assert 30_000 <= state["tokens"] < 31_000
 
 
-def test_own_documents_show_sampled_replies_with_their_true_verdicts(tmp_path):
-    pool = [
-        own.Attempts("Q1", ["good", "bad"], [True, False], "worked", "clean"),
-        own.Attempts("Q2", ["fine", "fine"], [True, True], "worked", "clean"),
-    ]
-    made = list(itertools.islice(own.own_documents(pool, random.Random(0)), 400))
-    shown = ("good", "fine", "bad")
-    verdicts = {
-        (next(s for s in shown if f":\n{s}" in d.user), d.reply, d.system)
+def test_own_documents_show_sampled_replies_with_their_true_verdicts():
+    worlds = [problem("arith", 3, seed, "train").world for seed in (0, 1)]
+    good, fine = (boxed(world.answer) for world in worlds)
+    pool = [own.Attempts(worlds[0], [good, boxed("nothing")]), own.Attempts(worlds[1], [fine] * 2)]
+    made = list(itertools.islice(own.own_documents(pool, random.Random(0)), 2000))
+    judged = [
+        (d, world, next(s for s in (good, fine, boxed("nothing")) if f":\n{s}" in d.user))
         for d in made
-        if d.role == "judge" and d.user[0] == "Q" and d.user[1] in "12"
-    }
-    truth = {("good", "Yes"), ("fine", "Yes"), ("bad", "No")}
-    asked = (SYSTEM["judge"], SYSTEM["solve"])  # in the role, and as the verifier asks
-    assert verdicts == {(*pair, system) for pair in truth for system in asked}
+        for world in worlds
+        if d.role == "judge" and d.user.startswith(world.question)
+    ]
+    asked = {(shown, d.system, bool(d.prefill)) for d, _, shown in judged}
+    ways = (SYSTEM["judge"], SYSTEM["solve"])  # in the role, and as the verifier asks
+    assert asked == set(itertools.product((good, fine, boxed("nothing")), ways, (True, False)))
+    for d, world, shown in judged:
+        assert d.reply.endswith("Yes" if shown == boxed(world.answer) else "No")
     for d in made:
-        if d.role == "rate" and d.user.startswith("Q1"):
-            right_first = d.user.index("good") < d.user.index("bad")
-            assert d.reply == ("A: 9\nB: 2" if right_first else "A: 2\nB: 9")
+        if d.role == "rate" and d.user.startswith(worlds[0].question):
+            right_first = d.user.index(good) < d.user.index(boxed("nothing"))
+            assert d.reply.endswith("A: 9\nB: 2" if right_first else "A: 2\nB: 9")
+
+
+def test_a_pool_is_sampled_once(model, tokenizer, tmp_path):
+    path = tmp_path / "pool.jsonl"
+    first = own.collect(model, tokenizer, path, questions=3, samples=2, seed=0)
+    assert [len(attempts.right) for attempts in first] == [2, 2, 2]
+    assert own.collect(model, tokenizer, path, questions=3, samples=2, seed=0) == first
 
 
 def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):

@@ -71,6 +71,8 @@ def test_an_outcome_score_is_taken_as_it_is():
         (Trace("Yes", 1, logprobs=np.log(np.array([0.8], np.float32))), 0.8),
         (Trace("No", 1, logprobs=np.log(np.array([0.8], np.float32))), 0.2),
         (Trace("<think>no no</think>Yes", 9), 1.0),
+        (Trace("<think>no</think>\n\nNo", 4, ends=[7, 9, 19, 21],
+               logprobs=np.log(np.array([0.1, 0.2, 0.3, 0.8], np.float32))), 0.2),
     ],
 )  # fmt: skip
 def test_a_judges_yes_or_no_is_a_probability(reply, expected):

@@ -5,11 +5,12 @@ judges, raters and revisers also see traces with mistakes that nobody noticed.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .chains import Chain
-from .mazes import Maze
+from .check import extract_answer
+from .mazes import Maze, move
 from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
 from .traces import CLEAN, Noise, hardness, reason, render
 from .world import FAMILIES, Split, draw
@@ -47,7 +48,7 @@ class Document:
 
 def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
     """A world of any family and size: wider than the levels, easy ones more often."""
-    family = rng.choices(FAMILIES, (42, 33, 25))[0]
+    family = rng.choices(FAMILIES, (40, 32, 28))[0]
     if family == "search":
         depth, moves = rng.choices(SHAPES, (1, 2, 4, 4, 3, 3))[0]
         knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20))}
@@ -109,9 +110,49 @@ def plan(world: Chain | Maze) -> str:
     return "\n".join(lines)
 
 
-def rating(world: Chain | Maze, reply: str) -> int:
-    """9 for a solution that ends right, 2 for one that does not."""
-    return 9 if ends_right(world, reply) else 2
+def verification(world: Chain | Maze, replies: Sequence[str], rng: random.Random) -> str:
+    """How a judge or rater thinks: it works the problem out (walks the path that is claimed, for
+    `search`) and holds every claimed answer against it."""
+    answers = [extract_answer(reply) or "nothing" for reply in replies]
+    if isinstance(world, Maze):
+        return "\n\n".join(_walked(world, answer) for answer in answers)
+    steps, true = reason(world, rng, CLEAN)
+    verdicts = (f"{a}? {'Yes' if is_right(world, a) else 'No'}" for a in answers)
+    return "\n\n".join([*steps, f"{true}, is it " + "\nis it ".join(verdicts)])
+
+
+def _walked(maze: Maze, answer: str) -> str:
+    path = tuple(answer.split())
+    if path not in maze.paths():
+        return f"{answer}? No"
+    value, lines = maze.start, []
+    for text in path:
+        lines.append(f"{value}{text}={move(value, text)}")
+        value = move(value, text)
+    return "\n".join(lines) + f", is {maze.target}? {'Yes' if value == maze.target else 'No'}"
+
+
+def verdict(right: Sequence[bool]) -> str:
+    """What a judge says of one solution, or a rater of two: 9 for right, 2 for wrong."""
+    if len(right) == 1:
+        return "Yes" if right[0] else "No"
+    return "\n".join(f"{name}: {9 if ok else 2}" for name, ok in zip("AB", right, strict=True))
+
+
+def judgement(
+    role: Role,
+    system: str,
+    user: str,
+    world: Chain | Maze,
+    replies: Sequence[str],
+    rng: random.Random,
+) -> Document:
+    """What a judge or rater of these replies writes; one time in four it does not think first."""
+    said = verdict([ends_right(world, reply) for reply in replies])
+    if rng.random() < 0.25:
+        return Document(role, system, user, said, NO_THINKING)
+    thought = verification(world, replies, rng)
+    return Document(role, system, user, f"<think>\n{thought}\n</think>\n\n{said}")
 
 
 def document(rng: random.Random, progress: float = 1.0, role: Role | None = None) -> Document:
@@ -151,16 +192,16 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
             return Document(role, system, user_prompt(role, ask, **given), careful())
         case "judge":
             shown = solution(world, rng, rng.random() < 0.5)
-            verdict = "Yes" if ends_right(world, shown) else "No"
-            return Document(role, system, user_prompt(role, ask, solutions=[shown]), verdict)
+            asked = user_prompt(role, ask, solutions=[shown])
+            return judgement(role, system, asked, world, [shown], rng)
         case "rate":
             right = rng.random() < 0.5
             pair = [
                 solution(world, rng, right),
                 solution(world, rng, not right if rng.random() < 0.8 else right),
             ]
-            a, b = (rating(world, s) for s in pair)
-            return Document(role, system, user_prompt(role, ask, solutions=pair), f"A: {a}\nB: {b}")
+            asked = user_prompt(role, ask, solutions=pair)
+            return judgement(role, system, asked, world, pair, rng)
         case "revise":
             shown = [solution(world, rng, rng.random() < 0.3) for _ in range(rng.choice((1, 1, 2)))]
             return Document(role, system, user_prompt(role, ask, solutions=shown), careful())

@@ -174,24 +174,21 @@ def _miscopy(rng: random.Random, chain: Chain, beliefs: list[int], done: int) ->
 
 
 def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
-    """Try whole paths, near misses first, until one reaches the target or is believed to."""
+    """Try whole paths, near misses sooner, until one reaches the target or is believed to.
+
+    Which path comes next does not depend on whether it works: a trace that knew would teach to
+    make the numbers fit.
+    """
     paths = maze.paths()
-    good = [p for p, v in paths.items() if v[-1] == maze.target]
-    bad = [p for p, v in paths.items() if v[-1] != maze.target]
-    dead_ends = min(len(bad), 4)
-    while dead_ends and rng.random() > 0.3 + 0.1 * (4 - dead_ends):
-        dead_ends -= 1
-    dead_ends = rng.randint(0, dead_ends)
-    weights = {p: 1 / (3 + abs(paths[p][-1] - maze.target)) for p in bad}
-    queue = []
-    for _ in range(dead_ends):
-        pick = rng.choices(list(weights), list(weights.values()))[0]
-        queue.append(pick)
-        del weights[pick]
-    queue.append(rng.choice(good))
-    steps: list[str] = []
-    while queue:
-        path = queue.pop(0)
+    untried = {p: 1 / (3 + abs(v[-1] - maze.target)) for p, v in paths.items()}
+
+    def next_path() -> tuple[str, ...]:
+        path = rng.choices(list(untried), list(untried.values()))[0]
+        del untried[path]
+        return path
+
+    path, steps = next_path(), []
+    while True:
         value, lines, slips = maze.start, [], []
         for text in path:
             a, b = value, int(text[1:])
@@ -206,12 +203,12 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
         verdict = "Yes" if claimed else "No"
         steps.append("\n".join(lines) + f", is {maze.target}? {verdict}")
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))
-        if noticed or (slips and noise.repair and path in good):
+        if noticed or (slips and noise.repair and paths[path][-1] == maze.target):
             said, right = slips[0]
             steps.append(f"Wait, is {said}? No, {right}")
-            queue.insert(0, path)
-        elif claimed:
+            continue
+        if claimed or not untried:
             return steps, " ".join(path)
-        elif not slips and rng.random() < noise.doubt:
+        if not slips and rng.random() < noise.doubt:
             steps.append(f"Wait, is {rng.choice(lines)}? Yes")
-    return steps, " ".join(path)
+        path = next_path()

@@ -1,17 +1,20 @@
 """The model's own attempts as training data: what it gets wrong is what its judge must recognise.
 
-A pool holds, per train problem, several sampled replies and whether each ends right (the exact
-checker says so), and two worked traces as targets for the roles that repair or merge.
+A pool holds, per train problem, several sampled replies; whether each ends right the exact checker
+says.
 """
 
 import json
 import random
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from ..lab.chains import Chain
 from ..lab.check import extract_answer
-from ..lab.data import CAREFUL, Document, document, ends_right, random_world
+from ..lab.data import CAREFUL, Document, document, ends_right, judgement, random_world
+from ..lab.mazes import Maze
 from ..lab.roles import SYSTEM, Role, plain_solution, user_prompt
 from ..lab.traces import CLEAN, reason, render
 from ..methods.sequential.revision import REANSWER, REVISE
@@ -23,34 +26,30 @@ from .tokenizer import chat
 SHARES: dict[str, float] = {"judge": 22, "rate": 10, "revise": 5, "merge": 5, "world": 58}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Attempts:
-    question: str
+    world: Chain | Maze
     replies: list[str]
-    right: list[bool]
-    worked: str  # a careful trace, mistakes repaired
-    clean: str  # a trace without mistakes
+
+    @cached_property
+    def right(self) -> list[bool]:
+        return [ends_right(self.world, reply) for reply in self.replies]
 
 
 def collect(
     model: Reasoner, tokenizer, path: Path, *, questions: int, samples: int, seed: int
 ) -> list[Attempts]:
     """`samples` replies to each of `questions` train problems, kept in `path`, a line each."""
-    if path.exists():
-        return [Attempts(**json.loads(line)) for line in path.read_text().splitlines()]
     rng = random.Random(f"own/{seed}")
     worlds = [random_world(rng) for _ in range(questions)]
-    prompts = [chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)]
-    replies = sample(model, tokenizer, prompts)
-    pool = []
-    for k, world in enumerate(worlds):
-        own = replies[k * samples : (k + 1) * samples]
-        worked, clean = (render(*reason(world, rng, noise)) for noise in (CAREFUL, CLEAN))
-        pool.append(
-            Attempts(world.question, own, [ends_right(world, r) for r in own], worked, clean)
-        )
-    path.write_text("".join(json.dumps(asdict(item)) + "\n" for item in pool))
-    return pool
+    if not path.exists():
+        asked = [chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)]
+        said = sample(model, tokenizer, asked)
+        path.write_text("".join(json.dumps(reply) + "\n" for reply in said))
+    replies = [json.loads(line) for line in path.read_text().splitlines()]
+    return [
+        Attempts(world, replies[k * samples : (k + 1) * samples]) for k, world in enumerate(worlds)
+    ]
 
 
 def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document]:
@@ -80,23 +79,22 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
             continue
         role: Role = kind
         attempts = rng.choice(seen)
+        question, world = attempts.world.question, attempts.world
         if role == "judge":
-            shown, reply = [pick(attempts, right)], "Yes" if right else "No"
+            shown = [pick(attempts, right)]
         elif role == "rate":
             shown = [pick(attempts, right), pick(attempts, not right)]
-            reply = "A: 9\nB: 2" if right else "A: 2\nB: 9"
         else:
             count = rng.choice((1, 1, 2) if role == "revise" else (2, 2, 3))
             shown = rng.sample(attempts.replies, min(count, len(attempts.replies)))
-            reply = attempts.worked if role == "revise" else attempts.clean
+        system, user = SYSTEM[role], user_prompt(role, question, solutions=shown)
         if role in ("judge", "revise") and rng.random() < 0.5:
-            yield Document(
-                role, SYSTEM["solve"], as_methods_ask(role, attempts.question, shown[0], rng), reply
-            )
+            system, user = SYSTEM["solve"], as_methods_ask(role, question, shown[0], rng)
+        if role in ("judge", "rate"):
+            yield judgement(role, system, user, world, shown, rng)
         else:
-            yield Document(
-                role, SYSTEM[role], user_prompt(role, attempts.question, solutions=shown), reply
-            )
+            noise = CAREFUL if role == "revise" else CLEAN
+            yield Document(role, system, user, render(*reason(world, rng, noise)))
 
 
 def as_methods_ask(role: Role, question: str, solution: str, rng: random.Random) -> str:

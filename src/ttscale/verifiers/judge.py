@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 
 from ..core import Context, Problem, Prompt, Trace
@@ -18,14 +19,15 @@ QUESTION = (
 async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list[float]:
     """The probability of "yes", in [0, 1].
 
-    With log-probabilities it is that of the word drawn (or its complement if that is "no");
-    without, 1 or 0. A reply that is neither counts as 0.5: the judge abstains.
+    With log-probabilities it is that of the verdict drawn (or its complement if that is "no"),
+    after whatever the judge thought first; without, 1 or 0. A reply that is neither counts as 0.5:
+    the judge abstains.
     """
     prompts = [
         Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text))
         for trace in traces
     ]
-    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0, max_tokens=64, logprobs=0)
+    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0, logprobs=0)
     return [probability_of_yes(reply) for reply in replies]
 
 
@@ -34,7 +36,17 @@ def probability_of_yes(reply: Trace) -> float:
     word = reply.reply.strip().lower()
     if not word.startswith(("yes", "no")):
         return 0.5
-    sure = 1.0
-    if reply.logprobs is not None and len(reply.logprobs) and "</think>" not in reply.text:
-        sure = math.exp(float(reply.logprobs[0]))
+    sure, place = 1.0, _first_token_of_the_verdict(reply)
+    if reply.logprobs is not None and place is not None and place < len(reply.logprobs):
+        sure = math.exp(float(reply.logprobs[place]))
     return sure if word.startswith("yes") else 1.0 - sure
+
+
+def _first_token_of_the_verdict(reply: Trace) -> int | None:
+    """Its index; None if the judge thought first and where tokens end is not known."""
+    if "</think>" not in reply.text:
+        return 0
+    if reply.ends is None:
+        return None
+    begins = len(reply.text) - len(reply.reply.lstrip())
+    return bisect_right(reply.ends, begins)
