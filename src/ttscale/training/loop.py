@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from .muon import Muon
+from .precision import multiplies_bfloat16
 from .progress import Meter
 
 Batch = tuple[Tensor, ...]
@@ -88,6 +89,7 @@ def fit(
             stepper.load_state_dict(old)
         state = saved["state"]
     peaks = [schedule.muon_lr, schedule.adam_lr]
+    half = multiplies_bfloat16(device)
 
     def save() -> None:
         parts = {
@@ -109,7 +111,7 @@ def fit(
             for stepper, peak in zip(steppers, peaks, strict=True):
                 for group in stepper.param_groups:
                     group["lr"] = peak * schedule.rate(state["step"], progress)
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=half):
                 loss = loss_of(*batch)
             loss.backward()
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)

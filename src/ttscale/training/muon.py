@@ -7,6 +7,8 @@ together: on a CPU many small products, one by one, would take longer than the b
 import torch
 from torch import Tensor
 
+from .precision import multiplies_bfloat16
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic iteration, from the reference code
 
 
@@ -14,7 +16,9 @@ def orthogonal(g: Tensor, steps: int = 5) -> Tensor:
     """About U V^T of each G = U S V^T; g is (matrices, rows, columns)."""
     a, b, c = COEFFICIENTS
     x = g.transpose(1, 2) if g.shape[1] > g.shape[2] else g
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    if multiplies_bfloat16(x.device):
+        x = x.bfloat16()
     for _ in range(steps):
         gram = x @ x.transpose(1, 2)
         x = a * x + (b * gram + c * (gram @ gram)) @ x

@@ -23,14 +23,14 @@ from .tokenizer import train_tokenizer
 Size = Literal["small", "base", "prm", "all"]
 VOCABULARY, TOKENIZER_DOCUMENTS = 672, 20_000
 BATCH_TOKENS = 4096
-LONGEST = 320  # tokens of a training document
+LONGEST = 400  # tokens of a training document
 SHAPES = {
     "small": {"width": 128, "layers": 4, "heads": 4, "inner": 352},
-    "base": {"width": 192, "layers": 6, "heads": 6, "inner": 512},
+    "base": {"width": 192, "layers": 6, "heads": 6, "inner": 576},
 }
 
 # What the published weights were trained on, in padded tokens.
-FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=8_000_000)}
+FIRST = {"small": Schedule(tokens=5_000_000), "base": Schedule(tokens=16_000_000)}
 SECOND = Schedule(tokens=1_000_000, muon_lr=0.004, adam_lr=6e-4, decay_from=0.0)
 REWARD = Schedule(tokens=1_200_000, muon_lr=0.003, adam_lr=1e-3, decay_from=0.0)
 POOL = {"questions": 600, "samples": 3}
