@@ -57,7 +57,14 @@ class Past:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
-        self.keys, self.values = self.keys[rows], self.values[rows]
+        """Drop all other rows; only what is filled is copied."""
+
+        def kept(old: Tensor) -> Tensor:
+            new = old.new_zeros(len(rows), *old.shape[1:])
+            new[:, :, : self.length] = old[rows, :, : self.length]
+            return new
+
+        self.keys, self.values = kept(self.keys), kept(self.values)
 
 
 class Attention(nn.Module):

@@ -6,6 +6,8 @@ from torch import Tensor
 from .model import Past, Reasoner
 from .tokenizer import END, PAD
 
+CROWDED = 0.8  # ended rows are dropped when fewer than this share goes on: dropping copies the rest
+
 
 @torch.inference_mode()
 def sample(
@@ -15,7 +17,7 @@ def sample(
     *,
     temperature: float = 1.0,
     max_tokens: int = 400,
-    batch: int = 256,
+    batch: int = 128,
     generator: torch.Generator | None = None,
 ) -> list[str]:
     """One reply per prompt (rendered text, up to where the reply begins), without the end token.
@@ -55,21 +57,24 @@ def _continue(
         Past(len(prompts), shape.heads, room, shape.width // shape.heads, like)
         for _ in range(shape.layers)
     ]
-    alive = torch.arange(len(prompts), device=like.device)  # which prompt each row belongs to
+    owner = list(range(len(prompts)))  # which prompt each row belongs to
     produced: list[list[int]] = [[] for _ in prompts]
+    ended: set[int] = set()  # prompts whose reply is complete
     fed, at = ids, 0
-    while at < room and len(alive):
+    while at < room and len(ended) < len(prompts):
         logits = _step(net, fed, at, empty, pasts)
         at += fed.shape[1]
         fed = draw(logits, temperature, generator)
-        tokens = fed.squeeze(1).tolist()
-        for row, token in zip(alive.tolist(), tokens, strict=True):
-            if token != end:
-                produced[row].append(token)
-        going = fed.squeeze(1) != end
-        if not going.all():
-            rows = going.nonzero().squeeze(1)
-            alive, empty, fed = alive[rows], empty[rows], fed[rows]
+        for prompt, token in zip(owner, fed.squeeze(1).tolist(), strict=True):
+            if token == end:
+                ended.add(prompt)
+            elif prompt not in ended:
+                produced[prompt].append(token)
+        going = [row for row, prompt in enumerate(owner) if prompt not in ended]
+        if len(going) < CROWDED * len(owner):
+            owner = [owner[row] for row in going]
+            rows = torch.tensor(going, device=like.device, dtype=torch.long)
+            empty, fed = empty[rows], fed[rows]
             for past in pasts:
                 past.keep(rows)
     return produced
