@@ -32,6 +32,7 @@ from ttscale.lab import (
     messages,
     problems,
 )
+from ttscale.lab.data import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
 SLOTS, THREADS, CONTEXT = 16, 2, 1024
@@ -268,6 +269,45 @@ async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> l
     return [list(await asyncio.gather(*job)) for job in jobs]
 
 
+def sub_questions(plan: str) -> list[str]:
+    """The lines of a plan without their credits."""
+    return [line.rpartition(" (")[0] for line in plan.split("\n")]
+
+
+async def role_shares(client: Client, items: list[Item]) -> dict[str, list[float]]:
+    """What each helping role gets right, one value in [0, 1] per item.
+
+    Plans (credits aside) and facts are compared with the truth to the letter, greedy; replies that
+    follow the model's own plan or facts, revise its first sample or merge three of them are
+    checked.
+    """
+
+    async def one(item: Item) -> dict[str, float]:
+        question, world = item.problem.question, item.problem.world
+        solutions = [r.text for r in item.replies]
+
+        async def said(role: str, **parts) -> str:
+            greedy = {"temperature": 0} if role in ("plan", "facts") else {}
+            return (await client.reply(messages(role, question, **parts), 0, **greedy)).text
+
+        own_plan, own_facts = await said("plan"), await said("facts")
+        replies = {
+            "follows its plan": await said("execute", plan=own_plan),
+            "follows its facts": await said("execute", facts=own_facts),
+            "revises a sample": await said("revise", solutions=solutions[:1]),
+            "merges three samples": await said("merge", solutions=solutions[:3]),
+        }
+        exact = {
+            "plan as it should be": sub_questions(own_plan) == sub_questions(plan(world)),
+            "facts as they are": own_facts == "\n".join(world.facts),
+        }
+        right = {name: check_answer(item.problem, text) for name, text in replies.items()}
+        return {name: float(ok) for name, ok in (exact | right).items()}
+
+    shares = await asyncio.gather(*map(one, items))
+    return {name: [share[name] for share in shares] for name in shares[0]}
+
+
 class RewardModel:
     """The process reward model in transformers; scores the end of a reply."""
 
@@ -443,6 +483,9 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
         pairs = await rated_pairs(client, middle)
         value = interval(pairs, lambda ps: statistics.fmean(v for p in ps for v in p))
         table.add("right one of a pair rated higher", *value, ">= 0.65", value[0] >= 0.65)
+
+        for name, shares in (await role_shares(client, middle)).items():
+            table.add(f"{name}, level 3", *interval(shares, statistics.fmean))
 
         quick = await sample_items(client, chosen[3], 4, "quick")
         table.add(
