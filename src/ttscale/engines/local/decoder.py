@@ -40,6 +40,8 @@ class Decoder:
         known = inspect.signature(model.forward).parameters
         self._positions = "position_ids" in known
         self._last_only = {"logits_to_keep": 1} if "logits_to_keep" in known else {}
+        # its name in newer versions of transformers; older ones and custom models know the other
+        self._cache = "cache" if "cache" in known else "past_key_values"
 
     # -- generating
 
@@ -206,12 +208,9 @@ class Decoder:
     ) -> Tensor:
         if self._positions:
             settings["position_ids"] = at
+        settings[self._cache] = past.cache
         reply: Tensor = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            past_key_values=past.cache,
-            use_cache=True,
-            **settings,
+            input_ids=ids, attention_mask=mask, use_cache=True, **settings
         ).logits
         return reply
 
