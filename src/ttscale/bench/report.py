@@ -83,6 +83,12 @@ class Row:
         if self.cost_mean is not None:
             self.cost_of_pass = cost_of_pass(self.cost_mean, self.accuracy)
 
+    @property
+    def starved(self) -> bool:
+        """Whether a budget ended every item before it had an answer."""
+        stopped = all(rule.startswith("budget:") for rule in self.stopped_by)
+        return 0 < self.items == self.abstentions and stopped
+
     def as_dict(self) -> dict[str, Any]:
         """The row, ready for JSON."""
         return asdict(self)

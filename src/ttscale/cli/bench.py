@@ -232,7 +232,7 @@ def _go(
     from ..bench.progress import Progress
     from ..bench.report import rows
     from ..bench.runner import run_bench
-    from ..core import Budget, Sampling, TTScaleError, UsageError
+    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError, UsageError
     from ..engines.spec import open_model
     from .config import load
     from .progress import shown
@@ -284,6 +284,16 @@ def _go(
         raise
     found = rows(store)
     _show(found, store.path, as_json=as_json, files=[])
+    starved = [row for row in found if row.starved]
+    for row in starved:
+        limits = ", ".join(f"{kind}={limit}" for kind, limit in plan.budget.items())
+        click.echo(
+            f"{row.method} answered nothing on {row.task} within {limits}: its accuracy says "
+            "nothing; raise --budget",
+            err=True,
+        )
+    if starved and len(starved) == len(found):
+        raise output.Fail(BudgetTooSmall.exit_code)
     if state.errors:
         click.echo(
             f"{state.errors} items failed and count as errors, not as wrong answers; try them "
