@@ -266,8 +266,7 @@ def difference(gap: Difference | None) -> str:
     """The difference, with a star where its interval leaves out zero."""
     if gap is None:
         return "–"
-    clear = "*" if gap.low > 0 or gap.high < 0 else " "
-    return f"{gap.value:+.3f}{clear}"
+    return f"{gap.value:+.3f}{'*' if gap.clear else ' '}"
 
 
 def count(value: float | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
+from .completing import method_names, model_names
 from .options import assignments, budget_of, seed_of
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def bench() -> None:
 
 @bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
 @click.option(
-    "-m", "--method", "methods", multiple=True, metavar="METHOD",
+    "-m", "--method", "methods", multiple=True, metavar="METHOD", shell_complete=method_names,
     help="As name or name(n=8, k=4); repeatable.",
 )  # fmt: skip
 @click.option(
-    "--model", "models", multiple=True, metavar="MODEL",
+    "--model", "models", multiple=True, metavar="MODEL", shell_complete=model_names,
     help="Specification, known name or alias; repeatable. replay:FILE stands for every model and "
     "task in it.",
 )  # fmt: skip
@@ -325,7 +326,7 @@ def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[P
         console.width = max(console.width, width_of(table, console))
         console.print(table)
         console.print()
-    if any(row.difference is not None for row in found):
+    if any(row.difference is not None and row.difference.clear for row in found):
         console.print("* differs: the 95% interval of the paired difference leaves out zero\n")
     for file in files:
         click.echo(f"wrote {file}", err=True)
