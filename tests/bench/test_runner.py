@@ -226,6 +226,26 @@ def test_the_same_method_twice_is_refused():
         arrange([parse("simple"), parse("simple")], [])
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sc(n=8)", "self-consistency(n=8)"),
+        ("ffs", "ffs(n=8)"),
+        ("sc(n=8, tie=first)", "sc(n=8)"),
+        ("ffs(k=2, n=4)", "ffs(n=4, k=2)"),
+    ],
+)
+def test_one_method_written_in_two_ways_is_refused(one, other):
+    with pytest.raises(UsageError, match="written in another way: name it once"):
+        arrange([parse("simple"), parse(one), parse(other)], [])
+
+
+def test_methods_that_differ_in_one_parameter_are_two():
+    methods = [parse(spec) for spec in ("ffs(n=8)", "ffs(n=8, k=2)", "lfs(n=8, k=2)", "sc(n=2)")]
+    cells = arrange(methods, [(recording(), [Task("t", [problem("q0")])])], repeats=1)
+    assert [cell.method.label for cell in cells] == [m.label for m in methods]
+
+
 def test_an_unknown_budget_names_the_nearest():
     with pytest.raises(UnknownName, match="tokens"):
         Plan(methods=("simple",), models=("m",), budget={"token": 5})

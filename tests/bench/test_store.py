@@ -334,3 +334,42 @@ def test_an_export_overwrites_nothing_and_knows_its_formats(store, tmp_path):
     with pytest.raises(UsageError, match=r"\.jsonl or \.parquet"):
         export(store, tmp_path / "x.xlsx")
     assert (tmp_path / "there.jsonl").read_text() == "mine"
+
+
+def recording(store: Store, draws: int) -> None:
+    """Draws of question a; one of question z before them, by which the recording is judged."""
+    problems = [Problem(name, Prompt.user("?"), rule_for("number"), "7") for name in "za"]
+    cell = cell_in(store, problems)
+    store.add_trace(cell, "z", "", Trace(prompt_key="k"))
+    for draw in range(draws):
+        store.add_trace(cell, "a", "", Trace(f"text {draw}", draw + 1, draw=draw, prompt_key="k"))
+    store.commit()
+
+
+def test_recorded_draws_come_in_any_order(store):
+    recording(store, 20)
+    (pool,) = pools_from_store(store.path)
+    draws = pool.records["a", "main", "k"]
+    assert [draws[i].text for i in (19, 3, 4, 0, 3)] == [f"text {i}" for i in (19, 3, 4, 0, 3)]
+    assert draws[-1].draw == 19
+    assert [t.tokens for t in draws[:3]] == [1, 2, 3]
+
+
+def test_neighbouring_draws_are_fetched_by_one_query(store):
+    recording(store, 16)
+    (pool,) = pools_from_store(store.path)
+    draws, asked = pool.records["a", "main", "k"], []
+    draws._store._db.set_trace_callback(asked.append)
+    assert len({t.text for t in draws}) == 16
+    assert len(asked) == 2  # one would read texts nobody may want, sixteen cost more than unpacking
+
+
+def test_a_damaged_draw_is_no_matter_until_it_is_asked_for(store):
+    recording(store, 4)
+    with sqlite3.connect(store.path) as other:
+        other.execute("UPDATE traces SET body = ? WHERE draw = 2", (b"nothing",))
+    (pool,) = pools_from_store(store.path)
+    draws = pool.records["a", "main", "k"]
+    assert (draws[1].text, draws[3].text) == ("text 1", "text 3")
+    with pytest.raises(StoreError, match="damaged"):
+        draws[2]

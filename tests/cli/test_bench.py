@@ -115,6 +115,18 @@ def test_bad_requests_leave_no_file_behind(cli, samples, refuses):
     assert "no store" in refuses("bench", "resume", "x.db", code=8)
 
 
+def test_a_budget_in_which_nothing_can_be_answered_is_told_with_a_code_of_its_own(cli, samples):
+    base = ("bench", "run", "--model", f"replay:{samples}", "--task", "easy", "--budget")
+    done = cli(*base, "tokens=5", "-m", "sc(n=4)", "--json", "--out", "small.db")
+    assert done.exit_code == 7
+    assert json.loads(done.stdout)["rows"][0]["abstentions"] == 6
+    assert done.stderr.strip().splitlines()[-1] == (
+        "sc(n=4) answered nothing on easy within tokens=5: its accuracy says nothing; raise "
+        "--budget"
+    )
+    assert cli(*base, "tokens=40", "-m", "sc(n=4)", "--out", "enough.db").exit_code == 0
+
+
 def items(path: Path) -> int:
     try:
         with Store.open(path) as store:

@@ -200,6 +200,29 @@ def test_completion_of_commands():
     assert "plain,methods" in ttscale(env=env).stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("ttscale methods show ff", "plain,ffs"),
+        ("ttscale bench run -m self", "plain,self-consistency"),
+        ("ttscale solve x --method sc", "plain,sc"),
+        ("ttscale solve x --model tiny-", "plain,tiny-small"),
+        ("ttscale bench run --model repl", "plain,replay:"),
+        ("ttscale models pull smol", "plain,smollm2-135m"),
+        ("ttscale bench run --model my-", "plain,my-alias"),
+    ],
+)
+def test_completion_of_methods_and_models(words, offered, tmp_path):
+    config = tmp_path / "ttscale.toml"
+    config.write_text("[models]\nmy-alias = 'synthetic:p=1'\n")
+    env = {**os.environ, "_TTSCALE_COMPLETE": "bash_complete", "COMP_WORDS": words,
+           "COMP_CWORD": str(len(words.split()) - 1), "TTSCALE_CONFIG": str(config)}  # fmt: skip
+    done = ttscale(env=env)
+    assert offered in done.stdout.splitlines()
+    config.write_text("[mdoels]\n")
+    assert "Traceback" not in ttscale(env=env).stderr
+
+
 def test_an_unforeseen_error_is_one_line_too():
     @click.command()
     def broken() -> None:

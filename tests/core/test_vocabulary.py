@@ -252,6 +252,12 @@ class TestCards:
         with pytest.raises(UnknownName, match="did you mean"):
             self.card(**bad)
 
+    @pytest.mark.parametrize("name", ["FFS", "first finish", "ffs(n=1)", "-x", "a_b", ""])
+    def test_a_name_that_cannot_be_typed_is_refused(self, name):
+        for bad in ({"name": name}, {"aliases": (name,)}):
+            with pytest.raises(UsageError, match="small letters, digits and hyphens"):
+                self.card(**bad)
+
     @pytest.mark.parametrize("bad", [{"stops": ""}, {"title": ""}])
     def test_title_and_stop_rule_are_mandatory(self, bad):
         with pytest.raises(UsageError, match="title"):

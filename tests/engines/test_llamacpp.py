@@ -16,6 +16,7 @@ from engines.playing import Ask
 
 from ttscale.core import ContextOverflow, Prompt, Sampling, Trace, UsageError
 from ttscale.engines import models
+from ttscale.engines.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
 
 SLOTS = 4
@@ -185,3 +186,21 @@ async def test_it_writes_nothing_on_our_stdout_and_stderr(tmp_path: Path) -> Non
         subprocess.run, command, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.stdout, done.stderr, done.returncode) == ("UsageError\n", "", 0)
+
+
+async def test_closing_it_as_soon_as_it_is_open_never_waits_for_ever() -> None:
+    """A server that was stopped before its loop had begun never ended: about every fifth one."""
+    pytest.importorskip("xllamacpp")
+    code = (
+        "import asyncio, sys\n"
+        "from ttscale.engines.llamacpp import LlamaCpp\n"
+        "async def main():\n"
+        "    for _ in range(20):\n"
+        "        engine = LlamaCpp(sys.argv[1], slots=1, context=256, threads=1)\n"
+        "        await engine.open()\n"
+        "        await engine.close()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", code, str(bundled_models()["tiny-small"].path)]
+    done = await asyncio.to_thread(subprocess.run, command, timeout=120, check=False)
+    assert done.returncode == 0

@@ -35,6 +35,7 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
+from ttscale.core.usage import VERIFIER_ROLES
 from ttscale.methods.registry import methods
 
 METHODS = methods()
@@ -316,6 +317,21 @@ def test_constant_methods_make_the_calls_their_card_says_and_no_method_draws_mor
                 assert outcome.usage.samples <= most
             if method.card.stops in CONSTANT:
                 assert outcome.usage.samples == (most or 1)
+
+
+def test_what_is_scaled_shows_in_what_is_asked(method):
+    """Samples that are scaled in parallel know nothing of one another, in whatever order they were
+    drawn; what is scaled in sequence goes on from what was generated before."""
+    engine = Recorded()
+    play(method, engine)
+    draws = [call for call in engine.calls if call.role not in VERIFIER_ROLES]
+    building = [call for call in draws if call.prompt != call.problem.prompt]
+    if method.card.what in ("parallel", "internal"):
+        assert not building
+    elif method.name != "auto":  # which runs whatever its policy chooses
+        assert building
+    if method.card.what == "internal":
+        assert len(draws) == 2, "one for each problem"
 
 
 @pytest.mark.parametrize("error", [EngineError("down"), Unreachable("gone")])

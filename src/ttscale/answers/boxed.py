@@ -28,8 +28,14 @@ def last_boxed(text: str) -> str | None:
 
 def stated(text: str) -> str | None:
     """The rest of the last line that says "answer is", "answer:" or "####"; None without one."""
-    matches = _STATED.findall(text)
-    return matches[-1].strip() if matches else None
+    folded = text.casefold()
+    if "answer" not in folded and "####" not in folded:
+        return None
+    # from the end: a statement never spans lines, and trying every letter of a long text is slow
+    for line in reversed(text.split("\n")):
+        if matches := _STATED.findall(line):
+            return str(matches[-1]).strip()
+    return None
 
 
 def _balanced(text: str, start: int) -> str | None:

@@ -17,7 +17,8 @@ class NumberRule(KeyedRule):
     name = "number"
 
     def find(self, text: str) -> str | None:
-        for place in (last_boxed(text), stated(text)):
+        for look in (last_boxed, stated):
+            place = look(text)
             if place is not None and (answer := self.read(place) or last_number(place)):
                 return answer
         return last_number(text)

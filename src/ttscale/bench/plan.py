@@ -179,10 +179,9 @@ def arrange(
         UsageError: if a method or a model with its task is named twice, or nothing is left to run.
         RecordError: if a task has no questions, or two with the same id.
     """
-    labels = [m.label for m in methods]
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
-        raise UsageError(f"method {twice} is given twice", fix="name it once")
+    for number, method in enumerate(methods):
+        for earlier in methods[:number]:
+            _check_differs(method, earlier)
     planned: list[Planned] = []
     seen: set[tuple[str, str]] = set()
     for source, tasks in models:
@@ -199,6 +198,17 @@ def arrange(
     if not planned:
         raise UsageError("no recorded question belongs to the tasks asked for", fix="drop --task")
     return planned
+
+
+def _check_differs(method: Configured, earlier: Configured) -> None:
+    """Refuse a method that is there already, under this name or another: two rows would show one
+    measurement, and look like two that agree."""
+    if method.label == earlier.label:
+        raise UsageError(f"method {method.label} is given twice", fix="name it once")
+    if method.method is earlier.method and method.cfg == earlier.cfg:
+        raise UsageError(
+            f"method {method.label} is {earlier.label} written in another way", fix="name it once"
+        )
 
 
 def _check(task: Task) -> None:

@@ -28,6 +28,7 @@ Key = tuple[str, str, str]  # problem id, role, prompt key
 IntArray = NDArray[np.int64]
 _WHOLE = ("stop", "length", "refused")
 _HELD = 256  # asks whose traces stay in memory
+_AHEAD = 8  # draws fetched at once: a query takes longer than a draw
 
 
 def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_for) -> list[Pool]:
@@ -119,11 +120,12 @@ class StoredDraws(Mapping[Key, Sequence[Trace]]):
 class Draws(Sequence[Trace]):
     """The traces of one ask. How many there are is known without reading any."""
 
-    __slots__ = ("_key", "_read", "_rows", "_store")
+    __slots__ = ("_fetched", "_key", "_read", "_rows", "_store")
 
     def __init__(self, store: Store, key: Key, rows: IntArray) -> None:
         self._store, self._key, self._rows = store, key, rows
         self._read: dict[int, Trace] = {}
+        self._fetched: dict[int, tuple[bytes, int]] = {}  # row -> packed trace, ordinal
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -138,12 +140,21 @@ class Draws(Sequence[Trace]):
         row = int(self._rows[index])
         trace = self._read.get(row)
         if trace is None:
+            if row not in self._fetched:
+                self._fetch(index % len(self))
+            body, draw = self._fetched.pop(row)
             _, role, prompt = self._key
-            sql = "SELECT body, draw FROM traces WHERE id = ?"
-            ((body, draw),) = self._store.query(sql, row)
             trace = codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
             self._read[row] = trace
         return trace
+
+    def _fetch(self, first: int) -> None:
+        """Take this draw and those after it from the store: most are asked for in order."""
+        rows = [int(row) for row in self._rows[first : first + _AHEAD]]
+        places = ", ".join("?" * len(rows))
+        sql = f"SELECT id, body, draw FROM traces WHERE id IN ({places})"
+        for row, body, draw in self._store.query(sql, *rows):
+            self._fetched[row] = (body, draw)
 
 
 def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:

@@ -83,6 +83,12 @@ class Row:
         if self.cost_mean is not None:
             self.cost_of_pass = cost_of_pass(self.cost_mean, self.accuracy)
 
+    @property
+    def starved(self) -> bool:
+        """Whether a budget ended every item before it had an answer."""
+        stopped = all(rule.startswith("budget:") for rule in self.stopped_by)
+        return 0 < self.items == self.abstentions and stopped
+
     def as_dict(self) -> dict[str, Any]:
         """The row, ready for JSON."""
         return asdict(self)
@@ -260,8 +266,7 @@ def difference(gap: Difference | None) -> str:
     """The difference, with a star where its interval leaves out zero."""
     if gap is None:
         return "–"
-    clear = "*" if gap.low > 0 or gap.high < 0 else " "
-    return f"{gap.value:+.3f}{clear}"
+    return f"{gap.value:+.3f}{'*' if gap.clear else ' '}"
 
 
 def count(value: float | None) -> str:

@@ -67,9 +67,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     if application != APPLICATION_ID or version != VERSION:
         connection.close()
         if application != APPLICATION_ID:
-            raise StoreError(
-                f"{path} is a database, but not a bench store", fix="name a file of bench run"
-            )
+            raise StoreError(f"{path} is not a bench store", fix="name a file of bench run")
         raise StoreError(
             f"{path} has store version {version}, this ttscale reads version {VERSION}",
             fix="use the ttscale that wrote it, or run the bench again",

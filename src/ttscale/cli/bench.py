@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
+from .completing import method_names, model_names
 from .options import assignments, budget_of, seed_of
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def bench() -> None:
 
 @bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
 @click.option(
-    "-m", "--method", "methods", multiple=True, metavar="METHOD",
+    "-m", "--method", "methods", multiple=True, metavar="METHOD", shell_complete=method_names,
     help="As name or name(n=8, k=4); repeatable.",
 )  # fmt: skip
 @click.option(
-    "--model", "models", multiple=True, metavar="MODEL",
+    "--model", "models", multiple=True, metavar="MODEL", shell_complete=model_names,
     help="Specification, known name or alias; repeatable. replay:FILE stands for every model and "
     "task in it.",
 )  # fmt: skip
@@ -232,7 +233,7 @@ def _go(
     from ..bench.progress import Progress
     from ..bench.report import rows
     from ..bench.runner import run_bench
-    from ..core import Budget, Sampling, TTScaleError, UsageError
+    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError, UsageError
     from ..engines.spec import open_model
     from .config import load
     from .progress import shown
@@ -284,6 +285,16 @@ def _go(
         raise
     found = rows(store)
     _show(found, store.path, as_json=as_json, files=[])
+    starved = [row for row in found if row.starved]
+    for row in starved:
+        limits = ", ".join(f"{kind}={limit}" for kind, limit in plan.budget.items())
+        click.echo(
+            f"{row.method} answered nothing on {row.task} within {limits}: its accuracy says "
+            "nothing; raise --budget",
+            err=True,
+        )
+    if starved and len(starved) == len(found):
+        raise output.Fail(BudgetTooSmall.exit_code)
     if state.errors:
         click.echo(
             f"{state.errors} items failed and count as errors, not as wrong answers; try them "
@@ -315,7 +326,7 @@ def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[P
         console.width = max(console.width, width_of(table, console))
         console.print(table)
         console.print()
-    if any(row.difference is not None for row in found):
+    if any(row.difference is not None and row.difference.clear for row in found):
         console.print("* differs: the 95% interval of the paired difference leaves out zero\n")
     for file in files:
         click.echo(f"wrote {file}", err=True)

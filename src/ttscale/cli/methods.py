@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
+from .completing import method_names
 
 if TYPE_CHECKING:
     from ..core import Method
@@ -40,7 +41,7 @@ def list_methods(as_json: bool, markdown: bool) -> None:
 
 
 @methods.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=method_names)
 @output.common
 def show_method(name: str, as_json: bool) -> None:
     """Show one method: its card and its parameters with their defaults."""

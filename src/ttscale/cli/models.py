@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
+from .completing import known_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ def list_models(as_json: bool) -> None:
 
 
 @models.command("pull")
-@click.argument("name")
+@click.argument("name", shell_complete=known_models)
 @output.common
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""

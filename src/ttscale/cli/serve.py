@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import output
+from .completing import model_names
 
 if TYPE_CHECKING:
     from ..gateway.config import Config, Model
@@ -36,7 +37,10 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
 @click.option(
     "--upstream", metavar="URL", help="An OpenAI-compatible server; commas between replicas."
 )
-@click.option("--model", "spec", metavar="MODEL", help="Specification, known name or alias.")
+@click.option(
+    "--model", "spec", metavar="MODEL", shell_complete=model_names,
+    help="Specification, known name or alias.",
+)  # fmt: skip
 @click.option("--name", help="What clients call the model.")
 @click.option(
     "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path),

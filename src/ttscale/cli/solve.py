@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import output
+from .completing import method_names, model_names
 from .options import assignments, budget_of, opened, seed_of
 from .outcome import tell
 
@@ -29,8 +30,18 @@ Examples:
 
 @click.command(epilog=EXAMPLES, short_help="Answer one question with a method and a budget.")
 @click.argument("question")
-@click.option("-m", "--method", "method_spec", metavar="METHOD", help="As name or name(n=8, k=4).")
-@click.option("--model", "model_spec", metavar="MODEL", help="Specification, known name or alias.")
+@click.option(
+    "-m",
+    "--method",
+    "method_spec",
+    metavar="METHOD",
+    shell_complete=method_names,
+    help="As name or name(n=8, k=4).",
+)
+@click.option(
+    "--model", "model_spec", metavar="MODEL", shell_complete=model_names,
+    help="Specification, known name or alias.",
+)  # fmt: skip
 @click.option(
     "--role", "roles", multiple=True, metavar="ROLE=MODEL",
     help="A model for another role of the method, such as prm or draft; repeatable.",

@@ -6,6 +6,7 @@ well), plus the two that efficiency lives in: the knob that scales compute and t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
@@ -28,6 +29,7 @@ Capability = Literal[
     "use",  # a metered resource other than a language model
 ]
 CAPABILITIES = frozenset(get_args(Capability))
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 KINDS: Mapping[str, frozenset[str]] = {
     "what": frozenset(get_args(What)),
     "status": frozenset(get_args(Status)),
@@ -91,6 +93,12 @@ class Card:
     streams: bool = False
 
     def __post_init__(self) -> None:
+        for name in (self.name, *self.aliases):
+            if not _NAME.fullmatch(name):
+                raise UsageError(
+                    f"card {self.name!r}: {name!r} cannot be typed as a method's name",
+                    fix="use small letters, digits and hyphens",
+                )
         for name, allowed in KINDS.items():
             value = getattr(self, name)
             if value not in allowed:

@@ -7,7 +7,6 @@ clock, a token counter or a file.
 from __future__ import annotations
 
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -91,23 +90,18 @@ class Context:
         """
         asks = self.asks(prompts, n, role, until, vary, sampling)
         arrivals = Arrivals(self.run.loop)
-        draws: list[Draw] = []
-        waiting = deque(asks)
+        limited = self.scope.limits and self.scope.watched
         try:
-            while waiting:
-                while waiting and self._fits(waiting[0], arrivals):
-                    draw = self.launch(waiting.popleft(), arrivals.land)
-                    draws.append(draw)
-                    if draw.landed is None:
-                        arrivals.under_way[draw] = None
-                if waiting:
+            for ask in asks:
+                while limited and not self._fits(ask, arrivals):
                     arrivals.landed.clear()
                     await arrivals.wait()
+                arrivals.draws.append(self.launch(ask, arrivals.land))
             await arrivals.wait_for_all()
         except BaseException:
             arrivals.abort("cancelled")
             raise
-        return [self.receive(draw.landed) for draw in draws]  # type: ignore[arg-type]
+        return [self.receive(draw.landed) for draw in arrivals.draws]  # type: ignore[arg-type]
 
     def as_finished(
         self,
@@ -185,9 +179,11 @@ class Context:
         """Depend on something that ended at `chain` tokens."""
         if chain > self.cursor:
             self.cursor = chain
-            for scope in self.scope.chain:
+            scope: Scope | None = self.scope
+            while scope is not None:
                 if scope.cursor < chain:
                     scope.cursor = chain
+                scope = scope.parent
 
     # -- branches
 
@@ -362,9 +358,9 @@ class Context:
         return money * 1e6 / price.completion
 
     def _fits(self, ask: Ask, arrivals: Arrivals) -> bool:
-        """Whether a draw can be expected to finish within the budgets of tokens and money; if
+        """Whether a draw can be expected to finish within budgets of tokens and money; if
         nothing else is under way it may try."""
-        if not self.scope.limits or not arrivals.under_way or not self.scope.watched:
+        if not arrivals.under_way:
             return True
         limits = [self.remaining("tokens"), self._buys(ask.role)]
         left = min((limit for limit in limits if limit is not None), default=None)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from .engine import Call, Flight
+from .problem import Problem
 from .scope import Scope
-from .trace import Finish, Trace
+from .trace import Chunk, Finish, Trace
 from .usage import Price
+
+if TYPE_CHECKING:
+    from .context import Ask, Context
 
 
 class Draw(Call):
@@ -43,6 +48,27 @@ class Draw(Call):
     recorded: Callable[[Call, Trace], None] | None
     landed: Trace | None
     limiter: Scope | None
+
+    def __init__(
+        self,
+        ctx: Context,
+        problem: Problem,
+        ask: Ask,
+        identity: tuple[str, str, str],
+        ordinal: int,
+        on_land: Callable[[Draw, Trace], None],
+        watch: Callable[[Chunk], None] | None,
+    ) -> None:
+        # every field once: a replay makes as many draws as it has samples, and little else
+        run = ctx.run
+        _, role, prompt_key = identity
+        self.problem, self.prompt, self.sampling = problem, ask.prompt, ask.sampling
+        self.role, self.prompt_key, self.draw = role, prompt_key, ordinal
+        self.run_seed, self.loop, self.watch = run.seed, run.loop, watch
+        self.scope, self.chain_start, self.on_land = ctx.scope, ctx.cursor, on_land
+        self.price = run.price_of(role) if run.prices else None
+        self.rule = self.limit = self.progress = self.limiter = None
+        self.flight = self.landed = self.recorded = None
 
     def land(self, trace: Trace) -> None:
         """Receive the engine's trace, the first time: identify, charge, record, hand over."""

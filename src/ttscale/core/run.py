@@ -288,24 +288,18 @@ class Run:
         watch: Callable[[Chunk], None] | None,
     ) -> Draw:
         """Start a draw on behalf of a context, or refuse it if a budget has ended."""
-        scope, prompt = ctx.scope, ask.prompt
-        role = ask.role
+        scope, role = ctx.scope, ask.role
         if scope.renames:
             role = self.resolve(scope, role)
-        prompt_key = prompt.key
-        key = (problem.id, role, prompt_key)
+        key = (problem.id, role, ask.prompt.key)
         ordinal = self._ordinals.get(key, 0)
-        draw = Draw(problem, prompt, ask.sampling, role, ordinal, self.seed, self.loop)
-        draw.scope, draw.chain_start, draw.on_land = scope, ctx.cursor, on_land
-        draw.prompt_key = prompt_key
-        draw.price = self.price_of(role)
-        draw.flight = draw.landed = draw.recorded = draw.limiter = None
-        draw.watch = watch
+        draw = Draw(ctx, problem, ask, key, ordinal, on_land, watch)
         if scope.limits:
             refused = self._admit(ctx)
             if refused is not None:
                 scope.limit_by(refused, "samples")
                 draw.landed = Trace(finish="budget", role=role, prompt_tokens=0, chain=ctx.cursor)
+                draw.on_land = None  # nothing may refer to itself: see `Draw.land`
                 on_land(draw, draw.landed)
                 return draw
             draw.limit, draw.limiter = self._sequential_limit(ctx)
@@ -314,31 +308,30 @@ class Run:
             draw.rule = ask.until()
         self._ordinals[key] = ordinal + 1
         scope.takeoff(draw)
-        served = None
         if self.journal is not None:
             served = self.journal.served(draw)
-            if served is None:
-                draw.recorded = self.journal.record
-        if served is not None:
-            draw.flight = TimedFlight(draw, served, own=True)
-        else:
-            self._take_off(draw, self.engines.get(role) or self.engines["main"])
-        return draw
-
-    def _take_off(self, draw: Draw, engine: Engine) -> None:
-        """Start the engine's flight; one that cannot start is a failed sample, if not worse."""
+            if served is not None:
+                draw.flight = TimedFlight(draw, served, own=True)
+                return draw
+            draw.recorded = self.journal.record
+        engine = self.engines.get(role) or self.engines["main"]
         try:
             draw.flight = engine.start(draw)
         except TTScaleError as error:
-            if not isinstance(error, EngineError) or error.fatal:
-                for scope in draw.scope.chain:
-                    scope.active.pop(draw, None)
-                raise
-            failed = Trace(finish="error", error=error, prompt_tokens=0)
-            draw.flight = TimedFlight(draw, failed)
+            self._not_started(draw, error)
         else:
             if self.token_time and engine.time == "wall" and draw.landed is None:
                 self._hold_the_clock(draw)
+        return draw
+
+    def _not_started(self, draw: Draw, error: TTScaleError) -> None:
+        """A flight that cannot start is a failed sample, if not worse."""
+        if not isinstance(error, EngineError) or error.fatal:
+            for scope in draw.scope.chain:
+                scope.active.pop(draw, None)
+            raise error
+        failed = Trace(finish="error", error=error, prompt_tokens=0)
+        draw.flight = TimedFlight(draw, failed)
 
     def _hold_the_clock(self, draw: Draw) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""

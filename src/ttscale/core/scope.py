@@ -126,11 +126,11 @@ class Scope:
 
     def charge(self, draw: Draw, trace: Trace) -> None:
         """Charge a landed trace here and in every scope above."""
-        asked = (trace.role, trace.prompt_key)
-        new = trace.prompt_tokens is not None and asked not in self.prompts
-        if new:
-            self.prompts[asked] = trace.prompt_tokens or 0
-        shared = trace.prompt_tokens or 0 if new else 0
+        shared = 0
+        if trace.prompt_tokens is not None:
+            asked = (trace.role, trace.prompt_key)
+            if asked not in self.prompts:
+                shared = self.prompts[asked] = trace.prompt_tokens
         for scope in self.chain if self._above else (self,):
             scope.active.pop(draw, None)
             scope.usage.charge(trace, draw.price, shared)

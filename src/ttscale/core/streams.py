@@ -21,22 +21,33 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """A queue of landed draws with one waiter."""
+    """Draws started together, and a queue of what has landed, with one waiter.
 
-    __slots__ = ("_for_all", "_loop", "_waiter", "landed", "under_way")
+    Whoever starts a draw with `land` adds it to `draws`.
+    """
+
+    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "draws", "landed")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._for_all = False
-        self.landed: deque[tuple[Draw, Trace]] = deque()
-        self.under_way: dict[Draw, None] = {}
+        self._ended = 0  # draws that have landed, taken from the queue or not
+        self.draws: list[Draw] = []
+        self.landed: deque[Trace] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
+    @property
+    def under_way(self) -> int:
+        """Draws that have not landed."""
+        return len(self.draws) - self._ended
+
     def land(self, draw: Draw, trace: Trace) -> None:
-        self.under_way.pop(draw, None)
-        self.landed.append((draw, trace))
+        self._ended += 1
+        self.landed.append(trace)
         waiter = self._waiter
-        if waiter is not None and not waiter.done() and not (self._for_all and self.under_way):
+        if waiter is None or waiter.done():
+            return
+        if not self._for_all or self._ended == len(self.draws):
             waiter.set_result(None)
 
     async def wait(self) -> None:
@@ -62,9 +73,9 @@ class Arrivals:
 
     def abort(self, finish: Any) -> list[Trace]:
         """Stop what is under way, in the order it started, and take what landed."""
-        for draw in list(self.under_way):
+        for draw in self.draws:
             draw.abort(finish)
-        return [trace for _, trace in self.landed]
+        return list(self.landed)
 
 
 class Race:
@@ -103,23 +114,20 @@ class Race:
         if not arrivals.landed and not arrivals.under_way:
             raise StopAsyncIteration
         await arrivals.wait()
-        _, trace = arrivals.landed.popleft()
-        return self._ctx.receive(trace)
+        return self._ctx.receive(arrivals.landed.popleft())
 
     def start(self, ask: Any) -> None:
         """Let one more draw join the race."""
-        draw = self._ctx.launch(ask, self._arrivals.land)
-        if draw.landed is None:
-            self._arrivals.under_way[draw] = None
+        self._arrivals.draws.append(self._ctx.launch(ask, self._arrivals.land))
 
     @property
     def under_way(self) -> int:
         """Draws that have not landed."""
-        return len(self._arrivals.under_way)
+        return self._arrivals.under_way
 
     def cap(self, tokens: int) -> None:
         """Let the draws under way have `tokens` tokens at most."""
-        for draw in list(self._arrivals.under_way):
+        for draw in self._arrivals.draws:
             if draw.flight is not None:
                 draw.flight.cap(tokens)
 

@@ -26,31 +26,32 @@ class TimedFlight:
     With `own`, the course is this very draw, made before an interruption: it ends as it ended then.
     """
 
-    __slots__ = ("_call", "_course", "_due", "_finish", "_landed", "_loop", "_own", "_speed",
-                 "_start", "_tokens")  # fmt: skip
+    __slots__ = ("_call", "_course", "_due", "_finish", "_landed", "_loop", "_speed", "_start",
+                 "_tokens")  # fmt: skip
 
     def __init__(self, call: Call, course: Trace, speed: int = 1, *, own: bool = False) -> None:
-        self._call, self._course, self._speed, self._own = call, course, speed, own
+        self._call, self._course, self._speed = call, course, speed
         self._landed = False
-        self._loop: Any = call.loop
+        self._tokens, self._finish = course.tokens, course.finish
+        if not own:
+            self._find_end()
+        loop: Any = call.loop
+        self._loop = loop
         self._due: Any  # the event, or out of token time the handle, that goes on
-        self._tokens, self._finish = self._end()
-        if isinstance(self._loop, TokenLoop):
-            self._start = self._loop.tick
+        if isinstance(loop, TokenLoop):
+            self._start = loop.tick
             if call.watch is not None and self._tokens:
-                self._due = self._loop.at(self._start + speed, lambda: self._step(1))
+                self._due = loop.at(self._start + speed, lambda: self._step(1))
             else:
-                self._due = self._loop.at(self._start + self._tokens * speed, self._land)
+                self._due = loop.at(self._start + self._tokens * speed, self._land)
         else:
             self._start = 0
-            self._due = self._loop.call_soon(self._land_at_once)
+            self._due = loop.call_soon(self._land_at_once)
 
-    def _end(self) -> tuple[int, Finish]:
-        """After how many tokens the trace ends, and how."""
+    def _find_end(self) -> None:
+        """Work out after how many tokens the trace ends, and how."""
         course, call = self._course, self._call
         tokens, finish = course.tokens, course.finish
-        if self._own:
-            return tokens, finish
         if finish in _OPEN_ENDED:
             finish = "censored"
         if call.rule is not None and tokens:
@@ -64,7 +65,7 @@ class TimedFlight:
             tokens, finish = limit, "length"
         if call.limit is not None and call.limit < tokens:
             tokens, finish = call.limit, "budget"
-        return tokens, finish
+        self._tokens, self._finish = tokens, finish
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -43,7 +43,7 @@ class Votes:
         answer = self.problem.answer(trace)
         if answer is None:
             return None
-        ballot = self.ballot(answer)
+        ballot = self._index.get(answer) or self.ballot(answer)
         if ballot is None:
             ballot = self._index[answer] = Ballot(answer, 0.0, [])
             self.ballots.append(ballot)

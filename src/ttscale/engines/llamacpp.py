@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..core import UsageError
 from . import wall
@@ -117,12 +120,26 @@ class LlamaCpp(OpenAIHTTP):
         if self.reranking:
             params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
         try:
-            return xllamacpp.Server(params)
+            server = xllamacpp.Server(params)
         except Exception as error:
             raise UsageError(
                 f"llama.cpp cannot load {str(self.path)!r} ({error})",
                 fix="the file may be damaged, or of a kind this version does not know",
             ) from None
+        _wait_for_loop(server.listening_address)
+        return server
+
+
+def _wait_for_loop(url: str) -> None:
+    """Wait for an answer that only the server's own loop can give.
+
+    It forgets a stop that comes before its loop has begun, and then never ends. So this is done in
+    the thread that made the server, whether or not anybody is still waiting for it.
+    """
+    address = urlsplit(url)
+    with closing(HTTPConnection(address.hostname or "", address.port)) as connection:
+        connection.request("GET", "/metrics")
+        connection.getresponse().read()
 
 
 def _idle_processors() -> int:

@@ -80,6 +80,11 @@ class Difference:
     p: float
     questions: int
 
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
 
 def paired_difference(
     first: Mapping[str, tuple[int, int]],
