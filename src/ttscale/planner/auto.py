@@ -2,15 +2,19 @@
 
 The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
 samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
-The pilot is in the bill like any other draw, and its samples can vote (`pilot(n=...)`).
+The pilot is in the bill like any other draw, and its samples count: `pilot(n=N)` is the vote of the
+pilot and of as many further samples as make N, `pilot(n=N, select=weighted)` and
+`pilot(n=N, select=best)` are best-of-N on them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, cast
 
 from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
 from ..methods import checks
@@ -33,9 +37,13 @@ CARD = Card(
         "Difficulty is predicted from a few pilot samples whose cost is counted; the paper draws "
         "2048 and leaves them out.",
         "Without a verifier the score is the pilot's agreement (ours).",
-        "The pilot's samples vote in the strategy pilot(n=N) instead of being thrown away (ours).",
+        "The pilot's samples vote, or are judged, in the strategies pilot(...) instead of being "
+        "thrown away (ours).",
     ),
 )
+
+Select = Literal["", "vote", "weighted", "best"]
+_PILOT = re.compile(r"pilot\(n=(\d+)(?:,select=(vote|weighted|best))?\)")
 
 MADE_UP = Policy(
     model="", task="", questions=0, unit="samples",
@@ -105,7 +113,7 @@ async def follow(
     told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
     votes = _voted(problem, pilot, rewards)
     ctx.offer(votes.top(), votes.winner())
-    more = pilot_votes(strategy)
+    more = on_pilot(strategy)
     if more is None:
         chosen = parse(strategy)
         outcome = await ctx.solve(chosen.method, problem, chosen.cfg)
@@ -113,30 +121,57 @@ async def follow(
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
-    if more > len(pilot):
-        further = await ctx.sample_all(problem.prompt, more - len(pilot))
-        pilot += further
-        if difficulty.kind == "reward":
-            rewards |= await _rewards(problem, ctx, further)
-        votes = _voted(problem, pilot, rewards)
+    if more.n > len(pilot):
+        pilot += await ctx.sample_all(problem.prompt, more.n - len(pilot))
+    select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
+    if select == "vote":
+        rewards = {}
+    elif unjudged := [t for t in pilot if id(t) not in rewards]:
+        rewards |= await _rewards(problem, ctx, unjudged)
+    if select == "best" and rewards:
+        best = max((t for t in pilot if id(t) in rewards), key=lambda t: rewards[id(t)])
+        return Outcome(problem.answer(best), best, "n_samples", told)
+    votes = _voted(problem, pilot, rewards)
     return Outcome(votes.top(), votes.winner(), "n_samples", {**told, "votes": votes.counts})
 
 
-def pilot_votes(strategy: str) -> int | None:
-    """N of `pilot(n=N)`; None for the name of a method."""
-    text = strategy.replace(" ", "")
-    if not text.startswith("pilot(n="):
+@dataclass(frozen=True, slots=True)
+class OnPilot:
+    """A strategy that goes on with the pilot's samples.
+
+    Attributes:
+        n: samples in all.
+        select: "vote", or by rewards "weighted" or "best"; "" weighs votes if rewards told the
+            difficulty.
+    """
+
+    n: int
+    select: Select
+
+
+def on_pilot(strategy: str) -> OnPilot | None:
+    """What `pilot(...)` says; None for the name of a method.
+
+    Raises:
+        UsageError: if it cannot be read.
+    """
+    text = re.sub(r"[\s'\"]", "", strategy)
+    if not text.startswith("pilot("):
         return None
-    number = text.removeprefix("pilot(n=").removesuffix(")")
-    if not number.isdigit():
-        raise UsageError(f"cannot read strategy {strategy!r}", fix="write it as pilot(n=8)")
-    return int(number)
+    found = _PILOT.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"cannot read strategy {strategy!r}",
+            fix="write it as pilot(n=8), with select=vote, weighted or best if you like",
+        )
+    return OnPilot(int(found[1]), cast(Select, found[2] or ""))
 
 
 def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
     """Role -> capabilities of the pilot and all strategies."""
     wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
-    if policy.difficulty.kind == "reward":
+    judged = (found.select for s in policy.strategies if (found := on_pilot(s)))
+    if policy.difficulty.kind == "reward" or {"weighted", "best"} & set(judged):
         wanted["prm"] = frozenset({"reward"})
     for chosen in _methods(policy):
         for role, capabilities in chosen.method.needs(chosen.cfg).items():
@@ -166,7 +201,7 @@ def checked(policy: Policy) -> Policy:
 
 
 def _methods(policy: Policy) -> list[Configured]:
-    return [parse(s) for s in policy.strategies if pilot_votes(s) is None]
+    return [parse(s) for s in policy.strategies if on_pilot(s) is None]
 
 
 async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[int, float]:

@@ -7,7 +7,7 @@
 
 A strategy is a method as the command line writes it, or `pilot(n=N)`: the vote of the pilot and of
 as many further samples as make N in all (N = pilot draws no more). With reward difficulty that vote is
-weighted by the rewards.
+weighted by the rewards. `pilot(n=N, select=vote)`, `select=weighted` and `select=best` say which it is.
 """
 
 from __future__ import annotations
