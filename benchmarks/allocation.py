@@ -31,9 +31,9 @@ from ttscale.engines.pool import Pool
 from ttscale.engines.spec import ModelSource, open_model
 from ttscale.methods.parallel.pets_table import fit_table
 from ttscale.methods.registry import parse
-from ttscale.planner import fit_policy, replayed
+from ttscale.planner import Evidence, fit_policy, match, replayed
 from ttscale.planner.evidence import graded
-from ttscale.planner.fitting import pool_labels
+from ttscale.planner.fitting import placed, pool_labels
 from ttscale.planner.saturation import fit, hit_curve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -185,16 +185,30 @@ def consistency(source: ModelSource, n: int, repeats: int, folder: Path) -> dict
     return found
 
 
-def optimal(source: ModelSource, n: int, repeats: int) -> dict[str, Any]:
-    """The fitted policy, and what one strategy for all needs for the same two-fold accuracy."""
+LIMITS = (4, 4.5, 5, 5.5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32)
+
+
+def candidates(pool: Pool, most: int) -> list[str]:
+    """What a policy may choose: votes, early stops, and where rewards are recorded best-of-N."""
+    sizes = dict.fromkeys([s for s in (4, 6, 8, 12, 16, 24, 32) if s < most] + [most])
+    found = []
+    for select in ("vote", "weighted", "best") if "reward" in pool.capabilities else ("vote",):
+        found += [f"pilot(n={s}, select={select})" for s in sizes]
+        if select != "best":
+            found += [f"pilot(n={s}, select={select}, sure=0.95)" for s in sizes if s >= 8]
+    return found
+
+
+def optimal(source: ModelSource, most: int, repeats: int) -> dict[str, Any]:
+    """The compute-optimal policy against one strategy for all: its curve, and how many generations
+    it needs to be as accurate as best-of-N and as the vote."""
     pool = source.pools[0]
-    sizes = [s for s in (4, 6, 8, 12, 16, 24, 32) if s <= n]
-    candidates = [f"pilot(n={s})" for s in sizes]
-    left = n - 4
+    given, told = candidates(pool, most), dict[str, Any]()
+    evidence = {"agreement": replayed(source, given, repeats=repeats)}
     if "reward" in pool.capabilities:
-        candidates += [f"best-of-n(n={s}, weighted=true)" for s in (2, 4, 8, 12) if s <= left]
-    found = replayed(source, candidates, repeats=repeats)
-    policy = fit_policy(found, [float(s) for s in sizes], bins=5)
+        evidence["reward"] = replayed(source, given, repeats=repeats, kind="reward")
+    limits = [limit for limit in LIMITS if limit <= most]
+    policy = fit_policy(evidence["agreement"], [4, 6, 8, 12, 16], bins=5)
     print("compute-optimal policy against one strategy for all, two-fold, pilot included")
     for level in policy.levels:
         ours, single, gap = (level.figures[k] for k in ("two_fold", "best_single", "difference"))
@@ -202,11 +216,64 @@ def optimal(source: ModelSource, n: int, repeats: int) -> dict[str, Any]:
             f"  within {level.limit:4g}: {ours['accuracy']:.3f} "
             f"[{ours['accuracy_ci'][0]:.3f}, {ours['accuracy_ci'][1]:.3f}] at {ours['cost']:5.2f}; "
             f"{single['strategy']} {single['accuracy']:.3f} at {single['cost']:5.2f}; difference "
-            f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}], "
-            f"{single['cost'] / ours['cost']:.2f} times fewer",
+            f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]",
             flush=True,
         )
-    return policy.as_dict()
+    told["curve"] = policy.as_dict()
+    print(
+        "generations to match best-of-N. Strategies and limit are chosen on one half of the questions,"
+        " scored on the other;\n  difficulty in 5 bins: predicted (agreement or reward of 4 samples,"
+        " counted), or oracle (free: a bound)"
+    )
+    named = {"best": "best-of-N, PRM", "weighted": "best-of-N weighted, PRM", "vote": "vote"}
+    told["match"] = [
+        matched(evidence["reward" if kind == "reward" else "agreement"], goal, kind, spend, limits,
+                f"{named[select]}, N={n}")
+        for select in ("weighted", "best", "vote")
+        for n in (8, 16, 32)
+        if (goal := f"pilot(n={n}, select={select})") in given
+        for kind in ("agreement", "reward", "oracle")
+        if kind != "reward" or "reward" in evidence
+        for spend in ("bin", "mean")
+    ]  # fmt: skip
+    return told
+
+
+def matched(
+    evidence: Evidence, goal: str, kind: Any, spend: Any, limits: Sequence[float], name: str
+) -> dict[str, Any]:
+    """One row: the policy against a fixed strategy, paired over questions."""
+    place, cuts = placed(evidence, kind, 5)
+    found = match(
+        evidence.right, evidence.samples, place, evidence.questions, limits, len(cuts) + 1,
+        evidence.strategies.index(goal), spend=spend,
+    )  # fmt: skip
+
+    def by_question(values: np.ndarray) -> np.ndarray:
+        return values.reshape(len(evidence.names), -1).mean(axis=1)  # trials stand by question
+
+    right = by_question(found.policy.right - found.baseline.right)
+    cost, base = by_question(found.policy_cost), by_question(found.baseline_cost)
+    picks = np.random.default_rng(0).integers(0, len(cost), (BOOT, len(cost)))
+    times = np.quantile(base[picks].mean(axis=1) / cost[picks].mean(axis=1), [0.025, 0.975])
+    told = {
+        "baseline": name, "difficulty": kind, "spend": spend,
+        "baseline_accuracy": found.baseline.accuracy, "baseline_cost": found.baseline.cost,
+        "accuracy": found.policy.accuracy, "cost": found.policy.cost,
+        "difference": float(right.mean()), "difference_ci": list(boot(right)),
+        "times_fewer": found.baseline.cost / found.policy.cost, "times_ci": times.tolist(),
+        "limit": found.limit, "reached": found.reached,
+    }  # fmt: skip
+    low, high = told["difference_ci"]
+    print(
+        f"  {name + ':':32} {found.baseline.accuracy:.3f}; {kind:9} per {spend:4} "
+        f"{found.policy.accuracy:.3f}, {told['difference']:+.3f} [{low:+.3f}, {high:+.3f}], at "
+        f"{found.policy.cost:5.2f}: {told['times_fewer']:.2f} times fewer "
+        f"[{times[0]:.2f}, {times[1]:.2f}]"
+        + ("" if found.reached > 0.99 else f"  (matched in {found.reached:.0%} of the halves)"),
+        flush=True,
+    )
+    return told
 
 
 def ttspm(pool: Pool) -> dict[str, Any]:
@@ -254,7 +321,7 @@ def pooled(spec: str, limit: int | None, repeats: int, window: int) -> dict[str,
             "questions": len(pool.problems), "samples": pool.size(),
             "deepconf": deepconf(source, votes, window, repeats),
             "pets": consistency(source, n, repeats, Path(folder)),
-            "compute_optimal": optimal(source, votes, repeats),
+            "compute_optimal": optimal(source, n, repeats),
         }  # fmt: skip
 
 

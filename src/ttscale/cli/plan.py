@@ -20,7 +20,7 @@ EXAMPLES = """
 \b
 Examples:
   ttscale plan fit samples.csv --budget 4 --budget 8 --out policy.json
-  ttscale plan fit runs/mine.db -m "ffs(n=8, k=4)" -m "esc(max_samples=12)" --out policy.json
+  ttscale plan fit runs/mine.db -m "ffs(n=8, k=4)" -m "pilot(n=8, sure=0.95)" --out policy.json
   ttscale plan fit samples.csv --pets --average 8 --out table.json
   ttscale plan show policy.json
   ttscale plan apply policy.json samples.csv --budget 8
@@ -56,6 +56,10 @@ def plan() -> None:
     "--difficulty", type=click.Choice(["agreement", "reward", "oracle"]), default="agreement",
     show_default=True, help="How hard a question is: predicted from a pilot, or known (a bound).",
 )  # fmt: skip
+@click.option(
+    "--spend", type=click.Choice(["bin", "mean"]), default="bin", show_default=True,
+    help="Whether every bin keeps to the budget, as published, or their mean does.",
+)  # fmt: skip
 @click.option("--bins", type=int, default=5, show_default=True, help="Bins of difficulty.")
 @click.option("--pilot", type=int, default=4, show_default=True, help="Samples that predict it.")
 @click.option("--repeats", type=int, default=8, show_default=True, help="Orders of the samples.")
@@ -67,7 +71,7 @@ def plan() -> None:
 @output.common
 def fit(
     source: str, out: Path, strategies: tuple[str, ...], limits: tuple[float, ...], unit: Any,
-    difficulty: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
+    difficulty: Any, spend: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
     pets: bool, average: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit a policy to SAMPLES: a file of recorded samples, a bench store, or a replay: model.
@@ -93,7 +97,7 @@ def fit(
         )
     policy = fitting.fit_policy(
         found, limits or _limits(found, unit), kind=difficulty, bins=bins, unit=unit,
-        epsilon=fitting.EPSILON if epsilon is None else epsilon,
+        epsilon=fitting.EPSILON if epsilon is None else epsilon, spend=spend,
     )  # fmt: skip
     policy.save(out)
     _show(policy, as_json=as_json)
@@ -206,14 +210,15 @@ def _candidates(recording: ModelSource, pilot: int) -> list[str]:
         )
     left = there - pilot
     sizes = [pilot * 2**i for i in range(12) if pilot * 2**i <= there]
-    found = [f"pilot(n={n})" for n in dict.fromkeys([*sizes, there])]
+    totals = list(dict.fromkeys([*sizes, there]))
+    found = [f"pilot(n={n})" for n in totals]
+    found += [f"pilot(n={n}, sure=0.95)" for n in totals if n > pilot]
     if left >= 2:
         found += [f"ffs(n={left})", f"adaptive-consistency(max_samples={left})"]
     if left >= 6:
         found += [f"esc(window=3, max_samples={left})", f"ffs(n={left}, k={left // 2})"]
     if "reward" in pool.capabilities:
-        powers = [2**i for i in range(1, 12) if 2**i <= left]
-        found += [f"best-of-n(n={n}, weighted=true)" for n in powers]
+        found += [f"pilot(n={n}, select={how})" for how in ("weighted", "best") for n in totals]
     return found
 
 
@@ -238,7 +243,10 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
         f"{policy.model} · {policy.task} · {policy.questions} questions · {how}", markup=False
     )
     cuts = ", ".join(f"{c:.3g}" for c in difficulty.cuts)
-    console.print(f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}\n")
+    spent = "" if policy.spend == "bin" else ", budgets are means over all bins"
+    console.print(
+        f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}{spent}\n"
+    )
     bins = [f"bin {b}" for b in range(1, difficulty.bins + 1)]
     _table(
         [policy.unit, *bins, "in sample", "two-fold", "95% CI", "cost", "best single", "two-fold",

@@ -3,8 +3,8 @@
 The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
 samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
 The pilot is in the bill like any other draw, and its samples count: `pilot(n=N)` is the vote of the
-pilot and of as many further samples as make N, `pilot(n=N, select=weighted)` and
-`pilot(n=N, select=best)` are best-of-N on them.
+pilot and of as many further samples as make N. `select=weighted` and `select=best` make it best-of-N
+on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
 from ..methods import checks
+from ..methods.parallel.adaptive_consistency import leader_confidence
 from ..methods.registry import Configured, method, parse
 from .difficulty import Difficulty, agreement, mean_reward
 from .policy import Level, Policy
@@ -43,7 +44,6 @@ CARD = Card(
 )
 
 Select = Literal["", "vote", "weighted", "best"]
-_PILOT = re.compile(r"pilot\(n=(\d+)(?:,select=(vote|weighted|best))?\)")
 
 MADE_UP = Policy(
     model="", task="", questions=0, unit="samples",
@@ -121,8 +121,11 @@ async def follow(
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
-    if more.n > len(pilot):
-        pilot += await ctx.sample_all(problem.prompt, more.n - len(pilot))
+    while (left := more.n - len(pilot)) > 0 and not more.settled(votes):
+        further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
+        pilot += further
+        for trace in further:
+            votes.add(trace)
     select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
     if select == "vote":
         rewards = {}
@@ -135,18 +138,25 @@ async def follow(
     return Outcome(votes.top(), votes.winner(), "n_samples", {**told, "votes": votes.counts})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnPilot:
     """A strategy that goes on with the pilot's samples.
 
     Attributes:
-        n: samples in all.
+        n: samples in all, at most.
         select: "vote", or by rewards "weighted" or "best"; "" weighs votes if rewards told the
             difficulty.
+        sure: draw one at a time, until the leading answer is so likely to stay it
+            (arXiv:2305.11860); None draws all.
     """
 
     n: int
-    select: Select
+    select: Select = ""
+    sure: float | None = None
+
+    def settled(self, votes: Votes) -> bool:
+        """Whether the votes so far are enough."""
+        return self.sure is not None and leader_confidence(votes.counts) >= self.sure
 
 
 def on_pilot(strategy: str) -> OnPilot | None:
@@ -158,13 +168,24 @@ def on_pilot(strategy: str) -> OnPilot | None:
     text = re.sub(r"[\s'\"]", "", strategy)
     if not text.startswith("pilot("):
         return None
-    found = _PILOT.fullmatch(text)
-    if found is None:
+    given = dict(re.findall(r"(\w+)=([\w.]+)", text))
+    written = ",".join(f"{name}={value}" for name, value in given.items())
+    try:
+        if text != f"pilot({written})" or not given.keys() <= {"n", "select", "sure"}:
+            raise ValueError
+        found = OnPilot(
+            n=int(given["n"]), select=cast(Select, given.get("select", "")),
+            sure=float(given["sure"]) if "sure" in given else None,
+        )  # fmt: skip
+        checks.one_of(get_args(Select), select=found.select)
+        checks.at_least(1, n=found.n)
+        checks.within(0, 1, sure=found.sure)
+    except (ValueError, KeyError, UsageError):
         raise UsageError(
             f"cannot read strategy {strategy!r}",
-            fix="write it as pilot(n=8), with select=vote, weighted or best if you like",
-        )
-    return OnPilot(int(found[1]), cast(Select, found[2] or ""))
+            fix="write it as pilot(n=8), with select=vote, weighted or best, or sure=0.95",
+        ) from None
+    return found
 
 
 def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
