@@ -14,6 +14,7 @@ from ttscale.methods.parallel.self_consistency import Config as WideConfig
 from ttscale.methods.parallel.self_consistency import self_consistency
 from ttscale.methods.sequential.turns import Config as DeepConfig
 from ttscale.methods.sequential.turns import turns
+from ttscale.metrics.eflops import kv_bytes
 from ttscale.metrics.energy import (
     cpu_energy_wh,
     data_centre_watts,
@@ -24,7 +25,6 @@ from ttscale.metrics.energy import (
     time_split,
     tree_prefill_tokens,
 )
-from ttscale.metrics.eflops import kv_bytes
 from ttscale.metrics.shapes import Shape
 
 spans = st.lists(

@@ -1,8 +1,9 @@
 """A store as a replay pool: any run can be replayed by any method that asks what it asked.
 
 One pool per model and task. Runs of several methods share draws: the same draw recorded by two of
-them (same repeat and ordinal) is in the pool once: as the one that judged it kept it, else in its
-longest form. Where one ask was made with several settings (a greedy draw beside sampled ones), the settings most draws share are in the pool.
+them (same repeat and ordinal) is in the pool once: as the one that had it judged kept it, else in its
+longest form. Where one ask was made with several settings (a greedy draw beside sampled ones), the
+settings most draws share are in the pool.
 Traces stopped early stay as they ended, so that whoever asks for more is told it was never drawn.
 """
 

@@ -244,9 +244,7 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
     )
     cuts = ", ".join(f"{c:.3g}" for c in difficulty.cuts)
     spent = "" if policy.spend == "bin" else ", budgets are means over all bins"
-    console.print(
-        f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}{spent}\n"
-    )
+    console.print(f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}{spent}\n")
     bins = [f"bin {b}" for b in range(1, difficulty.bins + 1)]
     _table(
         [policy.unit, *bins, "in sample", "two-fold", "95% CI", "cost", "best single", "two-fold",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -94,7 +95,7 @@ def fit_mean(
         hull = _hull(accuracy, mean)
         chosen[b - 1] = hull[0]
         spent += share * float(mean[hull[0]])
-        for low, high in zip(hull, hull[1:], strict=False):
+        for low, high in pairwise(hull):
             gain, price = accuracy[high] - accuracy[low], mean[high] - mean[low]
             steps.append((-float(gain / price), b, high, share * float(price)))
     for _, b, strategy, price in sorted(steps):
@@ -197,13 +198,13 @@ def match(
     questions: IntArray,
     limits: Sequence[float],
     count: int,
-    baseline: int,
+    baselines: Sequence[int],
     *,
     seed: int = 0,
     splits: int = 10,
     spend: Spend = "bin",
-) -> Matched:
-    """Match a fixed strategy at the least cost, honestly: on one half of the questions the smallest
+) -> list[Matched]:
+    """Match fixed strategies at the least cost, honestly: on one half of the questions the smallest
     limit is found whose policy, itself judged two-fold within that half, is as accurate as the
     strategy there (the most accurate limit if none is); policy and strategy are then scored on the
     other half. Neither strategies nor limit are chosen on the questions they are scored on.
@@ -215,43 +216,44 @@ def match(
         questions: number of each trial's question, (trials,).
         limits: candidates, in any order.
         count: bins there are.
-        baseline: the row to match.
+        baselines: rows to match, one after the other.
         seed: of the splits.
         splits: random splits to average over.
         spend: as in `two_fold`.
     """
-    trials = np.arange(right.shape[1])
-    scored, spent = np.zeros(len(trials)), np.zeros(len(trials))
+    trials, tried = np.arange(right.shape[1]), sorted(set(limits))
+    scored, spent = (np.zeros((len(baselines), len(trials))) for _ in range(2))
+    enough: list[list[float]] = [[] for _ in baselines]
+    reached = np.zeros(len(baselines))
     rng = np.random.default_rng(seed)
-    enough, reached = list[float](), 0
     for number in range(splits):
         fold = _folds(bins, questions, rng)
         for side in (0, 1):
             learn, test = fold != side, fold == side
             known, price, place = right[:, learn], cost[:, learn], bins[learn]
-            goal = known[baseline].mean()
-            tried = list[tuple[float, float]]()
-            for limit in sorted(set(limits)):
-                inner = two_fold(
+            inner = [
+                two_fold(
                     known, price, place, questions[learn], limit, count,
                     seed=seed + number, splits=4, spend=spend,
-                )  # fmt: skip
-                tried.append((inner.accuracy, limit))
-                if inner.accuracy >= goal - 1e-9:
-                    reached += 1
-                    break
-            else:
-                tried.sort(key=lambda entry: (-entry[0], entry[1]))
-                tried.append(tried[0])
-            limit = tried[-1][1]
-            enough.append(limit)
-            rows = np.asarray(FITS[spend](known, price, place, limit, count))[bins[test] - 1]
-            scored[test] += right[rows, trials[test]] / splits
-            spent[test] += cost[rows, trials[test]] / splits
-    return Matched(
-        _judged(scored, spent), _judged(right[baseline], cost[baseline]), spent, cost[baseline],
-        float(np.mean(enough)), reached / len(enough),
-    )  # fmt: skip
+                ).accuracy
+                for limit in tried
+            ]  # fmt: skip
+            for which, baseline in enumerate(baselines):
+                goal = known[baseline].mean() - 1e-9
+                at = next((i for i, a in enumerate(inner) if a >= goal), int(np.argmax(inner)))
+                reached[which] += inner[at] >= goal
+                enough[which].append(tried[at])
+                chosen = FITS[spend](known, price, place, tried[at], count)
+                rows = np.asarray(chosen)[bins[test] - 1]
+                scored[which, test] += right[rows, trials[test]] / splits
+                spent[which, test] += cost[rows, trials[test]] / splits
+    return [
+        Matched(
+            _judged(scored[i], spent[i]), _judged(right[row], cost[row]), spent[i], cost[row],
+            float(np.mean(enough[i])), float(reached[i] / len(enough[i])),
+        )
+        for i, row in enumerate(baselines)
+    ]  # fmt: skip
 
 
 def _folds(bins: IntArray, questions: IntArray, rng: np.random.Generator) -> IntArray:

@@ -3,8 +3,9 @@
 Snell et al., arXiv:2408.03314, Sec. 5.2, and the open re-implementation search-and-learn, whose
 defaults these are. *Beam search*: extend n beams by one step, score them, keep the best n // M,
 copy them up to n. *Lookahead*: a beam is scored where a greedy rollout of k more steps ends, which
-makes N (k + 1) steps of N; k = 0 is beam search. *DVTS*: n // M independent subtrees; each extends its beam M ways and keeps the
-best. Finished beams leave the pool and are candidates at the end.
+makes k + 1 steps of every one; k = 0 is beam search. *DVTS*: n // M independent subtrees; each
+extends its beam M ways and keeps the best. Finished beams leave the pool and are candidates at the
+end.
 
 Symbols: n = beams, M = width, k = lookahead.
 """
