@@ -66,10 +66,10 @@ def majority(pool: Pool) -> dict[str, str | None]:
     return found
 
 
-def run(source: ModelSource, spec: str, repeats: int, first: int = 0) -> Values:
-    """A method on all questions from `first` on, each repeat on the samples in another order."""
+def run(source: ModelSource, spec: str, repeats: int, part: slice = slice(None)) -> Values:
+    """A method on (part of) the questions, each repeat on the samples in another order."""
     (pool,) = source.pools
-    asked, agreed = pool.problems[first:], majority(pool)
+    asked, agreed = pool.problems[part], majority(pool)
     chosen = parse(spec)
     rows = []
     for seed in range(repeats):
@@ -215,17 +215,30 @@ def separation(pool: Pool, window: int) -> dict[str, Any]:
 SHARES = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.85, 1.0)
 
 
+PETS = ("offline", "online", "online, five buckets")
+
+
 def pets(
-    source: ModelSource, name: str, average: float, most: int, repeats: int, half: int, folder: Path
+    source: ModelSource, name: str, average: float, most: int, repeats: int, folder: Path
 ) -> Values:
-    """PETS at an average; online, its table is fitted on the first half, and judged on the rest."""
+    """PETS at an average. Online, a table is fitted on each half of the questions and judged on the
+    other."""
     if name == "offline":
         return run(source, f"pets(average={average:g}, max_samples={most})", repeats)
-    pool, path = source.pools[0], folder / f"pets-{id(source)}-{average:g}.json"
-    labels = pool_labels(Pool(pool.model, pool.task, pool.problems[:half], pool.records))
+    pool = source.pools[0]
+    half, sides = len(pool.problems) // 2, list[Values]()
     kind: Any = "choice" if all(p.choices for p in pool.problems) else "open"
-    fit_table(labels, average, kind=kind, max_samples=most).save(path)
-    return run(source, f"pets-online(table='{path}', max_samples={most})", repeats, half)
+    if name != "online":
+        kind = "patterns"
+    for learn, part in (
+        (slice(half, None), slice(half)),
+        (slice(half), slice(half, None)),
+    ):
+        path = folder / f"pets-{id(source)}-{kind}-{average:g}-{learn.start}.json"
+        labels = pool_labels(Pool(pool.model, pool.task, pool.problems[learn], pool.records))
+        fit_table(labels, average, kind=kind, max_samples=most).save(path)
+        sides.append(run(source, f"pets-online(table='{path}', max_samples={most})", repeats, part))
+    return {key: np.concatenate([side[key] for side in sides]) for key in sides[0]}
 
 
 def consistency(
@@ -234,34 +247,28 @@ def consistency(
     """PETS at the smallest average that reaches uniform@n's agreement with the pool's majority on
     the other pool (`--choose`), and the curve of averages."""
     print(f"PETS against uniform allocation, samples at the consistency of uniform@{n}")
-    half = len(source.pools[0].problems) // 2
-    found: dict[str, Any] = {"goal": n}
-    for name in ("offline", "online"):
-        first = half if name == "online" else 0
-        uniform = run(source, f"sc(n={n})", repeats, first)
+    uniform = run(source, f"sc(n={n})", repeats)
+    found: dict[str, Any] = {"uniform": line(f"uniform@{n}", uniform, merit="agrees")}
+    goal = run(chooser, f"sc(n={n})", repeats)["agrees"].mean() if chooser else 0.0
+    for name in PETS:
         averages = [round(2 * n * f) / 2 for f in SHARES]
         averages = [a for a in dict.fromkeys(averages) if name == "offline" or a > 4]
-        told: dict[str, Any] = {
-            "uniform": line(f"uniform@{n}, {name} questions", uniform, merit="agrees")
-        }
+        curve = {a: pets(source, name, a, most, repeats, folder) for a in averages}
+        told: dict[str, Any] = {}
         if chooser is not None:
-            there = len(chooser.pools[0].problems) // 2
-            goal = run(chooser, f"sc(n={n})", repeats, there if name == "online" else 0)
             enough = (
                 a for a in averages
-                if pets(chooser, name, a, most, repeats, there, folder)["agrees"].mean()
-                >= goal["agrees"].mean() - 5e-4
+                if pets(chooser, name, a, most, repeats, folder)["agrees"].mean() >= goal - 5e-4
             )  # fmt: skip
             average = next(enough, averages[-1])
             told["chosen"] = line(
-                f"PETS {name}, {average:g} on average (chosen)",
-                pets(source, name, average, most, repeats, half, folder), uniform, merit="agrees",
+                f"PETS {name}, {average:g} on average (chosen)", curve[average], uniform,
+                merit="agrees",
             )  # fmt: skip
         told["curve"] = [
-            line(f"PETS {name}, {a:g} on average", pets(source, name, a, most, repeats, half, folder),
-                 uniform, merit="agrees")
-            for a in averages
-        ]  # fmt: skip
+            line(f"PETS {name}, {a:g} on average", values, uniform, merit="agrees")
+            for a, values in curve.items()
+        ]
         found[name] = told
     return found
 

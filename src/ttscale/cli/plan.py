@@ -66,13 +66,14 @@ def plan() -> None:
 @click.option("--epsilon", type=float, help="Accuracy a further sample must add (saturation).")
 @click.option("--items", is_flag=True, help="Use a bench store's items, not its samples (oracle).")
 @click.option("--pets", is_flag=True, help="Fit the table of pets-online instead of a policy.")
+@click.option("--patterns", is_flag=True, help="PETS: five buckets for open answers, not two.")
 @click.option("--average", type=float, default=16, show_default=True, help="PETS: mean samples.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @output.common
 def fit(
     source: str, out: Path, strategies: tuple[str, ...], limits: tuple[float, ...], unit: Any,
     difficulty: Any, spend: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
-    pets: bool, average: float, seed: int, as_json: bool,
+    pets: bool, patterns: bool, average: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit a policy to SAMPLES: a file of recorded samples, a bench store, or a replay: model.
 
@@ -85,7 +86,7 @@ def fit(
         if value < 1:
             raise UsageError(f"--{name} {value}", fix="give at least 1")
     if pets:
-        _fit_pets(_recording(source), out, average, as_json=as_json)
+        _fit_pets(_recording(source), out, average, patterns=patterns, as_json=as_json)
         return
     if items:
         found = evidence.from_items(source)
@@ -161,14 +162,17 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     click.echo("\n" + "  ".join(f"{name} {_cell(value)}" for name, value in total.items()))
 
 
-def _fit_pets(recording: ModelSource, out: Path, average: float, *, as_json: bool) -> None:
+def _fit_pets(
+    recording: ModelSource, out: Path, average: float, *, patterns: bool, as_json: bool
+) -> None:
     from dataclasses import asdict
 
     from ..methods.parallel.pets_table import fit_table
     from ..planner.fitting import pool_labels
 
     (pool,) = recording.pools
-    kind: Any = "choice" if all(p.choices for p in pool.problems) else "open"
+    lettered = all(p.choices or hasattr(p.rule, "letters") for p in pool.problems)
+    kind: Any = "choice" if lettered else "patterns" if patterns else "open"
     answers = pool_labels(pool)
     table = fit_table(answers, average, kind=kind)
     table.save(out)
