@@ -9,7 +9,7 @@ On `--pool`, a bench store (or file) of one model with 16 or more samples a ques
   with the pool's own majority;
   the compute-optimal policy against best-of-N (needs rewards) and the vote, in generations at equal
   accuracy, two-fold, by predicted difficulty, whose samples are counted, and by an oracle's.
-Settings of DeepConf and PETS are chosen on `--choose`, a pool of other questions. Both pools, with
+Settings are chosen on `--choose`, a pool of other questions. Both pools, with
 log-probabilities and rewards (extra torch), on the bundled reasoner:
 
     for seed in 0 1; do
@@ -44,7 +44,7 @@ from ttscale.engines.pool import Pool
 from ttscale.engines.spec import ModelSource, open_model
 from ttscale.methods.parallel.pets_table import fit_table
 from ttscale.methods.registry import parse
-from ttscale.planner import Evidence, fit_policy, match, replayed
+from ttscale.planner import Evidence, match, replayed
 from ttscale.planner.evidence import graded
 from ttscale.planner.fitting import placed, pool_labels
 from ttscale.planner.saturation import fit, hit_curve
@@ -276,70 +276,74 @@ def consistency(
 LIMITS = (4, 4.5, 5, 5.5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 32)
 
 
-def candidates(pool: Pool, most: int) -> list[str]:
-    """What a policy may choose: votes, early stops, and where rewards are recorded best-of-N."""
-    sizes = dict.fromkeys([s for s in (4, 6, 8, 12, 16, 24, 32) if s < most] + [most])
-    found = []
-    for select in ("vote", "weighted", "best") if "reward" in pool.capabilities else ("vote",):
-        found += [f"pilot(n={s}, select={select})" for s in sizes]
-        if select != "best":
-            found += [f"pilot(n={s}, select={select}, sure=0.95)" for s in sizes if s >= 8]
+NAMED = {"weighted": "best-of-N weighted, PRM", "best": "best-of-N, PRM", "vote": "vote"}
+
+
+def candidates(most: int, select: str) -> list[str]:
+    """What a policy may choose: few, since of many the luckiest would be chosen."""
+    sizes = list(dict.fromkeys([s for s in (4, 8, 16) if s < most] + [most]))
+    if select == "best":  # votes say nothing about when to stop
+        return [f"pilot(n={n}, select=best)" for n in sizes]
+    found = [f"pilot(n={n}, select={select})" for n in sizes]
+    found += [f"pilot(n={n}, select={select}, sure={u})" for u in (0.9, 0.95) for n in sizes[1:]]
     return found
 
 
-def optimal(source: ModelSource, most: int, repeats: int) -> dict[str, Any]:
+def best_selection(source: ModelSource, n: int, repeats: int) -> str:
+    """Vote, weighted or best: the most accurate at n samples; the simpler of equals."""
+    given = [f"pilot(n={n}, select={how})" for how in ("vote", "weighted", "best")]
+    right = replayed(source, given, repeats=repeats).right.mean(axis=1)
+    return ("vote", "weighted", "best")[int(np.argmax(np.round(right, 9)))]
+
+
+def optimal(
+    source: ModelSource, chooser: ModelSource | None, n: int, most: int, repeats: int
+) -> dict[str, Any]:
     """The compute-optimal policy against one strategy for all: its curve, and how many generations
     it needs to be as accurate as best-of-N and as the vote."""
-    pool = source.pools[0]
-    given, told = candidates(pool, most), dict[str, Any]()
-    evidence = {"agreement": replayed(source, given, repeats=repeats)}
-    if "reward" in pool.capabilities:
-        evidence["reward"] = replayed(source, given, repeats=repeats, kind="reward")
-    limits = [limit for limit in LIMITS if limit <= most]
-    policy = fit_policy(evidence["agreement"], [4, 6, 8, 12, 16], bins=5)
-    print("compute-optimal policy against one strategy for all, two-fold, pilot included")
-    for level in policy.levels:
-        ours, single, gap = (level.figures[k] for k in ("two_fold", "best_single", "difference"))
-        print(
-            f"  within {level.limit:4g}: {ours['accuracy']:.3f} "
-            f"[{ours['accuracy_ci'][0]:.3f}, {ours['accuracy_ci'][1]:.3f}] at {ours['cost']:5.2f}; "
-            f"{single['strategy']} {single['accuracy']:.3f} at {single['cost']:5.2f}; difference "
-            f"{gap['value']:+.3f} [{gap['low']:+.3f}, {gap['high']:+.3f}]",
-            flush=True,
-        )
-    told["curve"] = policy.as_dict()
-    print(
-        "generations to match best-of-N. Strategies and limit are chosen on one half of the questions,"
-        " scored on the other;\n  difficulty in 5 bins: predicted (agreement or reward of 4 samples,"
-        " counted), or oracle (free: a bound)"
-    )
-    named = {"weighted": "best-of-N weighted, PRM", "best": "best-of-N, PRM", "vote": "vote"}
+    judged, select, told = "reward" in source.pools[0].capabilities, "vote", dict[str, Any]()
+    if judged and chooser is not None:
+        select = best_selection(chooser, n, repeats)
+    given = candidates(most, select)
     goals = {
-        f"{named[select]}, N={n}": goal
-        for select in named
-        for n in dict.fromkeys((16, most))
-        if (goal := f"pilot(n={n}, select={select})") in given
+        f"{NAMED[how]}, N={size}": f"pilot(n={size}, select={how})"
+        for how in (NAMED if judged else ("vote",))
+        for size in dict.fromkeys((n, most))
     }
-    kinds = [k for k in ("agreement", "reward", "oracle") if k != "reward" or "reward" in evidence]
+    every = list(dict.fromkeys([*given, *goals.values()]))
+    evidence = {"agreement": replayed(source, every, repeats=repeats)}
+    if judged:
+        evidence["reward"] = replayed(source, every, repeats=repeats, kind="reward")
+    limits = [limit for limit in LIMITS if limit <= most]
+    print(
+        f"compute-optimal policy over select={select}: generations to match one strategy for all. "
+        "Strategies and limit are\n  chosen on one half of the questions, scored on the other; "
+        "difficulty: predicted (agreement or reward of 4 samples,\n  counted) or an oracle's (free: "
+        "a bound); the budget holds per bin (as published) or for their mean (ours)"
+    )
     told["match"] = [
         row
-        for kind in kinds
+        for kind in ("agreement", "reward", "oracle")
+        if kind != "reward" or judged
         for spend in ("bin", "mean")
         for row in matched(
-            evidence["reward" if kind == "reward" else "agreement"], goals, kind, spend, limits
+            evidence["reward" if kind == "reward" else "agreement"], given, goals, kind, spend, limits
         )
-    ]
-    return told
+    ]  # fmt: skip
+    return {"select": select, **told}
 
 
 def matched(
-    evidence: Evidence, goals: Mapping[str, str], kind: Any, spend: Any, limits: Sequence[float]
-) -> list[dict[str, Any]]:
+    evidence: Evidence, given: Sequence[str], goals: Mapping[str, str], kind: Any, spend: Any,
+    limits: Sequence[float],
+) -> list[dict[str, Any]]:  # fmt: skip
     """The policy against fixed strategies, a row each, paired over questions."""
     place, cuts = placed(evidence, kind, 5)
+    own = [evidence.strategies.index(s) for s in given]
+    fixed = [evidence.strategies.index(s) for s in goals.values()]
     rows = match(
-        evidence.right, evidence.samples, place, evidence.questions, limits, len(cuts) + 1,
-        [evidence.strategies.index(goal) for goal in goals.values()], spend=spend,
+        evidence.right[own], evidence.samples[own], place, evidence.questions, limits,
+        len(cuts) + 1, evidence.right[fixed], evidence.samples[fixed], spend=spend,
     )  # fmt: skip
 
     def by_question(values: np.ndarray) -> np.ndarray:
@@ -424,7 +428,7 @@ def pooled(spec: str, other: str | None, limit: int | None, repeats: int) -> dic
             "questions": len(pool.problems), "samples": pool.size(),
             "deepconf": attempt("DeepConf", lambda: deepconf(source, chooser, n, most, repeats)),
             "pets": consistency(source, chooser, n, most, repeats, Path(folder)),
-            "compute_optimal": optimal(source, most, repeats),
+            "compute_optimal": optimal(source, chooser, n, most, repeats),
         }  # fmt: skip
 
 

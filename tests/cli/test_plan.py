@@ -124,9 +124,9 @@ def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_be
 
 
 def test_log_probabilities_are_recorded_on_request(cli):
-    made = cli("bench", "run", "--model", "synthetic:p=0.7,confidence=12,wrong_confidence=9", "--task", "lab:arith",
-               "-n", "2", "-m", "sc(n=4)", "--logprobs", "20", "--keep-traces", "all", "--out",
-               "run.db")  # fmt: skip
+    model = "synthetic:p=0.7,confidence=12,wrong_confidence=9"
+    made = cli("bench", "run", "--model", model, "--task", "lab:arith", "-n", "2",
+               "-m", "sc(n=4)", "--logprobs", "20", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
     assert made.exit_code == 0, made.output
     again = cli("bench", "run", "--model", "replay:run.db", "-m", "deepconf(n=4)", "--out", "d.db")
     assert again.exit_code == 0, again.output

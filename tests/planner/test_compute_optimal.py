@@ -152,12 +152,22 @@ def test_the_least_cost_that_matches_is_found_on_other_questions():
     hard = (rng.random(400) < 0.9).astype(float)
     right = np.array([np.where(bins == 1, 1.0, 0.0), np.where(bins == 1, 1.0, hard)])
     cost = np.array([[4.0] * 400, [16.0] * 400])
-    found, easy = match(right, cost, bins, np.arange(400), [4, 8, 10, 16], 2, [1, 0], spend="mean")
+    found, easy = match(
+        right,
+        cost,
+        bins,
+        np.arange(400),
+        [4, 8, 10, 16],
+        2,
+        right[[1, 0]],
+        cost[[1, 0]],
+        spend="mean",
+    )
     assert found.policy.accuracy == pytest.approx(found.baseline.accuracy)
     assert (found.policy.cost, found.baseline.cost) == pytest.approx((10, 16))
     assert (found.limit, found.reached) == (10, 1)
     assert (easy.policy.cost, easy.limit) == (pytest.approx(4), 4)
-    (per_bin,) = match(right, cost, bins, np.arange(400), [4, 8, 10, 16], 2, [1])
+    (per_bin,) = match(right, cost, bins, np.arange(400), [4, 8, 10, 16], 2, right[1:], cost[1:])
     assert per_bin.policy.cost == pytest.approx(10)  # of equal accuracies the cheaper
     assert per_bin.limit == 16
 
@@ -167,7 +177,7 @@ def test_on_noise_nothing_is_claimed_but_the_baselines_own_accuracy():
     right = (rng.random((10, 300)) < 0.5).astype(float)
     cost = np.repeat(np.arange(1, 11)[:, None], 300, axis=1).astype(float)
     bins = np.tile([1, 2, 3], 100)
-    (found,) = match(right, cost, bins, np.arange(300), list(range(1, 11)), 3, [9])
+    (found,) = match(right, cost, bins, np.arange(300), list(range(1, 11)), 3, right[9:], cost[9:])
     # 300 trials at 1/2: four standard errors; chosen for luck it would be .55 and more
     assert found.policy.accuracy == pytest.approx(0.5, abs=0.116)
     assert found.policy_cost.shape == found.baseline_cost.shape == (300,)
@@ -176,5 +186,7 @@ def test_on_noise_nothing_is_claimed_but_the_baselines_own_accuracy():
 def test_where_nothing_is_as_accurate_the_best_is_taken_and_said():
     right = np.array([[0.0] * 40, [0.5] * 40])
     cost = np.array([[4.0] * 40, [16.0] * 40])
-    (found,) = match(right, cost, np.ones(40, dtype=int), np.arange(40), [4, 8], 1, [1])
+    (found,) = match(
+        right, cost, np.ones(40, dtype=int), np.arange(40), [4, 8], 1, right[1:], cost[1:]
+    )
     assert (found.policy.accuracy, found.reached, found.limit) == (0, 0, 4)

@@ -198,7 +198,8 @@ def match(
     questions: IntArray,
     limits: Sequence[float],
     count: int,
-    baselines: Sequence[int],
+    goals: FloatArray,
+    goal_costs: FloatArray,
     *,
     seed: int = 0,
     splits: int = 10,
@@ -216,15 +217,16 @@ def match(
         questions: number of each trial's question, (trials,).
         limits: candidates, in any order.
         count: bins there are.
-        baselines: rows to match, one after the other.
+        goals: what the strategies to match got right, (goals, trials); they need not be candidates.
+        goal_costs: and what they cost, (goals, trials).
         seed: of the splits.
         splits: random splits to average over.
         spend: as in `two_fold`.
     """
     trials, tried = np.arange(right.shape[1]), sorted(set(limits))
-    scored, spent = (np.zeros((len(baselines), len(trials))) for _ in range(2))
-    enough: list[list[float]] = [[] for _ in baselines]
-    reached = np.zeros(len(baselines))
+    scored, spent = np.zeros(goals.shape), np.zeros(goals.shape)
+    enough: list[list[float]] = [[] for _ in goals]
+    reached = np.zeros(len(goals))
     rng = np.random.default_rng(seed)
     for number in range(splits):
         fold = _folds(bins, questions, rng)
@@ -238,10 +240,9 @@ def match(
                 ).accuracy
                 for limit in tried
             ]  # fmt: skip
-            for which, baseline in enumerate(baselines):
-                goal = known[baseline].mean() - 1e-9
-                at = next((i for i, a in enumerate(inner) if a >= goal), int(np.argmax(inner)))
-                reached[which] += inner[at] >= goal
+            for which, wanted in enumerate(goals[:, learn].mean(axis=1) - 1e-9):
+                at = next((i for i, a in enumerate(inner) if a >= wanted), int(np.argmax(inner)))
+                reached[which] += inner[at] >= wanted
                 enough[which].append(tried[at])
                 chosen = FITS[spend](known, price, place, tried[at], count)
                 rows = np.asarray(chosen)[bins[test] - 1]
@@ -249,10 +250,10 @@ def match(
                 spent[which, test] += cost[rows, trials[test]] / splits
     return [
         Matched(
-            _judged(scored[i], spent[i]), _judged(right[row], cost[row]), spent[i], cost[row],
+            _judged(scored[i], spent[i]), _judged(goals[i], goal_costs[i]), spent[i], goal_costs[i],
             float(np.mean(enough[i])), float(reached[i] / len(enough[i])),
         )
-        for i, row in enumerate(baselines)
+        for i in range(len(goals))
     ]  # fmt: skip
 
 
