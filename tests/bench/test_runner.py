@@ -277,3 +277,48 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
         again = [item.winner for cell in store.cells() for item in store.items(cell)]
     assert again == winners
     assert None not in winners
+
+
+def judged_bench(tmp_path, course, *methods):
+    """A live bench whose samples a judge scores by their tokens; the pool it makes."""
+    judge = ModelSource(
+        name="judge", spec="x",
+        make=lambda **_: Scripted(
+            lambda call: said("-"), capabilities={"reward"}, rewards=lambda t: t.tokens / 100
+        ),
+    )  # fmt: skip
+    source = ModelSource(name="m", spec="x", make=lambda **_: Scripted(course))
+    task = Task("t", [problem(f"q{i}") for i in range(2)])
+    with Store.create(tmp_path / "live.db", {}) as store:
+        planned = arrange([parse(m) for m in methods], [(source, [task])])
+        run_bench(store, planned, Settings(roles={"prm": judge}, keep_traces="all"))
+    (pool,) = pools_from_store(tmp_path / "live.db", lambda name: Boxed())
+    return pool
+
+
+@pytest.mark.parametrize("methods", [("sc(n=4)", "bon(n=4)"), ("bon(n=4)", "sc(n=4)")])
+def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
+    pool = judged_bench(tmp_path, lambda call: said("a", 20 - call.draw), *methods)
+    assert "reward" in pool.capabilities
+    first = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
+    assert [t.reward for t in first] == [0.2, 0.19, 0.18, 0.17]
+
+
+def test_samples_without_an_answer_need_no_reward(tmp_path):
+    def course(call):
+        mute = call.problem.id == "q0" or call.draw == 1
+        return said(None if mute else "a", 10)
+
+    pool = judged_bench(tmp_path, course, "bon(n=4)")
+    assert "reward" in pool.capabilities
+    again = ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool])
+    with Store.create(tmp_path / "replay.db", {}) as store:
+        run_bench(store, arrange([parse("bon(n=4)")], [(again, [Task("t", pool.problems)])]))
+        answers = [item.answer for cell in store.cells() for item in store.items(cell)]
+    assert answers == [None, "a"]
+
+
+def test_a_pool_of_which_only_some_draws_were_judged_cannot_judge(tmp_path):
+    pool = judged_bench(tmp_path, lambda call: said("a"), "bon(n=2)", "sc(n=4)")
+    assert pool.size() == 4
+    assert "reward" not in pool.capabilities

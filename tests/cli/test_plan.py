@@ -90,6 +90,88 @@ def test_the_metrics_of_a_bench(cli, samples):
         assert word in shown.stdout
 
 
+def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_best_of_n(
+    cli, own_home
+):
+    rows = [
+        {
+            "question": q,
+            "text": f"so \\boxed{{{42 if d % 3 else d}}}",
+            "reference": "42",
+            "tokens": 9,
+        }
+        for q in range(10)
+        for d in range(8)
+    ]
+    path = own_home / "folder" / "texts.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    told = cli("plan", "fit", "texts.jsonl", "--difficulty", "reward", "--out", "p.json")
+    assert told.exit_code == 2
+    assert "best-of-n(n=8)" in told.stderr
+    judged = [{**row, "reward": 0.9 if "42" in row["text"] else 0.2} for row in rows]
+    path.write_text("\n".join(json.dumps(row) for row in judged))
+    made = cli("bench", "run", "--model", "replay:texts.jsonl", "-m", "best-of-n(n=8)",
+               "--keep-traces", "all", "--out", "judged.db")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    fitted = cli("plan", "fit", "judged.db", "--out", "p.json", "--spend", "mean", "--budget", "6",
+                 "-m", "pilot(n=4)", "-m", "pilot(n=8, select=best)", "--repeats", "2", "--json")  # fmt: skip
+    assert fitted.exit_code == 0, fitted.output
+    (level,) = json.loads(fitted.stdout)["levels"]
+    assert level["figures"]["two_fold"]["accuracy"] == pytest.approx(1)
+    assert json.loads(fitted.stdout)["spend"] == "mean"
+    shown = cli("plan", "show", "p.json").stdout
+    assert "means over all bins" in " ".join(shown.split())
+
+
+def test_log_probabilities_are_recorded_on_request(cli):
+    model = "synthetic:p=0.7,confidence=12,wrong_confidence=9"
+    made = cli("bench", "run", "--model", model, "--task", "lab:arith", "-n", "2",
+               "-m", "sc(n=4)", "--logprobs", "20", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    assert made.exit_code == 0, made.output
+    again = cli("bench", "run", "--model", "replay:run.db", "-m", "deepconf(n=4)", "--out", "d.db")
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize(
+    ("columns", "row", "args", "code", "told"),
+    [
+        # a pool smaller than the budget
+        ("answer", "{a}", ("-m", "sc(n=99)"), 6, "give it n=16"),
+        ("answer", "{a}", ("-m", "pets-online(max_samples=99)"), 6, "give it max_samples=16"),
+        # no log-probabilities
+        ("answer", "{a}", ("-m", "deepconf(n=4)"), 5, "needs logprobs"),
+        ("answer", "{a}", ("-m", "pets(average=4, weight=tail)"), 5, "needs logprobs"),
+        # one option
+        ("answer,choices", '42,"[""42""]"', ("-m", "pets(average=4)"), 2, "a single option"),
+        # an unknown price
+        ("answer", "{a}", ("-m", "simple", "--budget", "cost=1"), 2, "write its price"),
+        ("answer", "{a}", ("-m", "best-of-n"), 5, "configure a reward model"),
+    ],
+)
+def test_what_a_recording_cannot_do_is_refused(refuses, own_home, columns, row, args, code, told):
+    rows = [f"{q},{d},9,42,{row.format(a=42 + d % 2)}" for q in range(4) for d in range(16)]
+    path = own_home / "folder" / "rows.csv"
+    path.write_text(f"question,sample,tokens,reference,{columns}\n" + "\n".join(rows) + "\n")
+    assert told in refuses("bench", "run", "--model", "replay:rows.csv", *args, code=code)
+
+
+def test_all_equal_answers_and_a_single_level_are_no_error(cli, own_home):
+    rows = [f"{q},{d},9,42,42" for q in range(6) for d in range(16)]
+    path = own_home / "folder" / "rows.csv"
+    path.write_text("question,sample,tokens,reference,answer\n" + "\n".join(rows) + "\n")
+    fitted = cli("plan", "fit", "rows.csv", "--out", "p.json", "--budget", "8", "--json")
+    assert json.loads(fitted.stdout)["difficulty"]["cuts"] == []  # one bin
+    assert json.loads(fitted.stdout)["levels"][0]["strategies"] == ["pilot(n=4)"]
+    for kind in ("--pets", "--difficulty=oracle"):
+        assert cli("plan", "fit", "rows.csv", "--out", "t.json", kind).exit_code == 0
+    ran = cli("bench", "run", "--model", "replay:rows.csv", "-m", "sc(n=4)", "-m", "pets(average=99,"
+              " max_samples=99)", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    assert ran.exit_code == 0, ran.output  # a set stops where nothing is left to draw
+    (part,) = json.loads(cli("metrics", "--from", "run.db", "--json").stdout)["sections"]
+    assert part["curves"] == []  # one level is no curve
+    assert [m["accuracy"] for m in part["methods"]] == [1, 1]
+
+
 def test_bad_input_is_one_line_with_the_fix(refuses, samples):
     refuses("plan", "fit", "none.csv", "--out", "p.json", code=2)
     refuses("plan", "fit", samples, "--out", "p.json", "--pilot", "0", code=2)

@@ -77,21 +77,44 @@ def test_a_budget_goes_where_the_spread_is():
     assert allocate([1, 9], 4).tolist() == [3, 3]
 
 
-def test_adaptive_sampling_makes_the_score_more_stable_than_single_runs():
-    rates = np.random.default_rng(0).beta(2, 1, (40, 2))
-    tokens = np.tile([1000.0, 2000.0], (40, 1))
-
-    def score(seed: int, rule: Rule) -> float:
-        means = [
-            [sample(bernoulli(p, hash((seed, i, j)) % 2**32), rule).accuracy
-             for j, p in enumerate(row)]
+def scores(rates, rule: Rule, repeats: int = 60):
+    """(ARISE of every repeat, mean runs) of items with tokens that double."""
+    tokens = np.tile([1000.0, 2000.0], (len(rates), 1))
+    found, runs = [], []
+    for seed in range(repeats):
+        drawn = [
+            [sample(bernoulli(p, 1000 * seed + 2 * i + j), rule) for j, p in enumerate(row)]
             for i, row in enumerate(rates)
-        ]  # fmt: skip
-        return arise(means, tokens).value
+        ]
+        found.append(arise([[d.accuracy for d in row] for row in drawn], tokens).value)
+        runs += [d.runs for row in drawn for d in row]
+    return np.array(found), float(np.mean(runs))
 
-    adaptive = np.std([score(s, RULE) for s in range(20)])
-    single = np.std([score(s, Rule(m_min=1, m_max=1)) for s in range(20)])
-    assert adaptive < single
+
+def fixed(m: int) -> Rule:
+    return Rule(m_min=m, m_max=m)
+
+
+RATES = np.column_stack([np.linspace(0.02, 0.9, 24), np.linspace(0.5, 0.98, 24)])
+
+
+def test_adaptive_sampling_shrinks_the_penalty_of_noise_and_the_spread_of_single_runs():
+    truth = arise(RATES, np.tile([1000.0, 2000.0], (24, 1))).value
+    single, _ = scores(RATES, fixed(1))
+    adaptive, runs = scores(RATES, Rule())
+    assert 3 < runs < 10
+    # biases of about -.06 and -.25 with standard errors of .02 and less
+    assert truth > adaptive.mean() > single.mean() + 0.1
+    assert adaptive.std() < 0.6 * single.std()
+
+
+def test_at_equal_runs_adaptive_sampling_is_no_more_stable_than_fixed():
+    # The paper's figure is against single runs. Bernoulli items that settle early are as often those
+    # whose first runs were lucky, and what is saved there does not pay: measured ratios of standard
+    # deviations are .9 to 1.3, where a rule that knew the rates would have .8
+    adaptive, runs = scores(RATES, Rule())
+    below, above = (scores(RATES, fixed(m))[0].std() for m in (int(runs), int(runs) + 1))
+    assert 0.7 < adaptive.std() / ((below + above) / 2) < 1.6
 
 
 def test_bad_rules_are_refused():

@@ -5,10 +5,16 @@ from __future__ import annotations
 import math
 
 import pytest
+from doubles import Scripted, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
+from ttscale.methods.parallel.self_consistency import Config as WideConfig
+from ttscale.methods.parallel.self_consistency import self_consistency
+from ttscale.methods.sequential.turns import Config as DeepConfig
+from ttscale.methods.sequential.turns import turns
+from ttscale.metrics.eflops import kv_bytes
 from ttscale.metrics.energy import (
     cpu_energy_wh,
     data_centre_watts,
@@ -17,7 +23,9 @@ from ttscale.metrics.energy import (
     idle_share,
     prefill_tokens,
     time_split,
+    tree_prefill_tokens,
 )
+from ttscale.metrics.shapes import Shape
 
 spans = st.lists(
     st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda s: (s[0], s[0] + s[1]))
@@ -52,6 +60,44 @@ def test_prefill_is_what_a_prefix_cache_would_do(calls):
 def test_nine_calls_save_four_fifths_with_a_cache():
     cached, plain = (prefill_tokens(1000, 500, 9, cached=c) for c in (True, False))
     assert 1 - cached / plain == pytest.approx(0.81, abs=0.005)
+
+
+@pytest.mark.parametrize(("children", "depth"), [(1, 9), (2, 4), (3, 3), (5, 1), (2, 0)])
+def test_a_tree_pays_the_prefix_once_per_node(children, depth):
+    base, growth = 1000, 500
+    cache, processed, whole = set(), 0, 0
+
+    def call(prompt, level):
+        nonlocal processed, whole
+        if level == depth:
+            return
+        known = next(n for n in range(len(prompt), -1, -1) if n == 0 or prompt[:n] in cache)
+        processed += sum(tokens for _, tokens in prompt[known:])
+        whole += sum(tokens for _, tokens in prompt)
+        cache.add(prompt)
+        for child in range(children):
+            call((*prompt, (child, growth)), level + 1)
+
+    call((("root", base),), 0)
+    assert tree_prefill_tokens(base, growth, children, depth, cached=True) == processed
+    assert tree_prefill_tokens(base, growth, children, depth, cached=False) == whole
+    if children == 1:
+        assert whole == prefill_tokens(base, growth, depth, cached=False)
+        assert processed == prefill_tokens(base, growth, depth, cached=True)
+
+
+def test_side_by_side_is_faster_and_holds_more_memory_than_one_after_another():
+    # eight answers of 7 tokens each, in parallel and as turns that see the answer before
+    engine = Scripted(lambda call: said("a", 7))
+    wide = answer(engine, self_consistency, WideConfig(n=8))
+    deep = answer(Scripted(lambda call: said("a", 7)), turns, DeepConfig(turns=8))
+    assert wide.usage.completion_tokens == deep.usage.completion_tokens == 56
+    assert (wide.usage.sequential_tokens, deep.usage.sequential_tokens) == (7, 56)
+    shape = Shape(
+        hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=128, vocab=100
+    )
+    held = kv_bytes(shape, 20, [t.tokens for t in wide.traces])
+    assert held > max(kv_bytes(shape, 20, [t.tokens]) for t in deep.traces)
 
 
 def test_a_server_idles_while_tools_run_until_enough_requests_are_there():

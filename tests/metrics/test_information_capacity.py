@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import math
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from ttscale.core import UsageError
+from ttscale.core import Message, Prompt, Run, UsageError, execute
+from ttscale.core.engine import Score
+from ttscale.engines.bundled import bundled_models
+from ttscale.engines.spec import open_model
+from ttscale.lab.data import documents
 from ttscale.metrics.information_capacity import (
     Line,
     capacity_interval,
@@ -17,6 +23,7 @@ from ttscale.metrics.information_capacity import (
     information_capacity,
     nll_bits,
     predicted_nll,
+    scored,
     text_bits,
 )
 from ttscale.metrics.shapes import Shape
@@ -117,6 +124,59 @@ def test_the_bias_makes_a_series_coincide_and_predicts_another_size():
     assert np.std(plain) > np.std(values)
     with pytest.raises(UsageError):
         fitted_bias([30], [20], [1e9])
+
+
+def test_ranks_between_families_may_hang_on_the_bias():
+    biases = np.linspace(-30, 0, 31)
+    small = information_capacity(34.0, 9.0, 2.0**28, biases)  # a good tokenizer, a small model
+    large = information_capacity(34.0, 8.0, 2.0**32, biases)
+    assert (np.diff(small) > 0).all()
+    ahead = small > large
+    assert not ahead[0]
+    assert ahead[-1]
+    assert np.flatnonzero(ahead)[0] == 13  # (25 + b) / 28 > (26 + b) / 32 from b > -18
+
+
+def test_texts_are_scored_behind_their_first_word_or_their_prompt():
+    class Engine:
+        async def score(self, prompt, text):
+            return Score(np.full(len(text.encode()), -math.log(256), np.float32), len(text))
+
+    lines = asyncio.run(scored(Engine(), ["one \u00e9 two", "alone"]))
+    assert [(len(line.logprobs), line.bytes) for line in lines] == [(7, 7), (0, 0)]
+    assert (text_bits(lines), nll_bits(lines)) == (8, pytest.approx(8))
+    (whole,) = asyncio.run(scored(Engine(), ["alone"], [Prompt.user("?")]))
+    assert whole.bytes == 5
+
+
+@pytest.mark.real
+def test_two_sizes_of_the_bundled_reasoner_coincide_at_their_fitted_bias():
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    folder = bundled_models()["tiny"].path.parent
+    made = list(itertools.islice(documents(7), 40))
+    texts = [d.reply for d in made]
+    prompts = [
+        Prompt((Message("system", d.system), Message("user", d.user)), d.prefill) for d in made
+    ]
+    read = {}
+    for size in ("base", "small"):
+        (source,) = open_model(f"transformers:{folder / size}")
+        run = Run({"main": source.make()})
+        read[size] = execute(run, lambda run=run: scored(run.engines["main"], texts, prompts))
+    flops = [flops_per_token(Shape.read(folder / size)) for size in read]
+    nll = [nll_bits(lines) for lines in read.values()]
+    text = [text_bits(lines, "token") for lines in read.values()]
+    assert text[0] == pytest.approx(text[1])  # one tokenizer
+    assert 0 < nll[0] < nll[1] < text[0]  # the larger one compresses better, and both compress
+    bias = fitted_bias(text, nll, flops)
+    fitted = [information_capacity(*x, bias) for x in zip(text, nll, flops, strict=True)]
+    plain = [information_capacity(*x, 0.0) for x in zip(text, nll, flops, strict=True)]
+    assert fitted[0] == pytest.approx(fitted[1])
+    assert abs(plain[0] - plain[1]) > 1e-4
+    for size, lines in read.items():
+        low, high = capacity_interval(lines, flops[0], bias, weighting="token")
+        assert low < high, size
 
 
 def test_the_interval_holds_the_value():

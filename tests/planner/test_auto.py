@@ -107,6 +107,76 @@ def test_rewards_predict_difficulty_and_weigh_the_votes(tmp_path):
         answer(mixed(), path)
 
 
+def judged(path, *strategies, kind="agreement"):
+    """Eight draws of one question: b is right three times and scored best, a is voted for."""
+    entries = [("a", 0.4)] * 4 + [("b", 0.9), ("b", 0.7), ("c", 0.95), ("b", 0.6)]
+    asked = problem("q0", "b")
+    pool = Pool("m", "t", [asked], {("q0", "main", ""): [said(x, 10, reward=r) for x, r in entries]},
+                "", frozenset({"text", "reward"}))  # fmt: skip
+    policy(*strategies, cuts=(), kind=kind).save(path)
+    return answer(ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool]),
+                  path)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("strategy", "says"),
+    [("pilot(n=8)", "a"), ("pilot(n=8, select=vote)", "a"), ("pilot(n=8, select=best)", "c"),
+     ("pilot(n=8, select='weighted')", "b"), ("pilot(n=4, select=best)", "a")],
+)  # fmt: skip
+def test_best_of_n_goes_on_with_the_pilots_samples(tmp_path, strategy, says):
+    found = judged(tmp_path / "p.json", strategy)
+    plain = parse(
+        "bon(n=8)" if "best" in strategy else "bon(n=8, weighted=true)"
+    )  # what it is on its own
+    assert found.answer == says
+    assert found.winner is not None
+    assert found.usage.samples == (4 if "n=4" in strategy else 8)
+    if "n=8, select" in strategy and "vote" not in strategy:
+        pool = [said(x, 10, reward=r) for x, r in
+                [("a", 0.4)] * 4 + [("b", 0.9), ("b", 0.7), ("c", 0.95), ("b", 0.6)]]  # fmt: skip
+        asked = problem("q0", "b")
+        engine = Replay(Pool("m", "t", [asked], {("q0", "main", ""): pool}, "",
+                             frozenset({"text", "reward"})))  # fmt: skip
+        run = Run({"main": engine})
+        alone = execute(run, lambda: run.answer(plain.method, plain.cfg, asked))
+        assert alone.answer == says
+
+
+def test_rewards_that_tell_the_difficulty_weigh_the_votes_unless_told_otherwise(tmp_path):
+    path = tmp_path / "p.json"
+    assert judged(path, "pilot(n=8)", kind="reward").answer == "b"
+    assert judged(path, "pilot(n=8, select=vote)", kind="reward").answer == "a"
+
+
+def test_a_strategy_may_stop_as_soon_as_the_vote_is_sure(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=16, sure=0.95)", cuts=()).save(path)
+    assert answer(mixed(), path).usage.samples == 4  # four alike: 31/32
+    hard = answer(mixed(), path, which=20)
+    assert 4 < hard.usage.samples <= 16
+    policy("pilot(n=16, sure=0.97)", cuts=()).save(path)
+    assert answer(mixed(), path).usage.samples == 5
+
+
+@pytest.mark.parametrize("kind", ["weighted", "best"])
+def test_a_strategy_that_judges_needs_a_judge(tmp_path, kind):
+    path = tmp_path / "policy.json"
+    policy(f"pilot(n=8, select={kind})", cuts=()).save(path)
+    with pytest.raises(CapabilityError, match="reward"):
+        answer(mixed(), path)
+
+
+@pytest.mark.parametrize(
+    "bad", ["pilot()", "pilot(n=0)", "pilot(n=8, select=all)", "pilot(n=8, sure=2)", "pilot(m=8)",
+            "pilot(n=8", "pilot(n=8, n=)"]
+)  # fmt: skip
+def test_a_strategy_that_cannot_be_read_is_refused(tmp_path, bad):
+    path = tmp_path / "policy.json"
+    policy(bad, cuts=()).save(path)
+    with pytest.raises(UsageError, match="write it as pilot"):
+        parse(f"auto(policy='{path}')")
+
+
 def test_the_needs_of_all_it_may_choose_are_checked_before_any_token(tmp_path):
     path = tmp_path / "policy.json"
     policy("pilot(n=4)", "deepconf(n=4)").save(path)
@@ -147,6 +217,21 @@ def test_a_file_that_is_no_policy_says_so(tmp_path, text):
 def test_a_level_names_a_strategy_for_every_bin():
     with pytest.raises(UsageError, match="strategies for"):
         policy("pilot(n=4)")
+
+
+def test_a_shared_budget_is_told_in_the_file(tmp_path):
+    found = replayed(mixed(), STRATEGIES[:3])
+    fitted = fit_policy(found, [10], bins=2, spend="mean")
+    assert fitted.levels[0].strategies == ("pilot(n=4)", "pilot(n=16)")
+    assert fit_policy(found, [10], bins=2).levels[0].strategies == ("pilot(n=4)", "pilot(n=8)")
+    fitted.save(tmp_path / "p.json")
+    assert Policy.load(tmp_path / "p.json").spend == "mean"
+
+
+def test_a_recording_without_rewards_says_how_to_get_them():
+    for strategy, kind in (("pilot(n=8)", "reward"), ("pilot(n=8, select=best)", "agreement")):
+        with pytest.raises(UsageError, match=r"best-of-n\(n=16\)"):
+            replayed(mixed(), [strategy], kind=kind, repeats=1)
 
 
 def test_a_pool_smaller_than_what_is_asked_of_it_is_an_error():

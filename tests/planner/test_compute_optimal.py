@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
-from ttscale.planner import Difficulty, best_strategy, fit_bins, quantile_bins, two_fold
+from ttscale.planner import (
+    Difficulty,
+    best_strategy,
+    fit_bins,
+    fit_mean,
+    match,
+    quantile_bins,
+    two_fold,
+)
 from ttscale.planner.compute_optimal import in_sample
 from ttscale.planner.difficulty import quantile_cuts
 
@@ -99,3 +107,86 @@ def test_the_budget_is_kept_and_ties_go_to_the_cheaper():
 def test_a_bin_without_trials_takes_what_is_best_overall():
     right, cost = np.array([[0.0, 1.0], [1.0, 1.0]]), np.ones((2, 2))
     assert fit_bins(right, cost, np.array([1, 3]), 1, 3) == [1, 1, 0]
+
+
+# -- a limit for the mean of all bins
+
+
+def outcome(right, cost, bins, chosen):
+    judged = in_sample(right, cost, bins, chosen)
+    return judged.accuracy, judged.cost
+
+
+@given(st.integers(0, 10**6), st.floats(1, 9))
+def test_of_a_shared_budget_nothing_better_can_be_bought_at_its_cost(seed, limit):
+    rng = np.random.default_rng(seed)
+    right = rng.random((4, 12))
+    cost = np.repeat(rng.integers(1, 9, (4, 1)), 12, axis=1).astype(float)
+    bins = rng.integers(1, 4, 12)
+    accuracy, spent = outcome(right, cost, bins, fit_mean(right, cost, bins, limit, 3))
+    assert spent <= max(limit, cost.min()) + 1e-9
+    for chosen in product(range(4), repeat=3):
+        other, price = outcome(right, cost, bins, chosen)
+        if price <= spent + 1e-9:
+            assert other <= accuracy + 1e-9
+
+
+def test_what_easy_questions_save_is_spent_on_hard_ones():
+    # bin 1 is always right; bin 2 needs the dear strategy
+    bins = np.repeat([1, 2], 10)
+    right = np.array([[1.0] * 10 + [0.0] * 10, [1.0] * 20])
+    cost = np.array([[4.0] * 20, [16.0] * 20])
+    assert fit_bins(right, cost, bins, 10, 2) == [0, 0]
+    assert fit_mean(right, cost, bins, 10, 2) == [0, 1]
+    assert fit_mean(right, cost, bins, 9.9, 2) == [0, 0]
+    assert fit_mean(right, cost, bins, 1, 2) == [0, 0]  # nothing is affordable: the cheapest
+    assert fit_mean(right, cost, np.where(bins == 2, 3, 1), 10, 3) == [0, 0, 1]
+
+
+# -- matching one strategy at the least cost
+
+
+def test_the_least_cost_that_matches_is_found_on_other_questions():
+    bins = np.tile([1, 2], 200)
+    rng = np.random.default_rng(0)
+    hard = (rng.random(400) < 0.9).astype(float)
+    right = np.array([np.where(bins == 1, 1.0, 0.0), np.where(bins == 1, 1.0, hard)])
+    cost = np.array([[4.0] * 400, [16.0] * 400])
+    found, easy = match(
+        right,
+        cost,
+        bins,
+        np.arange(400),
+        [4, 8, 10, 16],
+        2,
+        right[[1, 0]],
+        cost[[1, 0]],
+        spend="mean",
+    )
+    assert found.policy.accuracy == pytest.approx(found.baseline.accuracy)
+    assert (found.policy.cost, found.baseline.cost) == pytest.approx((10, 16))
+    assert (found.limit, found.reached) == (10, 1)
+    assert (easy.policy.cost, easy.limit) == (pytest.approx(4), 4)
+    (per_bin,) = match(right, cost, bins, np.arange(400), [4, 8, 10, 16], 2, right[1:], cost[1:])
+    assert per_bin.policy.cost == pytest.approx(10)  # of equal accuracies the cheaper
+    assert per_bin.limit == 16
+
+
+def test_on_noise_nothing_is_claimed_but_the_baselines_own_accuracy():
+    rng = np.random.default_rng(1)
+    right = (rng.random((10, 300)) < 0.5).astype(float)
+    cost = np.repeat(np.arange(1, 11)[:, None], 300, axis=1).astype(float)
+    bins = np.tile([1, 2, 3], 100)
+    (found,) = match(right, cost, bins, np.arange(300), list(range(1, 11)), 3, right[9:], cost[9:])
+    # 300 trials at 1/2: four standard errors; chosen for luck it would be .55 and more
+    assert found.policy.accuracy == pytest.approx(0.5, abs=0.116)
+    assert found.policy_cost.shape == found.baseline_cost.shape == (300,)
+
+
+def test_where_nothing_is_as_accurate_the_best_is_taken_and_said():
+    right = np.array([[0.0] * 40, [0.5] * 40])
+    cost = np.array([[4.0] * 40, [16.0] * 40])
+    (found,) = match(
+        right, cost, np.ones(40, dtype=int), np.arange(40), [4, 8], 1, right[1:], cost[1:]
+    )
+    assert (found.policy.accuracy, found.reached, found.limit) == (0, 0, 4)

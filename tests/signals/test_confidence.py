@@ -110,17 +110,19 @@ class TestPercentiles:
     def test_nothing_is_kept_of_nothing(self) -> None:
         assert not len(signals.most_confident([], 10))
 
-    @pytest.mark.parametrize(("keep", "expected"), [(10, 0.149), (90, 0.851)])
+    @pytest.mark.parametrize(("keep", "expected"), [(10, 2.5 / 17), (90, 14.5 / 17)])
     def test_with_sixteen_warm_ups_the_share_of_survivors_is_coarse(
         self, keep: float, expected: float
     ) -> None:
         # The percentile lies at rank 1 + 15 q of 16, between order statistics whose levels are
-        # i / 17: with q = .9 at rank 14.5, so that a new trace is above with 1 - 14.5 / 17 = .147
+        # i / 17: with q = .9 at rank 14.5, so that a new trace is above with 1 - 14.5 / 17 = .147.
+        # Of the sixteen themselves two are kept at 10, fourteen at 90
         rng = np.random.default_rng(1)
         warm, new = rng.random((20_000, 16)), rng.random(20_000)
         level = np.percentile(warm, 100 - keep, axis=1)
         # one standard error is .0025: a false alarm in 10^5 runs at 4.4
         assert np.mean(new >= level) == pytest.approx(expected, abs=0.011)
+        assert set((warm >= level[:, None]).sum(axis=1)) == {2 if keep == 10 else 14}
 
 
 def test_the_package_exports_what_it_says() -> None:

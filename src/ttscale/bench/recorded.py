@@ -1,8 +1,9 @@
 """A store as a replay pool: any run can be replayed by any method that asks what it asked.
 
 One pool per model and task. Runs of several methods share draws: the same draw recorded by two of
-them (same repeat and ordinal) is in the pool once, in its longest form. Where one ask was made with
-several settings (a greedy draw beside sampled ones), the settings most draws share are in the pool.
+them (same repeat and ordinal) is in the pool once: as the one that had it judged kept it, else in its
+longest form. Where one ask was made with several settings (a greedy draw beside sampled ones), the
+settings most draws share are in the pool.
 Traces stopped early stay as they ended, so that whoever asks for more is told it was never drawn.
 """
 
@@ -29,6 +30,7 @@ IntArray = NDArray[np.int64]
 _WHOLE = ("stop", "length", "refused")
 _HELD = 256  # asks whose traces stay in memory
 _AHEAD = 8  # draws fetched at once: a query takes longer than a draw
+_LOOKED_AT = 16  # traces of a cell that tell whether they were judged
 
 
 def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_for) -> list[Pool]:
@@ -58,16 +60,9 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
             problems = _with_scorers(problems, task, store.plan)
             draws = StoredDraws(store, _index(store, number, model))
             kept = {problem for problem, _, _ in draws}
-            pools.append(
-                Pool(
-                    model,
-                    task,
-                    [p for p in problems if p.id in kept],
-                    draws,
-                    str(path),
-                    _capabilities(draws),
-                )
-            )
+            asked = [p for p in problems if p.id in kept]
+            given = _capabilities(draws, asked)
+            pools.append(Pool(model, task, asked, draws, str(path), given))
     except BaseException:
         store.close()
         raise
@@ -160,34 +155,60 @@ class Draws(Sequence[Trace]):
 def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:
     """Which rows answer which ask, in the order of repeat and ordinal."""
     found = store.query(
-        "SELECT traces.id, problem, role, prompt, sampling, finish, tokens, "
+        "SELECT traces.id, cell, problem, role, prompt, sampling, finish, tokens, "
         "CASE WHEN recorded THEN 0 ELSE repeat END, CASE WHEN recorded THEN skip ELSE 0 END + draw "
         "FROM traces JOIN cells ON cells.id = cell WHERE task = ? AND model = ? "
         "AND finish != 'error' ORDER BY traces.id",
         task,
         model,
     )
-    best: dict[Key, dict[tuple[str, int, int], tuple[tuple[bool, int], int]]] = {}
-    for row, problem, role, prompt, sampling, finish, tokens, repeat, draw in found:
+    judged = _judged(store, task, model)
+    best: dict[Key, dict[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]] = {}
+    for row, cell, problem, role, prompt, sampling, finish, tokens, repeat, draw in found:
         draws = best.setdefault((problem, role, prompt), {})
-        identity, worth = (sampling, repeat, draw), (finish in _WHOLE, tokens)
+        identity, worth = (sampling, repeat, draw), (finish in _WHOLE, cell in judged, tokens)
         if identity not in draws or worth > draws[identity][0]:
             draws[identity] = (worth, row)
     return {key: _rows(draws) for key, draws in best.items()}
 
 
-def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, int], int]]) -> IntArray:
+def _judged(store: Store, task: int, model: str) -> set[int]:
+    """Cells whose method had its draws judged: some of the first ones have a reward."""
+    cells = store.query("SELECT id FROM cells WHERE task = ? AND model = ?", task, model)
+    found = set()
+    for (cell,) in list(cells):
+        first = store.query(
+            "SELECT body, role, prompt, draw FROM traces WHERE cell = ? AND finish = 'stop' "
+            "ORDER BY id LIMIT ?",
+            cell,
+            _LOOKED_AT,
+        )
+        traces = (codec.unpack(b, role=r, prompt_key=k, draw=d) for b, r, k, d in first)
+        if any(trace.reward is not None for trace in traces):
+            found.add(cell)
+    return found
+
+
+def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]) -> IntArray:
     (most, _), *_ = Counter(sampling for sampling, _, _ in draws).most_common(1)
     chosen = sorted(identity for identity in draws if identity[0] == most)
     return np.array([draws[identity][1] for identity in chosen], dtype=np.int64)
 
 
-def _capabilities(draws: StoredDraws) -> frozenset[str]:
-    """What the recording can serve, judged by its first ask."""
+def _capabilities(draws: StoredDraws, problems: Sequence[Problem]) -> frozenset[str]:
+    """What the recording can serve, judged by its first ask; rewards, by the first question that has
+    an answer: what did not answer was not judged."""
     first: Sequence[Trace] = next(iter(draws.values()), [])
     given = {"text"}
     if first and all(t.logprobs is not None or t.conf is not None for t in first):
         given.add("logprobs")
-    if first and all(t.reward is not None for t in first):
-        given.add("reward")
+    for problem in problems:
+        traces = draws.get((problem.id, "main", problem.prompt.key), ())
+        answered = [t for t in traces if problem.answer(t) is not None]
+        if answered:
+            return frozenset(given | {"reward"} if _all_judged(answered) else given)
     return frozenset(given)
+
+
+def _all_judged(traces: Sequence[Trace]) -> bool:
+    return all(t.reward is not None for t in traces)

@@ -70,6 +70,10 @@ def bench() -> None:
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
 @click.option(
+    "--logprobs", type=int, metavar="K",
+    help="Alternatives per token to record with the traces; 20 makes a pool for DeepConf.",
+)  # fmt: skip
+@click.option(
     "--keep-traces", type=click.Choice(["auto", "all", "none"]), default="auto", show_default=True,
     help="auto keeps the traces of live models.",
 )  # fmt: skip

@@ -20,7 +20,7 @@ EXAMPLES = """
 \b
 Examples:
   ttscale plan fit samples.csv --budget 4 --budget 8 --out policy.json
-  ttscale plan fit runs/mine.db -m "ffs(n=8, k=4)" -m "esc(max_samples=12)" --out policy.json
+  ttscale plan fit runs/mine.db -m "ffs(n=8, k=4)" -m "pilot(n=8, sure=0.95)" --out policy.json
   ttscale plan fit samples.csv --pets --average 8 --out table.json
   ttscale plan show policy.json
   ttscale plan apply policy.json samples.csv --budget 8
@@ -56,19 +56,24 @@ def plan() -> None:
     "--difficulty", type=click.Choice(["agreement", "reward", "oracle"]), default="agreement",
     show_default=True, help="How hard a question is: predicted from a pilot, or known (a bound).",
 )  # fmt: skip
+@click.option(
+    "--spend", type=click.Choice(["bin", "mean"]), default="bin", show_default=True,
+    help="Whether every bin keeps to the budget, as published, or their mean does.",
+)  # fmt: skip
 @click.option("--bins", type=int, default=5, show_default=True, help="Bins of difficulty.")
 @click.option("--pilot", type=int, default=4, show_default=True, help="Samples that predict it.")
 @click.option("--repeats", type=int, default=8, show_default=True, help="Orders of the samples.")
 @click.option("--epsilon", type=float, help="Accuracy a further sample must add (saturation).")
 @click.option("--items", is_flag=True, help="Use a bench store's items, not its samples (oracle).")
 @click.option("--pets", is_flag=True, help="Fit the table of pets-online instead of a policy.")
+@click.option("--patterns", is_flag=True, help="PETS: five buckets for open answers, not two.")
 @click.option("--average", type=float, default=16, show_default=True, help="PETS: mean samples.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @output.common
 def fit(
     source: str, out: Path, strategies: tuple[str, ...], limits: tuple[float, ...], unit: Any,
-    difficulty: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
-    pets: bool, average: float, seed: int, as_json: bool,
+    difficulty: Any, spend: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
+    pets: bool, patterns: bool, average: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit a policy to SAMPLES: a file of recorded samples, a bench store, or a replay: model.
 
@@ -81,7 +86,7 @@ def fit(
         if value < 1:
             raise UsageError(f"--{name} {value}", fix="give at least 1")
     if pets:
-        _fit_pets(_recording(source), out, average, as_json=as_json)
+        _fit_pets(_recording(source), out, average, patterns=patterns, as_json=as_json)
         return
     if items:
         found = evidence.from_items(source)
@@ -93,7 +98,7 @@ def fit(
         )
     policy = fitting.fit_policy(
         found, limits or _limits(found, unit), kind=difficulty, bins=bins, unit=unit,
-        epsilon=fitting.EPSILON if epsilon is None else epsilon,
+        epsilon=fitting.EPSILON if epsilon is None else epsilon, spend=spend,
     )  # fmt: skip
     policy.save(out)
     _show(policy, as_json=as_json)
@@ -157,14 +162,17 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     click.echo("\n" + "  ".join(f"{name} {_cell(value)}" for name, value in total.items()))
 
 
-def _fit_pets(recording: ModelSource, out: Path, average: float, *, as_json: bool) -> None:
+def _fit_pets(
+    recording: ModelSource, out: Path, average: float, *, patterns: bool, as_json: bool
+) -> None:
     from dataclasses import asdict
 
     from ..methods.parallel.pets_table import fit_table
     from ..planner.fitting import pool_labels
 
     (pool,) = recording.pools
-    kind: Any = "choice" if all(p.choices for p in pool.problems) else "open"
+    lettered = all(p.choices or hasattr(p.rule, "letters") for p in pool.problems)
+    kind: Any = "choice" if lettered else "patterns" if patterns else "open"
     answers = pool_labels(pool)
     table = fit_table(answers, average, kind=kind)
     table.save(out)
@@ -206,14 +214,15 @@ def _candidates(recording: ModelSource, pilot: int) -> list[str]:
         )
     left = there - pilot
     sizes = [pilot * 2**i for i in range(12) if pilot * 2**i <= there]
-    found = [f"pilot(n={n})" for n in dict.fromkeys([*sizes, there])]
+    totals = list(dict.fromkeys([*sizes, there]))
+    found = [f"pilot(n={n})" for n in totals]
+    found += [f"pilot(n={n}, sure=0.95)" for n in totals if n > pilot]
     if left >= 2:
         found += [f"ffs(n={left})", f"adaptive-consistency(max_samples={left})"]
     if left >= 6:
         found += [f"esc(window=3, max_samples={left})", f"ffs(n={left}, k={left // 2})"]
     if "reward" in pool.capabilities:
-        powers = [2**i for i in range(1, 12) if 2**i <= left]
-        found += [f"best-of-n(n={n}, weighted=true)" for n in powers]
+        found += [f"pilot(n={n}, select={how})" for how in ("weighted", "best") for n in totals]
     return found
 
 
@@ -238,7 +247,8 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
         f"{policy.model} · {policy.task} · {policy.questions} questions · {how}", markup=False
     )
     cuts = ", ".join(f"{c:.3g}" for c in difficulty.cuts)
-    console.print(f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}\n")
+    spent = "" if policy.spend == "bin" else ", budgets are means over all bins"
+    console.print(f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}{spent}\n")
     bins = [f"bin {b}" for b in range(1, difficulty.bins + 1)]
     _table(
         [policy.unit, *bins, "in sample", "two-fold", "95% CI", "cost", "best single", "two-fold",

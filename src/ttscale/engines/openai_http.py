@@ -130,7 +130,9 @@ class OpenAIHTTP:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
+            # servers (uvicorn, llama.cpp) close a connection that is idle for 5 s: after a pause in
+            # which hundreds went stale, every retry of a draw would meet another dead one
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=3),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=1 << 18,

@@ -47,6 +47,18 @@ def prefill_tokens(base: float, growth: float, calls: int, *, cached: bool) -> f
     return calls * base + growth * calls * (calls - 1) / 2
 
 
+def tree_prefill_tokens(
+    base: float, growth: float, children: int, depth: int, *, cached: bool
+) -> float:
+    """Prompt tokens to process for a tree of calls in which every node has `children` and each call
+    adds `growth` tokens to the prompt of its parent; the root's has `base`. With a perfect prefix
+    cache every node's own part is paid once: B + d times the other nodes. One child is the loop."""
+    nodes = [children**level for level in range(depth)]
+    if cached:
+        return base + growth * (sum(nodes) - 1) if depth else 0.0
+    return float(sum(n * (base + level * growth) for level, n in enumerate(nodes)))
+
+
 def idle_share(model: float, tool: float, workers: int = 1) -> float:
     """Share of time a serial server idles if each of `workers` requests alternates `model` seconds
     on it and `tool` seconds elsewhere, perfectly interleaved: 0 from (model + tool) / model on."""

@@ -19,7 +19,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import UsageError
+from ..core import Prompt, UsageError
+from ..core.engine import Scorer
 from .intervals import LEVEL
 from .shapes import Shape
 
@@ -35,6 +36,23 @@ class Line:
 
     logprobs: NDArray[np.floating]
     bytes: int
+
+
+async def scored(
+    engine: Scorer, texts: Sequence[str], prompts: Sequence[Prompt] | None = None
+) -> list[Line]:
+    """Texts as an engine with the capability `score` sees them, as replies to `prompts`, (texts,).
+
+    Without prompts the first word of a text is context only, where the paper drops the first token:
+    a cut inside a word could fall inside a token. A text of one word is then an empty line.
+    """
+    lines = []
+    for i, text in enumerate(texts):
+        head, space, rest = text.partition(" ")
+        prompt, given = (Prompt(raw=head), space + rest) if prompts is None else (prompts[i], text)
+        score = await engine.score(prompt, given)
+        lines.append(Line(np.asarray(score.logprobs), len(given.encode())))
+    return lines
 
 
 def text_bits(lines: Sequence[Line], weighting: Weighting = "line") -> float:
@@ -74,7 +92,8 @@ def flops_per_token(
 
 
 def information_capacity(text: float, nll: float, flops: float, bias: float = BIAS) -> float:
-    """IC from S and E (bits per token), F and b."""
+    """IC from S and E (bits per token), F and b. An array of biases shows what hangs on b: ranks
+    between families may change with it."""
     return (text - nll + bias) / math.log2(flops)
 
 

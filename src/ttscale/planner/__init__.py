@@ -1,6 +1,6 @@
 """Which method and how much of it for which question: learned from recorded samples."""
 
-from .compute_optimal import best_strategy, fit_bins, two_fold
+from .compute_optimal import best_strategy, fit_bins, fit_mean, match, two_fold
 from .difficulty import Difficulty, quantile_bins
 from .evidence import Evidence, from_items, replayed
 from .exchange import inference_factor
@@ -15,9 +15,11 @@ __all__ = [
     "Policy",
     "best_strategy",
     "fit_bins",
+    "fit_mean",
     "fit_policy",
     "from_items",
     "inference_factor",
+    "match",
     "quantile_bins",
     "replayed",
     "saturation_point",

@@ -2,18 +2,23 @@
 
 The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
 samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
-The pilot is in the bill like any other draw, and its samples can vote (`pilot(n=...)`).
+The pilot is in the bill like any other draw, and its samples count: `pilot(n=N)` is the vote of the
+pilot and of as many further samples as make N. `select=weighted` and `select=best` make it best-of-N
+on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal, cast, get_args
 
 from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
 from ..methods import checks
+from ..methods.parallel.adaptive_consistency import leader_confidence
 from ..methods.registry import Configured, method, parse
 from .difficulty import Difficulty, agreement, mean_reward
 from .policy import Level, Policy
@@ -33,9 +38,12 @@ CARD = Card(
         "Difficulty is predicted from a few pilot samples whose cost is counted; the paper draws "
         "2048 and leaves them out.",
         "Without a verifier the score is the pilot's agreement (ours).",
-        "The pilot's samples vote in the strategy pilot(n=N) instead of being thrown away (ours).",
+        "The pilot's samples vote, or are judged, in the strategies pilot(...) instead of being "
+        "thrown away (ours).",
     ),
 )
+
+Select = Literal["", "vote", "weighted", "best"]
 
 MADE_UP = Policy(
     model="", task="", questions=0, unit="samples",
@@ -105,7 +113,7 @@ async def follow(
     told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
     votes = _voted(problem, pilot, rewards)
     ctx.offer(votes.top(), votes.winner())
-    more = pilot_votes(strategy)
+    more = on_pilot(strategy)
     if more is None:
         chosen = parse(strategy)
         outcome = await ctx.solve(chosen.method, problem, chosen.cfg)
@@ -113,30 +121,78 @@ async def follow(
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
-    if more > len(pilot):
-        further = await ctx.sample_all(problem.prompt, more - len(pilot))
+    while (left := more.n - len(pilot)) > 0 and not more.settled(votes):
+        further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
         pilot += further
-        if difficulty.kind == "reward":
-            rewards |= await _rewards(problem, ctx, further)
-        votes = _voted(problem, pilot, rewards)
+        for trace in further:
+            votes.add(trace)
+    select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
+    if select == "vote":
+        rewards = {}
+    elif unjudged := [t for t in pilot if id(t) not in rewards]:
+        rewards |= await _rewards(problem, ctx, unjudged)
+    if select == "best" and rewards:
+        best = max((t for t in pilot if id(t) in rewards), key=lambda t: rewards[id(t)])
+        return Outcome(problem.answer(best), best, "n_samples", told)
+    votes = _voted(problem, pilot, rewards)
     return Outcome(votes.top(), votes.winner(), "n_samples", {**told, "votes": votes.counts})
 
 
-def pilot_votes(strategy: str) -> int | None:
-    """N of `pilot(n=N)`; None for the name of a method."""
-    text = strategy.replace(" ", "")
-    if not text.startswith("pilot(n="):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnPilot:
+    """A strategy that goes on with the pilot's samples.
+
+    Attributes:
+        n: samples in all, at most.
+        select: "vote", or by rewards "weighted" or "best"; "" weighs votes if rewards told the
+            difficulty.
+        sure: draw one at a time, until the leading answer is so likely to stay it
+            (arXiv:2305.11860); None draws all.
+    """
+
+    n: int
+    select: Select = ""
+    sure: float | None = None
+
+    def settled(self, votes: Votes) -> bool:
+        """Whether the votes so far are enough."""
+        return self.sure is not None and leader_confidence(votes.counts) >= self.sure
+
+
+def on_pilot(strategy: str) -> OnPilot | None:
+    """What `pilot(...)` says; None for the name of a method.
+
+    Raises:
+        UsageError: if it cannot be read.
+    """
+    text = re.sub(r"[\s'\"]", "", strategy)
+    if not text.startswith("pilot("):
         return None
-    number = text.removeprefix("pilot(n=").removesuffix(")")
-    if not number.isdigit():
-        raise UsageError(f"cannot read strategy {strategy!r}", fix="write it as pilot(n=8)")
-    return int(number)
+    given = dict(re.findall(r"(\w+)=([\w.]+)", text))
+    written = ",".join(f"{name}={value}" for name, value in given.items())
+    try:
+        if text != f"pilot({written})" or not given.keys() <= {"n", "select", "sure"}:
+            raise ValueError
+        found = OnPilot(
+            n=int(given["n"]), select=cast(Select, given.get("select", "")),
+            sure=float(given["sure"]) if "sure" in given else None,
+        )  # fmt: skip
+        checks.one_of(get_args(Select), select=found.select)
+        checks.at_least(1, n=found.n)
+        checks.within(0, 1, sure=found.sure)
+    except (ValueError, KeyError, UsageError):
+        raise UsageError(
+            f"cannot read strategy {strategy!r}",
+            fix="write it as pilot(n=8), with select=vote, weighted or best, or sure=0.95",
+        ) from None
+    return found
 
 
 def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
     """Role -> capabilities of the pilot and all strategies."""
     wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
-    if policy.difficulty.kind == "reward":
+    judged = (found.select for s in policy.strategies if (found := on_pilot(s)))
+    if policy.difficulty.kind == "reward" or {"weighted", "best"} & set(judged):
         wanted["prm"] = frozenset({"reward"})
     for chosen in _methods(policy):
         for role, capabilities in chosen.method.needs(chosen.cfg).items():
@@ -166,7 +222,7 @@ def checked(policy: Policy) -> Policy:
 
 
 def _methods(policy: Policy) -> list[Configured]:
-    return [parse(s) for s in policy.strategies if pilot_votes(s) is None]
+    return [parse(s) for s in policy.strategies if on_pilot(s) is None]
 
 
 async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[int, float]:

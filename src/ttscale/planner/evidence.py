@@ -72,7 +72,7 @@ def replayed(
 
     Args:
         source: a recording.
-        strategies: methods as written, or pilot(n=N).
+        strategies: methods as written, or pilot(n=N, ...).
         pilot: samples every strategy follows.
         kind: where the pilot's score comes from; "oracle" keeps the pass rate beside agreement.
         repeats: runs of every strategy, each on the samples in another order.
@@ -87,6 +87,13 @@ def replayed(
     problems = [p for p in pool.problems if p.id in counts]
     if not problems:
         raise UsageError(f"no question of {pool.task!r} has a gold answer", fix="record references")
+    judged = kind == "reward" or any("select=" in s.replace("select=vote", "") for s in strategies)
+    if judged and "reward" not in pool.capabilities:
+        raise UsageError(
+            f"the recording {source.spec!r} holds no rewards",
+            fix="have a reward model judge it: ttscale bench run --model replay:FILE "
+            f"--role prm=MODEL -m 'best-of-n(n={pool.size()})' --keep-traces all",
+        )
     asked: Kind = "agreement" if kind == "oracle" else kind
     trials = [(p, r) for p in problems for r in range(repeats)]
     shape = (len(strategies), len(trials))

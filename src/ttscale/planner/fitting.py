@@ -15,7 +15,7 @@ from ..methods.parallel.pets_curves import WARM_UP
 from ..methods.parallel.pets_online import labels
 from ..metrics.intervals import accuracy_interval, paired_difference
 from . import saturation as curves
-from .compute_optimal import Judged, best_strategy, fit_bins, in_sample, two_fold
+from .compute_optimal import FITS, Judged, Spend, best_strategy, in_sample, two_fold
 from .difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
 from .evidence import Evidence
 from .policy import Level, Policy, Unit
@@ -33,17 +33,19 @@ def fit_policy(
     bins: int = 5,
     unit: Unit = "samples",
     epsilon: float = EPSILON,
+    spend: Spend = "bin",
 ) -> Policy:
     """The compute-optimal policy for each limit.
 
     Args:
         evidence: trials of all strategies.
-        limits: mean costs of a question, in `unit`, the pilot included. As in the paper every bin
-            keeps to the limit: what easy ones save is not spent on hard ones.
+        limits: mean costs of a question, in `unit`, the pilot included.
         kind: predicted difficulty, or "oracle": an upper bound that nobody can follow.
         bins: wanted; predictions of few values may give fewer.
         unit: what limits count.
         epsilon: accuracy a further sample must add, for the saturation point.
+        spend: "bin" as in the paper: every bin keeps to the limit, what easy ones save is not spent
+            on hard ones. "mean": the limit is the mean over all questions (ours).
 
     Raises:
         UsageError: if there is no pilot to predict from, or too few questions.
@@ -53,16 +55,17 @@ def fit_policy(
             "difficulty cannot be predicted from a store without traces",
             fix="run the bench with --keep-traces all, or fit with --difficulty oracle",
         )
-    place, cuts = _placed(evidence, kind, bins)
+    place, cuts = placed(evidence, kind, bins)
     count, cost = len(cuts) + 1, evidence.cost(unit)
     levels = []
     for limit in sorted(set(limits)):
-        chosen = fit_bins(evidence.right, cost, place, limit, count)
+        chosen = FITS[spend](evidence.right, cost, place, limit, count)
         one = best_strategy(evidence.right, cost, limit)
         everywhere = np.ones_like(place)
         policy = two_fold(
-            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS
-        )
+            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS,
+            spend=spend,
+        )  # fmt: skip
         fixed = two_fold(
             evidence.right, cost, everywhere, evidence.questions, limit, 1, splits=SPLITS
         )
@@ -80,7 +83,7 @@ def fit_policy(
         difficulty=Difficulty(
             kind=kind, pilot=0 if kind == "oracle" else evidence.pilot, cuts=cuts
         ),
-        levels=tuple(levels), saturation=saturation(evidence, epsilon),
+        levels=tuple(levels), saturation=saturation(evidence, epsilon), spend=spend,
     )  # fmt: skip
 
 
@@ -120,7 +123,7 @@ def pool_labels(pool: Pool) -> list[list[int | None]]:
     return [answers for answers in found if sum(a is not None for a in answers) >= WARM_UP]
 
 
-def _placed(evidence: Evidence, kind: Kind, bins: int) -> tuple[IntArray, tuple[float, ...]]:
+def placed(evidence: Evidence, kind: Kind, bins: int) -> tuple[IntArray, tuple[float, ...]]:
     """Bin of each trial, and the cuts between bins."""
     if kind == "oracle":
         first = np.unique(evidence.questions, return_index=True)[1]

@@ -7,7 +7,8 @@
 
 A strategy is a method as the command line writes it, or `pilot(n=N)`: the vote of the pilot and of
 as many further samples as make N in all (N = pilot draws no more). With reward difficulty that vote is
-weighted by the rewards.
+weighted by the rewards. `pilot(n=N, select=vote)`, `select=weighted` and `select=best` say which it is;
+`pilot(n=N, sure=0.95)` stops early, as Adaptive-Consistency does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Literal, get_args
 import orjson
 
 from ..core import RecordError, UsageError
+from .compute_optimal import Spend
 from .difficulty import Difficulty, Kind
 
 Unit = Literal["samples", "tokens"]
@@ -31,7 +33,8 @@ class Level:
     """What to run within one budget.
 
     Attributes:
-        limit: mean cost of a question of any bin, in the policy's unit, the pilot included.
+        limit: mean cost of a question, of any bin or over all as the policy spends, in its unit, the
+            pilot included.
         strategies: of each bin, easiest first, (bins,).
         figures: how it did: accuracy and cost in sample, two-fold, and of the best single strategy.
     """
@@ -50,6 +53,7 @@ class Policy:
         levels: by rising limit.
         questions: how many it was fitted on.
         saturation: how many samples are worth buying; see `saturation`.
+        spend: whether every bin keeps to a limit ("bin", as in the paper), or their mean does.
     """
 
     model: str
@@ -59,6 +63,7 @@ class Policy:
     difficulty: Difficulty
     levels: tuple[Level, ...]
     saturation: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    spend: Spend = "bin"
 
     def __post_init__(self) -> None:
         if not self.levels:
@@ -141,5 +146,5 @@ class Policy:
                 kind=told["kind"], pilot=int(told["pilot"]),
                 cuts=tuple(float(c) for c in told["cuts"]),
             ),
-            saturation=data.get("saturation", {}),
+            saturation=data.get("saturation", {}), spend=data.get("spend", "bin"),
         )  # fmt: skip

@@ -173,6 +173,26 @@ def test_turn_one_is_rejected_at_the_rate_that_alpha_sets() -> None:
     assert np.mean(rates) == pytest.approx(rejection_rate(0.6, 16), abs=0.11)
 
 
+def test_later_turns_leave_the_calibration_distribution(tmp_path: Path) -> None:
+    """Exchangeable with the bank is the first segment only: where later ones are worse, more are
+    rejected, as in the recorded run of the paper's authors (.40 at turn 1, .61 at turn 15)."""
+
+    def worse(call: Call) -> Trace:
+        rng = random.Random(call.seed)
+        done = call.prompt.prefix.count("\n\n")
+        box = "\\boxed{x}" if done >= 7 else ""
+        return Trace(f"d({-rng.expovariate(1.0) - 0.3 * done:.6f}){box}", 5)
+
+    bank = saved(tmp_path, *(-random.Random(f"bank {i}").expovariate(1.0) for i in range(1600)))
+    drafts = Scripted(worse, capabilities=("text", "prefix"))
+    outcome = play(drafts=drafts, bank=bank, chains=400, turns=4)
+    rates = outcome.extra["rejected"]
+    # 400 chains: a standard error of .025, of the bank .012; a false alarm in 10^4 at 4
+    assert rates[0] == pytest.approx(rejection_rate(0.6, 1600), abs=0.11)
+    assert rates == sorted(rates)
+    assert rates[-1] > rates[0] + 0.1
+
+
 def test_alpha_sets_the_targets_share_and_the_accuracy_moves_with_it() -> None:
     shares, right = [], []
     for alpha in (0.0, 0.3, 0.6, 0.9, 1.0):

@@ -109,10 +109,47 @@ def test_ended_beams_stay_candidates_and_the_others_go_on():
     assert weighted.answer == "late"
 
 
+def test_looking_no_step_ahead_is_beam_search():
+    for method in (beam_search, dvts):
+        plain = answer({"main": StepWorld(Q, STEPS), "prm": StepWorld(Q, STEPS)}, method, Config())
+        zero = answer({"main": StepWorld(Q, STEPS), "prm": StepWorld(Q, STEPS)}, method,
+                      Config(lookahead=0))  # fmt: skip
+        assert (zero.answer, zero.traces, zero.usage) == (plain.answer, plain.traces, plain.usage)
+
+
+def ladder(call):
+    """Three steps and a box; the first is "good" or "bad", all others tell nothing."""
+    done = [part for part in call.prompt.prefix.split("\n\n") if part]
+    if not done:
+        text = "good" if call.draw % 2 else "bad"
+    elif len(done) < 3:
+        text = "step"
+    else:
+        text = f"\\boxed{{{done[0]}}}"
+    return Trace(text, 1, ends=[len(text)])
+
+
+@pytest.mark.parametrize(("k", "says"), [(0, "bad"), (1, "bad"), (2, "good"), (3, "good")])
+def test_a_beam_is_scored_where_its_rollout_ends(k, says):
+    def late(trace):
+        # sees what the first step was worth two steps later; before, all look alike
+        steps = trace.text.count("step")
+        return 0.5 if steps < 2 else 0.9 if "good" in trace.text else 0.1
+
+    engine = Scripted(ladder, rewards=late)
+    outcome = answer(engine, beam_search, Config(n=2, width=2, lookahead=k))
+    assert outcome.answer == says
+    greedy = [call for call in engine.calls if call.sampling.temperature == 0]
+    # two beams; of the four rounds the last k roll out less far, and ended beams not at all
+    assert len(greedy) == 2 * sum(min(k, left) for left in (3, 2, 1, 0))
+    assert outcome.usage.completion_tokens == len(engine.calls)
+
+
 @pytest.mark.parametrize(
     ("bad", "names"),
     [({"n": 6, "width": 4}, "no multiple"), ({"width": 8, "n": 4}, "width=8"),
-     ({"separator": ""}, "separator"), ({"verifier": "agreement"}, "beginning"),
+     ({"separator": ""}, "separator"), ({"lookahead": -1}, "lookahead"),
+     ({"verifier": "agreement"}, "beginning"),
      ({"verifier": "prn"}, "prm")],
 )  # fmt: skip
 def test_bad_settings_are_refused(bad, names):

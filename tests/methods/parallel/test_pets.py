@@ -27,7 +27,7 @@ from ttscale.engines.pool import Pool
 from ttscale.engines.replay import Replay
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods import registry
-from ttscale.methods.parallel.dirichlet import probability_largest
+from ttscale.methods.parallel.dirichlet import optimistic_gain, probability_largest
 from ttscale.methods.parallel.pets import Config, largest, pets
 from ttscale.methods.parallel.pets_curves import agreement_curve
 
@@ -62,6 +62,15 @@ def drawn(outcomes: Sequence[Outcome]) -> list[int]:
 
 def named(*names: str) -> list[Problem]:
     return [problem(name) for name in names]
+
+
+def test_a_settled_question_gets_nothing_while_an_open_one_does() -> None:
+    # after 30 samples each they stand at 30-0 and 15-15
+    outcomes = play(
+        named("settled", "open"), says({"settled": "a", "open": "ab"}), average=45, warm_up=30,
+        options=4,
+    )  # fmt: skip
+    assert drawn(outcomes) == [30, 60]
 
 
 def test_samples_go_to_the_question_that_is_undecided() -> None:
@@ -300,6 +309,49 @@ def test_an_even_split_agrees_as_often_as_the_exact_curves_say(n: int) -> None:
     ]
     # a standard error of at most .018 for the votes given the worlds: a false alarm in 10^4 at 4
     assert agreement(uniform(n), WORLDS) == pytest.approx(float(np.mean(exact)), abs=0.072)
+
+
+@pytest.mark.parametrize(("n", "reference"), [(32, 0.846), (64, 0.879)])
+def test_exact_curves_of_an_even_split_are_those_of_the_reference(n: int, reference: float) -> None:
+    exact = [agreement_curve(theta, n)[-1] for seed in range(20) for theta in world(seed).values()]
+    # the reference is one draw of 60 questions: a standard error of .045, two of them
+    assert float(np.mean(exact)) == pytest.approx(reference, abs=0.09)
+
+
+def allocated(gain: Callable[[list[float]], float], average: int, worlds: int) -> float:
+    """Agreement of the greedy allocation by any estimate of the gain, on the same draws."""
+    right = []
+    for seed in range(worlds):
+        truth = list(world(seed).values())
+        rng = np.random.default_rng(1000 + seed)
+        draws = [rng.choice(4, 200, p=theta) for theta in truth]
+        alphas = [[1.0] * 4 for _ in truth]
+        taken = [0] * len(truth)
+        gains = np.full(len(truth), np.inf)
+        for _ in range(average * len(truth)):
+            q = int(gains.argmax())
+            alphas[q][draws[q][taken[q]]] += 1
+            taken[q] += 1
+            gains[q] = gain(alphas[q])
+        right += [int(np.argmax(a)) == int(t.argmax()) for a, t in zip(alphas, truth, strict=True)]
+    return float(np.mean(right))
+
+
+def test_a_noisy_estimate_of_the_gain_gives_the_gain_away() -> None:
+    rng = np.random.default_rng(0)
+
+    def sure(alpha: list[float]) -> float:
+        drawn = rng.standard_gamma(alpha, (100, 4)).argmax(axis=1)
+        return float(np.bincount(drawn, minlength=4).max()) / 100
+
+    def noisy(alpha: list[float]) -> float:
+        return max(sure([a + (i == m) for i, a in enumerate(alpha)]) for m in range(4)) - sure(
+            alpha
+        )
+
+    # 16 worlds of 60 questions, paired draws: exact .79, noisy .76
+    exact = allocated(optimistic_gain, 8, 16)
+    assert exact > allocated(noisy, 8, 16) + 0.01
 
 
 def test_after_a_few_samples_optimism_beats_an_even_split() -> None:

@@ -101,7 +101,7 @@ def test_open_questions_have_two_buckets() -> None:
 def test_pattern_shares_equal_the_count_over_all_subsets(counts: list[int]) -> None:
     pool = [a for a, n in enumerate(counts) for _ in range(n)]
     subsets = list(itertools.combinations(pool, 4))
-    for kind, buckets in (("choice", 5), ("open", 2)):
+    for kind, buckets in (("choice", 5), ("open", 2), ("patterns", 5)):
         seen = Counter(bucket(kind, s) for s in subsets)  # type: ignore[arg-type]
         expected = [seen[t] / len(subsets) for t in range(buckets)]
         assert pattern_shares(kind, counts) == pytest.approx(expected, abs=1e-12)  # type: ignore[arg-type]
@@ -283,6 +283,18 @@ def test_ties_go_to_the_smallest_letter_in_multiple_choice(tmp_path: Path) -> No
         offset=(0.0,) * 5, average=4, max_samples=64, questions=1,
     ).save(path)  # fmt: skip
     assert answer(script("bbaa"), pets_online, Config(table=str(path))).answer == "a"
+
+
+def test_five_buckets_serve_open_answers_too(tmp_path: Path) -> None:
+    table = fit_table(POOLS, 12, kind="patterns")
+    choice = fit_table(POOLS, 12, kind="choice")
+    assert (table.budgets, table.share) == (choice.budgets, choice.share)
+    path = tmp_path / "patterns.json"
+    table.save(path)
+    assert Table.load(path) == table
+    outcome = answer(script("bbaa" * 20), pets_online, Config(table=str(path)))
+    assert outcome.extra["bucket"] == 3
+    assert outcome.answer == "b"  # a tie goes to the earliest, as with open answers
 
 
 def test_without_a_table_the_made_up_one_serves() -> None:

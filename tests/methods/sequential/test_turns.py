@@ -38,7 +38,7 @@ def chain(start: float, repair: float, loss: float) -> Scripted:
             right = rng.random() >= loss
         else:
             right = rng.random() < repair
-        return said("right" if right else "wrong", 7)
+        return said("right" if right else "wrong", 7, meta={"seed": call.seed})
 
     return Scripted(course)
 
@@ -81,6 +81,21 @@ def test_choosing_among_all_turns_beats_taking_the_last() -> None:
     # a model that starts well and loses more than it repairs
     engine = chain(0.9, R, S)
     assert accuracy(engine, turns=4) > accuracy(engine, turns=4, select="last") + 0.05
+
+
+def test_a_verifier_over_the_chain_beats_its_last_answer() -> None:
+    # a verifier with an area under the curve of .84: right answers score .5 higher on average
+    def scored(trace: Trace) -> float:
+        rng = random.Random(trace.meta["seed"] + 1)
+        return 1.0 + 0.5 * ("right" in trace.text) + rng.gauss(0.0, 0.35)
+
+    engine = chain(0.5, R, S)
+    engine.capabilities = frozenset({"text", "reward"})
+    engine.rewards = scored
+    last = accuracy(engine, turns=6, select="last")
+    assert last == pytest.approx(markov(0.5, R, S, 6), abs=0.052)
+    assert accuracy(engine, turns=6, select="prm") > last + 0.06  # .51 against .39
+    assert accuracy(engine, turns=6) > last - 0.052  # the vote at least keeps it
 
 
 @pytest.mark.parametrize("n", [1, 2, 4])

@@ -62,6 +62,8 @@ ONLINE = Card(
         "A finished trace shorter than the window, which no rule can stop, is held to the "
         "threshold by its mean, as the warm-up is (inferred).",
         "If no trace above the threshold answered, all complete warm-up traces vote (inferred).",
+        "The low variant needs its warm-up: of 16 traces two are above the threshold, of 8 or fewer "
+        "one, which alone is a consensus.",
         "A low trace is closed from outside, not by forcing its end token: same tokens, no text.",
     ),
 )

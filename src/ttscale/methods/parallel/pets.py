@@ -48,6 +48,8 @@ CARD = Card(
         "its samples that moved something, plus one in both, so that one that never parses cannot "
         "take everything (ours).",
         "Group confidences use full windows only; the released code has partial ones.",
+        "A question whose recording runs dry is left alone; where none is left, the set ends with "
+        "what was spent.",
         "Accuracy need not rise: the rule knows agreement, not truth.",
     ),
 )

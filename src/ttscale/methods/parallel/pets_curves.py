@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
-Kind = Literal["choice", "open"]
+Kind = Literal["choice", "open", "patterns"]
 
 WARM_UP = 4  # K0, answers that decide the bucket
 K_MAX = 40  # largest k of the fit (released, multiple choice)
@@ -23,8 +23,10 @@ CLIP = 1e-12  # probabilities are clipped to [CLIP, 1 - CLIP] before the probit
 PATTERNS = {
     "choice": ((4,), (3, 1), (2, 2), (2, 1, 1), (1, 1, 1, 1)),
     "open": ((4,), ()),  # unanimous, or not
+    "patterns": ((4,), (3, 1), (2, 2), (2, 1, 1), (1, 1, 1, 1)),
 }
-"""Sorted counts of the four answers, per bucket."""
+"""Sorted counts of the four answers, per bucket. "patterns" tells open answers apart as finely as
+those of a choice (ours)."""
 
 
 def agreement_curve(counts: Sequence[float], k_max: int) -> FloatArray:

@@ -45,7 +45,7 @@ class Table:
     """Budgets by bucket.
 
     Attributes:
-        kind: multiple choice (five buckets) or open answers (two).
+        kind: multiple choice (five buckets), open answers (two), or these with five (patterns).
         budgets: B_t, samples of a question in bucket t, the first four included.
         share: pi_t, of the training questions' patterns; sums to 1.
         slope, offset: a_t, b_t of the fitted curves; 0 where no training question fell.
@@ -120,11 +120,11 @@ def fit_table(
     Args:
         pool_answers: about 30 questions (choice) or 10 (open), 64 answers each, in the paper. None
             is a sample without an answer: it is left out.
-        kind: "choice" has five buckets, "open" has two.
+        kind: "choice" has five buckets, "open" has two, "patterns" gives open answers five (ours).
         average_budget: samples per question the plan may spend on average, at least 4.
         max_samples: B_max (64, released code).
         when_full: what happens to a bucket whose next sample does not fit; see `plan`. None is the
-            released choice: skip for multiple choice, stop for open answers.
+            released choice: skip for multiple choice, stop for open answers; patterns skip.
 
     Raises:
         UsageError: if there are no questions, or a pool has fewer than four answers.
@@ -149,7 +149,7 @@ def fit_table(
     some = np.where(weight > 0, weight, 1.0)
     a, b = np.array(slopes) @ pi / some, np.array(offsets) @ pi / some
     share = weight / len(pool_answers)
-    when = when_full or ("skip" if kind == "choice" else "stop")
+    when = when_full or ("stop" if kind == "open" else "skip")
     budgets = plan(share, a, b, average_budget, max_samples=max_samples, when_full=when)
     return Table(
         kind=kind, budgets=tuple(budgets), share=tuple(share.tolist()), slope=tuple(a.tolist()),
