@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..answers import rule_for
-from ..core import AnswerRule, Problem, Trace, UsageError
+from ..core import AnswerRule, Problem, StoreError, Trace, UsageError
 from ..engines.pool import Pool
 from . import codec
 from .store import Store
@@ -183,10 +183,18 @@ def _judged(store: Store, task: int, model: str) -> set[int]:
             cell,
             _LOOKED_AT,
         )
-        traces = (codec.unpack(b, role=r, prompt_key=k, draw=d) for b, r, k, d in first)
-        if any(trace.reward is not None for trace in traces):
+        if any(_has_reward(*row) for row in first):
             found.add(cell)
     return found
+
+
+def _has_reward(body: bytes, role: str, prompt_key: str, draw: int) -> bool:
+    """Whether a draw was judged; a damaged one says nothing until somebody asks for it."""
+    try:
+        trace = codec.unpack(body, role=role, prompt_key=prompt_key, draw=draw)
+    except StoreError:
+        return False
+    return trace.reward is not None
 
 
 def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]) -> IntArray:
