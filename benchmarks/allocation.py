@@ -47,11 +47,12 @@ from ttscale.methods.registry import parse
 from ttscale.planner import Evidence, match, replayed
 from ttscale.planner.evidence import graded
 from ttscale.planner.fitting import placed, pool_labels
-from ttscale.planner.saturation import fit, hit_curve
+from ttscale.planner.saturation import fit, hit_curve, observed_saturation
 from ttscale.signals import confidence as signals
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOT = 2000
+EPSILON = 0.01  # accuracy a further sample has to add
 Values = dict[str, np.ndarray]  # per question, means over repeats: right, agrees, tokens, samples
 
 
@@ -383,8 +384,28 @@ def ttspm(pool: Pool) -> dict[str, Any]:
         fitted = fit(curve[:4], spread=spread)
         at = float(fitted.at(len(curve)))
         told[name] = {"predicted": at, "error": at - float(curve[-1])}
+        told[name]["saturates_at"] = fitted.saturation(EPSILON)
         print(f"  TTSPM, {name}: Hit@{len(curve)} predicted {at:.3f}, measured {curve[-1]:.3f}")
+    told["saturates_at"] = observed_saturation(curve, EPSILON)
     return told
+
+
+def saturation_agreement(recordings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Pearson's r of where curves saturate as predicted from four points, and as measured; one that
+    does not within its samples counts as its number of samples."""
+    found = {}
+    for name in ("one p", "spread p"):
+        pairs = [
+            (min(r[name]["saturates_at"], last), r["saturates_at"] or last)
+            for r in recordings
+            if (last := len(r["measured"]))
+        ]
+        predicted, measured = np.array(pairs, dtype=float).T
+        same = not predicted.std() or not measured.std()
+        found[name] = float("nan") if same else float(np.corrcoef(predicted, measured)[0, 1])
+        print(f"TTSPM, {name}: samples after which one adds less than {EPSILON:g}, predicted and "
+              f"measured: {pairs}, r = {found[name]:.2f}")  # fmt: skip
+    return found
 
 
 def recorded(folder: Path, limit: int | None, repeats: int) -> dict[str, Any]:
@@ -402,6 +423,7 @@ def recorded(folder: Path, limit: int | None, repeats: int) -> dict[str, Any]:
             unit = "tokens" if spec.startswith("ffs") else "samples"
             rows.append(line(spec, run(source, spec, repeats), vote, unit))
         found[f"{pool.model}/{pool.task}"] = {"methods": rows, "ttspm": ttspm(pool)}
+    found["saturation"] = saturation_agreement([r["ttspm"] for r in found.values()])
     return found
 
 

@@ -103,15 +103,15 @@ def test_adaptive_sampling_shrinks_the_penalty_of_noise_and_the_spread_of_single
     single, _ = scores(RATES, fixed(1))
     adaptive, runs = scores(RATES, Rule())
     assert 3 < runs < 10
-    # biases of about -.06 and -.25 with standard errors of .02 and less
-    assert truth > adaptive.mean() > single.mean() + 0.1
+    # the truth is .140, adaptive .128 and single .023, with standard errors of .006 and .017
+    assert truth > adaptive.mean() > single.mean() + 0.05
     assert adaptive.std() < 0.6 * single.std()
 
 
 def test_at_equal_runs_adaptive_sampling_is_no_more_stable_than_fixed():
     # The paper's figure is against single runs. Bernoulli items that settle early are as often those
-    # whose first runs were lucky, and what is saved there does not pay: measured ratios of standard
-    # deviations are .9 to 1.3, where a rule that knew the rates would have .8
+    # whose first runs were lucky, and what is saved there does not pay: over 200 repeats .047 at 6.03
+    # runs against .036 at six; on the other hand its bias is -.012 against -.024
     adaptive, runs = scores(RATES, Rule())
     below, above = (scores(RATES, fixed(m))[0].std() for m in (int(runs), int(runs) + 1))
     assert 0.7 < adaptive.std() / ((below + above) / 2) < 1.6
