@@ -8,12 +8,12 @@ import time
 import zlib
 from typing import TYPE_CHECKING
 
-import aiohttp
 import orjson
 
 from ..core import Call, Chunk, Finish, RateLimited, Trace, Unreachable
 from . import failures, wall
 from .failures import Failure
+from .http1 import Reply as Response
 from .replicas import Replica
 from .reply import Reply, first
 from .sse import Packets
@@ -34,8 +34,8 @@ class HTTPFlight:
     """
 
     __slots__ = (
-        "_began", "_call", "_cap", "_content", "_cost", "_engine", "_expired", "_landed", "_last",
-        "_limit", "_loop", "_packets", "_path", "_payload", "_prefix", "_reply", "_retries",
+        "_began", "_call", "_cap", "_cost", "_engine", "_expired", "_landed", "_last", "_limit",
+        "_loop", "_packets", "_path", "_payload", "_prefix", "_reply", "_response", "_retries",
         "_started", "_waits", "task",
     )  # fmt: skip
 
@@ -50,7 +50,7 @@ class HTTPFlight:
         self._cost = call.sampling.max_tokens or _COST
         self._reply = Reply(call.prompt.prefix)
         self._packets = Packets()
-        self._content: aiohttp.StreamReader | None = None
+        self._response: Response | None = None
         self._landed, self._retries = False, 0
         self._expired: Unreachable | None = None
         self._cap: int | None = None
@@ -149,10 +149,9 @@ class HTTPFlight:
         engine = self._engine
         self._last, self._waits = time.monotonic(), False
         try:
-            async with engine.session.post(
-                f"{replica.url}/v1{self._path}", data=self._payload, headers=engine.headers,
-                allow_redirects=False,
-            ) as response:  # fmt: skip
+            url = f"{replica.url}/v1{self._path}"
+            async with await engine.pool.ask("POST", url, self._payload) as response:
+                self._response = response
                 failure = await self._read(response)
         except asyncio.CancelledError:
             if self._expired is None:
@@ -160,10 +159,10 @@ class HTTPFlight:
             self.task.uncancel()
             # a server that hangs twice would hang for ever
             failure, self._expired = Failure(self._expired, self._retries < 1), None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except OSError as error:
             failure = self._broken(error)
         finally:
-            self._content = None
+            self._response = None
         if failure is None:
             replica.worked()
         elif isinstance(failure.error, RateLimited):
@@ -172,7 +171,7 @@ class HTTPFlight:
             replica.failed()
         return failure
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Failure | None:
+    async def _read(self, response: Response) -> Failure | None:
         engine, reply = self._engine, self._reply
         if response.status != 200:
             body = await response.read()
@@ -182,18 +181,17 @@ class HTTPFlight:
         if response.content_type == "application/json":
             chunk = reply.plain(await response.read(), self._call.prompt.prefix)
             return self._take_chunk(chunk)
-        packets, content = self._packets, response.content
-        self._content = content
+        packets = self._packets
         while not reply.done:
-            packet = await content.readany()
+            packet = await response.packet()
             self._last = time.monotonic()
             events = packets.feed(packet) if packet else packets.rest()
             if events and (failure := self._take(events)) is not None:
                 return failure
             if self._landed or not packet:
                 break
-        if reply.done and not content.is_eof():
-            await _finish(content)
+        if reply.done and not response.complete:
+            await _finish(response)
         return None if self._landed else self._ended()
 
     def _take(self, events: list[bytes]) -> Failure | None:
@@ -261,20 +259,17 @@ class HTTPFlight:
 
     def _drain(self) -> None:
         """Take in what has arrived although nobody has read it yet: it was generated."""
-        content = self._content
-        if content is None or content.exception() is not None:
+        response = self._response
+        if response is None or response.content_type == "application/json":
             return
-        try:
-            packet = content.read_nowait()
-        except RuntimeError:  # a reader that waits: it lets nobody else read, and there is nothing
-            return
-        chunk = self._reply.feed(self._packets.feed(packet))
+        chunk = self._reply.feed(self._packets.feed(response.arrived(look=True)))
+        response.close()
         if chunk is not None and self._call.watch is not None:
             self._landed = True  # the watcher has nothing more to stop
             self._call.watch(chunk)
             self._landed = False
 
-    def _broken(self, error: BaseException) -> Failure:
+    def _broken(self, error: OSError) -> Failure:
         """The connection failed, before or after the first token."""
         failure = failures.of_connection(error, self._engine.server)
         if self._reply.tokens:
@@ -329,9 +324,8 @@ class HTTPFlight:
         self._call.land(trace)
 
 
-async def _finish(content: aiohttp.StreamReader) -> None:
+async def _finish(response: Response) -> None:
     """Read the end of a stream that has said all, so that its connection can be used again."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN):
-            while await content.readany():
-                pass
+            await response.read()

@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
-import aiohttp
 import orjson
 
 from ..core import (
@@ -34,6 +33,7 @@ from ..core import (
 from . import failures, judging, probe, wall
 from .failures import Failure
 from .flight import HTTPFlight
+from .http1 import Pool
 from .keys import Key
 from .replicas import Replicas
 from .retry import Retry
@@ -94,7 +94,7 @@ class OpenAIHTTP:
             "Accept-Encoding": "identity",  # compression would hold tokens back
             **self.key.headers(),
         }
-        self.session: aiohttp.ClientSession
+        self.pool: Pool
         self.replicas: Replicas
         self._opened = self._probed = False
         self._flights: dict[asyncio.Task[None], HTTPFlight] = {}
@@ -129,12 +129,7 @@ class OpenAIHTTP:
         if self._opened:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
-        self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=1 << 18,
-        )
+        self.pool = Pool(self.headers, self.patience)
         self._opened = True
 
     async def close(self) -> None:
@@ -151,7 +146,7 @@ class OpenAIHTTP:
         if self._watchdog is not None:
             self._watchdog()
             self._watchdog = None
-        await self.session.close()
+        await self.pool.close()
 
     # -- drawing
 
@@ -227,16 +222,14 @@ class OpenAIHTTP:
 
         cancel = wall.later(self.idle, expire)
         try:
-            async with self.session.request(
-                "GET" if body is None else "POST", url, headers=self.headers,
-                data=None if body is None else orjson.dumps(body), allow_redirects=False,
-            ) as response:  # fmt: skip
+            method, sent = ("GET", b"") if body is None else ("POST", orjson.dumps(body))
+            async with await self.pool.ask(method, url, sent) as response:
                 reply = await response.read()
                 if response.status != 200:
                     raise failures.of_reply(
                         response.status, response.headers, reply, self.server, self.key
                     )
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise failures.of_connection(error, self.server) from None
         except asyncio.CancelledError:
             if not expired or patience.uncancel():

@@ -7,8 +7,6 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-import aiohttp
-
 from ..core import TTScaleError
 from ..engines.replicas import Replica
 from .logs import log
@@ -57,13 +55,11 @@ async def _look_at(upstream: Upstream, replica: Replica) -> None:
     server = upstream.server
     assert server is not None
     answers = False
-    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
-        async with server.session.get(
-            f"{replica.url}/v1/models", headers=server.headers, allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=_PATIENCE),
-        ) as reply:  # fmt: skip
-            await reply.read()
-            answers = reply.status < 500
+    with contextlib.suppress(OSError):  # a timeout is one
+        async with asyncio.timeout(_PATIENCE):
+            async with await server.pool.ask("GET", f"{replica.url}/v1/models") as reply:
+                await reply.read()
+                answers = reply.status < 500
     if not answers:
         if works(replica):
             log("replica down", 30, model=upstream.name, url=replica.url)

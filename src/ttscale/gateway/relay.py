@@ -6,12 +6,13 @@ is told as an event of the stream. A client that goes away takes its upstream re
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
-import aiohttp
 import orjson
 from aiohttp import web
 
+from ..engines.http1 import Reply
 from ..engines.openai_http import OpenAIHTTP
 from .errors import ApiError
 from .replying import Passed, answering, failed
@@ -22,7 +23,7 @@ STREAM_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
 }
-_PASSED = ("Retry-After", "x-request-id")
+_PASSED = ("retry-after", "x-request-id")
 _COST = 256  # tokens a reply is expected to have where the request does not say
 
 
@@ -46,11 +47,14 @@ async def relay(
         server, upstream.model.hedge, path, payload, cost or _COST, passed
     ) as reply:
         if reply.content_type == "text/event-stream":
-            return await _stream(request, reply, passed, kept)
+            return await _stream(request, reply, server.idle, passed, kept)
+        packets: list[bytes] = []
         try:
-            body = await reply.read()
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            while packet := await _packet(reply, server.idle):
+                packets.append(packet)
+        except OSError:
             raise failed(server) from None
+    body = b"".join(packets)
     if reply.status == 200 and reply.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
@@ -73,7 +77,8 @@ async def relay(
 
 async def _stream(
     request: web.Request,
-    reply: aiohttp.ClientResponse,
+    reply: Reply,
+    idle: float,
     passed: Passed,
     kept: list[bytes] | None,
 ) -> web.StreamResponse:
@@ -82,7 +87,7 @@ async def _stream(
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     try:
-        while packet := await reply.content.readany():
+        while packet := await _packet(reply, idle):
             await response.write(packet)
             events += packet.count(b"data:")
             if kept is not None:
@@ -92,7 +97,7 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except OSError:
         if request.transport is None:
             raise  # it is the client who has gone
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
@@ -103,6 +108,15 @@ async def _stream(
         passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
     await response.write_eof()
     return response
+
+
+async def _packet(reply: Reply, idle: float) -> bytes:
+    """What comes next, within `idle` seconds; empty at the end."""
+    packet = reply.arrived()
+    if packet or reply.complete:
+        return packet
+    async with asyncio.timeout(idle):
+        return await reply.packet()
 
 
 def _read_usage(tail: bytes, passed: Passed) -> None:

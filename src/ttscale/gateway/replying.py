@@ -13,8 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
+from ..engines.http1 import Reply
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.replicas import Replica
 from .errors import ApiError
@@ -52,7 +51,7 @@ class Passed:
 @asynccontextmanager
 async def answering(
     server: OpenAIHTTP, hedge: float, path: str, payload: bytes, cost: int, passed: Passed
-) -> AsyncIterator[aiohttp.ClientResponse]:
+) -> AsyncIterator[Reply]:
     """The reply of the first replica that gives one; leaving the block early stops it.
 
     Raises:
@@ -65,13 +64,9 @@ async def answering(
         leased = await asking.ask()
     try:
         yield leased.reply
-    except BaseException:
-        leased.reply.close()  # nobody reads the rest: the connection goes, and the upstream stops
-        raise
-    else:
         leased.replica.worked()
-        leased.reply.release()
     finally:
+        leased.reply.close()  # if nobody has read the rest the connection goes: the upstream stops
         await leased.lease.aclose()
 
 
@@ -79,7 +74,7 @@ async def answering(
 class _Leased:
     """A replica that answers, and what gives it back."""
 
-    reply: aiohttp.ClientResponse
+    reply: Reply
     replica: Replica
     lease: AsyncExitStack
 
@@ -107,7 +102,7 @@ class _Asking:
                 last = self._tries >= max(2, len(server.replicas.all))
                 try:
                     reply = await self._post(replica)
-                except (aiohttp.ClientError, OSError, TimeoutError):
+                except OSError:
                     replica.failed()
                     if last:
                         raise failed(server) from None
@@ -119,13 +114,10 @@ class _Asking:
                     continue
                 return _Leased(reply, replica, lease.pop_all())
 
-    async def _post(self, replica: Replica) -> aiohttp.ClientResponse:
+    async def _post(self, replica: Replica) -> Reply:
         server = self._server
-        return await server.session.post(
-            replica.url + self._path, data=self._payload, headers=server.headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=server.patience, sock_read=server.idle),
-        )  # fmt: skip
+        async with asyncio.timeout(server.idle):
+            return await server.pool.ask("POST", replica.url + self._path, self._payload)
 
 
 async def _first(asking: _Asking, hedge: float, passed: Passed) -> _Leased:
