@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-import zlib
 from typing import TYPE_CHECKING
-
-import orjson
 
 from ..core import Call, Chunk, Finish, RateLimited, Trace, Unreachable
 from . import failures, wall
@@ -17,7 +14,6 @@ from .http1 import Reply as Response
 from .replicas import Replica
 from .reply import Reply, first
 from .sse import Packets
-from .wire import request
 
 if TYPE_CHECKING:
     from .openai_http import OpenAIHTTP
@@ -41,12 +37,8 @@ class HTTPFlight:
 
     def __init__(self, engine: OpenAIHTTP, call: Call) -> None:
         self._engine, self._call = engine, call
-        self._path, body = request(
-            call.prompt, call.sampling, engine.dialect, engine.model,
-            seed=call.seed if engine.seeds else None, limit=call.limit, server=engine.server,
-        )  # fmt: skip
-        self._payload = orjson.dumps(body)
-        self._prefix = zlib.crc32(self._payload[:1024])  # model and the beginning of the prompt
+        letter = engine.letter(call)
+        self._path, self._payload, self._prefix = letter.path, letter.to(call), letter.prefix
         self._cost = call.sampling.max_tokens or _COST
         self._reply = Reply(call.prompt.prefix)
         self._packets = Packets()

@@ -355,6 +355,8 @@ class Reply:
         self._chunked = headers.get("transfer-encoding", "").lower().endswith("chunked")
         if not self._chunked:
             length = headers.get("content-length")
+            if length is not None and not length.isdecimal():
+                raise ValueError(length)
             self._left = None if length is None else int(length)
             self.complete = status in (204, 304) or self._left == 0
         if headers.get("content-encoding", "").lower() in ("gzip", "deflate"):

@@ -37,7 +37,7 @@ from .http1 import Pool
 from .keys import Key
 from .replicas import Replicas
 from .retry import Retry
-from .wire import Dialect
+from .wire import Dialect, Letter
 
 
 class OpenAIHTTP:
@@ -99,6 +99,7 @@ class OpenAIHTTP:
         self._opened = self._probed = False
         self._flights: dict[asyncio.Task[None], HTTPFlight] = {}
         self._watchdog: Callable[[], None] | None = None
+        self._letter: Letter | None = None  # the last: draws of a question follow one another
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -118,6 +119,7 @@ class OpenAIHTTP:
         try:
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
+                self._letter = None
         except BaseException:
             if not connected:
                 await self.close()
@@ -158,6 +160,15 @@ class OpenAIHTTP:
         if self._watchdog is None:
             self._watchdog = wall.later(self._patrol, self._watch)
         return flight
+
+    def letter(self, call: Call) -> Letter:
+        """What a draw asks the server; raises `CapabilityError` for what it cannot do."""
+        letter = self._letter
+        if letter is None or not letter.fits(call):
+            letter = self._letter = Letter(
+                call, self.dialect, self.model, seeds=self.seeds, server=self.server
+            )
+        return letter
 
     def flight_over(self, task: asyncio.Task[None]) -> None:
         """Forget a flight whose connection has been given back."""
