@@ -141,8 +141,9 @@ async def test_what_is_not_http_is_broken(garbage: bytes) -> None:
 
 async def test_a_request_is_written_as_it_should_be() -> None:
     async with server(sends(LENGTH)) as (url, asked), pool() as asking:
-        async with await asking.ask("POST", url + "/v1/a b?q=ü&x=%20", b"{}") as got:
-            assert await got.read() == BODY
+        got = await asking.ask("POST", url + "/v1/a b?q=ü&x=%20", b"{}")
+        assert await got.read() == BODY
+        got.close()
     host = url.removeprefix("http://").encode()
     assert asked == [
         b"POST /v1/a%20b?q=%C3%BC&x=%20 HTTP/1.1\r\nHost: " + host
@@ -219,12 +220,11 @@ async def test_what_lies_in_the_networks_buffer_can_be_looked_at() -> None:
         found.append(got.arrived(look=True))  # sent, and the loop has not read it yet
 
     found: list[bytes] = []
-    async with server(twice) as (url, _), pool() as asking:
-        async with await asking.ask("GET", url) as got:
-            assert await got.packet() == b"abc"
-            late.set()
-            await asyncio.sleep(0.05)
-            found.append(got.arrived())
+    async with server(twice) as (url, _), pool() as asking, await asking.ask("GET", url) as got:
+        assert await got.packet() == b"abc"
+        late.set()
+        await asyncio.sleep(0.05)
+        found.append(got.arrived())
     assert b"".join(found) == b"def"
     assert found[0] == b"def"
 
@@ -240,11 +240,10 @@ async def test_a_server_waits_for_a_slow_reader() -> None:
             await writer.drain()
             written += 1
 
-    async with server(flood) as (url, _), pool() as asking:
-        async with await asking.ask("GET", url) as got:
-            await asyncio.sleep(0.2)
-            assert written < 32
-            assert len(await got.read()) == 64 << 20
+    async with server(flood) as (url, _), pool() as asking, await asking.ask("GET", url) as got:
+        await asyncio.sleep(0.2)
+        assert written < 32
+        assert len(await got.read()) == 64 << 20
 
 
 @pytest.mark.parametrize(
