@@ -25,8 +25,8 @@ _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 class HTTPFlight:
     """A draw under way. It lands by itself, or at once when it is aborted.
 
-    Tokens generated past a cut, and the one a server is about to send when its connection is
-    closed, are counted: they were spent. The text ends where it was cut.
+    Tokens generated past a cut, and those a server is about to send when its connection is closed,
+    are counted: they were spent. The text ends where it was cut.
     """
 
     __slots__ = (
@@ -295,7 +295,8 @@ class HTTPFlight:
         reply = self._reply
         tokens, estimated = reply.tokens, reply.estimated
         if stopped and tokens and not reply.settled:
-            tokens, estimated = tokens + 1, estimated + 1
+            ahead = self._engine.dialect.ahead
+            tokens, estimated = tokens + ahead, estimated + ahead
         if kept is None:
             kept = reply.tokens
         logprobs, conf = reply.arrays(kept)

@@ -39,6 +39,13 @@ class Dialect:
     rewarding: str = ""
     limit: str = "max_tokens"
 
+    @property
+    def ahead(self) -> int:
+        """Tokens a server makes of a sample beyond what has come, before it notices that the
+        connection is closed: those of the step under way. llama.cpp notices as it sends them, and
+        by then the next step runs (measured: 1.7 on average)."""
+        return 2 if self.kind == "llamacpp" else 1
+
     def as_dict(self) -> dict[str, Any]:
         """The dialect, ready for JSON."""
         return {**asdict(self), "capabilities": sorted(self.capabilities)}
