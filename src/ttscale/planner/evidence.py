@@ -86,7 +86,10 @@ def replayed(
     counts = graded(pool)
     problems = [p for p in pool.problems if p.id in counts]
     if not problems:
-        raise UsageError(f"no question of {pool.task!r} has a gold answer", fix="record references")
+        raise UsageError(
+            f"no question of {pool.task!r} has a gold answer",
+            fix="record references, or judge by what the samples agree on (--consensus)",
+        )
     asked: Kind = "agreement" if kind == "oracle" else kind
     trials = [(p, r) for p in problems for r in range(repeats)]
     shape = (len(strategies), len(trials))
