@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import orjson
 
 from ..core import (
@@ -17,11 +17,12 @@ from ..core import (
     RateLimited,
     Unreachable,
 )
-from .http1 import Unconnected
 from .keys import Key
 from .retry import retry_after
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+BROKEN = (aiohttp.ClientError, OSError, UnicodeError)
+"""What is raised where a reply does not come, or not to its end; the last for an unusable name."""
 _OVERFLOW = re.compile(
     r"context[ _](length|size|window)|maximum context|max_model_len|prompt is too long"
     r"|too many (input )?tokens|exceeds? the (available|maximum) (context|model length)"
@@ -46,14 +47,13 @@ class Failure(Exception):
 def of_reply(
     status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key
 ) -> Failure:
-    """What a reply that is not a success means; `server` is how to name it, and names of headers
-    are in lower case."""
+    """What a reply that is not a success means; `server` is how to name it."""
     kind, said = _said(body)
     said = key.hide(said)
     error = _error(status, kind, said, server, bool(key))
     quota = "insufficient_quota" in kind  # waiting does not fill an account
     again = status in TRANSIENT and type(error) in (RateLimited, Unreachable) and not quota
-    return Failure(error, again, retry_after(headers.get("retry-after")))
+    return Failure(error, again, retry_after(headers.get("Retry-After")))
 
 
 def of_event(error: Any, server: str, key: Key) -> Failure:
@@ -63,15 +63,17 @@ def of_event(error: Any, server: str, key: Key) -> Failure:
     return of_reply(status, {}, orjson.dumps({"error": error}, default=str), server, key)
 
 
-def of_connection(error: OSError, server: str) -> Failure:
+def of_connection(error: BaseException, server: str) -> Failure:
     """No connection, or one that broke before the reply began."""
-    if isinstance(error, ssl.SSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return Failure(
             Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"),
             False,
         )
-    nobody = isinstance(error, Unconnected)
-    fix = "is the server running, and is the URL right?" if nobody else "try again, or see its log"
+    if isinstance(error, aiohttp.InvalidURL):
+        return Failure(Unreachable(f"{server}: not an address", fix="check the URL"), False)
+    refused = isinstance(error, aiohttp.ClientConnectorError)
+    fix = "is the server running, and is the URL right?" if refused else "try again, or see its log"
     return Failure(Unreachable(f"{server} cannot be reached ({_why(error)})", fix=fix), True)
 
 
@@ -129,5 +131,9 @@ def _short(text: str) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _why(error: OSError) -> str:
-    return _short(error.strerror or str(error)) or type(error).__name__
+def _why(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError) and error.os_error is not None:
+        return error.os_error.strerror or str(error.os_error) or "no connection"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection"
+    return _short(str(error)) or type(error).__name__

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
 from typing import TYPE_CHECKING
+
+import aiohttp
 
 from ..core import Call, Chunk, Finish, RateLimited, Trace, Unreachable
 from . import failures, wall
 from .failures import Failure
-from .http1 import Reply as Response
 from .replicas import Replica
 from .reply import Reply, first
 from .sse import Packets
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _COST = 512  # tokens a draw without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
+_LOOK = 1 << 18  # bytes
 
 
 class HTTPFlight:
@@ -42,7 +45,7 @@ class HTTPFlight:
         self._cost = call.sampling.max_tokens or _COST
         self._reply = Reply(call.prompt.prefix)
         self._packets = Packets()
-        self._response: Response | None = None
+        self._response: aiohttp.ClientResponse | None = None
         self._landed, self._retries = False, 0
         self._expired: Unreachable | None = None
         self._cap: int | None = None
@@ -142,8 +145,9 @@ class HTTPFlight:
         self._last, self._waits = time.monotonic(), False
         try:
             url = f"{replica.url}/v1{self._path}"
-            async with await engine.pool.ask("POST", url, self._payload) as response:
-                self._response = response
+            async with engine.session.post(
+                url, data=self._payload, allow_redirects=False
+            ) as response:
                 failure = await self._read(response)
         except asyncio.CancelledError:
             if self._expired is None:
@@ -151,7 +155,7 @@ class HTTPFlight:
             self.task.uncancel()
             # a server that hangs twice would hang for ever
             failure, self._expired = Failure(self._expired, self._retries < 1), None
-        except OSError as error:
+        except failures.BROKEN as error:
             failure = self._broken(error)
         finally:
             self._response = None
@@ -163,7 +167,7 @@ class HTTPFlight:
             replica.failed()
         return failure
 
-    async def _read(self, response: Response) -> Failure | None:
+    async def _read(self, response: aiohttp.ClientResponse) -> Failure | None:
         engine, reply = self._engine, self._reply
         if response.status != 200:
             body = await response.read()
@@ -173,17 +177,18 @@ class HTTPFlight:
         if response.content_type == "application/json":
             chunk = reply.plain(await response.read(), self._call.prompt.prefix)
             return self._take_chunk(chunk)
-        packets = self._packets
+        packets, content = self._packets, response.content
+        self._response = response
         while not reply.done:
-            packet = await response.packet()
+            packet = await content.readany()
             self._last = time.monotonic()
             events = packets.feed(packet) if packet else packets.rest()
             if events and (failure := self._take(events)) is not None:
                 return failure
             if self._landed or not packet:
                 break
-        if reply.done and not response.complete:
-            await _finish(response)
+        if reply.done and not content.is_eof():
+            await _finish(content)
         return None if self._landed else self._ended()
 
     def _take(self, events: list[bytes]) -> Failure | None:
@@ -252,16 +257,16 @@ class HTTPFlight:
     def _drain(self) -> None:
         """Take in what has arrived although nobody has read it yet: it was generated."""
         response = self._response
-        if response is None or response.content_type == "application/json":
+        if response is None:
             return
-        chunk = self._reply.feed(self._packets.feed(response.arrived(look=True)))
+        chunk = self._reply.feed(self._packets.feed(_arrived(response)))
         response.close()
         if chunk is not None and self._call.watch is not None:
             self._landed = True  # the watcher has nothing more to stop
             self._call.watch(chunk)
             self._landed = False
 
-    def _broken(self, error: OSError) -> Failure:
+    def _broken(self, error: BaseException) -> Failure:
         """The connection failed, before or after the first token."""
         failure = failures.of_connection(error, self._engine.server)
         if self._reply.tokens:
@@ -317,8 +322,25 @@ class HTTPFlight:
         self._call.land(trace)
 
 
-async def _finish(response: Response) -> None:
+def _arrived(response: aiohttp.ClientResponse) -> bytes:
+    """What has come of a stream and nobody has read, also what the loop has had no time for: it
+    still lies in the network's buffer, and would be lost with the connection."""
+    protocol = None if response.connection is None else response.connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is not None and transport is not None:
+        socket, encrypted = map(transport.get_extra_info, ("socket", "ssl_object"))
+        with contextlib.suppress(OSError):  # nothing there; and where a socket is no file
+            if not encrypted and (packet := os.read(socket.fileno(), _LOOK)):
+                protocol.data_received(packet)
+    try:
+        return response.content.read_nowait()
+    except (RuntimeError, aiohttp.ClientError):  # somebody waits, so nothing is there; or it broke
+        return b""
+
+
+async def _finish(content: aiohttp.StreamReader) -> None:
     """Read the end of a stream that has said all, so that its connection can be used again."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_DRAIN):
-            await response.read()
+            while await content.readany():
+                pass

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
 
+import aiohttp
 import orjson
 
 from ..core import (
@@ -33,11 +34,12 @@ from ..core import (
 from . import failures, judging, probe, wall
 from .failures import Failure
 from .flight import HTTPFlight
-from .http1 import Pool
 from .keys import Key
 from .replicas import Replicas
 from .retry import Retry
 from .wire import Dialect, Letter
+
+KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
 
 
 class OpenAIHTTP:
@@ -94,7 +96,7 @@ class OpenAIHTTP:
             "Accept-Encoding": "identity",  # compression would hold tokens back
             **self.key.headers(),
         }
-        self.pool: Pool
+        self.session: aiohttp.ClientSession
         self.replicas: Replicas
         self._opened = self._probed = False
         self._flights: dict[asyncio.Task[None], HTTPFlight] = {}
@@ -131,7 +133,13 @@ class OpenAIHTTP:
         if self._opened:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
-        self.pool = Pool(self.headers, self.patience)
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            headers=self.headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=1 << 18,
+        )
         self._opened = True
 
     async def close(self) -> None:
@@ -148,7 +156,7 @@ class OpenAIHTTP:
         if self._watchdog is not None:
             self._watchdog()
             self._watchdog = None
-        await self.pool.close()
+        await self.session.close()
 
     # -- drawing
 
@@ -233,14 +241,16 @@ class OpenAIHTTP:
 
         cancel = wall.later(self.idle, expire)
         try:
-            method, sent = ("GET", b"") if body is None else ("POST", orjson.dumps(body))
-            async with await self.pool.ask(method, url, sent) as response:
+            method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
+            async with self.session.request(
+                method, url, data=sent, allow_redirects=False
+            ) as response:
                 reply = await response.read()
                 if response.status != 200:
                     raise failures.of_reply(
                         response.status, response.headers, reply, self.server, self.key
                     )
-        except OSError as error:
+        except failures.BROKEN as error:
             raise failures.of_connection(error, self.server) from None
         except asyncio.CancelledError:
             if not expired or patience.uncancel():

@@ -7,7 +7,10 @@ import contextlib
 import time
 from collections.abc import Sequence
 
+import aiohttp
+
 from ..core import TTScaleError
+from ..engines.failures import BROKEN
 from ..engines.replicas import Replica
 from .logs import log
 from .upstream import Upstream
@@ -55,11 +58,13 @@ async def _look_at(upstream: Upstream, replica: Replica) -> None:
     server = upstream.server
     assert server is not None
     answers = False
-    with contextlib.suppress(OSError):  # a timeout is one
-        async with asyncio.timeout(_PATIENCE):
-            async with await server.pool.ask("GET", f"{replica.url}/v1/models") as reply:
-                await reply.read()
-                answers = reply.status < 500
+    with contextlib.suppress(*BROKEN):  # a timeout is one
+        async with server.session.get(
+            f"{replica.url}/v1/models", allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=_PATIENCE),
+        ) as reply:  # fmt: skip
+            await reply.read()
+            answers = reply.status < 500
     if not answers:
         if works(replica):
             log("replica down", 30, model=upstream.name, url=replica.url)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import aiohttp
 import orjson
 from aiohttp import web
 
-from ..engines.http1 import Reply
+from ..engines.failures import BROKEN
 from ..engines.openai_http import OpenAIHTTP
 from .errors import ApiError
 from .replying import Passed, answering, failed
@@ -23,7 +24,7 @@ STREAM_HEADERS = {
     "Cache-Control": "no-cache",
     "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
 }
-_PASSED = ("retry-after", "x-request-id")
+_PASSED = ("Retry-After", "x-request-id")
 _COST = 256  # tokens a reply is expected to have where the request does not say
 
 
@@ -52,7 +53,7 @@ async def relay(
         try:
             while packet := await _packet(reply, server.idle):
                 packets.append(packet)
-        except OSError:
+        except BROKEN:
             raise failed(server) from None
     body = b"".join(packets)
     if reply.status == 200 and reply.content_type != "application/json":
@@ -77,7 +78,7 @@ async def relay(
 
 async def _stream(
     request: web.Request,
-    reply: Reply,
+    reply: aiohttp.ClientResponse,
     idle: float,
     passed: Passed,
     kept: list[bytes] | None,
@@ -97,7 +98,7 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
-    except OSError:
+    except BROKEN:
         if request.transport is None:
             raise  # it is the client who has gone
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
@@ -110,13 +111,12 @@ async def _stream(
     return response
 
 
-async def _packet(reply: Reply, idle: float) -> bytes:
+async def _packet(reply: aiohttp.ClientResponse, idle: float) -> bytes:
     """What comes next, within `idle` seconds; empty at the end."""
-    packet = reply.arrived()
-    if packet or reply.complete:
-        return packet
+    if reply.content.at_eof():
+        return b""
     async with asyncio.timeout(idle):
-        return await reply.packet()
+        return await reply.content.readany()
 
 
 def _read_usage(tail: bytes, passed: Passed) -> None:

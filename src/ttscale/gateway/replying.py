@@ -13,7 +13,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..engines.http1 import Reply
+import aiohttp
+
+from ..engines.failures import BROKEN
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.replicas import Replica
 from .errors import ApiError
@@ -51,7 +53,7 @@ class Passed:
 @asynccontextmanager
 async def answering(
     server: OpenAIHTTP, hedge: float, path: str, payload: bytes, cost: int, passed: Passed
-) -> AsyncIterator[Reply]:
+) -> AsyncIterator[aiohttp.ClientResponse]:
     """The reply of the first replica that gives one; leaving the block early stops it.
 
     Raises:
@@ -74,7 +76,7 @@ async def answering(
 class _Leased:
     """A replica that answers, and what gives it back."""
 
-    reply: Reply
+    reply: aiohttp.ClientResponse
     replica: Replica
     lease: AsyncExitStack
 
@@ -102,7 +104,7 @@ class _Asking:
                 last = self._tries >= max(2, len(server.replicas.all))
                 try:
                     reply = await self._post(replica)
-                except OSError:
+                except BROKEN:
                     replica.failed()
                     if last:
                         raise failed(server) from None
@@ -114,10 +116,12 @@ class _Asking:
                     continue
                 return _Leased(reply, replica, lease.pop_all())
 
-    async def _post(self, replica: Replica) -> Reply:
+    async def _post(self, replica: Replica) -> aiohttp.ClientResponse:
         server = self._server
         async with asyncio.timeout(server.idle):
-            return await server.pool.ask("POST", replica.url + self._path, self._payload)
+            return await server.session.post(
+                replica.url + self._path, data=self._payload, allow_redirects=False
+            )
 
 
 async def _first(asking: _Asking, hedge: float, passed: Passed) -> _Leased:
