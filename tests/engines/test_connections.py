@@ -88,11 +88,13 @@ async def asking(
     raw.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     engine = OpenAIHTTP("m", raw.url, dialect=COUNTING, retry=retry, idle=idle)
     await engine.open()
-    yield engine, raw
-    await engine.close()
+    try:
+        yield engine, raw
+    finally:
+        await engine.close()
+        server.close()
+        await server.wait_closed()
     await gone(raw)
-    server.close()
-    await server.wait_closed()
 
 
 async def gone(raw: Raw) -> None:
