@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import itertools
+import shutil
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -277,3 +281,38 @@ async def test_a_request_that_is_given_up_leaves_no_connection() -> None:
                 await asking.ask("GET", url)
         await asyncio.sleep(0.01)
         assert not asking._all
+
+
+async def test_a_secure_connection_is_made_only_with_a_server_that_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl here")
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+               "-nodes", "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
+               "-addext", "subjectAltName=DNS:localhost"]  # fmt: skip
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(CHUNKS)
+        writer.close()
+
+    running = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{running.sockets[0].getsockname()[1]}"
+    async with pool() as asking:
+        with pytest.raises(ssl.SSLError):
+            await asking.ask("GET", url)
+    monkeypatch.setenv("SSL_CERT_FILE", str(cert))
+    async with pool() as asking:
+        for _ in range(2):
+            async with await asking.ask("GET", url) as got:
+                assert await got.read() == BODY
+        assert len(asking._all) == 1
+    running.close()
+    await running.wait_closed()

@@ -24,6 +24,7 @@ KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, a
 _LONGEST_HEAD = 1 << 16  # bytes
 _LONGEST_LINE = 1 << 12  # bytes of the line before a chunk
 _FULL = 1 << 18  # bytes that wait for a reader, until the server is made to wait too
+_ROUNDS = 10  # of the event loop, in which a connection that was aborted is over
 _PUNCTUATION = "!$&'()*+,/:;=?@[]~%"
 
 
@@ -72,7 +73,10 @@ class Pool:
         """End all connections."""
         for connection in list(self._all):
             connection.abort()
-        await asyncio.sleep(0)  # they are over when the loop has told them
+        for _ in range(_ROUNDS):
+            if not self._all:
+                break
+            await asyncio.sleep(0)
 
     # -- called by connections
 
