@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
+from collections import Counter
 
 import pytest
-from gateway.worlds import USER, Model, world
+from gateway.worlds import USER, Model, boxed, world
 
 from ttscale.answers import MathRule, expressions
 from ttscale.answers.apart import read
@@ -110,3 +112,35 @@ def test_what_the_helper_says_is_what_the_rules_would_have_found(monkeypatch):
         learn(told)
         with quickly():
             assert rule.key(rule.find(reply)) == expected
+
+
+async def test_requests_leave_nothing_to_the_garbage_collector():
+    """What goes round in circles waits for a collection, and under load that is memory that grows."""
+    slow = {"sc(n=3)/m": boxed, "ffs(n=3)/m": lambda b, n: ["x "] * (90 * (n % 3)) + boxed(b, n)}
+    model = Model(lambda body, n: slow.get(body.get("user"), boxed)(body, n), pause=0.002)
+    async with world(model) as w:
+
+        async def ask():
+            for name in ("m", *slow):
+                assert (await w.post(model=name, user=name))[0] == 200
+                assert (await w.events(model=name, user=name))[-1]
+            await model.quiet()
+            await asyncio.sleep(0.05)
+
+        await ask()
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await ask()
+            gc.collect()
+            left = Counter(
+                type(thing).__name__
+                for thing in gc.garbage
+                if type(thing).__module__.startswith("ttscale")
+            )
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert not left

@@ -180,7 +180,9 @@ class OpenAIHTTP:
 
     def flight_over(self, task: asyncio.Task[None]) -> None:
         """Forget a flight whose connection has been given back."""
-        self._flights.pop(task, None)
+        flight = self._flights.pop(task, None)
+        if flight is not None:
+            del flight.task  # a cancelled task leads back to its flight: a circle
 
     @property
     def _patrol(self) -> float:

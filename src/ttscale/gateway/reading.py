@@ -65,7 +65,9 @@ class Reading:
         if call.role in _APART:
             return self._engine.start(call)
         held = Held(call, self._reader)
-        held.flight = self._engine.start(held)
+        flight = self._engine.start(held)
+        if not held.landed:
+            held.flight = flight
         return held
 
 
@@ -73,9 +75,9 @@ class Held(Call):
     """A call that hands its trace on when it has been read: a call to the engine, a flight to the
     method."""
 
-    __slots__ = ("_call", "_reader", "_trace", "flight")
+    __slots__ = ("_call", "_reader", "_tokens", "_trace", "flight", "landed")
 
-    flight: Flight
+    flight: Flight | None
 
     def __init__(self, call: Call, reader: Reader) -> None:
         super().__init__(
@@ -84,8 +86,13 @@ class Held(Call):
         )  # fmt: skip
         self._call, self._reader = call, reader
         self._trace: Trace | None = None
+        self._tokens = 0
+        self.flight, self.landed = None, False
 
     def land(self, trace: Trace) -> None:
+        # cut the references that go round in circles, as a draw does
+        self.flight, self.landed = None, True
+        self._tokens = trace.tokens
         if trace.finish != "stop" or known(self.problem, trace):
             self._call.land(trace)
         else:
@@ -127,12 +134,14 @@ class Held(Call):
         return getattr(self.flight, "cached_tokens", None)
 
     def seen(self, at: float | None = None) -> int:
-        return self.flight.seen(at)
+        return self._tokens if self.flight is None else self.flight.seen(at)
 
     def abort(self, finish: Finish) -> None:
+        if self.flight is not None:
+            self.flight.abort(finish)
         self.give_up(finish)
         self.let_go()
-        self.flight.abort(finish)
 
     def cap(self, tokens: int) -> None:
-        self.flight.cap(tokens)
+        if self.flight is not None:
+            self.flight.cap(tokens)
