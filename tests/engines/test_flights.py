@@ -67,9 +67,9 @@ async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk
     async with desk(ENDLESS, dialect=COUNTING) as d:
         flight, ask = d.start()
         await until(flight, 4)
-        seen = flight.seen()
         flight.abort("cancelled")
         (trace,) = ask.traces  # landed before abort returned
+        seen = flight.seen()  # what had arrived meanwhile is among them
         flight.abort("cut")
         flight.cap(1)
         await asyncio.sleep(0.1)

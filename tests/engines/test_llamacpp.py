@@ -127,9 +127,9 @@ async def test_cancellation_stops_the_server_within_a_step_per_sample(served: Se
     traces = [ask.traces[0] for _, ask in flights]
     spent = await served.engine.tokens_predicted() - before
     told = sum(t.tokens for t in traces)
-    assert 0 <= spent - told <= SLOTS, f"the server generated {spent}, we report {told}"
+    assert -SLOTS <= spent - told <= SLOTS, f"the server generated {spent}, we report {told}"
     assert [t.tokens for t in traces[SLOTS:]] == [0] * SLOTS, "those in the queue cost nothing"
-    assert sum(t.estimated for t in traces) == SLOTS
+    assert sum(t.estimated for t in traces) == SLOTS * served.engine.dialect.ahead
 
 
 async def test_a_prompt_that_does_not_fit_is_told(served: Served) -> None:

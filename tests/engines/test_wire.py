@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
+from engines.playing import Ask
 
 from ttscale.core import CapabilityError, Image, Prompt, Sampling
-from ttscale.engines.wire import LLAMACPP, Dialect, request
+from ttscale.engines.wire import LLAMACPP, Dialect, Letter, request
 
 ASK = Prompt.user("Hi")
 VLLM = Dialect(
@@ -25,9 +27,28 @@ def test_nothing_is_sent_that_nobody_asked_for() -> None:
 
 
 def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions() -> None:
-    _, body = request(ASK, Sampling(temperature=0.7), LLAMACPP, "m", seed=5)
+    _, body = request(ASK, Sampling(temperature=0.7), LLAMACPP, "m")
     assert (body["top_k"], body["top_p"], body["min_p"]) == (0, 1.0, 0.0)
-    assert (body["temperature"], body["seed"], body["timings_per_token"]) == (0.7, 5, True)
+    assert (body["temperature"], body["timings_per_token"]) == (0.7, True)
+
+
+async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() -> None:
+    sampling = Sampling(temperature=0.7)
+    calls = [Ask(sampling, ASK, draw) for draw in range(3)]
+    letter = Letter(calls[0], LLAMACPP, "m", seeds=True, server="s")
+    assert all(letter.fits(call) for call in calls)
+    bodies = [orjson.loads(letter.to(call)) for call in calls]
+    assert [body.pop("seed") for body in bodies] == [call.seed for call in calls]
+    assert bodies == [request(ASK, sampling, LLAMACPP, "m")[1]] * 3
+    assert not letter.fits(Ask(sampling, Prompt.user("Hi"), 0))
+    assert not letter.fits(Ask(sampling, ASK, 0, limit=5))
+
+
+async def test_a_seed_that_was_asked_for_is_the_one_sent() -> None:
+    call = Ask(Sampling(extra={"seed": 7}), ASK, 0)
+    assert orjson.loads(Letter(call, LLAMACPP, "m", seeds=True, server="s").to(call))["seed"] == 7
+    plain = Ask(Sampling(), ASK, 0)
+    assert b"seed" not in Letter(plain, LLAMACPP, "m", seeds=False, server="s").to(plain)
     _, body = request(ASK, Sampling(top_k=40, top_p=0.9, min_p=0.1), LLAMACPP, "m")
     assert (body["top_k"], body["top_p"], body["min_p"]) == (40, 0.9, 0.1)
 

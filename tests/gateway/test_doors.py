@@ -95,7 +95,7 @@ async def test_a_rate_is_kept_and_says_when_to_come_back():
 
 
 async def test_a_spent_day_is_429_with_the_time_of_renewal():
-    async with world(Model(), config=keyed(daily={"tokens": 10})) as w:
+    async with world(Model(pause=0.02), config=keyed(daily={"tokens": 10})) as w:
         _, first = await w.post(model="sc(n=2)/m", headers=bearer())
         _, second = await w.post(model="sc(n=2)/m", headers=bearer())  # 2 tokens are left
         status, reply = await w.post(model="m", headers=bearer())

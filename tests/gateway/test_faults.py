@@ -367,28 +367,6 @@ async def test_a_body_of_50_mb_is_refused_without_being_kept():
     assert after - grown < 80 * 1024
 
 
-@pytest.mark.slow
-async def test_thousands_of_idle_connections_cost_little():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 21_000)), hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(10_000, (soft - 500) // 2)  # both ends are in this process
-    async with world(Model()) as w:
-        host, port = w.url.removeprefix("http://").split(":")
-        writers = []
-        for _ in range(wanted // 100):
-            opened = await asyncio.gather(
-                *(asyncio.open_connection(host, int(port)) for _ in range(100))
-            )
-            writers += [writer for _, writer in opened]
-        for _ in range(5):
-            assert (await w.post(model="m"))[0] == 200
-        assert (await w.post(model="sc/m"))[0] == 200
-        for writer in writers:
-            writer.close()
-        await asyncio.sleep(1)
-
-
 @pytest.mark.parametrize(
     ("visits", "at_once"),
     [

@@ -9,8 +9,10 @@ import pytest
 from gateway.worlds import USER, Model, boxed, content, world
 
 from ttscale.gateway import parse
+from ttscale.gateway.keys import new_key
 
 CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+KEY, HASH = new_key()
 OTHER = {"id": "d", "type": "function", "function": {"name": "f", "arguments": '{"a": 2}'}}
 
 
@@ -306,6 +308,37 @@ async def test_a_spent_budget_gives_the_best_so_far_and_says_so():
         True, "budget:tokens", ["1"],
     )  # fmt: skip
     assert reply["usage"]["completion_tokens"] <= 110
+
+
+@pytest.mark.parametrize(
+    ("budget", "kind"),
+    [({"samples": 3}, "samples"), ({"seconds": 0.4}, "seconds"), ({"cost": 1e-4}, "cost"),
+     ({"sequential": 50}, "sequential")],
+)  # fmt: skip
+async def test_every_kind_of_budget_ends_a_request_with_the_best_so_far(budget, kind):
+    model = Model(lambda body, n: ["x "] * (3 if n % 4 == 0 else 400) + ["\\boxed{1}"], pause=0.005)
+    if kind == "samples":
+        model = Model()
+    price = {"prompt": 0.0, "completion": 1.0}
+    async with world(model, price=price) as w:
+        status, reply = await w.post(model="sc(n=4)/m", ttscale={"budget": budget})
+        await model.quiet()
+    told = reply["ttscale"]
+    assert (status, told["over_budget"]) == (200, True)
+    assert told["stopped_by"] == f"budget:{kind}"
+    assert told["answers"] == ["4" if kind == "samples" else "1"]
+    assert told["cost"] == pytest.approx(reply["usage"]["completion_tokens"] / 1e6)
+    assert told["cost"] <= 1.1 * budget.get("cost", 1)
+    assert told["samples"] <= budget.get("samples", 4)
+
+
+async def test_the_budget_of_a_key_holds_for_each_of_its_requests():
+    config = {"keys": {"alice": {"hash": HASH, "budget": {"samples": 2}}}}
+    async with world(Model(), config=config) as w:
+        for asked in ({}, {"ttscale": {"budget": {"samples": 3}}}):
+            headers = {"Authorization": f"Bearer {KEY}"}
+            _, reply = await w.post(model="sc(n=4)/m", headers=headers, **asked)
+            assert (reply["ttscale"]["samples"], reply["ttscale"]["over_budget"]) == (2, True)
 
 
 async def test_a_budget_spent_before_any_answer_gives_what_there_is():

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -133,6 +134,30 @@ async def test_recorded_traffic_is_a_replay_pool(tmp_path):
     assert draws == {"What is 2 + 2?": 6, "another": 1, "a third": 1}
     texts = {t.text for p in pool.problems for t in pool.find(p, "main", p.prompt)}
     assert texts == {"The answer is \\boxed{4}"}
+
+
+async def test_the_planner_fits_from_recorded_traffic(tmp_path):
+    """Without gold answers: by what all samples of a question agree on."""
+    path, policy = tmp_path / "traffic.db", tmp_path / "policy.json"
+    model = Model(
+        lambda body, n: ["so ", f"\\boxed{{{n if 'hard' in str(body) and n % 3 else 4}}}"]
+    )
+    async with world(model, config={"record": {"store": str(path)}}) as w:
+        for number in range(8):
+            said = f"question {number}, {'hard' if number % 2 else 'easy'}"
+            await w.post(model="sc(n=12)/m", messages=[{"role": "user", "content": said}])
+    command = [sys.executable, "-m", "ttscale", "plan", "fit", str(path), "--out", str(policy)]
+    refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert "--consensus" in refused.stderr
+    for options in (["--consensus", "--budget", "6"], ["--pets", "--average", "6"]):
+        done = await asyncio.to_thread(
+            subprocess.run, [*command, *options], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        if options[0] == "--consensus":
+            methods = {"auto": {"policy": str(policy)}}
+            async with world(Model(), methods=methods) as w:
+                assert (await w.post(model="auto/m"))[1]["ttscale"]["answers"] == ["4"]
 
 
 def redact(text: str) -> str | None:

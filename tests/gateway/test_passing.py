@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -66,6 +67,63 @@ async def test_every_documented_field_reaches_the_upstream_under_a_method(stream
     assert len({sent["seed"] for sent in model.bodies}) == 2
 
 
+COMPLETION = {
+    "model": "m", "prompt": "2 + 2 =", "best_of": 1, "echo": False, "frequency_penalty": 0.1,
+    "logit_bias": {"50256": -100}, "logprobs": 2, "max_tokens": 9, "n": 1, "presence_penalty": 0.2,
+    "seed": 7, "stop": ["END"], "suffix": " !", "temperature": 0.3, "top_p": 0.9, "user": "u",
+    "top_k": 20, "min_p": 0.05, "guided_regex": "[0-9]+", "something_nobody_knows": [{"x": None}],
+}  # fmt: skip
+RESPONSE = {
+    "model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
+    "background": False, "conversation": None, "include": ["reasoning.encrypted_content"],
+    "instructions": "Be brief.", "max_output_tokens": 50, "max_tool_calls": 3,
+    "metadata": {"who": "me"}, "parallel_tool_calls": False, "previous_response_id": None,
+    "prompt_cache_key": "k", "reasoning": {"effort": "low"}, "safety_identifier": "s",
+    "service_tier": "default", "store": False, "temperature": 0.3,
+    "text": {"format": {"type": "text"}, "verbosity": "low"}, "tool_choice": "auto",
+    "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
+    "top_logprobs": 3, "top_p": 0.9, "truncation": "auto", "user": "u", "odd": {"x": [1]},
+}  # fmt: skip
+EMBEDDING = {"model": "m", "input": ["a", "b"], "dimensions": 2, "encoding_format": "float",
+             "user": "u", "input_type": "query"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("completions", COMPLETION), ("responses", RESPONSE), ("embeddings", EMBEDDING)],
+)
+async def test_every_documented_field_of_the_other_addresses_is_passed_on(path, asked):
+    model = Model()
+    model.responses = True
+    async with world(model) as w:
+        status, reply = await w.send(json.dumps(asked).encode(), path)
+    assert status == 200, reply
+    assert model.bodies == [asked]
+
+
+async def test_every_documented_field_of_a_completion_reaches_the_upstream_under_a_method():
+    model = Model()
+    async with world(model) as w:
+        status, reply = await w.post("completions", **{**COMPLETION, "model": "sc(n=2)/m"})
+    assert status == 200, reply
+    own = {"seed", "stream", "stream_options", "n"}
+    for sent in model.bodies:
+        assert {k: v for k, v in sent.items() if k not in own} == {
+            k: v for k, v in COMPLETION.items() if k not in own
+        }
+
+
+async def test_an_upstream_that_has_responses_is_asked_for_them_and_they_are_counted():
+    model = Model()
+    model.responses = True
+    async with world(model) as w:
+        status, reply = await w.post("responses", model="m", input="Hi")
+        assert (status, reply["id"]) == (200, "resp_1")
+        (event,) = await w.events("responses", input="Hi")
+        assert event["type"] == "response.completed"
+        assert w.gateway.metrics.by("tokens_total", "kind") == {"plain": 8}
+
+
 async def test_a_stream_is_passed_on_token_by_token():
     model = Model(pause=0.05)
     async with world(model) as w:
@@ -124,6 +182,20 @@ async def test_a_client_that_goes_away_stops_a_plain_stream_within_a_step():
         await model.quiet()
         assert model.made - read <= 3
         assert model.stopped == 1
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+async def test_a_client_that_goes_away_stops_a_plain_request(path):
+    model = Model(lambda body, number: ["x "] * 500, pause=0.02)
+    async with world(model) as w:
+        asked = {"messages": USER} if path == "chat/completions" else {"prompt": "x"}
+        asking = asyncio.create_task(
+            w.session.post(f"{w.url}/v1/{path}", json={"model": "m", **asked})
+        )
+        await model.asked()
+        asking.cancel()
+        await model.quiet()
+        assert (model.stopped, model.made) == (1, 0)
 
 
 async def test_usage_of_plain_requests_is_counted():

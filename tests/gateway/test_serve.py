@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -115,6 +116,43 @@ def test_several_workers_share_a_port_and_their_numbers(tmp_path):
             process.terminate()
             assert process.wait(20) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.slow
+def test_ten_thousand_idle_connections_cost_little(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 10_000
+    if hard < wanted + 500:
+        pytest.skip(f"only {hard} files may be open here")
+    idle: list[socket.socket] = []
+    options = ["--name", "m", "--upstream"]
+    with (
+        elsewhere(Model()) as upstream,
+        served(*options, upstream, folder=tmp_path) as (url, process),
+    ):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted + 500, hard))
+        before = memory_of(process.pid)
+        try:
+            address = ("127.0.0.1", int(url.rsplit(":", 1)[1]))
+            while len(idle) < wanted:
+                idle.append(socket.create_connection(address, 30))
+            assert get(f"{url}/health")[0] == 200
+            assert post(url, {"model": "m"})[0] == 200
+            assert post(url, {"model": "sc(n=4)/m"})[0] == 200
+            each = (memory_of(process.pid) - before) / wanted
+        finally:
+            for connection in idle:
+                connection.close()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert post(url, {"model": "m"})[0] == 200
+    assert each < 20_000, f"{each:.0f} bytes for each connection"
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def memory_of(pid: int) -> int:
+    """Resident bytes of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_the_gateway_is_imported_without_what_it_may_never_need():

@@ -44,6 +44,7 @@ class Model:
         self.raw: list[bytes] = []
         self.headers: list[Any] = []
         self.tool_calls: Callable[[dict[str, Any], int], Any] | None = None
+        self.responses = False  # whether it has the Responses API
         self.fail: Callable[[web.Request, dict[str, Any]], Any] | None = None
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -54,6 +55,7 @@ class Model:
         app.router.add_post("/v1/chat/completions", self._reply)
         app.router.add_post("/v1/completions", self._reply)
         app.router.add_post("/v1/embeddings", self._embeddings)
+        app.router.add_post("/v1/responses", self._responses)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -88,6 +90,21 @@ class Model:
         data = [{"object": "embedding", "index": 0, "embedding": [0.0, 1.0]}]
         return web.json_response({"object": "list", "data": data, "model": "m",
                                   "usage": {"prompt_tokens": 2, "total_tokens": 2}})  # fmt: skip
+
+    async def _responses(self, request: web.Request) -> web.StreamResponse:
+        if not self.responses:
+            raise web.HTTPNotFound
+        self.raw.append(await request.read())
+        self.bodies.append(json.loads(self.raw[-1]))
+        used = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+        response = {"id": "resp_1", "object": "response", "status": "completed", "usage": used}
+        if not self.bodies[-1].get("stream"):
+            return web.json_response(response)
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        event = json.dumps({"type": "response.completed", "response": response})
+        await stream.write(f"event: response.completed\ndata: {event}\n\n".encode())
+        return stream
 
     async def _reply(self, request: web.Request) -> web.StreamResponse:
         raw = await request.read()

@@ -10,7 +10,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -35,9 +38,56 @@ _HUGE = re.compile(
 )
 
 
+class UnreadError(BaseException):
+    """Only the parser can tell. No `Exception`, so that no handler of odd texts swallows it."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """Forms by answer, and answers by the text the parser found them in."""
+
+    forms: dict[str, Hashable] = field(default_factory=dict)
+    found: dict[str, str | None] = field(default_factory=dict)
+
+
+_MEMORY = Memory()
+_REMEMBERED = 65536  # entries; then it begins anew
+_QUICKLY: ContextVar[bool] = ContextVar("quickly", default=False)
+
+
+@contextmanager
+def quickly() -> Iterator[None]:
+    """Raise `UnreadError` instead of asking the parser for anything new."""
+    token = _QUICKLY.set(True)
+    try:
+        yield
+    finally:
+        _QUICKLY.reset(token)
+
+
+def learn(memory: Memory) -> None:
+    """Remember what was read elsewhere."""
+    for own, other in ((_MEMORY.forms, memory.forms), (_MEMORY.found, memory.found)):
+        if len(own) > _REMEMBERED:
+            own.clear()
+        own.update(other)  # type: ignore[attr-defined]
+
+
+def unlearn() -> Memory:
+    """Give away all that is remembered."""
+    memory = Memory(dict(_MEMORY.forms), dict(_MEMORY.found))
+    _MEMORY.forms.clear()
+    _MEMORY.found.clear()
+    return memory
+
+
 def form(answer: str) -> Hashable:
     """The normal form. Never raises; what cannot be parsed is compared as a text."""
-    return _form(answer, depth=0)
+    known = _MEMORY.forms.get(answer)
+    if known is None:
+        known = _form(answer, depth=0)
+        learn(Memory(forms={answer: known}))
+    return known
 
 
 def search(text: str) -> str | None:
@@ -48,7 +98,21 @@ def search(text: str) -> str | None:
         return clean(bare)
     if len(bare) <= _LONGEST and bare.count("$") == 2 and bare[0] == bare[-1] == "$":
         return bare.strip("$ ") or None
-    found = _parsed(text) if "$" in text or "\\(" in text or "\\[" in text else None
+    if "$" not in text and "\\(" not in text and "\\[" not in text:
+        return last_number(text)
+    if text not in _MEMORY.found:
+        learn(Memory(found={text: _found(text)}))
+    return _MEMORY.found[text]
+
+
+def _found(text: str) -> str | None:
+    """The wording of the last expression that can be parsed, else the last number."""
+    try:
+        _parser()
+        with deadline(SECONDS):
+            found = _parsed(text)
+    except DeadlineError:
+        found = []
     if found and isinstance(found[-1], str) and found[-1].strip():
         return str(found[-1]).strip()
     return last_number(text)
@@ -139,9 +203,16 @@ def _parsed(text: str) -> list[Any]:
         return []
 
 
-@lru_cache(maxsize=1)
 def _parser() -> Any:
-    """math-verify's `parse`, imported late: it brings sympy, which takes a second."""
+    """math-verify's `parse`. Raises `UnreadError` where it is not to be asked."""
+    if _QUICKLY.get():
+        raise UnreadError
+    return _loaded()
+
+
+@lru_cache(maxsize=1)
+def _loaded() -> Any:
+    """Imported late: it brings sympy, which takes a second."""
     from math_verify import parse
 
     # it warns on every process that timeouts are off; ours is `deadline`

@@ -8,7 +8,6 @@ transitive (50\% equals 50 and 0.5 there, x=5 equals 5 and 5 equals y=5): votes 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from functools import lru_cache
 
 from .boxed import last_boxed, stated
 from .expressions import form, search
@@ -33,9 +32,4 @@ class MathRule(KeyedRule):
         return None if is_blank(written) or len(written) > _LONGEST else written.strip()
 
     def key(self, answer: str) -> Hashable:
-        return _key(answer)
-
-
-@lru_cache(maxsize=65536)
-def _key(answer: str) -> Hashable:
-    return form(answer)
+        return form(answer)

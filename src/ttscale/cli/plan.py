@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,9 @@ def plan() -> None:
 @click.option("--repeats", type=int, default=8, show_default=True, help="Orders of the samples.")
 @click.option("--epsilon", type=float, help="Accuracy a further sample must add (saturation).")
 @click.option("--items", is_flag=True, help="Use a bench store's items, not its samples (oracle).")
+@click.option(
+    "--consensus", is_flag=True, help="Judge by what all samples agree on: traffic has no answers."
+)
 @click.option("--pets", is_flag=True, help="Fit the table of pets-online instead of a policy.")
 @click.option("--patterns", is_flag=True, help="PETS: five buckets for open answers, not two.")
 @click.option("--average", type=float, default=16, show_default=True, help="PETS: mean samples.")
@@ -73,7 +77,7 @@ def plan() -> None:
 def fit(
     source: str, out: Path, strategies: tuple[str, ...], limits: tuple[float, ...], unit: Any,
     difficulty: Any, spend: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
-    pets: bool, patterns: bool, average: float, seed: int, as_json: bool,
+    consensus: bool, pets: bool, patterns: bool, average: float, seed: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Fit a policy to SAMPLES: a file of recorded samples, a bench store, or a replay: model.
 
@@ -81,6 +85,7 @@ def fit(
     """
     from ..core import UsageError
     from ..planner import evidence, fitting
+    from ..planner.consensus import agreed
 
     for name, value in (("bins", bins), ("pilot", pilot), ("repeats", repeats)):
         if value < 1:
@@ -92,6 +97,9 @@ def fit(
         found = evidence.from_items(source)
     else:
         recording = _recording(source)
+        if consensus:
+            (pool,) = recording.pools
+            recording = replace(recording, pools=[agreed(pool)])
         candidates = strategies or _candidates(recording, pilot)
         found = evidence.replayed(
             recording, candidates, pilot=pilot, kind=difficulty, repeats=repeats, seed=seed

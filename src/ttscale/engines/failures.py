@@ -21,6 +21,8 @@ from .keys import Key
 from .retry import retry_after
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+BROKEN = (aiohttp.ClientError, OSError, UnicodeError)
+"""What is raised where a reply does not come, or not to its end; the last for an unusable name."""
 _OVERFLOW = re.compile(
     r"context[ _](length|size|window)|maximum context|max_model_len|prompt is too long"
     r"|too many (input )?tokens|exceeds? the (available|maximum) (context|model length)"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import time
-import zlib
 from typing import TYPE_CHECKING
 
 import aiohttp
-import orjson
 
 from ..core import Call, Chunk, Finish, RateLimited, Trace, Unreachable
 from . import failures, wall
@@ -17,40 +16,36 @@ from .failures import Failure
 from .replicas import Replica
 from .reply import Reply, first
 from .sse import Packets
-from .wire import request
 
 if TYPE_CHECKING:
     from .openai_http import OpenAIHTTP
 
 _COST = 512  # tokens a draw without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
+_LOOK = 1 << 18  # bytes
 
 
 class HTTPFlight:
     """A draw under way. It lands by itself, or at once when it is aborted.
 
-    Tokens generated past a cut, and the one a server is about to send when its connection is
-    closed, are counted: they were spent. The text ends where it was cut.
+    Tokens generated past a cut, and those a server is about to send when its connection is closed,
+    are counted: they were spent. The text ends where it was cut.
     """
 
     __slots__ = (
-        "_began", "_call", "_cap", "_content", "_cost", "_engine", "_expired", "_landed", "_last",
-        "_limit", "_loop", "_packets", "_path", "_payload", "_prefix", "_reply", "_retries",
+        "_began", "_call", "_cap", "_cost", "_engine", "_expired", "_landed", "_last", "_limit",
+        "_loop", "_packets", "_path", "_payload", "_prefix", "_reply", "_response", "_retries",
         "_started", "_waits", "task",
     )  # fmt: skip
 
     def __init__(self, engine: OpenAIHTTP, call: Call) -> None:
         self._engine, self._call = engine, call
-        self._path, body = request(
-            call.prompt, call.sampling, engine.dialect, engine.model,
-            seed=call.seed if engine.seeds else None, limit=call.limit, server=engine.server,
-        )  # fmt: skip
-        self._payload = orjson.dumps(body)
-        self._prefix = zlib.crc32(self._payload[:1024])  # model and the beginning of the prompt
+        letter = engine.letter(call)
+        self._path, self._payload, self._prefix = letter.path, letter.to(call), letter.prefix
         self._cost = call.sampling.max_tokens or _COST
         self._reply = Reply(call.prompt.prefix)
         self._packets = Packets()
-        self._content: aiohttp.StreamReader | None = None
+        self._response: aiohttp.ClientResponse | None = None
         self._landed, self._retries = False, 0
         self._expired: Unreachable | None = None
         self._cap: int | None = None
@@ -149,10 +144,10 @@ class HTTPFlight:
         engine = self._engine
         self._last, self._waits = time.monotonic(), False
         try:
+            url = f"{replica.url}/v1{self._path}"
             async with engine.session.post(
-                f"{replica.url}/v1{self._path}", data=self._payload, headers=engine.headers,
-                allow_redirects=False,
-            ) as response:  # fmt: skip
+                url, data=self._payload, allow_redirects=False
+            ) as response:
                 failure = await self._read(response)
         except asyncio.CancelledError:
             if self._expired is None:
@@ -160,10 +155,10 @@ class HTTPFlight:
             self.task.uncancel()
             # a server that hangs twice would hang for ever
             failure, self._expired = Failure(self._expired, self._retries < 1), None
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        except failures.BROKEN as error:
             failure = self._broken(error)
         finally:
-            self._content = None
+            self._response = None
         if failure is None:
             replica.worked()
         elif isinstance(failure.error, RateLimited):
@@ -183,7 +178,7 @@ class HTTPFlight:
             chunk = reply.plain(await response.read(), self._call.prompt.prefix)
             return self._take_chunk(chunk)
         packets, content = self._packets, response.content
-        self._content = content
+        self._response = response
         while not reply.done:
             packet = await content.readany()
             self._last = time.monotonic()
@@ -261,14 +256,11 @@ class HTTPFlight:
 
     def _drain(self) -> None:
         """Take in what has arrived although nobody has read it yet: it was generated."""
-        content = self._content
-        if content is None or content.exception() is not None:
+        response = self._response
+        if response is None:
             return
-        try:
-            packet = content.read_nowait()
-        except RuntimeError:  # a reader that waits: it lets nobody else read, and there is nothing
-            return
-        chunk = self._reply.feed(self._packets.feed(packet))
+        chunk = self._reply.feed(self._packets.feed(_arrived(response)))
+        response.close()
         if chunk is not None and self._call.watch is not None:
             self._landed = True  # the watcher has nothing more to stop
             self._call.watch(chunk)
@@ -308,7 +300,8 @@ class HTTPFlight:
         reply = self._reply
         tokens, estimated = reply.tokens, reply.estimated
         if stopped and tokens and not reply.settled:
-            tokens, estimated = tokens + 1, estimated + 1
+            ahead = self._engine.dialect.ahead
+            tokens, estimated = tokens + ahead, estimated + ahead
         if kept is None:
             kept = reply.tokens
         logprobs, conf = reply.arrays(kept)
@@ -327,6 +320,22 @@ class HTTPFlight:
         if tokens > kept:
             trace.meta["past_end"] = tokens - kept
         self._call.land(trace)
+
+
+def _arrived(response: aiohttp.ClientResponse) -> bytes:
+    """What has come of a stream and nobody has read, also what the loop has had no time for: it
+    still lies in the network's buffer, and would be lost with the connection."""
+    protocol = None if response.connection is None else response.connection.protocol
+    transport = None if protocol is None else protocol.transport
+    if protocol is not None and transport is not None:
+        socket, encrypted = map(transport.get_extra_info, ("socket", "ssl_object"))
+        with contextlib.suppress(OSError):  # nothing there; and where a socket is no file
+            if not encrypted and (packet := os.read(socket.fileno(), _LOOK)):
+                protocol.data_received(packet)
+    try:
+        return response.content.read_nowait()
+    except (RuntimeError, aiohttp.ClientError):  # somebody waits, so nothing is there; or it broke
+        return b""
 
 
 async def _finish(content: aiohttp.StreamReader) -> None:

@@ -37,7 +37,9 @@ from .flight import HTTPFlight
 from .keys import Key
 from .replicas import Replicas
 from .retry import Retry
-from .wire import Dialect
+from .wire import Dialect, Letter
+
+KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
 
 
 class OpenAIHTTP:
@@ -99,6 +101,7 @@ class OpenAIHTTP:
         self._opened = self._probed = False
         self._flights: dict[asyncio.Task[None], HTTPFlight] = {}
         self._watchdog: Callable[[], None] | None = None
+        self._letter: Letter | None = None  # the last: draws of a question follow one another
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
@@ -118,6 +121,7 @@ class OpenAIHTTP:
         try:
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
+                self._letter = None
         except BaseException:
             if not connected:
                 await self.close()
@@ -130,9 +134,8 @@ class OpenAIHTTP:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            # servers (uvicorn, llama.cpp) close a connection that is idle for 5 s: after a pause in
-            # which hundreds went stale, every retry of a draw would meet another dead one
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=3),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            headers=self.headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=1 << 18,
@@ -166,9 +169,20 @@ class OpenAIHTTP:
             self._watchdog = wall.later(self._patrol, self._watch)
         return flight
 
+    def letter(self, call: Call) -> Letter:
+        """What a draw asks the server; raises `CapabilityError` for what it cannot do."""
+        letter = self._letter
+        if letter is None or not letter.fits(call):
+            letter = self._letter = Letter(
+                call, self.dialect, self.model, seeds=self.seeds, server=self.server
+            )
+        return letter
+
     def flight_over(self, task: asyncio.Task[None]) -> None:
         """Forget a flight whose connection has been given back."""
-        self._flights.pop(task, None)
+        flight = self._flights.pop(task, None)
+        if flight is not None:
+            del flight.task  # a cancelled task leads back to its flight: a circle
 
     @property
     def _patrol(self) -> float:
@@ -229,16 +243,16 @@ class OpenAIHTTP:
 
         cancel = wall.later(self.idle, expire)
         try:
+            method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
             async with self.session.request(
-                "GET" if body is None else "POST", url, headers=self.headers,
-                data=None if body is None else orjson.dumps(body), allow_redirects=False,
-            ) as response:  # fmt: skip
+                method, url, data=sent, allow_redirects=False
+            ) as response:
                 reply = await response.read()
                 if response.status != 200:
                     raise failures.of_reply(
                         response.status, response.headers, reply, self.server, self.key
                     )
-        except (aiohttp.ClientError, OSError) as error:
+        except failures.BROKEN as error:
             raise failures.of_connection(error, self.server) from None
         except asyncio.CancelledError:
             if not expired or patience.uncancel():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..engines.spec import Catalogue
+from ..methods import registry
 from . import health
 from .admission import Door
 from .config import Config
@@ -15,6 +16,7 @@ from .keys import Keyring
 from .limits import Ledger
 from .logs import log
 from .metrics import Metrics, resident
+from .reading import Reader
 from .tracing import Tracer
 from .upstream import Upstream, build
 
@@ -41,6 +43,7 @@ class Gateway:
         self.metrics = Metrics()
         self.recorder = _recorder(config)
         self.tracer = Tracer(server.tracing)
+        self.reader = Reader()
         self.tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -50,6 +53,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Connect to the upstreams: one that is down is tried again, a wrong one is an error."""
+        await asyncio.to_thread(registry.methods)  # loaded now, no request has to wait for it
         for upstream in self.upstreams.values():
             await upstream.connect()
         if self.state is not None:
@@ -87,6 +91,7 @@ class Gateway:
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        await self.reader.close()
         for upstream in self.upstreams.values():
             await upstream.close()
         if self.recorder is not None:

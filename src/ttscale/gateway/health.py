@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import aiohttp
 
 from ..core import TTScaleError
+from ..engines.failures import BROKEN
 from ..engines.replicas import Replica
 from .logs import log
 from .upstream import Upstream
@@ -57,9 +58,9 @@ async def _look_at(upstream: Upstream, replica: Replica) -> None:
     server = upstream.server
     assert server is not None
     answers = False
-    with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+    with contextlib.suppress(*BROKEN):  # a timeout is one
         async with server.session.get(
-            f"{replica.url}/v1/models", headers=server.headers, allow_redirects=False,
+            f"{replica.url}/v1/models", allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=_PATIENCE),
         ) as reply:  # fmt: skip
             await reply.read()

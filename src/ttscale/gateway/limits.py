@@ -159,12 +159,18 @@ class Ledger:
 
 def tightest(*budgets: Budget) -> Budget:
     """The limits that hold under all the budgets together."""
+    limited = [given for budget in budgets if (given := budget.given())]
+    if not limited:
+        return UNLIMITED
     limits: dict[str, float] = {}
-    for budget in budgets:
-        for kind, limit in budget.given().items():
+    for given in limited:
+        for kind, limit in given.items():
             if kind != "units":
                 limits[kind] = min(limit, limits.get(kind, limit))
     return Budget.of(limits)
+
+
+UNLIMITED = Budget()
 
 
 def _reset(kind: str, after: float) -> dict[str, str]:

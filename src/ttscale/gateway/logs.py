@@ -35,6 +35,9 @@ def begin(level: int = logging.INFO) -> None:
     LOG.handlers[:] = [handler]
     LOG.propagate = False
     LOG.setLevel(level)
+    # no line tells these, and finding them out takes longer than writing it
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None
     # what the HTTP server finds wrong with a request is the client's business, not an error of ours
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 

@@ -7,19 +7,18 @@ from typing import Any
 
 from aiohttp import web
 
-from ..core import Budget, Outcome, Problem, Trace, Usage
+from ..core import Outcome, Problem, Trace, Usage
 from ..engines.reply import Reply
 from ..engines.sse import Packets
 from . import asking
 from .errors import ApiError
+from .limits import UNLIMITED
 from .relay import relay
 from .replying import Passed
 from .rules import rule
 from .solving import Solved
 from .upstream import Upstream
 from .visit import Visit
-
-_NOTHING = Budget()
 
 
 async def pass_on(
@@ -37,7 +36,7 @@ async def pass_on(
     if not server.model:
         await upstream.open()  # it tells the name of its only model
     choices = body.get("n") if isinstance(body.get("n"), int) else 1
-    most = visit.budget(_NOTHING).tokens
+    most = visit.budget(UNLIMITED).tokens
     payload, cost = asking.forwarded(
         body, raw, server.model, None if most is None else max(1, most // max(1, choices or 1))
     )

@@ -6,12 +6,14 @@ is told as an event of the stream. A client that goes away takes its upstream re
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 import aiohttp
 import orjson
 from aiohttp import web
 
+from ..engines.failures import BROKEN
 from ..engines.openai_http import OpenAIHTTP
 from .errors import ApiError
 from .replying import Passed, answering, failed
@@ -46,11 +48,14 @@ async def relay(
         server, upstream.model.hedge, path, payload, cost or _COST, passed
     ) as reply:
         if reply.content_type == "text/event-stream":
-            return await _stream(request, reply, passed, kept)
+            return await _stream(request, reply, server.idle, passed, kept)
+        packets: list[bytes] = []
         try:
-            body = await reply.read()
-        except (aiohttp.ClientError, OSError, TimeoutError):
+            while packet := await _packet(reply, server.idle):
+                packets.append(packet)
+        except BROKEN:
             raise failed(server) from None
+    body = b"".join(packets)
     if reply.status == 200 and reply.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
@@ -74,6 +79,7 @@ async def relay(
 async def _stream(
     request: web.Request,
     reply: aiohttp.ClientResponse,
+    idle: float,
     passed: Passed,
     kept: list[bytes] | None,
 ) -> web.StreamResponse:
@@ -82,7 +88,7 @@ async def _stream(
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     try:
-        while packet := await reply.content.readany():
+        while packet := await _packet(reply, idle):
             await response.write(packet)
             events += packet.count(b"data:")
             if kept is not None:
@@ -92,7 +98,7 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
-    except (aiohttp.ClientError, OSError, TimeoutError):
+    except BROKEN:
         if request.transport is None:
             raise  # it is the client who has gone
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
@@ -103,6 +109,14 @@ async def _stream(
         passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
     await response.write_eof()
     return response
+
+
+async def _packet(reply: aiohttp.ClientResponse, idle: float) -> bytes:
+    """What comes next, within `idle` seconds; empty at the end."""
+    if reply.content.at_eof():
+        return b""
+    async with asyncio.timeout(idle):
+        return await reply.content.readany()
 
 
 def _read_usage(tail: bytes, passed: Passed) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from ..engines.failures import BROKEN
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.replicas import Replica
 from .errors import ApiError
@@ -65,13 +66,9 @@ async def answering(
         leased = await asking.ask()
     try:
         yield leased.reply
-    except BaseException:
-        leased.reply.close()  # nobody reads the rest: the connection goes, and the upstream stops
-        raise
-    else:
         leased.replica.worked()
-        leased.reply.release()
     finally:
+        leased.reply.close()  # if nobody has read the rest the connection goes: the upstream stops
         await leased.lease.aclose()
 
 
@@ -107,7 +104,7 @@ class _Asking:
                 last = self._tries >= max(2, len(server.replicas.all))
                 try:
                     reply = await self._post(replica)
-                except (aiohttp.ClientError, OSError, TimeoutError):
+                except BROKEN:
                     replica.failed()
                     if last:
                         raise failed(server) from None
@@ -121,11 +118,10 @@ class _Asking:
 
     async def _post(self, replica: Replica) -> aiohttp.ClientResponse:
         server = self._server
-        return await server.session.post(
-            replica.url + self._path, data=self._payload, headers=server.headers,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(sock_connect=server.patience, sock_read=server.idle),
-        )  # fmt: skip
+        async with asyncio.timeout(server.idle):
+            return await server.session.post(
+                replica.url + self._path, data=self._payload, allow_redirects=False
+            )
 
 
 async def _first(asking: _Asking, hedge: float, passed: Passed) -> _Leased:

@@ -36,7 +36,8 @@ async def run(
     solved: list[Solved] | None = None
 
     def work(tell: Tell | None) -> Coroutine[Any, Any, list[Solved]]:
-        return solve(asked, method, upstream, budget, gateway.config.limits, watch, tell)
+        limits = gateway.config.limits
+        return solve(asked, method, upstream, budget, limits, watch, gateway.reader, tell)
 
     try:
         if asked.stream:

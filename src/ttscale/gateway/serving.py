@@ -7,6 +7,7 @@ configuration again. With several workers the first process only watches over th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
@@ -48,6 +49,7 @@ def serve(config: Config, reread: Reread, catalogue: Catalogue | None = None) ->
             fix="set server.state, or one worker",
         )
     logs.begin()
+    _allow_connections()
     if server.workers <= 1:
         sock = bound(server.host, server.port)
         asyncio.run(worker(config, sock, reread, catalogue))
@@ -116,6 +118,15 @@ async def worker(
     finally:
         await runner.cleanup()
         await gateway.close()
+
+
+def _allow_connections() -> None:
+    """Take as many open connections as the system lets this process have."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # not on this platform
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _settle() -> None:

@@ -13,6 +13,7 @@ from ..methods.registry import Configured
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
+from .reading import Reader, Reading
 from .rules import rule
 from .tapping import Course, Tapped
 from .upstream import Upstream
@@ -74,6 +75,7 @@ async def solve(
     budget: Budget,
     limits: Limits,
     watch: Watch,
+    reader: Reader,
     tell: Tell | None = None,
 ) -> list[Solved]:
     """Every choice of a request, in order.
@@ -94,7 +96,8 @@ async def solve(
             budget, samples=limits.max_samples
         )  # it may ask for any number
     try:
-        engines, prices = await upstream.engines()
+        opened, prices = await upstream.engines()
+        engines: dict[str, Any] = {role: Reading(e, reader) for role, e in opened.items()}
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
         streams = method.method.card.streams and tell is not None

@@ -9,7 +9,7 @@ from aiohttp import web
 from ..core import Budget
 from .gateway import Gateway
 from .keys import ANYBODY, Client
-from .limits import tightest
+from .limits import UNLIMITED, tightest
 
 
 @dataclass(slots=True)
@@ -35,11 +35,11 @@ class Visit:
         """What the request may spend: the tightest of its own, its key's and everybody's limits,
         and what is left of the key's day."""
         gateway, account = self.gateway, self.client.account
-        daily = account.daily.given()
         left = {
             kind: max(left, 1e-9) if kind in ("seconds", "cost") else max(1, int(left))
-            for kind in daily
+            for kind in account.daily.given()
             if kind in ("tokens", "samples", "seconds", "cost")
             and (left := gateway.ledger.left(self.client, kind)) is not None
         }
-        return tightest(asked, account.budget, gateway.config.limits.budget, Budget.of(left))
+        today = Budget.of(left) if left else UNLIMITED
+        return tightest(asked, account.budget, gateway.config.limits.budget, today)

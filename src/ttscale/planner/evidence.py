@@ -86,7 +86,10 @@ def replayed(
     counts = graded(pool)
     problems = [p for p in pool.problems if p.id in counts]
     if not problems:
-        raise UsageError(f"no question of {pool.task!r} has a gold answer", fix="record references")
+        raise UsageError(
+            f"no question of {pool.task!r} has a gold answer",
+            fix="record references, or judge by what the samples agree on (--consensus)",
+        )
     judged = kind == "reward" or any("select=" in s.replace("select=vote", "") for s in strategies)
     if judged and "reward" not in pool.capabilities:
         raise UsageError(

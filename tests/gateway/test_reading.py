@@ -1,0 +1,146 @@
+"""Answers that take a parser are read in a process of their own: the gateway never waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+from collections import Counter
+
+import pytest
+from gateway.worlds import USER, Model, boxed, world
+
+from ttscale.answers import MathRule, expressions
+from ttscale.answers.apart import read
+from ttscale.answers.expressions import UnreadError, learn, quickly, unlearn
+
+HALVES = ["\\boxed{\\frac{x+1}{2}}", "\\boxed{x}", "The answer is $0.5 x + 0.5$"]
+
+
+def formulas(body, number):
+    return ["It is ", HALVES[number % 3]]
+
+
+async def reads(w):
+    """Wait until an answer is being read."""
+    for _ in range(10_000):
+        if w.gateway.reader._tasks:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("nothing is being read")
+
+
+@pytest.fixture(autouse=True)
+def no_parser_here(monkeypatch):
+    """Nothing is remembered from other tests, and the parser is never asked in this process."""
+
+    def asked():
+        raise AssertionError("the parser was asked in the gateway's own process")
+
+    unlearn()
+    monkeypatch.setattr(expressions, "_loaded", asked)
+    yield
+    unlearn()
+
+
+@pytest.mark.parametrize("answer", ["", "math"])
+async def test_formulas_are_compared_without_a_parser_in_the_gateways_process(answer):
+    async with world(Model(formulas)) as w:
+        status, reply = await w.post(model="sc(n=3)/m", ttscale={"answer": answer})
+        assert status == 200, reply
+        assert reply["ttscale"]["agreement"] == [{"votes": 2, "of": 3}]
+        process = w.gateway.reader._helper._process.pid
+        assert (await w.post(model="ffs(n=3, k=2)/m"))[0] == 200
+        assert w.gateway.reader._helper._process.pid == process
+
+
+async def test_numbers_and_words_need_no_helper():
+    texts = ["\\boxed{1/2}", "\\boxed{0.5}", "Paris.", "(1, 2)", '{"a": 1}', "\\boxed{(1, -3/4)}"]
+    async with world(Model(lambda body, n: [texts[n % len(texts)]])) as w:
+        for _ in range(3):
+            assert (await w.post(model="sc(n=6)/m"))[0] == 200
+        assert w.gateway.reader._helper._process is None
+
+
+async def test_a_helper_that_dies_fails_its_sample_and_comes_back():
+    async with world(Model(formulas)) as w:
+        assert (await w.post(model="sc(n=3)/m"))[0] == 200
+        helper = w.gateway.reader._helper
+        os.kill(helper._process.pid, signal.SIGKILL)
+        unlearn()
+        _, reply = await w.post(model="sc(n=3)/m", ttscale={"candidates": True})
+        errors = [c["error"] for c in reply["ttscale"]["candidates"]]
+        assert errors.count("EngineError") == 1
+        unlearn()
+        _, reply = await w.post(model="sc(n=3)/m")
+        assert reply["ttscale"]["agreement"] == [{"votes": 2, "of": 3}]
+
+
+async def test_others_are_served_while_an_answer_is_read():
+    async with world(Model(formulas)) as w:
+        reading = asyncio.create_task(w.post(model="sc(n=3)/m"))
+        await reads(w)
+        assert (await w.post(model="m"))[0] == 200
+        assert not reading.done(), "the helper has not even loaded"
+        assert (await reading)[0] == 200
+
+
+async def test_a_client_that_leaves_while_an_answer_is_read_leaves_nothing():
+    async with world(Model(formulas)) as w:
+        url, body = f"{w.url}/v1/chat/completions", {"model": "sc(n=3)/m", "messages": USER}
+        asking = asyncio.create_task(w.session.post(url, json=body))
+        await reads(w)
+        asking.cancel()
+        for _ in range(500):
+            if not w.gateway.door.active:
+                break
+            await asyncio.sleep(0.01)
+        assert w.gateway.metrics.total("cancellations_total") == 1
+
+
+def test_what_the_helper_says_is_what_the_rules_would_have_found(monkeypatch):
+    monkeypatch.undo()
+    rule = MathRule()
+    for reply in HALVES[::2]:
+        told = read(reply)
+        answer = rule.find(reply)
+        expected = rule.key(answer)
+        unlearn()
+        with quickly(), pytest.raises(UnreadError):
+            rule.key(rule.find(reply))
+        learn(told)
+        with quickly():
+            assert rule.key(rule.find(reply)) == expected
+
+
+async def test_requests_leave_nothing_to_the_garbage_collector():
+    """What goes round in circles waits for a collection, and under load that is memory that grows."""
+    slow = {"sc(n=3)/m": boxed, "ffs(n=3)/m": lambda b, n: ["x "] * (90 * (n % 3)) + boxed(b, n)}
+    model = Model(lambda body, n: slow.get(body.get("user"), boxed)(body, n), pause=0.002)
+    async with world(model) as w:
+
+        async def ask():
+            for name in ("m", *slow):
+                assert (await w.post(model=name, user=name))[0] == 200
+                assert (await w.events(model=name, user=name))[-1]
+            await model.quiet()
+            await asyncio.sleep(0.05)
+
+        await ask()
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await ask()
+            gc.collect()
+            left = Counter(
+                type(thing).__name__
+                for thing in gc.garbage
+                if type(thing).__module__.startswith("ttscale")
+            )
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert not left
