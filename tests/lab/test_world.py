@@ -65,9 +65,9 @@ def test_word_story_by_hand():
 def test_every_search_problem_has_a_solution_and_dead_ends_above_level_one():
     for seed in range(60):
         p = problem("search", 3, seed)
-        ends = [v[-1] for v in p.world.paths().values()]
-        assert p.world.target in ends
-        assert any(end != p.world.target for end in ends)
+        working = [v for v in p.world.paths().values() if v[-1] == p.world.target]
+        # the others end elsewhere, or leave 0..99 on the way
+        assert 1 <= len(working) < len(p.world.moves) ** p.world.depth
         assert check_answer(p, p.answer)
 
 
