@@ -105,6 +105,35 @@ async def test_a_stream_that_hangs_is_given_up_and_told():
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
 
 
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+async def test_a_reply_whose_chunks_turn_into_garbage_is_ended(kind):
+    """The HTTP parser gives up without telling the reader, as if the server were silent."""
+
+    async def garble(request, body):
+        response = web.StreamResponse(headers={"Content-Type": kind})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(model._event(body, [{"index": 0, "delta": {"content": "x"}}], 1))
+        await asyncio.sleep(0.05)
+        request.transport.write(b"zz\r\n")
+        await asyncio.sleep(30)
+        return response
+
+    model = Model()
+    await model.up()
+    spec = f"openai:m@{model.url}?idle=0.5"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        model.fail = garble
+        async with asyncio.timeout(10):
+            if kind == "application/json":
+                status, reply = await w.post(model="m")
+                assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+            else:
+                events = await w.events()
+                assert content(events) == "x"
+                assert events[-1]["error"]["code"] == "upstream_broke_off"
+
+
 async def test_another_replica_answers_when_one_is_gone_before_the_first_token():
     good, bad = Model(), Model()
     async with world(bad, good) as w:
