@@ -63,6 +63,37 @@ async def test_an_upstream_killed_in_mid_stream_is_told_in_the_stream():
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_replica_that_breaks_off_every_reply_has_failed(stream):
+    model = Model(lambda body, n: ["x "] * 100, pause=0.01)
+    await model.up()
+    spec = f"openai:m@{model.url}"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        (replica,) = w.gateway.upstreams["m"].server.replicas.all
+
+        async def kill(request, body):
+            asyncio.get_running_loop().call_later(0.1, request.transport.abort)
+
+        async def begin_and_kill(request, body):
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            response.content_length = 100
+            await response.prepare(request)
+            await response.write(b"{")
+            request.transport.abort()
+            return response
+
+        async def ask():
+            await (w.events() if stream else w.post(model="m"))
+
+        model.fail = kill if stream else begin_and_kill
+        await ask()
+        await ask()
+        assert replica.failures == 2
+        model.fail = None
+        await ask()
+        assert replica.failures == 0
+
+
 async def test_samples_killed_in_mid_stream_fail_alone_and_all_of_them_the_request():
     model = Model(lambda body, n: ["x "] * 20 + boxed(body, n), pause=0.005)
     async with world(model) as w:
