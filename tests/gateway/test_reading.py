@@ -14,6 +14,8 @@ from gateway.worlds import USER, Model, boxed, world
 from ttscale.answers import MathRule, expressions
 from ttscale.answers.apart import Helper, read
 from ttscale.answers.expressions import UnreadError, learn, quickly, unlearn
+from ttscale.core import Call, Problem, Prompt, Sampling, Trace
+from ttscale.gateway.reading import Held, Reader
 
 HALVES = ["\\boxed{\\frac{x+1}{2}}", "\\boxed{x}", "The answer is $0.5 x + 0.5$"]
 
@@ -80,6 +82,22 @@ async def test_an_answer_that_cannot_be_read_fails_its_sample(monkeypatch, error
     async with world(Model(formulas)) as w, asyncio.timeout(10):
         _, reply = await w.post(model="sc(n=3)/m", ttscale={"candidates": True})
     assert {c["error"] for c in reply["ttscale"]["candidates"]} >= {"EngineError"}
+
+
+class Asking(Call):
+    def land(self, trace):
+        """Nobody waits for it."""
+
+
+async def test_a_trace_that_is_held_still_costs_what_it_did():
+    asked = Problem("q", Prompt.user("?"), MathRule())
+    call = Asking(asked, asked.prompt, Sampling(), "main", 0, 0, asyncio.get_running_loop())
+    reader = Reader()
+    held = Held(call, reader)
+    held.land(Trace(HALVES[0], 5, prompt_tokens=7, cached_tokens=2))
+    assert held.waits
+    assert (held.seen(), held.prompt_tokens, held.cached_tokens) == (5, 7, 2)
+    await reader.close()
 
 
 async def test_numbers_and_words_need_no_helper():

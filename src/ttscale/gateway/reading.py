@@ -130,11 +130,11 @@ class Held(Call):
 
     @property
     def prompt_tokens(self) -> int | None:
-        return getattr(self.flight, "prompt_tokens", None)
+        return getattr(self.flight or self._trace, "prompt_tokens", None)
 
     @property
     def cached_tokens(self) -> int | None:
-        return getattr(self.flight, "cached_tokens", None)
+        return getattr(self.flight or self._trace, "cached_tokens", None)
 
     def seen(self, at: float | None = None) -> int:
         return self._tokens if self.flight is None else self.flight.seen(at)
