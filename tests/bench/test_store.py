@@ -368,7 +368,9 @@ def test_a_damaged_draw_is_no_matter_until_it_is_asked_for(store):
     recording(store, 4)
     with sqlite3.connect(store.path) as other:
         other.execute("UPDATE traces SET body = ? WHERE draw = 2", (b"nothing",))
+        other.execute("UPDATE traces SET body = ? WHERE problem = 'z'", (b"nothing",))
     (pool,) = pools_from_store(store.path)
+    assert pool.capabilities == {"text"}
     draws = pool.records["a", "main", "k"]
     assert (draws[1].text, draws[3].text) == ("text 1", "text 3")
     with pytest.raises(StoreError, match="damaged"):

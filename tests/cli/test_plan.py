@@ -175,6 +175,7 @@ def test_all_equal_answers_and_a_single_level_are_no_error(cli, own_home):
 def test_bad_input_is_one_line_with_the_fix(refuses, samples):
     refuses("plan", "fit", "none.csv", "--out", "p.json", code=2)
     refuses("plan", "fit", samples, "--out", "p.json", "--pilot", "0", code=2)
+    refuses("plan", "fit", "run.db", "--out", "p.json", "--items", "--consensus", code=2)
     assert "--pilot 16" in refuses(
         "plan", "fit", samples, "--out", "p.json", "--pilot", "99", code=2
     )

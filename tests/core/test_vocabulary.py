@@ -111,6 +111,14 @@ class TestUsage:
         known = [u.cost for u in (a, b) if u.by]
         assert total.cost == (None if not known or None in known else sum(known))
 
+    def test_every_counter_of_a_tally_adds_up(self):
+        ones = Tally(**dict.fromkeys(Tally.__slots__, 1))
+        total = Tally(**dict.fromkeys(Tally.__slots__, 2))
+        total.add(ones)
+        assert {name: getattr(total, name) for name in Tally.__slots__} == dict.fromkeys(
+            Tally.__slots__, 3
+        )
+
     def test_an_empty_usage_costs_nobody_knows_what(self):
         assert Usage().cost is None
         assert Usage().prompt_tokens == 0

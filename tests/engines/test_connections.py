@@ -243,9 +243,9 @@ async def test_a_connection_is_used_again_if_its_exchange_is_over(play: Any, aga
 async def test_a_connection_that_has_been_idle_for_long_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(openai_http, "KEPT", 0.1)
+    monkeypatch.setattr(openai_http, "KEPT", 0.5)
     async with asking(sends(LENGTH)) as (engine, raw):
-        for pause in (0.0, 0.3, 0.0):
+        for pause in (0.0, 1.0, 0.0):
             await drawn(engine)
             await asyncio.sleep(pause)
         assert raw.connections == 2

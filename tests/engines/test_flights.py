@@ -82,6 +82,20 @@ async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk
     assert len(trace.ends) == trace.tokens
 
 
+async def test_a_draw_whose_task_is_cancelled_by_somebody_else_lands_too(desk: Any) -> None:
+    """A loop that ends cancels every task, in no order; the method then aborts its draws."""
+    async with desk(ENDLESS, dialect=COUNTING) as d:
+        flight, ask = d.start()
+        await until(flight, 4)
+        flight.task.cancel()
+        trace = await asyncio.wait_for(ask.done, 5)
+        flight.abort("cancelled")
+        flight.cap(1)
+        assert len(ask.traces) == 1
+    assert (trace.finish, trace.estimated) == ("cancelled", 1)
+    assert trace.tokens > 4
+
+
 async def test_what_waits_in_the_clients_buffer_is_counted(desk: Any) -> None:
     """The reader is woken by a packet, but the abort comes before it runs."""
     async with desk(ENDLESS, dialect=COUNTING) as d:

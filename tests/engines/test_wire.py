@@ -30,6 +30,8 @@ def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions(
     _, body = request(ASK, Sampling(temperature=0.7), LLAMACPP, "m")
     assert (body["top_k"], body["top_p"], body["min_p"]) == (0, 1.0, 0.0)
     assert (body["temperature"], body["timings_per_token"]) == (0.7, True)
+    _, body = request(ASK, Sampling(top_k=40, top_p=0.9, min_p=0.1), LLAMACPP, "m")
+    assert (body["top_k"], body["top_p"], body["min_p"]) == (40, 0.9, 0.1)
 
 
 async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() -> None:
@@ -49,8 +51,6 @@ async def test_a_seed_that_was_asked_for_is_the_one_sent() -> None:
     assert orjson.loads(Letter(call, LLAMACPP, "m", seeds=True, server="s").to(call))["seed"] == 7
     plain = Ask(Sampling(), ASK, 0)
     assert b"seed" not in Letter(plain, LLAMACPP, "m", seeds=False, server="s").to(plain)
-    _, body = request(ASK, Sampling(top_k=40, top_p=0.9, min_p=0.1), LLAMACPP, "m")
-    assert (body["top_k"], body["top_p"], body["min_p"]) == (40, 0.9, 0.1)
 
 
 def test_vllm_counts_in_every_chunk_and_continues_by_flags() -> None:

@@ -63,6 +63,37 @@ async def test_an_upstream_killed_in_mid_stream_is_told_in_the_stream():
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_replica_that_breaks_off_every_reply_has_failed(stream):
+    model = Model(lambda body, n: ["x "] * 100, pause=0.01)
+    await model.up()
+    spec = f"openai:m@{model.url}"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        (replica,) = w.gateway.upstreams["m"].server.replicas.all
+
+        async def kill(request, body):
+            asyncio.get_running_loop().call_later(0.1, request.transport.abort)
+
+        async def begin_and_kill(request, body):
+            response = web.StreamResponse(headers={"Content-Type": "application/json"})
+            response.content_length = 100
+            await response.prepare(request)
+            await response.write(b"{")
+            request.transport.abort()
+            return response
+
+        async def ask():
+            await (w.events() if stream else w.post(model="m"))
+
+        model.fail = kill if stream else begin_and_kill
+        await ask()
+        await ask()
+        assert replica.failures == 2
+        model.fail = None
+        await ask()
+        assert replica.failures == 0
+
+
 async def test_samples_killed_in_mid_stream_fail_alone_and_all_of_them_the_request():
     model = Model(lambda body, n: ["x "] * 20 + boxed(body, n), pause=0.005)
     async with world(model) as w:
@@ -103,6 +134,35 @@ async def test_a_stream_that_hangs_is_given_up_and_told():
         assert events[-1]["error"]["code"] == "upstream_broke_off"
         status, reply = await w.post(model="simple/m")
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+
+
+@pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
+async def test_a_reply_whose_chunks_turn_into_garbage_is_ended(kind):
+    """The HTTP parser gives up without telling the reader, as if the server were silent."""
+
+    async def garble(request, body):
+        response = web.StreamResponse(headers={"Content-Type": kind})
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(model._event(body, [{"index": 0, "delta": {"content": "x"}}], 1))
+        await asyncio.sleep(0.05)
+        request.transport.write(b"zz\r\n")
+        await asyncio.sleep(30)
+        return response
+
+    model = Model()
+    await model.up()
+    spec = f"openai:m@{model.url}?idle=0.5"
+    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+        model.fail = garble
+        async with asyncio.timeout(10):
+            if kind == "application/json":
+                status, reply = await w.post(model="m")
+                assert (status, reply["error"]["code"]) == (502, "upstream_failed")
+            else:
+                events = await w.events()
+                assert content(events) == "x"
+                assert events[-1]["error"]["code"] == "upstream_broke_off"
 
 
 async def test_another_replica_answers_when_one_is_gone_before_the_first_token():

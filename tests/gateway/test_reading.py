@@ -12,8 +12,10 @@ import pytest
 from gateway.worlds import USER, Model, boxed, world
 
 from ttscale.answers import MathRule, expressions
-from ttscale.answers.apart import read
+from ttscale.answers.apart import Helper, read
 from ttscale.answers.expressions import UnreadError, learn, quickly, unlearn
+from ttscale.core import Call, Problem, Prompt, Sampling, Trace
+from ttscale.gateway.reading import Held, Reader
 
 HALVES = ["\\boxed{\\frac{x+1}{2}}", "\\boxed{x}", "The answer is $0.5 x + 0.5$"]
 
@@ -53,6 +55,49 @@ async def test_formulas_are_compared_without_a_parser_in_the_gateways_process(an
         process = w.gateway.reader._helper._process.pid
         assert (await w.post(model="ffs(n=3, k=2)/m"))[0] == 200
         assert w.gateway.reader._helper._process.pid == process
+
+
+async def test_equal_answers_are_read_once(monkeypatch):
+    asked = []
+
+    async def counted(helper, reply, read=Helper.read):
+        asked.append(reply)
+        await read(helper, reply)
+
+    monkeypatch.setattr(Helper, "read", counted)
+    async with world(Model(lambda body, n: ["It is ", HALVES[0]])) as w:
+        _, reply = await w.post(model="sc(n=8)/m")
+        process = w.gateway.reader._helper._process.pid
+        assert os.getpgid(process) != os.getpgrp(), "Ctrl-C would reach it too"
+    assert reply["ttscale"]["agreement"] == [{"votes": 8, "of": 8}]
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError("gone"), ValueError("a line too long")])
+async def test_an_answer_that_cannot_be_read_fails_its_sample(monkeypatch, error):
+    async def read(helper, reply):
+        raise error
+
+    monkeypatch.setattr(Helper, "read", read)
+    async with world(Model(formulas)) as w, asyncio.timeout(10):
+        _, reply = await w.post(model="sc(n=3)/m", ttscale={"candidates": True})
+    assert {c["error"] for c in reply["ttscale"]["candidates"]} >= {"EngineError"}
+
+
+class Asking(Call):
+    def land(self, trace):
+        """Nobody waits for it."""
+
+
+async def test_a_trace_that_is_held_still_costs_what_it_did():
+    asked = Problem("q", Prompt.user("?"), MathRule())
+    call = Asking(asked, asked.prompt, Sampling(), "main", 0, 0, asyncio.get_running_loop())
+    reader = Reader()
+    held = Held(call, reader)
+    held.land(Trace(HALVES[0], 5, prompt_tokens=7, cached_tokens=2))
+    assert held.waits
+    assert (held.seen(), held.prompt_tokens, held.cached_tokens) == (5, 7, 2)
+    await reader.close()
 
 
 async def test_numbers_and_words_need_no_helper():

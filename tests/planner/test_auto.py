@@ -8,7 +8,15 @@ import pytest
 from benches import bench, recording
 from doubles import problem, said
 
-from ttscale.core import CapabilityError, PoolExhausted, RecordError, Run, UsageError, execute
+from ttscale.core import (
+    Budget,
+    CapabilityError,
+    PoolExhausted,
+    RecordError,
+    Run,
+    UsageError,
+    execute,
+)
 from ttscale.engines.pool import Pool
 from ttscale.engines.replay import Replay
 from ttscale.engines.spec import ModelSource
@@ -151,11 +159,26 @@ def test_rewards_that_tell_the_difficulty_weigh_the_votes_unless_told_otherwise(
 def test_a_strategy_may_stop_as_soon_as_the_vote_is_sure(tmp_path):
     path = tmp_path / "policy.json"
     policy("pilot(n=16, sure=0.95)", cuts=()).save(path)
-    assert answer(mixed(), path).usage.samples == 4  # four alike: 31/32
+    easy = answer(mixed(), path)
+    assert (easy.usage.samples, easy.stopped_by) == (4, "sure")  # four alike: 31/32
     hard = answer(mixed(), path, which=20)
     assert 4 < hard.usage.samples <= 16
+    policy("pilot(n=8, sure=1)", cuts=()).save(path)
+    assert answer(mixed(), path).stopped_by == "n_samples"
     policy("pilot(n=16, sure=0.97)", cuts=()).save(path)
     assert answer(mixed(), path).usage.samples == 5
+
+
+@pytest.mark.parametrize("strategy", ["pilot(n=8)", "pilot(n=8, sure=0.99)"])
+def test_samples_after_the_pilot_count_when_a_budget_ends(tmp_path, strategy):
+    asked, path = problem("q0"), tmp_path / "policy.json"
+    records = {("q0", "main", ""): [said(x, 10) for x in ("a", "a", "b", "b", "b", "b", "b", "b")]}
+    source = Replay(Pool("m", "t", [asked], records))
+    policy(strategy, cuts=()).save(path)
+    chosen, run = parse(f"auto(policy='{path}')"), Run({"main": source})
+    budget = Budget(samples=6) if "sure" in strategy else Budget(tokens=65)
+    found = execute(run, lambda: run.answer(chosen.method, chosen.cfg, asked, budget=budget))
+    assert (found.answer, found.over_budget) == ("b", True)
 
 
 @pytest.mark.parametrize("kind", ["weighted", "best"])
@@ -229,7 +252,9 @@ def test_a_shared_budget_is_told_in_the_file(tmp_path):
 
 
 def test_a_recording_without_rewards_says_how_to_get_them():
-    for strategy, kind in (("pilot(n=8)", "reward"), ("pilot(n=8, select=best)", "agreement")):
+    for strategy, kind in (
+        ("pilot(n=8)", "reward"), ("pilot(n=8, select = best)", "agreement"), ("bon(n=4)", "oracle"),
+    ):  # fmt: skip
         with pytest.raises(UsageError, match=r"best-of-n\(n=16\)"):
             replayed(mixed(), [strategy], kind=kind, repeats=1)
 

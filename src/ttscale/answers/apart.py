@@ -38,11 +38,11 @@ def known(problem: Problem, trace: Trace) -> bool:
 
 
 class Helper:
-    """The process: started when it is first needed, and again after it has died."""
+    """The process: started when it is first needed, and again after it has died. It is asked one
+    thing at a time."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
-        self._turn = asyncio.Lock()
 
     async def read(self, reply: str) -> None:
         """Let it read a reply, and remember what it found.
@@ -50,13 +50,12 @@ class Helper:
         Raises:
             OSError: it cannot be started, has died, or takes too long.
         """
-        async with self._turn:
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    learn(await self._asked(reply))
-            except BaseException:
-                await self.close()  # whatever it would still say belongs to nobody
-                raise
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                learn(await self._asked(reply))
+        except BaseException:
+            await self.close()  # whatever it would still say belongs to nobody
+            raise
 
     async def close(self) -> None:
         """End it."""
@@ -71,6 +70,7 @@ class Helper:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", __name__, limit=_LONGEST_LINE,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for us; it ends when its input does
             )  # fmt: skip
         ears, mouth = self._process.stdin, self._process.stdout
         assert ears is not None

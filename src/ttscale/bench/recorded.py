@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, overload
@@ -206,16 +207,25 @@ def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, bool, int], int
 def _capabilities(draws: StoredDraws, problems: Sequence[Problem]) -> frozenset[str]:
     """What the recording can serve, judged by its first ask; rewards, by the first question that has
     an answer: what did not answer was not judged."""
-    first: Sequence[Trace] = next(iter(draws.values()), [])
+    first = _readable(next(iter(draws.values()), []))
     given = {"text"}
     if first and all(t.logprobs is not None or t.conf is not None for t in first):
         given.add("logprobs")
     for problem in problems:
-        traces = draws.get((problem.id, "main", problem.prompt.key), ())
+        traces = _readable(draws.get((problem.id, "main", problem.prompt.key), ()))
         answered = [t for t in traces if problem.answer(t) is not None]
         if answered:
             return frozenset(given | {"reward"} if _all_judged(answered) else given)
     return frozenset(given)
+
+
+def _readable(draws: Sequence[Trace]) -> list[Trace]:
+    """Those that are not damaged: the others are no matter until somebody asks for them."""
+    found = []
+    for i in range(len(draws)):
+        with suppress(StoreError):
+            found.append(draws[i])
+    return found
 
 
 def _all_judged(traces: Sequence[Trace]) -> bool:

@@ -93,6 +93,10 @@ def fit(
     if pets:
         _fit_pets(_recording(source), out, average, patterns=patterns, as_json=as_json)
         return
+    if items and consensus:
+        raise UsageError(
+            "--consensus takes samples, and --items leaves them out", fix="give one of the two"
+        )
     if items:
         found = evidence.from_items(source)
     else:

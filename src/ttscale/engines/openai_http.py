@@ -182,6 +182,7 @@ class OpenAIHTTP:
         """Forget a flight whose connection has been given back."""
         flight = self._flights.pop(task, None)
         if flight is not None:
+            flight.abort("cancelled")  # if somebody else has cancelled the task
             del flight.task  # a cancelled task leads back to its flight: a circle
 
     @property

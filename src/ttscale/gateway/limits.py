@@ -22,6 +22,8 @@ SPENT = ("tokens", "samples", "seconds", "cost")
 _TABLE = """CREATE TABLE IF NOT EXISTS spent (
     day INTEGER, key TEXT, kind TEXT, amount REAL NOT NULL, PRIMARY KEY (day, key, kind))"""
 
+UNLIMITED = Budget()
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -168,9 +170,6 @@ def tightest(*budgets: Budget) -> Budget:
             if kind != "units":
                 limits[kind] = min(limit, limits.get(kind, limit))
     return Budget.of(limits)
-
-
-UNLIMITED = Budget()
 
 
 def _reset(kind: str, after: float) -> dict[str, str]:

@@ -29,6 +29,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._helper = Helper()
+        self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def read(self, held: Held) -> None:
@@ -45,9 +46,11 @@ class Reader:
 
     async def _read(self, held: Held) -> None:
         try:
-            if held.waits and not held.known:  # an equal answer may have been read meanwhile
-                await self._helper.read(held.reply)
-        except OSError as error:
+            async with self._turn:
+                # it may have been stopped meanwhile, or an equal answer read
+                if held.waits and not held.known:
+                    await self._helper.read(held.reply)
+        except Exception as error:  # whatever it is, somebody waits for the trace
             held.give_up("error", EngineError(f"the answer could not be read ({error})"))
         held.let_go()
 
@@ -127,11 +130,11 @@ class Held(Call):
 
     @property
     def prompt_tokens(self) -> int | None:
-        return getattr(self.flight, "prompt_tokens", None)
+        return getattr(self.flight or self._trace, "prompt_tokens", None)
 
     @property
     def cached_tokens(self) -> int | None:
-        return getattr(self.flight, "cached_tokens", None)
+        return getattr(self.flight or self._trace, "cached_tokens", None)
 
     def seen(self, at: float | None = None) -> int:
         return self._tokens if self.flight is None else self.flight.seen(at)

@@ -99,7 +99,7 @@ async def _stream(
             else:
                 tail = packet[-8:]
     except BROKEN:
-        if request.transport is None:
+        if request.transport is None or request.transport.is_closing():
             raise  # it is the client who has gone
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):

@@ -54,7 +54,8 @@ class Passed:
 async def answering(
     server: OpenAIHTTP, hedge: float, path: str, payload: bytes, cost: int, passed: Passed
 ) -> AsyncIterator[aiohttp.ClientResponse]:
-    """The reply of the first replica that gives one; leaving the block early stops it.
+    """The reply of the first replica that gives one; leaving the block early stops it. A replica
+    whose reply was not read to its end, or with an `ApiError`, has failed.
 
     Raises:
         ApiError: 502 if none does.
@@ -64,9 +65,14 @@ async def answering(
         leased = await _first(asking, hedge, passed)
     else:
         leased = await asking.ask()
+    replica, content = leased.replica, leased.reply.content
     try:
         yield leased.reply
-        leased.replica.worked()
+        # a stream that broke off has been told to the client already
+        (replica.worked if content.at_eof() else replica.failed)()
+    except ApiError:
+        replica.failed()
+        raise
     finally:
         leased.reply.close()  # if nobody has read the rest the connection goes: the upstream stops
         await leased.lease.aclose()

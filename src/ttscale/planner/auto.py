@@ -111,21 +111,23 @@ async def follow(
     place = difficulty.bin_of(score)
     strategy = policy.level(budget).strategies[place - 1]
     told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
-    votes = _voted(problem, pilot, rewards)
-    ctx.offer(votes.top(), votes.winner())
     more = on_pilot(strategy)
     if more is None:
+        votes = _voted(problem, pilot, rewards)
+        ctx.offer(votes.top(), votes.winner())
         chosen = parse(strategy)
         outcome = await ctx.solve(chosen.method, problem, chosen.cfg)
         outcome.extra = {**outcome.extra, **told}
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
-    while (left := more.n - len(pilot)) > 0 and not more.settled(votes):
+    counted = _voted(problem, pilot, {})
+    while (left := more.n - len(pilot)) > 0 and not more.settled(counted):
         further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
         pilot += further
         for trace in further:
-            votes.add(trace)
+            counted.add(trace)
+    stopped_by = "sure" if more.settled(counted) else "n_samples"
     select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
     if select == "vote":
         rewards = {}
@@ -133,9 +135,9 @@ async def follow(
         rewards |= await _rewards(problem, ctx, unjudged)
     if select == "best" and rewards:
         best = max((t for t in pilot if id(t) in rewards), key=lambda t: rewards[id(t)])
-        return Outcome(problem.answer(best), best, "n_samples", told)
+        return Outcome(problem.answer(best), best, stopped_by, told)
     votes = _voted(problem, pilot, rewards)
-    return Outcome(votes.top(), votes.winner(), "n_samples", {**told, "votes": votes.counts})
+    return Outcome(votes.top(), votes.winner(), stopped_by, {**told, "votes": votes.counts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

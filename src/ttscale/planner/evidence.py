@@ -90,20 +90,20 @@ def replayed(
             f"no question of {pool.task!r} has a gold answer",
             fix="record references, or judge by what the samples agree on (--consensus)",
         )
-    judged = kind == "reward" or any("select=" in s.replace("select=vote", "") for s in strategies)
+    asked: Kind = "agreement" if kind == "oracle" else kind
+    policies = [checked(single(strategy, pilot, asked)) for strategy in strategies]
+    judged = any("reward" in wanted for p in policies for wanted in needs_of(p).values())
     if judged and "reward" not in pool.capabilities:
         raise UsageError(
             f"the recording {source.spec!r} holds no rewards",
             fix="have a reward model judge it: ttscale bench run --model replay:FILE "
             f"--role prm=MODEL -m 'best-of-n(n={pool.size()})' --keep-traces all",
         )
-    asked: Kind = "agreement" if kind == "oracle" else kind
     trials = [(p, r) for p in problems for r in range(repeats)]
     shape = (len(strategies), len(trials))
     right, tokens, samples = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     score = np.zeros(len(trials))
-    for s, strategy in enumerate(strategies):
-        policy = checked(single(strategy, pilot, asked))
+    for s, policy in enumerate(policies):
         for r in range(repeats):
             outcomes = follow_all(source, problems, policy, seed=seed + r)
             for q, (problem, outcome) in enumerate(zip(problems, outcomes, strict=True)):

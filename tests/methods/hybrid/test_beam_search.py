@@ -109,14 +109,6 @@ def test_ended_beams_stay_candidates_and_the_others_go_on():
     assert weighted.answer == "late"
 
 
-def test_looking_no_step_ahead_is_beam_search():
-    for method in (beam_search, dvts):
-        plain = answer({"main": StepWorld(Q, STEPS), "prm": StepWorld(Q, STEPS)}, method, Config())
-        zero = answer({"main": StepWorld(Q, STEPS), "prm": StepWorld(Q, STEPS)}, method,
-                      Config(lookahead=0))  # fmt: skip
-        assert (zero.answer, zero.traces, zero.usage) == (plain.answer, plain.traces, plain.usage)
-
-
 def ladder(call):
     """Three steps and a box; the first is "good" or "bad", all others tell nothing."""
     done = [part for part in call.prompt.prefix.split("\n\n") if part]
