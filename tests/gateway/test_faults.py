@@ -63,6 +63,20 @@ async def test_an_upstream_killed_in_mid_stream_is_told_in_the_stream():
         assert (status, reply["error"]["code"]) == (502, "upstream_failed")
 
 
+async def test_a_replica_that_takes_no_more_is_spared_by_plain_requests():
+    good, full = Model(), Model()
+
+    async def refuse(request, body):
+        return web.json_response({"error": {}}, status=429, headers={"Retry-After": "9"})
+
+    async with world(full, good) as w:
+        full.fail = refuse
+        for number in range(16):  # of beginnings that both replicas are asked for
+            await w.post(model="m", messages=[{"role": "user", "content": f"{number}" * 40}])
+        assert len(full.bodies) == 1
+        assert len(good.bodies) == 15
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_replica_that_breaks_off_every_reply_has_failed(stream):
     model = Model(lambda body, n: ["x "] * 100, pause=0.01)

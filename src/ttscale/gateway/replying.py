@@ -18,6 +18,7 @@ import aiohttp
 from ..engines.failures import BROKEN
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.replicas import Replica
+from ..engines.retry import retry_after
 from .errors import ApiError
 
 _AGAIN = frozenset({500, 502, 503, 504, 529})
@@ -65,16 +66,20 @@ async def answering(
         leased = await _first(asking, hedge, passed)
     else:
         leased = await asking.ask()
-    replica, content = leased.replica, leased.reply.content
+    replica, reply = leased.replica, leased.reply
     try:
-        yield leased.reply
-        # a stream that broke off has been told to the client already
-        (replica.worked if content.at_eof() else replica.failed)()
+        yield reply
+        if reply.status == 429:
+            replica.full(retry_after(reply.headers.get("Retry-After")))
+        elif reply.content.at_eof():
+            replica.worked()
+        else:  # a stream that broke off, which has been told to the client already
+            replica.failed()
     except ApiError:
         replica.failed()
         raise
     finally:
-        leased.reply.close()  # if nobody has read the rest the connection goes: the upstream stops
+        reply.close()  # if nobody has read the rest the connection goes: the upstream stops
         await leased.lease.aclose()
 
 
