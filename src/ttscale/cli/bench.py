@@ -297,8 +297,6 @@ def _go(
             "nothing; raise --budget",
             err=True,
         )
-    if starved and len(starved) == len(found):
-        raise output.Fail(BudgetTooSmall.exit_code)
     if state.errors:
         click.echo(
             f"{state.errors} items failed and count as errors, not as wrong answers; try them "
@@ -307,6 +305,8 @@ def _go(
         )
         if not any(row.items for row in found):
             raise output.Fail(1)
+    if starved and len(starved) == len(found):
+        raise output.Fail(BudgetTooSmall.exit_code)
 
 
 def _begun(store: Store) -> bool:

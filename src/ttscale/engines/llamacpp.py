@@ -22,6 +22,7 @@ from .retry import Retry
 from .wire import LLAMACPP
 
 _MAGIC = b"GGUF"
+_PATIENCE = 60.0  # seconds for the first answer, on a machine however busy
 
 
 class LlamaCpp(OpenAIHTTP):
@@ -126,7 +127,13 @@ class LlamaCpp(OpenAIHTTP):
                 f"llama.cpp cannot load {str(self.path)!r} ({error})",
                 fix="the file may be damaged, or of a kind this version does not know",
             ) from None
-        _wait_for_loop(server.listening_address)
+        try:
+            _wait_for_loop(server.listening_address)
+        except OSError as error:
+            raise UsageError(
+                f"llama.cpp has loaded {str(self.path)!r}, but does not answer ({error})",
+                fix="try again; if it stays so, a firewall may keep it from talking to itself",
+            ) from None
         return server
 
 
@@ -137,7 +144,8 @@ def _wait_for_loop(url: str) -> None:
     the thread that made the server, whether or not anybody is still waiting for it.
     """
     address = urlsplit(url)
-    with closing(HTTPConnection(address.hostname or "", address.port)) as connection:
+    connection = HTTPConnection(address.hostname or "", address.port, timeout=_PATIENCE)
+    with closing(connection):
         connection.request("GET", "/metrics")
         connection.getresponse().read()
 
