@@ -28,6 +28,7 @@ EXTRAS = {
     "tasks": (("reasoning-gym",), "generated tasks"),
     "parquet": (("pyarrow",), "Parquet files"),
     "plots": (("plotly", "matplotlib"), "reports with plots"),
+    "gateway": (("uvloop",), "more upstream calls a second"),
     "torch": (("torch", "transformers"), "models in process, scores of given texts"),
 }
 
