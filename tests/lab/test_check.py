@@ -62,14 +62,16 @@ def test_word_steps(steps, verdicts):
 @pytest.mark.parametrize(
     ("step", "verdict"),
     [
-        ("4*2=8\n8+5=13, is 13? Yes", True),
-        ("4+5=9\n9*2=18, is 13? No", True),  # a dead end, truly told
-        ("4+5=9\n9*2=18, is 13? Yes", False),
-        ("4+5=9\n9*2=18, is 18? Yes", False),  # another target
-        ("4*2=8\n8+5=12, is 13? No", False),
-        ("4*2=8\n9+5=14, is 13? No", False),  # does not follow
-        ("4*2=8, is 13? No", False),  # too short
-        ("4*3=12\n12+5=17, is 13? No", False),  # no such move
+        ("4*2=8\n8+5=13\n13-13=0: Yes", True),
+        ("4+5=9\n9*2=18\n18-13=5: No", True),  # a dead end, truly told
+        ("4+5=9\n9*2=18\n18-13=5: Yes", False),
+        ("4+5=9\n9*2=18\n18-13=0: Yes", False),
+        ("4+5=9\n9*2=18\n18-18=0: Yes", False),  # another target
+        ("4*2=8\n8+5=12\n13-12=1: No", False),
+        ("4*2=8\n9+5=14\n14-13=1: No", False),  # does not follow
+        ("4*2=8\n13-8=5: No", False),  # too short
+        ("4*2=8\n8+5=13", False),  # not compared
+        ("4*3=12\n12+5=17\n17-13=4: No", False),  # no such move
         ("Wait, is 8+5=12? No, 8+5=13", True),
         ("Wait, is 8+5=13? Yes", True),
         ("Wait, is 8+5=13? No, 8+5=12", False),

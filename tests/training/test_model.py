@@ -1,13 +1,22 @@
 """The lean model, the sampler and the exports agree with transformers and with each other."""
 
+import math
+import random
+
 import pytest
 import torch
 
 from ttscale.training.batches import collate, cut, encode
 from ttscale.training.export import interleave, save_gguf, save_hf, save_prm
-from ttscale.training.model import ProcessRewardModel
-from ttscale.training.prm import loss as reward_loss
-from ttscale.training.prm import scored_positions, start_from
+from ttscale.training.prm import (
+    LOWEST,
+    Labelled,
+    Learner,
+    batches,
+    impressions,
+    scored_positions,
+    start_from,
+)
 from ttscale.training.sample import draw, sample
 from ttscale.training.tokenizer import CHAT_TEMPLATE, END, chat
 
@@ -31,7 +40,7 @@ def test_logits_equal_those_of_transformers(model, tokenizer, tmp_path):
 
 def test_reward_model_scores_equal_those_of_transformers(model, tokenizer, tmp_path):
     transformers = pytest.importorskip("transformers")
-    reward = start_from(model)
+    reward = start_from(model, layers=3)
     torch.nn.init.normal_(reward.score.weight)
     save_prm(reward, tokenizer, tmp_path)
     theirs = transformers.AutoModelForTokenClassification.from_pretrained(
@@ -162,8 +171,35 @@ def test_scored_positions_are_step_ends_and_the_last_token(tokenizer):
     assert ends == ["<think>\n3+4\n\n", "<think>\n3+4\n\n3+4=7\n</think>\n\n", reply]
 
 
-def test_reward_loss_reads_scored_positions_only(model):
-    reward: ProcessRewardModel = start_from(model)  # a zero head: every logit is 0
-    ids = torch.zeros((1, 4), dtype=torch.long)
-    labels = torch.tensor([[float("nan"), 0.25, float("nan"), 1.0]])
-    assert reward_loss(reward, ids, labels).item() == pytest.approx(0.6931, abs=1e-3)
+def test_a_reward_model_begins_as_the_reasoner(model, tokenizer):
+    ids = torch.tensor([tokenizer.encode(PROMPTS[1]).ids])
+    reward = start_from(model, layers=4)
+    assert len(reward.model.layers) == 4
+    assert torch.allclose(reward.model(ids), model.model(ids), atol=1e-5)
+    assert (reward(ids) == 0).all()
+
+
+def test_impressions_are_the_reasoners_log_probabilities(model, tokenizer):
+    prompt, reply = tokenizer.encode(PROMPTS[0]).ids, tokenizer.encode("<think>\n3+4=7").ids
+    row = Labelled(prompt + reply, len(prompt), {})
+    (found,) = impressions(model, [row])
+    assert found.shape == (len(reply), 3)
+    for k, token in enumerate(reply):
+        hidden = model.model(torch.tensor([row.ids[: row.given + k]]))[0, -1]
+        expected = (hidden @ model.model.embed_tokens.weight.T).log_softmax(-1)[token].item()
+        assert found[k, 0].item() == pytest.approx(max(expected, LOWEST), abs=1e-3)
+        assert found[k, 1].item() == pytest.approx(found[: k + 1, 0].mean().item(), abs=1e-5)
+        assert found[k, 2] == found[: k + 1, 0].min()
+
+
+def test_reward_loss_reads_scored_positions_and_replies_only(model, tokenizer):
+    learner = Learner(start_from(model, layers=3))  # a zero head: every logit is 0
+    torch.nn.init.zeros_(learner.impression.weight)
+    torch.nn.init.zeros_(learner.impression.bias)
+    rows = [Labelled([5, 6, 7, 8], 2, {1: 0.25, 3: 1.0}), Labelled([5, 6, 7], 2, {2: 0.0})]
+    seen = [torch.full((2, 3), -2.0), torch.full((1, 3), -1.0)]
+    ids, labels, found = next(batches(tokenizer, rows, seen, 100, random.Random(0)))
+    assert ids.shape == labels.shape == (2, 4)
+    assert found.shape == (2, 4, 3)
+    expected = math.log(2) + (2 * 4 + 1) / 3
+    assert learner.loss(ids, labels, found).item() == pytest.approx(expected, abs=1e-3)

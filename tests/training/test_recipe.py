@@ -98,8 +98,9 @@ def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
     sizes = {"questions": 3, "samples": 2, "branches": 3, "branched": 1}
     rows = prm.rollouts(model, tokenizer, path, seed=0, **sizes)
     assert len(rows) == 6
-    for ids, labels in rows:
+    for ids, given, labels in rows:
         assert len(ids) - 1 in labels
+        assert min(labels) >= given
         assert all(round(4 * v, 6).is_integer() for v in labels.values())
     assert prm.rollouts(model, tokenizer, path, seed=1, **sizes) == rows  # kept, not sampled again
 

@@ -9,6 +9,7 @@ import re
 
 from .chains import OPERATIONS, Chain
 from .mazes import Maze, move
+from .traces import compare
 from .world import LabProblem
 
 BOX = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -149,15 +150,13 @@ def _maze_step(maze: Maze, step: str) -> bool:
             return False
         corrections = CALCULATION.findall(said)
         return all(map(true, corrections)) and bool(corrections) == (verdict == "No")
-    lines = step.split("\n")
-    last, _, reached = lines[-1].partition(", ")
+    *lines, comparison = step.split("\n")
     value = maze.start
-    for line in [*lines[:-1], last]:
+    for line in lines:
         parts = CALCULATION.fullmatch(line)
         if parts is None or not true(parts.groups()) or int(parts[1]) != value:
             return False
         if f"{parts[2]}{parts[3]}" not in maze.moves:
             return False
         value = int(parts[4])
-    verdict = "Yes" if value == maze.target else "No"
-    return len(lines) == maze.depth and reached == f"is {maze.target}? {verdict}"
+    return len(lines) == maze.depth and comparison == compare(value, maze.target)

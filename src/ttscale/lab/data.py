@@ -12,7 +12,7 @@ from .chains import Chain
 from .check import extract_answer
 from .mazes import Maze, move
 from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
-from .traces import CLEAN, Noise, hardness, reason, render
+from .traces import CLEAN, Noise, compare, hardness, reason, render
 from .world import FAMILIES, Split, draw
 
 CAREFUL = Noise()
@@ -117,19 +117,22 @@ def verification(world: Chain | Maze, replies: Sequence[str], rng: random.Random
     if isinstance(world, Maze):
         return "\n\n".join(_walked(world, answer) for answer in answers)
     steps, true = reason(world, rng, CLEAN)
-    verdicts = (f"{a}? {'Yes' if is_right(world, a) else 'No'}" for a in answers)
-    return "\n\n".join([*steps, f"{true}, is it " + "\nis it ".join(verdicts)])
+    return "\n\n".join([*steps, "\n".join(_held_against(answer, int(true)) for answer in answers)])
+
+
+def _held_against(answer: str, true: int) -> str:
+    return compare(int(answer), true) if answer.isdecimal() else f"{answer}: No"
 
 
 def _walked(maze: Maze, answer: str) -> str:
     path = tuple(answer.split())
     if path not in maze.paths():
-        return f"{answer}? No"
+        return f"{answer}: No"
     value, lines = maze.start, []
     for text in path:
         lines.append(f"{value}{text}={move(value, text)}")
         value = move(value, text)
-    return "\n".join(lines) + f", is {maze.target}? {'Yes' if value == maze.target else 'No'}"
+    return "\n".join([*lines, compare(value, maze.target)])
 
 
 def verdict(right: Sequence[bool]) -> str:

@@ -49,6 +49,19 @@ def miscalculate(rng: random.Random, op: str, a: int, b: int) -> int:
     return rng.choice([w for w in near if w >= 0 and w != right])
 
 
+def compare(value: int, target: int, misjudged: bool = False) -> str:
+    """ "13-8=5: No", the larger number first.
+
+    A difference is something that a small model learns; whether two numbers are the same, asked
+    outright, it does not.
+    """
+    difference = abs(value - target)
+    if misjudged:
+        difference = 0 if difference else 1
+    verdict = "No" if difference else "Yes"
+    return f"{max(value, target)}-{min(value, target)}={difference}: {verdict}"
+
+
 def boxed(answer: str) -> str:
     return f"\\boxed{{{answer}}}"
 
@@ -200,8 +213,7 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
             lines.append(f"{a}{text}={value}")
         misjudged = not noise.repair and rng.random() < noise.slip / 2
         claimed = (value == maze.target) != misjudged
-        verdict = "Yes" if claimed else "No"
-        steps.append("\n".join(lines) + f", is {maze.target}? {verdict}")
+        steps.append("\n".join([*lines, compare(value, maze.target, misjudged)]))
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))
         if noticed or (slips and noise.repair and paths[path][-1] == maze.target):
             said, right = slips[0]

@@ -17,7 +17,7 @@ from . import own, prm
 from .batches import stream
 from .export import save_gguf, save_hf, save_prm
 from .loop import Schedule, fit
-from .model import ProcessRewardModel, Reasoner, Shape
+from .model import Reasoner, Shape
 from .tokenizer import train_tokenizer
 
 Size = Literal["small", "base", "prm", "all"]
@@ -28,6 +28,7 @@ SHAPES = {
     "small": {"width": 128, "layers": 4, "heads": 4, "inner": 352},
     "base": {"width": 192, "layers": 6, "heads": 6, "inner": 576},
 }
+REWARD_LAYERS = 8  # the base model's six, and two that read how likely it found the tokens
 
 # What the published weights were trained on, in padded tokens.
 FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=11_000_000)}
@@ -122,16 +123,14 @@ def train_tiny(
         if not resume:
             rows_file.unlink(missing_ok=True)
         rows = prm.rollouts(reasoner, tokenizer, rows_file, seed=seed, **ROLLOUTS)
-        model: ProcessRewardModel = prm.start_from(reasoner)
+        seen = prm.impressions(reasoner, rows)
+        learner = prm.Learner(prm.start_from(reasoner, REWARD_LAYERS))
 
-        def labelled(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            return prm.batches(tokenizer, rows, BATCH_TOKENS, rng)
+        def labelled(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, ...]]:
+            return prm.batches(tokenizer, rows, seen, BATCH_TOKENS, rng)
 
-        def loss(ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            return prm.loss(model, ids, labels)
-
-        fit(model, loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)
-        save_prm(model, tokenizer, out / "prm")
+        fit(learner, learner.loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)
+        save_prm(learner.reward, tokenizer, out / "prm")
 
     for name in ("base", "small"):
         if size in (name, "all"):
