@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from importlib.util import find_spec
 
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,10 @@ settings.register_profile(
     "ttscale", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("ttscale")
+
+# A shell's background job ignores Ctrl-C and its children inherit that; some tests press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if not all(find_spec(name) for name in ("torch", "tokenizers", "gguf")):
     collect_ignore = ["training"]  # the recipe needs the train extra

@@ -48,10 +48,16 @@ class Memory:
 
     forms: dict[str, Hashable] = field(default_factory=dict)
     found: dict[str, str | None] = field(default_factory=dict)
+    size: int = 0  # characters of the texts in both, an entry counted as _ENTRY more
+
+    def add(self, other: Memory) -> None:
+        self.size += sum(_ENTRY + len(text) for new in (other.forms, other.found) for text in new)
+        self.forms.update(other.forms)
+        self.found.update(other.found)
 
 
 _MEMORY = Memory()
-_REMEMBERED = 65536  # entries; then it begins anew
+_ENTRY, _ROOM = 500, 1 << 24  # when it holds so much, it begins anew
 _QUICKLY: ContextVar[bool] = ContextVar("quickly", default=False)
 
 
@@ -67,17 +73,15 @@ def quickly() -> Iterator[None]:
 
 def learn(memory: Memory) -> None:
     """Remember what was read elsewhere."""
-    for own, other in ((_MEMORY.forms, memory.forms), (_MEMORY.found, memory.found)):
-        if len(own) > _REMEMBERED:
-            own.clear()
-        own.update(other)  # type: ignore[attr-defined]
+    if _MEMORY.size > _ROOM:
+        unlearn()
+    _MEMORY.add(memory)
 
 
 def unlearn() -> Memory:
     """Give away all that is remembered."""
-    memory = Memory(dict(_MEMORY.forms), dict(_MEMORY.found))
-    _MEMORY.forms.clear()
-    _MEMORY.found.clear()
+    global _MEMORY
+    memory, _MEMORY = _MEMORY, Memory()
     return memory
 
 
