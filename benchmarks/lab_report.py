@@ -35,7 +35,7 @@ from ttscale.lab import (
 from ttscale.lab.data import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
-SLOTS, THREADS, CONTEXT = 16, 2, 1024
+SLOTS, THREADS, CONTEXT = 16, 2, 2048
 MAX_TOKENS = 500
 TOP_LOGPROBS = 20  # DeepConf's k
 GROUP = 16  # tokens in a confidence group; the paper's 2,048 suits traces a hundred times as long

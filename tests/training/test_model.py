@@ -179,17 +179,23 @@ def test_a_reward_model_begins_as_the_reasoner(model, tokenizer):
     assert (reward(ids) == 0).all()
 
 
-def test_impressions_are_the_reasoners_log_probabilities(model, tokenizer):
-    prompt, reply = tokenizer.encode(PROMPTS[0]).ids, tokenizer.encode("<think>\n3+4=7").ids
-    row = Labelled(prompt + reply, len(prompt), {})
-    (found,) = impressions(model, [row])
-    assert found.shape == (len(reply), 3)
-    for k, token in enumerate(reply):
-        hidden = model.model(torch.tensor([row.ids[: row.given + k]]))[0, -1]
-        expected = (hidden @ model.model.embed_tokens.weight.T).log_softmax(-1)[token].item()
-        assert found[k, 0].item() == pytest.approx(max(expected, LOWEST), abs=1e-3)
-        assert found[k, 1].item() == pytest.approx(found[: k + 1, 0].mean().item(), abs=1e-5)
-        assert found[k, 2] == found[: k + 1, 0].min()
+def test_impressions_are_the_reasoners_log_probabilities_standardised(model, tokenizer):
+    prompt = tokenizer.encode(PROMPTS[0]).ids
+    replies = [tokenizer.encode(text).ids for text in ("<think>\n3+4=7", "<think>\nWait")]
+    rows = [Labelled(prompt + reply, len(prompt), {}) for reply in replies]
+    found = impressions(model, rows)
+    assert [part.shape for part in found] == [(len(reply), 3) for reply in replies]
+    expected = []
+    for row in rows:
+        logs = []
+        for at in range(row.given, len(row.ids)):
+            hidden = model.model(torch.tensor([row.ids[:at]]))[0, -1]
+            odds = (hidden @ model.model.embed_tokens.weight.T).log_softmax(-1)
+            logs.append(max(odds[row.ids[at]].item(), LOWEST))
+            expected.append([logs[-1], sum(logs) / len(logs), min(logs)])
+    wanted = torch.tensor(expected)
+    wanted = (wanted - wanted.mean(0)) / wanted.std(0).clamp_min(1e-6)
+    assert torch.allclose(torch.cat(found), wanted, atol=1e-2)
 
 
 def test_reward_loss_reads_scored_positions_and_replies_only(model, tokenizer):

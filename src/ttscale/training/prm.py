@@ -99,8 +99,8 @@ def rollouts(
 def impressions(reasoner: Reasoner, rows: list[Labelled]) -> list[Tensor]:
     """How each reply struck the reasoner: (reply tokens, 3) per row.
 
-    Log-probability of each token given all before it, the mean of these so far, and the lowest so
-    far; in nats, cut at LOWEST.
+    Log-probability of each token given all before it, cut at LOWEST nats, the mean of these so
+    far, and the lowest so far; each with mean 0 and variance 1 over all rows.
     """
     table = reasoner.model.embed_tokens.weight
     seen = []
@@ -111,7 +111,9 @@ def impressions(reasoner: Reasoner, rows: list[Labelled]) -> list[Tensor]:
         found = found.clamp_min(LOWEST)
         count = torch.arange(1, len(found) + 1, device=table.device)
         seen.append(torch.stack((found, found.cumsum(0) / count, found.cummin(0).values), 1).cpu())
-    return seen
+    every = torch.cat(seen)
+    mean, spread = every.mean(0), every.std(0).clamp_min(1e-6)
+    return [(found - mean) / spread for found in seen]
 
 
 def start_from(reasoner: Reasoner, layers: int) -> ProcessRewardModel:

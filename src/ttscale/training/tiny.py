@@ -33,7 +33,7 @@ REWARD_LAYERS = 8  # the base model's six, and two that read how likely it found
 # What the published weights were trained on, in padded tokens.
 FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=11_000_000)}
 SECOND = Schedule(tokens=2_000_000, muon_lr=0.004, adam_lr=6e-4, decay_from=0.0)
-REWARD = Schedule(tokens=2_200_000, muon_lr=0.003, adam_lr=1e-3, decay_from=0.0)
+REWARD = Schedule(tokens=2_400_000, muon_lr=0.012, adam_lr=2e-3, decay_from=0.3)
 POOL = {"questions": 1200, "samples": 4}
 ROLLOUTS = {"questions": 2400, "samples": 4, "branches": 3, "branched": 60}
 
