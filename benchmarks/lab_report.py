@@ -396,6 +396,14 @@ class Table:
         return "\n".join(self.rows)
 
 
+def by_family(table: Table, scored: Sequence[tuple[Item, list[float]]]) -> None:
+    """Rows for the AUC of scores in each family, and within a problem."""
+    for family in FAMILIES:
+        part = [(i, scores) for i, scores in scored if i.problem.family == family]
+        table.add(f"&nbsp;&nbsp;{family}", *interval(part, score_auc))
+    table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
+
+
 async def first_token(path: Path) -> float:
     """Seconds from nothing to the first token of a stream."""
     begun = time.monotonic()
@@ -464,19 +472,17 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             scored = [(i, [score(r) for r in i.replies]) for i in middle]
             value = interval(scored, score_auc)
             table.add(f"confidence AUC ({name}), level 3", *value, ">= 0.65", value[0] >= 0.65)
-            for family in FAMILIES:
-                part = [(i, scores) for i, scores in scored if i.problem.family == family]
-                table.add(f"&nbsp;&nbsp;{family}", *interval(part, score_auc))
-            table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
+            by_family(table, scored)
         reward = RewardModel(weights / "prm")
         scored = [(i, reward.last_step(i)) for i in middle]
         value = interval(scored, score_auc)
         table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
-        table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
+        by_family(table, scored)
         judged = [Item(i.problem, i.replies[:6], i.right[:6]) for i in middle]
         scored = list(zip(judged, await judge_scores(client, judged), strict=True))
         value = interval(scored, score_auc)
         table.add("judge AUC, level 3", *value, ">= 0.65", value[0] >= 0.65)
+        by_family(table, scored)
         at_once = await judge_scores(client, judged, thinking=False)
         value = interval(list(zip(judged, at_once, strict=True)), score_auc)
         table.add("&nbsp;&nbsp;without thinking", *value)
