@@ -48,7 +48,7 @@ class Memory:
 
     forms: dict[str, Hashable] = field(default_factory=dict)
     found: dict[str, str | None] = field(default_factory=dict)
-    size: int = 0  # characters of the texts in both, an entry counted as _ENTRY more
+    size: int = 0  # characters of the texts learnt, an entry (and each repetition) _ENTRY more
 
     def add(self, other: Memory) -> None:
         self.size += sum(_ENTRY + len(text) for new in (other.forms, other.found) for text in new)

@@ -71,9 +71,16 @@ def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:
 
 def is_right(world: Chain | Maze, answer: str) -> bool:
     if isinstance(world, Chain):
-        return answer == world.answer
+        number = as_number(answer)
+        return number is not None and number == int(world.answer)
     paths = world.paths()
     return tuple(answer.split()) in paths and paths[tuple(answer.split())][-1] == world.target
+
+
+def as_number(answer: str) -> int | None:
+    """The number that `check_answer` takes an answer for; None if it is none."""
+    digits = answer.strip().removeprefix("+")
+    return int(digits) if digits.isdecimal() else None
 
 
 def ends_right(world: Chain | Maze, reply: str) -> bool:
@@ -121,7 +128,8 @@ def verification(world: Chain | Maze, replies: Sequence[str], rng: random.Random
 
 
 def _held_against(answer: str, true: int) -> str:
-    return compare(int(answer), true) if answer.isdecimal() else f"{answer}: No"
+    number = as_number(answer)
+    return f"{answer}: No" if number is None else compare(number, true)
 
 
 def _walked(maze: Maze, answer: str) -> str:

@@ -53,7 +53,7 @@ def compare(value: int, target: int, misjudged: bool = False) -> str:
     """ "13-8=5: No", the larger number first.
 
     A difference is something that a small model learns; whether two numbers are the same, asked
-    outright, it does not.
+    outright, it does not. `misjudged`: a wrong difference, and the verdict that goes with it.
     """
     difference = abs(value - target)
     if misjudged:

@@ -123,7 +123,8 @@ def start_from(reasoner: Reasoner, layers: int) -> ProcessRewardModel:
     """
     shape = replace(reasoner.shape, layers=layers)
     model = ProcessRewardModel(shape).to(next(reasoner.parameters()).device)
-    model.model.load_state_dict(reasoner.model.state_dict(), strict=False)
+    own = model.model.state_dict()
+    model.model.load_state_dict(own | reasoner.model.state_dict())
     for layer in model.model.layers[reasoner.shape.layers :]:
         for weight in (w for w in layer.parameters() if w.ndim == 2):
             torch.nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
