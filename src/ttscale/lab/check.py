@@ -34,7 +34,13 @@ def check_answer(problem: LabProblem, text_or_answer: str) -> bool:
         return False
     if isinstance(problem.world, Maze):
         return _reaches(problem.world, answer.replace(",", " ").split())
-    return answer.removeprefix("+").isdecimal() and int(answer) == int(problem.answer)
+    return as_number(answer) == int(problem.answer)
+
+
+def as_number(answer: str) -> int | None:
+    """The number that an answer is; None if it is none."""
+    digits = answer.strip().removeprefix("+")
+    return int(digits) if digits.isdecimal() else None
 
 
 def _reaches(maze: Maze, path: list[str]) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .chains import Chain
-from .check import extract_answer
+from .check import as_number, extract_answer
 from .mazes import Maze, move
 from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
 from .traces import CLEAN, Noise, compare, hardness, reason, render
@@ -71,16 +71,9 @@ def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:
 
 def is_right(world: Chain | Maze, answer: str) -> bool:
     if isinstance(world, Chain):
-        number = as_number(answer)
-        return number is not None and number == int(world.answer)
+        return as_number(answer) == int(world.answer)
     paths = world.paths()
     return tuple(answer.split()) in paths and paths[tuple(answer.split())][-1] == world.target
-
-
-def as_number(answer: str) -> int | None:
-    """The number that `check_answer` takes an answer for; None if it is none."""
-    digits = answer.strip().removeprefix("+")
-    return int(digits) if digits.isdecimal() else None
 
 
 def ends_right(world: Chain | Maze, reply: str) -> bool:

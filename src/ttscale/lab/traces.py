@@ -50,7 +50,7 @@ def miscalculate(rng: random.Random, op: str, a: int, b: int) -> int:
 
 
 def compare(value: int, target: int, misjudged: bool = False) -> str:
-    """ "13-8=5: No", the larger number first.
+    """Whether two numbers are the same, the larger first, as in "13-8=5: No".
 
     A difference is something that a small model learns; whether two numbers are the same, asked
     outright, it does not. `misjudged`: a wrong difference, and the verdict that goes with it.
