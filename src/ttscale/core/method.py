@@ -8,6 +8,7 @@ from typing import Any
 
 from .card import Card
 from .errors import TTScaleError, UnknownName, UsageError
+from .roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ class Method:
         except (TypeError, ValueError) as error:
             raise UsageError(f"method {self.name!r}", fix=str(error)) from None
 
-    def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities; a config whose choices change the needs has its own `needs`."""
+    def needs(self, cfg: Any) -> Mapping[str, Role]:
+        """Role -> kind and capabilities; a config whose choices change the needs has its own `needs`."""
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 
