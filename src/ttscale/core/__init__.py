@@ -36,7 +36,7 @@ from .errors import (
     Unreachable,
     UsageError,
 )
-from .method import Method
+from .method import Configured, Method
 from .observer import Observer, SampleCount
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
@@ -64,6 +64,7 @@ __all__ = [
     "CapabilityError",
     "Card",
     "Chunk",
+    "Configured",
     "Context",
     "ContextOverflow",
     "Embeddings",

@@ -18,7 +18,7 @@ from .draw import Draw
 from .engine import Reply, Resource, Rewards, Score, StopRule, UseRequest
 from .errors import EngineError
 from .metering import NO_UNITS, Scope, later
-from .method import Method
+from .method import Configured
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
@@ -244,9 +244,8 @@ class Context:
 
     async def solve(
         self,
-        method: Method,
+        method: Configured,
         problem: Problem,
-        cfg: Any,
         *,
         roles: Mapping[str, str] | None = None,
         budget: Budget | None = None,
@@ -262,7 +261,7 @@ class Context:
             origin=self.cursor,
             origins=self.cursors,
         )
-        outcome = await self.run.solve(method, cfg, problem, scope)
+        outcome = await self.run.solve(method, problem, scope)
         where.advance(scope.cursor, scope.cursors)
         self.advance(scope.cursor, scope.cursors)
         return outcome

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import web
 
-from ..core import SampleCount
-from ..methods.registry import Configured
+from ..core import Configured, SampleCount
 from .asking import Asked
 from .logs import log
 from .shapes import Shape
