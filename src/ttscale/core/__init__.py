@@ -1,6 +1,6 @@
 """The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
 
-from . import roles
+from . import roles as roles
 from .branches import Branch, Group
 from .budget import Budget
 from .card import CAPABILITIES, Card
@@ -113,6 +113,5 @@ __all__ = [
     "Used",
     "Votes",
     "execute",
-    "roles",
     "run_in_token_time",
 ]
