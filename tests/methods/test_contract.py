@@ -35,7 +35,7 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
-from ttscale.core.usage import VERIFIER_ROLES
+from ttscale.core.roles import kind_of
 from ttscale.methods.registry import methods
 
 METHODS = methods()
@@ -138,7 +138,8 @@ def _reward(trace: Trace) -> float:
 @pytest.fixture(params=list(METHODS))
 def method(request: pytest.FixtureRequest) -> Method:
     found = METHODS[request.param]
-    needed = {c for wanted in found.needs(configured(found)).values() for c in wanted}
+    wanted = found.needs(configured(found)).values()
+    needed = {capability for role in wanted for capability in role.capabilities}
     if not needed <= GIVEN:
         pytest.skip(f"the laboratory engine does not give {', '.join(needed - GIVEN)}")
     return found
@@ -277,7 +278,7 @@ def test_whenever_there_is_an_answer_there_is_a_winner_that_gives_it(method, bud
 
 def _lacks(method: Method) -> Iterator[tuple[str, str]]:
     for role, wanted in method.needs(configured(method)).items():
-        for capability in wanted:
+        for capability in wanted.capabilities:
             yield role, capability
 
 
@@ -324,7 +325,7 @@ def test_what_is_scaled_shows_in_what_is_asked(method):
     drawn; what is scaled in sequence goes on from what was generated before."""
     engine = Recorded()
     play(method, engine)
-    draws = [call for call in engine.calls if call.role not in VERIFIER_ROLES]
+    draws = [call for call in engine.calls if kind_of(call.part) != "judges"]
     building = [call for call in draws if call.prompt != call.problem.prompt]
     if method.card.what in ("parallel", "internal"):
         assert not building

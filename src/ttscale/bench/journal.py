@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..core import Call, Journal, Problem, Sampling, StoreError, Trace
+from ..core import Call, Journal, Observer, Problem, Sampling, StoreError, Trace
 from . import codec
 from .item import Cell
 from .store import Store
@@ -17,8 +17,8 @@ from .store import Store
 _FINISHED = ("stop", "length", "refused")
 
 
-class StoreJournal(Journal):
-    """The journal of one cell.
+class StoreJournal(Journal, Observer):
+    """The journal of one cell, and an observer of what is judged in it.
 
     `record` is called while a flight lands, where an exception would leave the method waiting for
     ever: a store that cannot be written is reported through `failed` instead.

@@ -30,7 +30,7 @@ from ..core import (
     Usage,
     execute,
 )
-from ..core.scope import Scope
+from ..core.budget_guard import scope_of
 from .item import Cell, Item
 from .journal import StoreJournal
 from .plan import Planned, Settings
@@ -177,6 +177,7 @@ class _Runner:
             },
             prices={name: price for name, price in prices.items() if price is not None},
             journal=journal,
+            observers=() if journal is None else (journal,),
         )
         return Open(planned, cell, run, journal, todo, keep)
 
@@ -228,7 +229,7 @@ class _Runner:
 
     async def _item(self, open_: Open, problem: Problem) -> None:
         method = open_.planned.method
-        scope = Scope(None, problem=problem, budget=self.settings.budget)
+        scope = scope_of(None, self.settings.budget, problem=problem)
         error: Exception | None
         try:
             outcome = await open_.run.solve(method, problem, scope)

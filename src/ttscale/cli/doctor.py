@@ -110,7 +110,7 @@ def _core() -> Check:
     ran = 0
     problem = Problem("doctor", Prompt.user("?"), TextRule(), reference="right")
     for method, cfg in _with_defaults():
-        if any(needs != {"text"} for needs in method.needs(cfg).values()):
+        if any(role.capabilities != {"text"} for role in method.needs(cfg).values()):
             continue
         run = Run({"main": Synthetic(binary(0.9))})
         outcome = execute(run, lambda: run.answer(method.bind(cfg), problem))  # noqa: B023

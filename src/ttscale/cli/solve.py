@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from .options import assignments, budget_of, opened, seed_of
 from .outcome import tell
 
 if TYPE_CHECKING:
-    from ..core import AnswerRule, Call, Outcome, Problem, Trace
+    from ..core import AnswerRule, Outcome, Problem
     from ..engines.spec import ModelSource
 
 EXAMPLES = """
@@ -120,7 +120,7 @@ def solve(
         request=asked,
         defaults={role: model.sampling.over(config.sampling) for role, model in sources.items()},
         prices={role: source.price for role, source in sources.items() if source.price},
-        journal=progress,
+        observers=[progress.count],
     )
 
     async def answered() -> Outcome:
@@ -165,28 +165,13 @@ def _problem(
 
 
 class _Progress:
-    """Samples and tokens so far, on a terminal's stderr; silent elsewhere.
-
-    It looks on as a journal that has nothing to serve: it is asked before every draw and told of
-    every trace that lands.
-    """
+    """Samples and tokens so far, on a terminal's stderr; silent elsewhere."""
 
     def __init__(self, label: str) -> None:
-        self._label = label
-        self._finished = self._tokens = 0
-        self._under_way: dict[Any, None] = {}
+        from ..core import SampleCount
+
+        self._label, self.count = label, SampleCount()
         self._status: Any = None
-
-    def served(self, call: Call) -> None:
-        self._under_way[call] = None
-
-    def record(self, call: Call, trace: Trace) -> None:
-        self._under_way.pop(call, None)
-        self._finished += 1
-        self._tokens += trace.tokens
-
-    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
-        pass
 
     @contextmanager
     def shown(self, worth_it: bool) -> Iterator[None]:
@@ -206,11 +191,10 @@ class _Progress:
 
         async def report() -> None:
             while True:
-                started = self._finished + len(self._under_way)
-                tokens = self._tokens + sum(draw.seen() for draw in self._under_way)
+                count = self.count
                 self._status.update(
-                    f"{self._label}: {self._finished} of {started} samples finished, "
-                    f"{tokens:,} tokens"
+                    f"{self._label}: {count.ended} of {count.begun} samples finished, "
+                    f"{count.tokens:,} tokens"
                 )
                 await asyncio.sleep(0.2)
 

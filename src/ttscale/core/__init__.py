@@ -1,5 +1,6 @@
 """The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
 
+from . import roles as roles
 from .branches import Branch, Group
 from .budget import Budget
 from .card import CAPABILITIES, Card
@@ -14,6 +15,7 @@ from .engine import (
     Score,
     StopRule,
     Used,
+    UseRequest,
 )
 from .errors import (
     AuthError,
@@ -35,21 +37,21 @@ from .errors import (
     UsageError,
 )
 from .method import Configured, Method
+from .observer import Observer, SampleCount
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
+from .roles import Role
 from .run import Journal, Run, execute
 from .sampling import Sampling
 from .streams import Live, Race
 from .trace import Chunk, Finish, FloatArray, Trace
-from .usage import PLANNER_ROLES, TOTALS, VERIFIER_ROLES, Price, Tally, Usage
+from .usage import TOTALS, PartTally, Price, Tally, Usage
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
     "CAPABILITIES",
-    "PLANNER_ROLES",
     "TOTALS",
-    "VERIFIER_ROLES",
     "AnswerRule",
     "Ask",
     "AuthError",
@@ -79,7 +81,9 @@ __all__ = [
     "Message",
     "Method",
     "ModelNotFound",
+    "Observer",
     "Outcome",
+    "PartTally",
     "PoolExhausted",
     "Price",
     "Problem",
@@ -88,7 +92,9 @@ __all__ = [
     "RateLimited",
     "RecordError",
     "Rewards",
+    "Role",
     "Run",
+    "SampleCount",
     "Sampling",
     "Score",
     "Stalled",
@@ -103,6 +109,7 @@ __all__ = [
     "Unreachable",
     "Usage",
     "UsageError",
+    "UseRequest",
     "Used",
     "Votes",
     "execute",

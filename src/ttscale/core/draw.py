@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from .budget_guard import LimitedScope
 from .engine import Call, Flight
+from .metering import Scope
 from .problem import Problem
-from .scope import Scope
 from .trace import Chunk, Finish, Trace
 from .usage import Price
 
@@ -22,32 +23,35 @@ class Draw(Call):
         scope: who pays. price: per token, None if unknown.
         chain_start: tokens in the chain it had to wait for.
         on_land: told when it has landed.
-        recorded: keeps the landed trace in a journal, if there is one.
+        chains_start: the same in named units.
+        watched: told of its trace when it has landed, before `on_land` is; None if nobody looks.
         landed: its trace, once it has landed.
         limiter: the scope whose budget limits it or has ended it; None if none does.
     """
 
     __slots__ = (
         "chain_start",
+        "chains_start",
         "flight",
         "landed",
         "limiter",
         "on_land",
         "price",
         "prompt_key",
-        "recorded",
         "scope",
+        "watched",
     )
 
     scope: Scope
     price: Price | None
     chain_start: int
+    chains_start: Mapping[str, float]
     prompt_key: str
     flight: Flight | None
     on_land: Callable[[Draw, Trace], None] | None
-    recorded: Callable[[Call, Trace], None] | None
+    watched: Callable[[Draw, Trace], None] | None
     landed: Trace | None
-    limiter: Scope | None
+    limiter: LimitedScope | None
 
     def __init__(
         self,
@@ -63,12 +67,13 @@ class Draw(Call):
         run = ctx.run
         _, role, prompt_key = identity
         self.problem, self.prompt, self.sampling = problem, ask.prompt, ask.sampling
-        self.role, self.prompt_key, self.draw = role, prompt_key, ordinal
+        self.role, self.prompt_key, self.draw, self.part = role, prompt_key, ordinal, ask.part
         self.run_seed, self.loop, self.watch = run.seed, run.loop, watch
-        self.scope, self.chain_start, self.on_land = ctx.scope, ctx.cursor, on_land
+        self.scope, self.on_land = ctx.scope, on_land
+        self.chain_start, self.chains_start = ctx.cursor, ctx.cursors
         self.price = run.price_of(role) if run.prices else None
         self.rule = self.limit = self.progress = self.limiter = None
-        self.flight = self.landed = self.recorded = None
+        self.flight = self.landed = self.watched = None
 
     def land(self, trace: Trace) -> None:
         """Receive the engine's trace, the first time: identify, charge, record, hand over."""
@@ -80,10 +85,14 @@ class Draw(Call):
         trace.role = self.role
         trace.prompt_key = self.prompt_key
         trace.draw = self.draw
+        trace.part = self.part
         trace.chain = self.chain_start + trace.tokens
+        if trace.units:
+            start = self.chains_start
+            trace.chains = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
         self.scope.charge(self, trace)
-        if self.recorded is not None:
-            self.recorded(self, trace)
+        if self.watched is not None:
+            self.watched(self, trace)
         on_land, self.on_land = self.on_land, None
         assert on_land is not None
         on_land(self, trace)

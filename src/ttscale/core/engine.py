@@ -11,14 +11,16 @@ from __future__ import annotations
 import abc
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Generic, Literal, Protocol, TypeVar
 
 from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
 from .trace import Chunk, Finish, FloatArray, Trace
+
+Reply = TypeVar("Reply")
 
 
 class StopRule(Protocol):
@@ -38,6 +40,7 @@ class Call(abc.ABC):
 
     Attributes:
         problem: the problem it is for; replay pools are looked up by its id.
+        part: what the trace will be (see `roles`).
         draw: ordinal among equal asks of the run (problem, role, prompt).
         run_seed: the seed of the run; with the identity of the draw it gives `seed`.
         loop: the event loop of the run.
@@ -47,8 +50,20 @@ class Call(abc.ABC):
         progress: told after every chunk, if somebody has to know how far the flight is.
     """
 
-    __slots__ = ("draw", "limit", "loop", "problem", "progress", "prompt", "role", "rule",
-                 "run_seed", "sampling", "watch")  # fmt: skip
+    __slots__ = (
+        "draw",
+        "limit",
+        "loop",
+        "part",
+        "problem",
+        "progress",
+        "prompt",
+        "role",
+        "rule",
+        "run_seed",
+        "sampling",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -63,9 +78,10 @@ class Call(abc.ABC):
         limit: int | None = None,
         watch: Callable[[Chunk], None] | None = None,
         progress: Callable[[], None] | None = None,
+        part: str = "answer",
     ) -> None:
         self.problem, self.prompt, self.sampling, self.role = problem, prompt, sampling, role
-        self.draw, self.run_seed, self.loop = draw, run_seed, loop
+        self.part, self.draw, self.run_seed, self.loop = part, draw, run_seed, loop
         self.rule, self.limit, self.watch, self.progress = rule, limit, watch, progress
 
     @abc.abstractmethod
@@ -122,12 +138,31 @@ class Embeddings:
     tokens: int
 
 
-@dataclass(slots=True)
-class Used:
-    """The reply of a metered resource and the named units it used."""
+class UseRequest(abc.ABC, Generic[Reply]):
+    """Something asked of a metered resource other than sampling: an environment, a denoiser, a
+    renderer. A subclass holds what is asked, and its type argument is the type of the reply."""
 
-    reply: Any
-    units: dict[str, float] = field(default_factory=dict)
+    role: str
+    """Who is asked."""
+
+    @abc.abstractmethod
+    def units(self) -> Mapping[str, float]:
+        """Its price in named units (network evaluations, renders), at most: known before it
+        starts, so that no budget is overshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used(Generic[Reply]):
+    """The reply of a metered resource, and what it took.
+
+    Attributes:
+        units: no more than the request's price; None if that is what it took.
+        sequential: of these, the longest chain that had to wait for one another; None for all.
+    """
+
+    reply: Reply
+    units: Mapping[str, float] | None = None
+    sequential: Mapping[str, float] | None = None
 
 
 class Engine(Protocol):
@@ -160,19 +195,7 @@ class Scorer(Protocol):
     async def score(self, prompt: Prompt, text: str) -> Score: ...
 
 
-class Rewarder(Protocol):
-    """Capability `reward`."""
-
-    async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards: ...
-
-
-class Embedder(Protocol):
-    """Capability `embed`."""
-
-    async def embed(self, texts: Sequence[str]) -> Embeddings: ...
-
-
 class Resource(Protocol):
     """Capability `use`."""
 
-    async def use(self, request: Any) -> Used: ...
+    async def use(self, request: UseRequest[Reply]) -> Used[Reply]: ...

@@ -55,12 +55,14 @@ class Trace:
         text: everything generated, thinking included, the prompt's prefix excluded.
         tokens: generated tokens, also those of a draw that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
+        role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
         draw: ordinal among equal asks of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
         chain: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
-        units: named amounts used besides tokens.
+        units: named amounts used besides tokens; chains: their longest dependent chains up to this
+            trace's end.
         error: why it failed, for finish `error` or `refused`.
     """
 
@@ -87,6 +89,8 @@ class Trace:
     error: Exception | None = None
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    part: str = "answer"
+    chains: Mapping[str, float] = field(default_factory=dict)
 
     def copy(self) -> Trace:
         """A copy that can land and be identified on its own; arrays are shared."""
@@ -95,6 +99,7 @@ class Trace:
             self.prompt_tokens, self.cached_tokens, self.estimated, self.logprobs, self.conf,
             self.ends, self.mean_logprob, self.tool_calls, self.answer, self.reward, self.chain,
             self.began, self.ended, self.model, self.error, self.units, self.meta,
+            self.part, self.chains,
         )  # fmt: skip
 
     @property

@@ -10,18 +10,8 @@ import asyncio
 from typing import Any
 
 from ..answers.apart import Helper, known
-from ..core import (
-    PLANNER_ROLES,
-    VERIFIER_ROLES,
-    Call,
-    Engine,
-    EngineError,
-    Finish,
-    Flight,
-    Trace,
-)
-
-_APART = VERIFIER_ROLES | PLANNER_ROLES  # their replies hold no answers
+from ..core import Call, Engine, EngineError, Finish, Flight, Trace
+from ..core.roles import may_answer
 
 
 class Reader:
@@ -65,7 +55,7 @@ class Reading:
         return getattr(self._engine, name)
 
     def start(self, call: Call) -> Flight:
-        if call.role in _APART:
+        if not may_answer(call.part):
             return self._engine.start(call)
         held = Held(call, self._reader)
         flight = self._engine.start(held)
@@ -85,7 +75,7 @@ class Held(Call):
     def __init__(self, call: Call, reader: Reader) -> None:
         super().__init__(
             call.problem, call.prompt, call.sampling, call.role, call.draw, call.run_seed,
-            call.loop, call.rule, call.limit, call.watch, call.progress,
+            call.loop, call.rule, call.limit, call.watch, call.progress, call.part,
         )  # fmt: skip
         self._call, self._reader = call, reader
         self._trace: Trace | None = None

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Budget, Call, Configured, Engine, Journal, Outcome, Price, Problem, Run, Trace
+from ..core import Budget, Configured, Engine, Outcome, Price, Problem, Run, SampleCount, Trace
+from ..core.roles import may_answer
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
@@ -35,49 +36,17 @@ class Solved:
     partial: bool
 
 
-class Watch(Journal):
-    """Looks on while methods run: how far they are, and what they have used even if they never end.
-
-    It is a journal with nothing to serve: it is asked before every draw and told of every trace.
-    `record`, if given, keeps them.
-    """
-
-    def __init__(self, keep: Callable[[Call, Trace], None] | None = None) -> None:
-        self._keep = keep
-        self._under_way: dict[Call, None] = {}
-        self.started = self.finished = self._tokens = self.stopped_tokens = 0
-
-    def served(self, call: Call) -> Trace | None:
-        self._under_way[call] = None
-        self.started += 1
-        return None
-
-    def record(self, call: Call, trace: Trace) -> None:
-        self._under_way.pop(call, None)
-        self.finished += 1
-        self._tokens += trace.tokens
-        if trace.finish in ("cancelled", "budget"):
-            self.stopped_tokens += trace.tokens
-        if self._keep is not None:
-            self._keep(call, trace)
-
-    @property
-    def tokens(self) -> int:
-        """Generated so far, by all samples."""
-        return self._tokens + sum(getattr(call, "seen", int)() for call in self._under_way)
-
-
 async def solve(
     asked: Asked,
     method: Configured,
     upstream: Upstream,
     budget: Budget,
     limits: Limits,
-    watch: Watch,
+    count: SampleCount,
     reader: Reader,
     tell: Tell | None = None,
 ) -> list[Solved]:
-    """Every choice of a request, in order.
+    """Every choice of a request, in order; `count` is told of their samples.
 
     `tell` is given the pieces of the replies, if the method's draws are the reply.
 
@@ -105,7 +74,7 @@ async def solve(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(asked.options.answer)),
                 asked, method, _tapped(engines, number, tell) if streams else engines, prices, each,
-                watch, asked.seed + number % asked.n,
+                count, asked.seed + number % asked.n,
             )
             for number, prompt in numbered
         ]  # fmt: skip
@@ -130,11 +99,11 @@ async def _answer(
     engines: dict[str, Engine],
     prices: dict[str, Price],
     budget: Budget | None,
-    watch: Journal,
+    count: SampleCount,
     seed: int,
 ) -> Solved:
     run = Run(
-        engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, journal=watch
+        engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, observers=[count]
     )
     outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
@@ -148,7 +117,7 @@ async def _answer(
 def _nearest(outcome: Outcome) -> Trace:
     """What comes closest to a reply where nothing gives an answer: the first sample that ended,
     else the one that got furthest."""
-    own = [t for t in outcome.traces if t.role in ("main", "target") and t.finish != "error"]
+    own = [t for t in outcome.traces if may_answer(t.part) and t.finish != "error"]
     ended = [t for t in own if t.finish == "stop" and (t.text or t.tool_calls)]
     if ended:
         return ended[0]

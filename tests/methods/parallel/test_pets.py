@@ -210,8 +210,8 @@ def test_soft_counts_are_the_confidence_over_sixteen() -> None:
 
 
 def test_confidence_is_needed_only_where_it_is_used() -> None:
-    assert "logprobs" not in pets.needs(Config())["main"]
-    assert "logprobs" in pets.needs(Config(soft=True))["main"]
+    assert "logprobs" not in pets.needs(Config())["main"].capabilities
+    assert "logprobs" in pets.needs(Config(soft=True))["main"].capabilities
     with pytest.raises(CapabilityError, match="weight=none"):
         play(named("p"), says({"p": "a"}), average=1, weight="tail")
 
