@@ -91,9 +91,7 @@ def random_program(
     if kind in ("race", "stop"):
         asked = draws()
         return (kind, asked, rng.randint(1, len(asked)))
-    below = [
-        random_program(rng, depth - 1, roles, cancels, uses) for _ in range(rng.randint(1, 3))
-    ]
+    below = [random_program(rng, depth - 1, roles, cancels, uses) for _ in range(rng.randint(1, 3))]
     if kind == "first":
         return (kind, below, rng.randint(1, len(below)))
     if kind == "graph":
@@ -226,6 +224,4 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
 
 
 def _joined(ends: list[At]) -> At:
-    return At(
-        max(e.time for e in ends), max(e.chain for e in ends), max(e.evals for e in ends)
-    )
+    return At(max(e.time for e in ends), max(e.chain for e in ends), max(e.evals for e in ends))

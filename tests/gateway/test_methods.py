@@ -181,6 +181,16 @@ async def test_a_configured_method_has_its_parameters_where_the_request_says_not
         assert (await w.post(model="sc/m", ttscale=more))[1]["ttscale"]["samples"] == 4
 
 
+async def test_a_models_sampling_holds_where_neither_request_nor_method_says_otherwise():
+    model = Model()
+    async with world(model, temperature=0.25, max_tokens=77) as w:
+        await w.post(model="sc(n=2)/m")
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.25, 77)] * 2
+        model.bodies.clear()
+        await w.post(model="sc(n=2)/m", temperature=0.5)
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.5, 77)] * 2
+
+
 async def test_methods_without_a_bound_keep_to_the_limit_of_samples():
     config = {"limits": {"max_samples": 5}}
     async with world(Model(hard_and_easy), config=config) as w:

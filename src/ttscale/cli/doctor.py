@@ -157,8 +157,8 @@ def _config(loaded: list[Config]) -> Check:
 
 
 def _models() -> Check:
+    from ..library import FALLBACK
     from .models import available
-    from .options import FALLBACK
 
     here = [entry["name"] for entry in available() if entry["cached"]]
     if not here:
@@ -189,11 +189,11 @@ def _embedded() -> Check:
 
 def _upstream(spec: str, config: Config) -> Iterator[Check]:
     """Open a model the user named; what it can do, and which methods that is enough for."""
-    from .options import opened
+    from ..library import source_of
 
     name = f"model {spec}"
     try:
-        source = opened(spec, config, "--model")
+        source = source_of(spec, config, "--model")
         engine = source.make()
         if source.pools:
             able = engine.capabilities

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Budget, Configured, Engine, Outcome, Price, Problem, Run, SampleCount, Trace
+from ..assembly import Assembly
+from ..core import Budget, Configured, Outcome, Problem, SampleCount, Trace
 from ..core.roles import may_answer
 from .asking import Asked
 from .config import Limits
@@ -64,8 +65,7 @@ async def solve(
             budget, samples=limits.max_samples
         )  # it may ask for any number
     try:
-        opened, prices = await upstream.engines()
-        engines: dict[str, Any] = {role: Reading(e, reader) for role, e in opened.items()}
+        models = (await upstream.opened()).wrapped(lambda _, engine: Reading(engine, reader))
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
         streams = method.card.streams and tell is not None
@@ -73,8 +73,8 @@ async def solve(
             _answer(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(asked.options.answer)),
-                asked, method, _tapped(engines, number, tell) if streams else engines, prices, each,
-                count, asked.seed + number % asked.n,
+                asked, method, _tapped(models, number, tell) if streams else models, each, count,
+                asked.seed + number % asked.n,
             )
             for number, prompt in numbered
         ]  # fmt: skip
@@ -96,15 +96,12 @@ async def _answer(
     problem: Problem,
     asked: Asked,
     method: Configured,
-    engines: dict[str, Engine],
-    prices: dict[str, Price],
+    models: Assembly,
     budget: Budget | None,
     count: SampleCount,
     seed: int,
 ) -> Solved:
-    run = Run(
-        engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, observers=[count]
-    )
+    run = models.run(seed=seed & 0x7FFF_FFFF, request=asked.sampling, observers=[count])
     outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
         raise outcome.error
@@ -124,10 +121,10 @@ def _nearest(outcome: Outcome) -> Trace:
     return max(own, key=lambda t: len(t.text), default=Trace(finish="budget"))
 
 
-def _tapped(engines: dict[str, Engine], number: int, tell: Tell | None) -> dict[str, Engine]:
+def _tapped(models: Assembly, number: int, tell: Tell | None) -> Assembly:
     assert tell is not None
-    tapped: Any = Tapped(engines["main"], Course(lambda text: tell(number, text)))
-    return {**engines, "main": tapped}
+    course = Course(lambda text: tell(number, text))
+    return models.with_main(Tapped(models.engines["main"], course))
 
 
 def _share(budget: Budget, choices: int) -> Budget | None:

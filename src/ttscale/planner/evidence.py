@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Context, Method, Outcome, Problem, Role, Run, UsageError, execute
+from ..assembly import Assembly
+from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
 from ..engines.pool import Pool
 from ..engines.spec import ModelSource
 from .auto import CARD, Config, checked, follow, needs_of
@@ -189,7 +190,7 @@ def follow_all(
 ) -> list[Outcome]:
     """Outcomes of a policy on recorded questions, each on its samples in the order of a seed."""
     made = {"order": "shuffled"} if engine is None else engine
-    run = Run({"main": source.make(**made)}, seed=seed)
+    run = Assembly.of({"main": source}, **made).run(seed=seed)
 
     async def fn(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
         return await follow(problem, ctx, policy, budget)
