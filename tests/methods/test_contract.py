@@ -36,7 +36,7 @@ from ttscale.core import (
     run_in_token_time,
 )
 from ttscale.core.roles import kind_of
-from ttscale.methods.registry import methods
+from ttscale.methods.registry import methods, parse
 
 METHODS = methods()
 STEPS = 3
@@ -417,6 +417,41 @@ def test_concurrent_problems_do_not_disturb_one_another(method):
     assert math.isclose(
         run.usage.completion_tokens, sum(o.usage.completion_tokens for o in together)
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "traps"),
+    [
+        ("best-of-n(n=4, verifier='judge')", {"verdict"}),
+        ("beam-search(n=4, verifier='judge', lookahead=1)", {"verdict", "rollout"}),
+        ("dvts(n=4, verifier='judge')", {"verdict"}),
+        ("three-d(batch=3, turns=3, aggregator='judge')", {"verdict", "reflection"}),
+        ("turns(turns=3, carry='reflection')", {"reflection"}),
+        ("atts(chains=4, calibration=6)", {"calibration"}),
+    ],
+)
+def test_what_judges_calibrates_or_reflects_never_becomes_the_answer(spec, traps):
+    """However a budget ends the run, and whatever can be read in a judge's reply."""
+    seen = set()
+
+    def trapped(call: Call) -> Trace:
+        if call.part not in traps:
+            return course(call)
+        seen.add(call.part)
+        return Trace("\\boxed{trap}", 3, ends=[2, 4, 12], prompt_tokens=7)
+
+    answered = 0
+    for tokens in range(1, 120, 3):
+        run = Run({"main": Recorded(trapped)})
+
+        async def main(run=run, tokens=tokens) -> Outcome:
+            return await run.answer(parse(spec), problem("q0"), budget=Budget(tokens=tokens))
+
+        outcome = run_in_token_time(main())
+        assert outcome.answer != "trap", tokens
+        answered += outcome.over_budget and outcome.answer is not None
+    assert seen == traps
+    assert answered, "no budget ended a run that had an answer"
 
 
 def test_there_are_methods_of_every_kind_the_first_release_promises():

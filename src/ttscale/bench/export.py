@@ -122,9 +122,10 @@ def _parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 _TEXTS = {
-    "method", "model", "task", "problem", "answer", "stopped_by", "error", "units", "by_role",
-    "extra", "role", "prompt", "finish", "text",
-}  # fmt: skip
+    *("method", "model", "task", "problem", "answer", "stopped_by", "error", "extra"),
+    *("units", "sequential_units", "by_role", "by_part"),
+    *("role", "part", "prompt", "finish", "text"),
+}
 _NUMBERS = {"seconds", "cost", "mean_logprob", "reward"}
 
 

@@ -10,6 +10,7 @@ import pytest
 from doubles import Scripted, nothing_left, problem
 
 from ttscale.core import (
+    Budget,
     Call,
     CapabilityError,
     Outcome,
@@ -116,6 +117,28 @@ def test_a_chain_stops_at_its_answer_or_at_its_turns(tmp_path: Path) -> None:
     assert play(bank=bank, chains=2).usage.by["draft"].calls == 2 * LAST
     short = play(bank=bank, chains=2, turns=2)
     assert (short.answer, short.usage.by["draft"].calls) == (None, 4)
+
+
+def test_calibration_is_planning_and_the_step_that_ends_a_chain_is_an_answer() -> None:
+    outcome = play(chains=2, calibration=5)
+    parts = [t.part for t in outcome.traces]
+    assert (parts.count("calibration"), parts.count("answer")) == (5, 2)
+    assert parts.count("step") == len(parts) - 7
+    calibrated = sum(t.tokens for t in outcome.traces if t.part == "calibration")
+    assert outcome.usage.planning_tokens == calibrated > 0
+    assert outcome.winner is not None
+    assert outcome.winner.part == "answer"
+
+
+def test_chains_that_have_ended_answer_when_a_budget_ends_the_others(tmp_path: Path) -> None:
+    free = play(bank=saved(tmp_path, -99.0), chains=4)
+    run = Run({"main": Target(), "target": Target(), "draft": draft()})
+    chosen = atts(bank=saved(tmp_path, -99.0), chains=4)
+    budget = Budget(tokens=free.usage.completion_tokens - 1)
+    held = run_in_token_time(run.answer(chosen, problem(), budget=budget))
+    assert (held.answer, held.stopped_by) == (free.answer, "budget:tokens")
+    assert held.winner is not None
+    assert held.winner.text.count("d(") == LAST  # the whole chain, not its last segment
 
 
 def test_an_empty_segment_ends_a_chain(tmp_path: Path) -> None:
