@@ -16,7 +16,7 @@ from .options import assignments, budget_of, opened, seed_of
 from .outcome import tell
 
 if TYPE_CHECKING:
-    from ..core import AnswerRule, Call, Outcome, Problem, Trace
+    from ..core import AnswerRule, GenerationRequest, Outcome, Problem, Trace
     from ..engines.spec import ModelSource
 
 EXAMPLES = """
@@ -177,10 +177,10 @@ class _Progress:
         self._under_way: dict[Any, None] = {}
         self._status: Any = None
 
-    def served(self, call: Call) -> None:
+    def served(self, call: GenerationRequest) -> None:
         self._under_way[call] = None
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, call: GenerationRequest, trace: Trace) -> None:
         self._under_way.pop(call, None)
         self._finished += 1
         self._tokens += trace.tokens

@@ -5,16 +5,7 @@ from .budget import Budget
 from .card import CAPABILITIES, Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
-from .engine import (
-    Call,
-    Embeddings,
-    Engine,
-    Flight,
-    Rewards,
-    Score,
-    StopRule,
-    Used,
-)
+from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used
 from .errors import (
     AuthError,
     BudgetEnded,
@@ -34,6 +25,8 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
+from .known_generation import KnownGeneration
 from .method import Method
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
@@ -58,7 +51,6 @@ __all__ = [
     "Budget",
     "BudgetEnded",
     "BudgetTooSmall",
-    "Call",
     "CapabilityError",
     "Card",
     "Chunk",
@@ -67,14 +59,18 @@ __all__ = [
     "Embeddings",
     "Engine",
     "EngineError",
+    "EngineWrapper",
     "Finish",
-    "Flight",
     "FloatArray",
+    "Generation",
+    "GenerationRequest",
     "GivenUp",
     "Group",
     "Image",
     "Journal",
+    "KnownGeneration",
     "Live",
+    "LiveGeneration",
     "Message",
     "Method",
     "ModelNotFound",

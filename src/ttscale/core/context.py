@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .branches import Group
 from .budget import Budget
 from .draw import Draw
-from .engine import Rewards, Score, StopRule
+from .engine import Rewards, Score
 from .errors import BudgetEnded, EngineError
+from .generation import StopRule
 from .method import Method
 from .outcome import Outcome
 from .problem import Problem

@@ -15,15 +15,16 @@ from .budget import Budget
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .draw import Draw
-from .engine import Call, Engine
+from .engine import Engine
 from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
+from .generation import GenerationRequest
+from .known_generation import KnownGeneration
 from .method import Method
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
 from .scope import Scope
-from .timed import TimedFlight
 from .trace import Chunk, Trace
 from .usage import Price, Usage
 
@@ -34,11 +35,11 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 class Journal(Protocol):
     """Finished draws of an interrupted run, served instead of being drawn again."""
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, request: GenerationRequest) -> Trace | None:
         """The recorded trace of this very draw, if there is one."""
         ...
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, request: GenerationRequest, trace: Trace) -> None:
         """Keep a landed trace."""
         ...
 
@@ -299,7 +300,7 @@ class Run:
             if refused is not None:
                 scope.limit_by(refused, "samples")
                 draw.landed = Trace(finish="budget", role=role, prompt_tokens=0, chain=ctx.cursor)
-                draw.on_land = None  # nothing may refer to itself: see `Draw.land`
+                draw.on_land = None  # nothing may refer to itself: see `Draw.finish`
                 on_land(draw, draw.landed)
                 return draw
             draw.limit, draw.limiter = self._sequential_limit(ctx)
@@ -311,12 +312,12 @@ class Run:
         if self.journal is not None:
             served = self.journal.served(draw)
             if served is not None:
-                draw.flight = TimedFlight(draw, served, own=True)
+                draw.generation = KnownGeneration(draw, served, own=True)
                 return draw
             draw.recorded = self.journal.record
         engine = self.engines.get(role) or self.engines["main"]
         try:
-            draw.flight = engine.start(draw)
+            draw.generation = engine.start(draw)
         except TTScaleError as error:
             self._not_started(draw, error)
         else:
@@ -331,7 +332,7 @@ class Run:
                 scope.active.pop(draw, None)
             raise error
         failed = Trace(finish="error", error=error, prompt_tokens=0)
-        draw.flight = TimedFlight(draw, failed)
+        draw.generation = KnownGeneration(draw, failed)
 
     def _hold_the_clock(self, draw: Draw) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""

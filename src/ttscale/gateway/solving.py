@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Budget, Call, Engine, Journal, Outcome, Price, Problem, Run, Trace
+from ..core import Budget, Engine, GenerationRequest, Journal, Outcome, Price, Problem, Run, Trace
 from ..methods.registry import Configured
 from .asking import Asked
 from .config import Limits
@@ -43,17 +43,17 @@ class Watch(Journal):
     `record`, if given, keeps them.
     """
 
-    def __init__(self, keep: Callable[[Call, Trace], None] | None = None) -> None:
+    def __init__(self, keep: Callable[[GenerationRequest, Trace], None] | None = None) -> None:
         self._keep = keep
-        self._under_way: dict[Call, None] = {}
+        self._under_way: dict[GenerationRequest, None] = {}
         self.started = self.finished = self._tokens = self.stopped_tokens = 0
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, call: GenerationRequest) -> Trace | None:
         self._under_way[call] = None
         self.started += 1
         return None
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, call: GenerationRequest, trace: Trace) -> None:
         self._under_way.pop(call, None)
         self.finished += 1
         self._tokens += trace.tokens
@@ -97,7 +97,7 @@ async def solve(
         )  # it may ask for any number
     try:
         opened, prices = await upstream.engines()
-        engines: dict[str, Any] = {role: Reading(e, reader) for role, e in opened.items()}
+        engines: dict[str, Engine] = {role: Reading(e, reader) for role, e in opened.items()}
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
         streams = method.method.card.streams and tell is not None
@@ -158,7 +158,7 @@ def _nearest(outcome: Outcome) -> Trace:
 
 def _tapped(engines: dict[str, Engine], number: int, tell: Tell | None) -> dict[str, Engine]:
     assert tell is not None
-    tapped: Any = Tapped(engines["main"], Course(lambda text: tell(number, text)))
+    tapped = Tapped(engines["main"], Course(lambda text: tell(number, text)))
     return {**engines, "main": tapped}
 
 
