@@ -14,13 +14,13 @@ from typing import Any
 
 from doubles import Scripted, method_of
 
-from ttscale.core import Call, Context, Outcome, Prompt, Trace, Used, UseRequest
+from ttscale.core import Context, GenerationRequest, Outcome, Prompt, Trace, Used, UseRequest
 
 Program = tuple[Any, ...]
 MAIN, SLOW = "main", "slow"
 
 
-def length_of(call: Call) -> Trace:
+def length_of(call: GenerationRequest) -> Trace:
     """The course of a draw: its prompt says how long it is."""
     tokens = int(str(call.prompt.raw).split("|")[1])
     return Trace("x" * tokens, tokens, ends=list(range(1, tokens + 1)), prompt_tokens=5)

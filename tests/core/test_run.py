@@ -16,9 +16,9 @@ from programs import length_of
 from ttscale.core import (
     AuthError,
     Budget,
-    Call,
     CapabilityError,
     EngineError,
+    GenerationRequest,
     Journal,
     Observer,
     Outcome,
@@ -39,7 +39,7 @@ from ttscale.methods.registry import parse
 
 
 class TestIdentity:
-    def asked(self, fn, **run) -> list[Call]:
+    def asked(self, fn, **run) -> list[GenerationRequest]:
         engine = Scripted(lambda call: said("x"))
         answer(engine, fn, **run)
         return engine.calls
@@ -162,15 +162,15 @@ class Memory(Journal):
         self.kept: dict[tuple, Trace] = dict(kept or {})
         self.served_draws = 0
 
-    def key(self, call: Call) -> tuple:
+    def key(self, call: GenerationRequest) -> tuple:
         return (call.problem.id, call.role, call.prompt.key, call.draw, call.sampling)
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, call: GenerationRequest) -> Trace | None:
         found = self.kept.get(self.key(call))
         self.served_draws += found is not None
         return found and found.copy()
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, call: GenerationRequest, trace: Trace) -> None:
         if trace.finish in ("stop", "length"):
             self.kept[self.key(call)] = trace.copy()
 
@@ -250,7 +250,7 @@ class TestFailures:
         with pytest.raises(fatal):
             answer(engine, self.vote)
         assert len(engine.calls) == 2
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
 
     def test_a_fatal_error_that_lands_later_ends_the_run_too(self):
         engine = Ticking([said("A", 50), Trace("", 3, "error", error=AuthError("revoked"))])

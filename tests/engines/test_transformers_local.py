@@ -437,7 +437,7 @@ def test_a_race_cancels_the_rest(folder: Path) -> None:
             async for trace in race:
                 winner = trace
                 break
-        rows = len(engine._worker.flights)
+        rows = len(engine._worker.generations)
         for _ in range(200):  # the worker drops them at its next step
             if not engine._worker._aboard:
                 break

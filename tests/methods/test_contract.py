@@ -18,11 +18,11 @@ from doubles import Boxed, Scripted, Ticking, nothing_left, problem
 
 from ttscale.core import (
     Budget,
-    Call,
     CapabilityError,
     Card,
     Embeddings,
     EngineError,
+    GenerationRequest,
     Method,
     Outcome,
     Price,
@@ -68,7 +68,7 @@ def configured(method: Method) -> Any:
     return cfg
 
 
-def course(call: Call) -> Trace:
+def course(call: GenerationRequest) -> Trace:
     """A small thinking model: three steps, then an answer; what the prefix holds is not repeated.
 
     Judges say yes or no. Text, length and confidence depend on the draw's seed alone.
@@ -103,7 +103,7 @@ def course(call: Call) -> Trace:
     )  # fmt: skip
 
 
-def _at_a_stop(call: Call, words: list[str]) -> bool:
+def _at_a_stop(call: GenerationRequest, words: list[str]) -> bool:
     return bool(call.sampling.stop) and "boxed" not in words[-1] and "idea" not in words[-1]
 
 
@@ -184,7 +184,7 @@ def test_the_meter_equals_the_engines_own_count(method):
     assert sum(len(o.traces) for o in outcomes) == len(engine.calls)
     generated = sum(t.tokens for o in outcomes for t in o.traces)
     assert generated == engine.generated
-    assert all(f.landed for f in engine.flights)
+    assert all(f.finished for f in engine.generations)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(method):
@@ -217,7 +217,7 @@ def test_cancellation_leaves_no_task_and_no_flight(method, tick):
         with contextlib.suppress(asyncio.CancelledError):
             await task
         nothing_left()
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
         generated = engine.generated
         await asyncio.sleep(1000)
         assert engine.generated == generated
@@ -337,7 +337,7 @@ def test_what_is_scaled_shows_in_what_is_asked(method):
 
 @pytest.mark.parametrize("error", [EngineError("down"), Unreachable("gone")])
 def test_if_every_draw_fails_the_outcome_is_an_error_not_a_wrong_answer(method, error):
-    def fails(call: Call) -> Trace:
+    def fails(call: GenerationRequest) -> Trace:
         raise error
 
     for outcome in play(method, Recorded(fails)):
@@ -350,7 +350,7 @@ def test_if_every_draw_fails_the_outcome_is_an_error_not_a_wrong_answer(method, 
 def test_one_failed_draw_does_not_fail_the_run(method):
     failed = []
 
-    def first_fails(call: Call) -> Trace:
+    def first_fails(call: GenerationRequest) -> Trace:
         if not failed:
             failed.append(call)
             raise EngineError("hiccup")
@@ -362,7 +362,7 @@ def test_one_failed_draw_does_not_fail_the_run(method):
 
 
 def test_unparsable_samples_never_become_an_answer(method):
-    def mute(call: Call) -> Trace:
+    def mute(call: GenerationRequest) -> Trace:
         trace = course(call)
         trace.text = trace.text.replace("boxed", "b0xed")
         return trace
@@ -374,7 +374,7 @@ def test_unparsable_samples_never_become_an_answer(method):
 
 @pytest.mark.parametrize("finish", ["length", "refused", "error"])
 def test_samples_that_did_not_finish_never_become_an_answer(method, finish):
-    def unfinished(call: Call) -> Trace:
+    def unfinished(call: GenerationRequest) -> Trace:
         trace = course(call)
         trace.finish = finish
         trace.error = EngineError("refused") if finish == "error" else None
@@ -434,7 +434,7 @@ def test_what_judges_calibrates_or_reflects_never_becomes_the_answer(spec, traps
     """However a budget ends the run, and whatever can be read in a judge's reply."""
     seen = set()
 
-    def trapped(call: Call) -> Trace:
+    def trapped(call: GenerationRequest) -> Trace:
         if call.part not in traps:
             return course(call)
         seen.add(call.part)

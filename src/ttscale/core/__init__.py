@@ -6,17 +6,7 @@ from .budget import Budget
 from .card import CAPABILITIES, Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
-from .engine import (
-    Call,
-    Embeddings,
-    Engine,
-    Flight,
-    Rewards,
-    Score,
-    StopRule,
-    Used,
-    UseRequest,
-)
+from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used, UseRequest
 from .errors import (
     AuthError,
     BudgetEnded,
@@ -36,6 +26,8 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
+from .known_generation import KnownGeneration
 from .method import Configured, Method
 from .observer import Observer, SampleCount
 from .outcome import Outcome
@@ -60,7 +52,6 @@ __all__ = [
     "Budget",
     "BudgetEnded",
     "BudgetTooSmall",
-    "Call",
     "CapabilityError",
     "Card",
     "Chunk",
@@ -70,14 +61,18 @@ __all__ = [
     "Embeddings",
     "Engine",
     "EngineError",
+    "EngineWrapper",
     "Finish",
-    "Flight",
     "FloatArray",
+    "Generation",
+    "GenerationRequest",
     "GivenUp",
     "Group",
     "Image",
     "Journal",
+    "KnownGeneration",
     "Live",
+    "LiveGeneration",
     "Message",
     "Method",
     "ModelNotFound",

@@ -15,8 +15,9 @@ from .branches import Group
 from .budget import Budget
 from .budget_guard import admit, scope_of
 from .draw import Draw
-from .engine import Reply, Resource, Rewards, Score, StopRule, UseRequest
+from .engine import Reply, Resource, Rewards, Score, UseRequest
 from .errors import EngineError
+from .generation import StopRule
 from .metering import NO_UNITS, Scope, later
 from .method import Configured
 from .outcome import Outcome

@@ -16,8 +16,10 @@ from .budget_guard import LimitedScope, admit, scope_of
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .draw import Draw
-from .engine import Call, Engine
+from .engine import Engine
 from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
+from .generation import GenerationRequest
+from .known_generation import KnownGeneration
 from .metering import Scope
 from .method import Configured
 from .observer import Observer
@@ -25,7 +27,6 @@ from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
-from .timed import TimedFlight
 from .trace import Chunk, Trace
 from .usage import Price, Usage
 
@@ -35,12 +36,12 @@ T = TypeVar("T")
 class Journal(Protocol):
     """Finished draws of an interrupted run, served instead of being drawn again."""
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, request: GenerationRequest) -> Trace | None:
         """The recorded trace of this very draw, if there is one."""
         ...
 
-    def record(self, call: Call, trace: Trace) -> None:
-        """Keep a landed trace that was not served."""
+    def record(self, request: GenerationRequest, trace: Trace) -> None:
+        """Keep a finished trace that was not served."""
         ...
 
 
@@ -296,7 +297,7 @@ class Run:
                 draw.landed = Trace(
                     finish="budget", role=role, part=ask.part, prompt_tokens=0, chain=ctx.cursor
                 )
-                draw.on_land = None  # nothing may refer to itself: see `Draw.land`
+                draw.on_land = None  # nothing may refer to itself: see `Draw.finish`
                 on_land(draw, draw.landed)
                 return draw
             draw.limit, draw.limiter = self._sequential_limit(ctx)
@@ -311,11 +312,11 @@ class Run:
         if self.observers or self.journal is not None:
             draw.watched = self._told if served is None else self._told_of_served
         if served is not None:
-            draw.flight = TimedFlight(draw, served, own=True)
+            draw.generation = KnownGeneration(draw, served, own=True)
             return draw
         engine = self.engines.get(role) or self.engines["main"]
         try:
-            draw.flight = engine.start(draw)
+            draw.generation = engine.start(draw)
         except TTScaleError as error:
             self._not_started(draw, error)
         else:
@@ -329,7 +330,7 @@ class Run:
             draw.scope.forget(draw)
             raise error
         failed = Trace(finish="error", error=error, prompt_tokens=0)
-        draw.flight = TimedFlight(draw, failed)
+        draw.generation = KnownGeneration(draw, failed)
 
     def _hold_the_clock(self, draw: Draw) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""

@@ -46,6 +46,16 @@ class Chunk:
     conf: FloatArray | None = None
     ends: Sequence[int] | None = None
 
+    def first(self, tokens: int) -> Chunk:
+        """The first tokens of it. Their text is known only where the tokens' ends are."""
+        if tokens >= self.tokens:
+            return self
+        ends = None if self.ends is None else self.ends[:tokens]
+        text = self.text if ends is None else self.text[: ends[-1] if ends else 0]
+        logprobs = None if self.logprobs is None else self.logprobs[:tokens]
+        conf = None if self.conf is None else self.conf[:tokens]
+        return Chunk(text, tokens, logprobs, conf, ends)
+
 
 @dataclass(slots=True)
 class Trace:

@@ -11,8 +11,8 @@ from doubles import Scripted, nothing_left, problem
 
 from ttscale.core import (
     Budget,
-    Call,
     CapabilityError,
+    GenerationRequest,
     Outcome,
     Prompt,
     RecordError,
@@ -34,7 +34,7 @@ def quality(text: str) -> float:
     return float(text.split("(")[1].split(")")[0])
 
 
-def segment(call: Call, right: float) -> Trace:
+def segment(call: GenerationRequest, right: float) -> Trace:
     """A segment with a random quality and length; the third holds the answer."""
     rng = random.Random(call.seed)
     text = f"{call.role[0]}({-rng.expovariate(1.0):.6f})"
@@ -147,7 +147,7 @@ def test_an_empty_segment_ends_a_chain(tmp_path: Path) -> None:
 
 
 def test_a_segment_cut_by_its_limit_goes_on(tmp_path: Path) -> None:
-    def cut(call: Call) -> Trace:
+    def cut(call: GenerationRequest) -> Trace:
         trace = segment(call, 1.0)
         trace.finish = "length" if call.prompt.prefix.count("\n\n") < LAST else "stop"
         return trace
@@ -200,7 +200,7 @@ def test_later_turns_leave_the_calibration_distribution(tmp_path: Path) -> None:
     """Exchangeable with the bank is the first segment only: where later ones are worse, more are
     rejected, as in the recorded run of the paper's authors (.40 at turn 1, .61 at turn 15)."""
 
-    def worse(call: Call) -> Trace:
+    def worse(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         done = call.prompt.prefix.count("\n\n")
         box = "\\boxed{x}" if done >= 7 else ""
@@ -243,7 +243,7 @@ def test_decisions_do_not_depend_on_who_arrives_first(speeds: tuple[int, int]) -
 def makespans(chains: int, sigma: float, seed: int) -> tuple[float, float]:
     """(asynchronous, synchronous) tokens: the longest chain, and the sum of each turn's longest."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         done = call.prompt.prefix.count("\n\n")
         text = f"d({rng.random()})" + ("\\boxed{x}" if done == 5 else "")
