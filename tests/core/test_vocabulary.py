@@ -298,7 +298,9 @@ class TestCards:
             self.card(**bad)
 
     def test_it_makes_the_round_trip_through_json(self):
-        card = self.card(needs={"prm": roles.judges("reward")}, deviations=("One.",), aliases=("y",))
+        card = self.card(
+            needs={"prm": roles.judges("reward")}, deviations=("One.",), aliases=("y",)
+        )
         assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card
 
 
