@@ -16,8 +16,6 @@ from .clock import TokenLoop
 from .errors import BudgetEnded
 from .metering import NO_UNITS, Scope
 
-_ENDS_AT_ONCE = ("tokens", "cost", "sequential", "seconds")
-
 
 def scope_of(parent: Scope | None, budget: Budget | None = None, **fields: Any) -> Scope:
     """A scope below `parent`, with a budget if there is one; the fields are those of `Scope`."""
@@ -52,6 +50,7 @@ class LimitedScope(Scope):
     """
 
     __slots__ = (
+        "_always",
         "_asked_before",
         "_began",
         "_interrupted",
@@ -67,7 +66,10 @@ class LimitedScope(Scope):
 
     def __init__(self, parent: Scope | None, budget: Budget, **fields: Any) -> None:
         super().__init__(parent, **fields)
-        self.budget, self.ended = budget, ""
+        self.budget, self.ended, self.limits = budget, "", True
+        # what ends the scope as soon as it is used up, whatever is asked for next
+        kinds = ("tokens", "cost", "sequential", "seconds")
+        self._always = tuple(kind for kind in kinds if budget.limit(kind) is not None)
         self._began, self._per_second = 0.0, 1.0  # the clock's units
         self._task: asyncio.Task[Any] | None = None
         self._asked_before = 0  # cancellations of the task before the method began
@@ -80,6 +82,11 @@ class LimitedScope(Scope):
     @property
     def budgeted(self) -> tuple[LimitedScope, ...]:
         return (self, *self._limited_above)
+
+    @property
+    def watched(self) -> tuple[LimitedScope, ...]:
+        own = self.budget.tokens is not None or self.budget.cost is not None
+        return (self, *self._watched_above) if own else self._watched_above
 
     # -- what is left
 
@@ -99,7 +106,7 @@ class LimitedScope(Scope):
         """`admit` for this scope alone."""
         if self.ended:
             raise BudgetEnded(self, self.ended)
-        for kind in _ENDS_AT_ONCE:
+        for kind in self._always:
             left = self.remaining(kind)
             if left is not None and left <= 0:
                 self._refuse(kind)

@@ -32,6 +32,7 @@ class Scope:
         cursor, cursors: the longest chain known so far, counted from the run's beginning.
         active: samples under way, in the order they started.
         pending: prices in named units of the requests under way.
+        limits: whether it or anything above has a budget.
         best: the method's last offer. limited: the kind of budget that refused a sample or cut one
             short.
     """
@@ -39,6 +40,7 @@ class Scope:
     __slots__ = (
         "_above",
         "_limited_above",
+        "_watched_above",
         "active",
         "best",
         "by_problem",
@@ -46,6 +48,7 @@ class Scope:
         "cursors",
         "keep",
         "limited",
+        "limits",
         "names",
         "needs",
         "origin",
@@ -88,6 +91,8 @@ class Scope:
         # soon as it is done with, without waiting for the collector
         self._above: tuple[Scope, ...] = () if parent is None else (parent, *parent._above)
         self._limited_above: tuple[LimitedScope, ...] = () if parent is None else parent.budgeted
+        self._watched_above: tuple[LimitedScope, ...] = () if parent is None else parent.watched
+        self.limits = bool(self._limited_above)
         self.renames: bool = bool(self.names) or (parent is not None and parent.renames)
 
     @property
@@ -101,9 +106,9 @@ class Scope:
         return self._limited_above
 
     @property
-    def watched(self) -> list[LimitedScope]:
+    def watched(self) -> tuple[LimitedScope, ...]:
         """Those with a budget of tokens or money, which may end while samples are under way."""
-        return [s for s in self.budgeted if s.budget.tokens or s.budget.cost]
+        return self._watched_above
 
     def resolve(self, role: str) -> str:
         """The run's name of a role, after the renamings of `Context.solve`."""
@@ -125,7 +130,7 @@ class Scope:
         self.active[draw] = None
         for scope in self._above:
             scope.active[draw] = None
-        if self.budgeted:
+        if self.limits:
             self._replan()
 
     def forget(self, draw: Draw) -> None:
@@ -145,7 +150,7 @@ class Scope:
             scope.usage.charge(trace, draw.price, shared)
             if scope.keep:
                 scope.traces.append(trace)
-        if self.budgeted:
+        if self.limits:
             if trace.finish == "budget" and (owner := draw.limiter) is not None:
                 for scope in self.limit_by(owner, owner.ended or "sequential"):
                     scope.cursor = max(scope.cursor, trace.chain)

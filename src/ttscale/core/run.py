@@ -81,6 +81,7 @@ class Run:
         )
         self.prices = dict(prices or {})
         self.observers, self.journal = tuple(observers), journal
+        self._watched = bool(observers) or journal is not None
         self.ticks_per_second = ticks_per_second
         self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
         self._ordinals: dict[tuple[str, str, str], int] = {}
@@ -290,7 +291,7 @@ class Run:
         key = (problem.id, role, ask.prompt.key)
         ordinal = self._ordinals.get(key, 0)
         draw = Draw(ctx, problem, ask, key, ordinal, on_land, watch)
-        if scope.budgeted:
+        if scope.limits:
             refused = admit(scope, sample=True)
             if refused is not None:
                 scope.limit_by(refused, "samples")
@@ -306,12 +307,7 @@ class Run:
             draw.rule = ask.until()
         self._ordinals[key] = ordinal + 1
         scope.begin(draw)
-        for observer in self.observers:
-            observer.started(draw)
-        served = None if self.journal is None else self.journal.served(draw)
-        if self.observers or self.journal is not None:
-            draw.watched = self._told if served is None else self._told_of_served
-        if served is not None:
+        if self._watched and (served := self._announce(draw)) is not None:
             draw.generation = KnownGeneration(draw, served, own=True)
             return draw
         engine = self.engines.get(role) or self.engines["main"]
@@ -323,6 +319,14 @@ class Run:
             if self.token_time and engine.time == "wall" and draw.landed is None:
                 self._hold_the_clock(draw)
         return draw
+
+    def _announce(self, draw: Draw) -> Trace | None:
+        """Tell the observers that a sample starts; its trace, if the journal has it."""
+        for observer in self.observers:
+            observer.started(draw)
+        served = None if self.journal is None else self.journal.served(draw)
+        draw.watched = self._told if served is None else self._told_of_served
+        return served
 
     def _not_started(self, draw: Draw, error: TTScaleError) -> None:
         """A flight that cannot start is a failed sample, if not worse."""

@@ -213,8 +213,10 @@ class Usage:
     @property
     def samples(self) -> int:
         """Draws that can hold an answer, or a piece of one: neither verdicts nor plans."""
-        apart = sum(self.parts[part].samples for part in ("verdict", "plan") if part in self.parts)
-        return self._sum("calls") - self._sum("scored_calls") - apart
+        drawn = sum(tally.calls - tally.scored_calls for tally in self.by.values())
+        for part in ("verdict", "plan") if self.parts else ():
+            drawn -= self.parts[part].samples if part in self.parts else 0
+        return drawn
 
     @property
     def prompt_tokens(self) -> int | None:
