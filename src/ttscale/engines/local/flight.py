@@ -23,8 +23,6 @@ class LocalGeneration(LiveGeneration):
         error: why the step failed, if it did.
     """
 
-    __slots__ = ("_ahead", "_model", "_tokens", "_worker", "error", "posted", "row", "stepping")
-
     def __init__(self, worker: Worker, request: GenerationRequest, row: Row, model: str) -> None:
         super().__init__(request)
         self.row = row
