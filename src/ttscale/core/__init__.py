@@ -27,7 +27,7 @@ from .errors import (
 )
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
-from .method import Method
+from .method import Configured, Method
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
@@ -54,6 +54,7 @@ __all__ = [
     "CapabilityError",
     "Card",
     "Chunk",
+    "Configured",
     "Context",
     "ContextOverflow",
     "Embeddings",
