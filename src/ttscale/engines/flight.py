@@ -172,7 +172,6 @@ class HTTPGeneration(LiveGeneration):
         logprobs, conf = reply.arrays(kept)
         trace = Trace(
             text=reply.text(kept),
-            tokens=reply.tokens,
             estimated=reply.estimated,
             prompt_tokens=reply.prompt_tokens,
             cached_tokens=reply.cached_tokens,
