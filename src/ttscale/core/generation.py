@@ -213,13 +213,13 @@ class LiveGeneration(Generation):
         self.finished = True
         seen = self.seen()
         kept = seen if kept is None else min(kept, seen)
-        ahead = self._stop(finish)
+        late = self._stop(finish)
+        ahead = late if stopped else 0
         trace = self._trace(finish, kept)
-        if stopped and ahead:
-            trace.tokens, trace.estimated = trace.tokens + ahead, trace.estimated + ahead
+        trace.tokens, trace.estimated = seen + ahead, trace.estimated + ahead
         past = trace.tokens - kept
         if past:
-            trace.meta["past_end"] = past
+            trace.meta = {**trace.meta, "past_end": past}
             if trace.ends is not None:
                 trace.ends = [*trace.ends, *[trace.ends[-1] if trace.ends else 0] * past]
         trace.finish, trace.error = finish, error

@@ -31,21 +31,6 @@ class Attempts:
         tokens: that this attempt has produced.
     """
 
-    __slots__ = (
-        "_avoid",
-        "_client",
-        "_cost",
-        "_expired",
-        "_heard",
-        "_prefix",
-        "_started",
-        "_task",
-        "_total",
-        "_wait",
-        "retries",
-        "tokens",
-    )
-
     def __init__(
         self,
         client: HTTPClient,

@@ -37,19 +37,6 @@ class HTTPGeneration(LiveGeneration):
         ahead: tokens the server makes before it notices that the connection is closed.
     """
 
-    __slots__ = (
-        "_ahead",
-        "_attempts",
-        "_client",
-        "_model",
-        "_packets",
-        "_path",
-        "_payload",
-        "_reply",
-        "_response",
-        "task",
-    )
-
     def __init__(
         self,
         client: HTTPClient,
@@ -185,7 +172,6 @@ class HTTPGeneration(LiveGeneration):
         logprobs, conf = reply.arrays(kept)
         trace = Trace(
             text=reply.text(kept),
-            tokens=reply.tokens,
             estimated=reply.estimated,
             prompt_tokens=reply.prompt_tokens,
             cached_tokens=reply.cached_tokens,

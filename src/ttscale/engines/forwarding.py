@@ -47,10 +47,14 @@ class Forwarding:
     A replica whose reply breaks off has failed.
 
     Attributes:
+        status, headers, content_type: of the reply.
         hedged: whether a second replica was asked.
     """
 
     _reply: _Reply
+    status: int
+    headers: Mapping[str, str]
+    content_type: str
 
     def __init__(
         self, client: HTTPClient, path: str, payload: bytes, cost: int, hedge: float
@@ -68,6 +72,9 @@ class Forwarding:
             self._reply = await (self._first() if self._hedge and several else self._ask())
         except Failure as failure:
             raise failure.error from None
+        response = self._reply.response
+        self.status, self.headers = response.status, response.headers
+        self.content_type = response.content_type
         return self
 
     async def __aexit__(
@@ -86,18 +93,6 @@ class Forwarding:
         self._reply.close()
 
     # -- the reply
-
-    @property
-    def status(self) -> int:
-        return self._reply.response.status
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return self._reply.response.headers
-
-    @property
-    def content_type(self) -> str:
-        return self._reply.response.content_type
 
     async def packet(self) -> bytes:
         """What comes next; empty at the end. Raises `Unreachable` if nothing does."""

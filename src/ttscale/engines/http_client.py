@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -16,7 +17,7 @@ from .attempts import Attempts
 from .failures import Failure
 from .forwarding import Forwarding
 from .keys import Key
-from .replicas import Lease, Replicas
+from .replicas import Lease, Replica, Replicas
 from .retry import Retry
 
 KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
@@ -123,6 +124,18 @@ class HTTPClient:
             return await Attempts(self, (retry or self.retry).wait).run(ask)
         except Failure as failure:
             raise failure.error from None
+
+    async def answers(self, replica: Replica, seconds: float) -> bool:
+        """Whether a replica lists its models, within so many seconds."""
+        with contextlib.suppress(*failures.BROKEN):  # a timeout is one
+            async with self.session.get(
+                f"{replica.url}/v1/models",
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+            ) as reply:
+                await reply.read()
+                return reply.status < 500
+        return False
 
     def forward(
         self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0

@@ -78,8 +78,6 @@ class DeferredGeneration(Generation):
         unread: the trace whose answer is being read.
     """
 
-    __slots__ = ("_reader", "_tokens", "inner", "unread")
-
     def __init__(self, request: GenerationRequest, reader: Reader) -> None:
         super().__init__(request)
         self._reader, self._tokens = reader, 0
@@ -141,24 +139,9 @@ class DeferredGeneration(Generation):
 class _Inner(GenerationRequest):
     """The same request, made of the engine on behalf of a deferred generation."""
 
-    __slots__ = ("_receive",)
-
     def __init__(self, deferred: DeferredGeneration) -> None:
-        request = deferred.request
-        super().__init__(
-            request.problem,
-            request.prompt,
-            request.sampling,
-            request.role,
-            request.draw,
-            request.run_seed,
-            request.loop,
-            request.rule,
-            request.limit,
-            request.watch,
-            request.progress,
-            request.part,
-        )
+        for name in GenerationRequest.__slots__:
+            setattr(self, name, getattr(deferred.request, name))
         self._receive = deferred.receive
 
     def finish(self, trace: Trace) -> None:

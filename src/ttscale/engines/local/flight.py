@@ -23,8 +23,6 @@ class LocalGeneration(LiveGeneration):
         error: why the step failed, if it did.
     """
 
-    __slots__ = ("_ahead", "_model", "_tokens", "_worker", "error", "posted", "row", "stepping")
-
     def __init__(self, worker: Worker, request: GenerationRequest, row: Row, model: str) -> None:
         super().__init__(request)
         self.row = row
@@ -87,7 +85,6 @@ class LocalGeneration(LiveGeneration):
         unread = row.cached is None and not self._ahead  # not even the prompt was read
         trace = Trace(
             text="".join(row.pieces[:kept]),
-            tokens=self._tokens,
             prompt_tokens=0 if unread else len(row.prompt),
             cached_tokens=row.cached or 0,
             logprobs=_array(row.logprobs, 0, kept),

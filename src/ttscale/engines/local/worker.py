@@ -32,7 +32,7 @@ class Worker:
         self._changed = threading.Condition()
         self._waiting: deque[LocalGeneration] = deque()
         self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._batch: list[LocalGeneration] = []  # whose rows are in the batch; the worker's own
+        self._running: list[LocalGeneration] = []  # whose rows are in the batch; the worker's own
         self._unread: dict[asyncio.AbstractEventLoop, int] = {}  # steps a loop has yet to take in
         self._closing = False
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -89,13 +89,13 @@ class Worker:
         with torch.inference_mode():
             while self._wait():
                 self._work()
-        self._batch.clear()
+        self._running.clear()
         self.decoder.clear()
 
     def _wait(self) -> bool:
         """Until there is something to do; False once the engine closes."""
         with self._changed:
-            while not (self._closing or self._jobs or self._waiting or self._batch):
+            while not (self._closing or self._jobs or self._waiting or self._running):
                 self._changed.wait()
             return not self._closing
 
@@ -103,14 +103,14 @@ class Worker:
         while self._jobs:
             self._run_job(*self._jobs.popleft())
         with self._changed:
-            staying = [f for f in self._batch if not f.row.gone]
+            staying = [f for f in self._running if not f.row.gone]
             newcomers: list[LocalGeneration] = []
             while self._waiting and len(staying) + len(newcomers) < self.batch:
                 newcomers.append(self._waiting.popleft())
             generations = staying + newcomers
             for generation in generations:
                 generation.stepping = True
-        self._batch = generations
+        self._running = generations
         error = None
         try:
             self.decoder.keep([generation.row for generation in staying])
@@ -120,7 +120,7 @@ class Worker:
             error = _failure(caught)
             self.decoder.clear()
         self._report(generations, error)
-        self._batch = [] if error else [f for f in generations if f.row.finish is None]
+        self._running = [] if error else [f for f in generations if f.row.finish is None]
 
     def _run_job(self, future: Future[Any], work: Callable[[], Any]) -> None:
         if not future.set_running_or_notify_cancel():
