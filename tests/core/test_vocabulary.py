@@ -29,10 +29,7 @@ from ttscale.core import (
 
 
 def voted(script, tie="first", asked: Problem | None = None) -> Votes:
-    votes = Votes(asked or problem(), tie)
-    for a, tokens in script:
-        votes.add(said(a, tokens))
-    return votes
+    return Votes.of(asked or problem(), [said(a, tokens) for a, tokens in script], tie=tie)
 
 
 class TestVotes:
@@ -52,6 +49,22 @@ class TestVotes:
 
     def test_an_equal_shortest_trace_leaves_it_to_the_first(self):
         assert voted([("B", 3), ("A", 3)], "shortest").top() == "B"
+
+    def test_traces_vote_with_their_weights(self):
+        traces = [said("A", 1), said("B", 1), said("A", 1)]
+        votes = Votes.of(problem(), traces, [1.0, 5.0, 2.0])
+        assert (votes.top(), [b.weight for b in votes.ballots]) == ("B", [3.0, 5.0])
+        with pytest.raises(ValueError, match="shorter"):
+            Votes.of(problem(), traces, [1.0])
+
+    @pytest.mark.parametrize(
+        ("script", "unanimous"),
+        [("AaA", True), ("A", True), ("AAB", False), ("AA-", False), ("--", False), ("", False)],
+    )
+    def test_unanimous_are_traces_that_all_give_the_same_answer(self, script, unanimous):
+        votes = Votes.of(problem(), [Trace() if a == "-" else said(a, 1) for a in script])
+        assert votes.unanimous is unanimous
+        assert votes.total + votes.abstained == len(script)
 
     @pytest.mark.parametrize(
         "finish", ["length", "cut", "cancelled", "budget", "censored", "refused", "error"]
@@ -239,6 +252,29 @@ class TestTraces:
     )  # fmt: skip
     def test_thinking_and_reply_are_told_apart(self, text, thinking, reply):
         assert (Trace(text).thinking, Trace(text).reply) == (thinking, reply)
+
+    def test_joined_draws_are_one_trace_of_everything_that_was_made_and_used(self):
+        first = Trace(
+            "a", 3, estimated=1, draw=4, prompt_tokens=10, cached_tokens=2, began=1.0, ended=2.0,
+            answer="old", reward=0.1, logprobs=[-1.0], conf=[1.0], ends=[1], mean_logprob=-1.0,
+            tool_calls=({"id": "x"},), units={"renders": 1.0, "calls": 1.0}, chain=3,
+        )  # fmt: skip
+        last = Trace(
+            "c", 5, "length", "target", estimated=2, draw=7, prompt_tokens=14, cached_tokens=13,
+            began=3.0, ended=4.0, answer="new", reward=0.9, model="large", chain=8,
+            units={"renders": 2.0}, meta={"stopped_at": ""},
+        )  # fmt: skip
+        joined = Trace.joined([first, last], "a, b: c")
+        assert joined == Trace(
+            "a, b: c", 8, "length", "target", estimated=3, draw=7, prompt_tokens=10,
+            cached_tokens=2, began=1.0, ended=4.0, answer="new", reward=0.9, model="large", chain=8,
+            tool_calls=({"id": "x"},), units={"renders": 3.0, "calls": 1.0},
+            meta={"stopped_at": ""},
+        )  # fmt: skip
+        joined.units["renders"] = joined.meta["more"] = 0.0  # the draws keep their own
+        assert (first.units["renders"], last.units, last.meta) == (
+            1.0, {"renders": 2.0}, {"stopped_at": ""},
+        )  # fmt: skip
 
     def test_a_copy_is_equal_and_apart(self):
         trace = Trace("x", 3, draw=2, error=EngineError("e"), answer="y", reward=0.5, model="m")

@@ -41,6 +41,7 @@ from .prompt import Image, Message, Prompt
 from .run import Journal, Run, execute
 from .sampling import Sampling
 from .streams import Live, Race
+from .thinking import THINK, ThinkingSplitter, ThinkTags
 from .trace import Chunk, Finish, FloatArray, Trace
 from .usage import PLANNER_ROLES, TOTALS, VERIFIER_ROLES, Price, Tally, Usage
 from .votes import Ballot, Tie, Votes
@@ -48,6 +49,7 @@ from .votes import Ballot, Tie, Votes
 __all__ = [
     "CAPABILITIES",
     "PLANNER_ROLES",
+    "THINK",
     "TOTALS",
     "VERIFIER_ROLES",
     "AnswerRule",
@@ -95,6 +97,8 @@ __all__ = [
     "StoreError",
     "TTScaleError",
     "Tally",
+    "ThinkTags",
+    "ThinkingSplitter",
     "Tie",
     "TokenLoop",
     "Trace",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from .thinking import THINK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,20 +100,47 @@ class Trace:
             self.began, self.ended, self.model, self.error, self.units, self.meta,
         )  # fmt: skip
 
+    @classmethod
+    def joined(cls, parts: Sequence[Trace], text: str) -> Trace:
+        """One trace of a text that was made in several draws, each going on where the one before
+        ended (at least one); `text` holds theirs and what a method put between them.
+
+        It began as its first draw began and was asked what that was asked: the later prompts repeat
+        text that is counted already. It ended as its last draw ended and is known by it; an answer
+        or a reward recorded with a draw that goes on is one of everything up to its end. What was
+        made and used is the sum. Figures of single tokens are left out: no token made the text in
+        between.
+        """
+        first, last = parts[0], parts[-1]
+        units: Counter[str] = Counter()
+        for part in parts:
+            units.update(part.units)
+        return replace(
+            last,
+            text=text,
+            tokens=sum(part.tokens for part in parts),
+            estimated=sum(part.estimated for part in parts),
+            prompt_tokens=first.prompt_tokens,
+            cached_tokens=first.cached_tokens,
+            logprobs=None,
+            conf=None,
+            ends=None,
+            mean_logprob=None,
+            tool_calls=tuple(call for part in parts for call in part.tool_calls),
+            began=first.began,
+            units=dict(units),
+            meta=dict(last.meta),
+        )
+
     @property
     def thinking(self) -> str:
         """The text inside the think tags; empty if there are none."""
-        head, tag, _ = self.text.partition("</think>")
-        if not tag and "<think>" not in head:
-            return ""
-        return head.split("<think>", 1)[-1].strip("\n")
+        return THINK.thinking(self.text)
 
     @property
     def reply(self) -> str:
         """The text after the thinking; all of it if the model does not think."""
-        if "</think>" in self.text:
-            return self.text.rsplit("</think>", 1)[1].lstrip("\n")
-        return "" if "<think>" in self.text else self.text
+        return THINK.answer_text(self.text)
 
     @property
     def average_logprob(self) -> float | None:

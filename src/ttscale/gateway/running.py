@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from ..core import THINK
 from ..methods.registry import Configured
 from .asking import Asked
 from .logs import log
@@ -95,7 +96,7 @@ def _learn(upstream: Upstream, solved: Sequence[Solved]) -> None:
     """Note a model whose chat template opens the thinking: later streams begin with it."""
     if not upstream.unopened_thinking:
         upstream.unopened_thinking = any(
-            "</think>" in t.text and "<think>" not in t.text
+            THINK.unopened(t.text)
             for choice in solved
             for t in choice.outcome.traces
             if not choice.problem.prompt.prefix

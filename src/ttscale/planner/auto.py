@@ -125,8 +125,7 @@ async def follow(
     while (left := more.n - len(pilot)) > 0 and not more.settled(counted):
         further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
         pilot += further
-        for trace in further:
-            counted.add(trace)
+        counted.extend(further)
     stopped_by = "sure" if more.settled(counted) else "n_samples"
     select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
     if select == "vote":
@@ -237,10 +236,7 @@ async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[
 
 
 def _voted(problem: Problem, traces: list[Trace], rewards: Mapping[int, float]) -> Votes:
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace, rewards.get(id(trace), 1.0))
-    return votes
+    return Votes.of(problem, traces, (rewards.get(id(t), 1.0) for t in traces))
 
 
 @lru_cache(maxsize=64)

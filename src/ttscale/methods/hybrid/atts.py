@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from ...core import Card, Context, Outcome, Problem, Trace, Votes
@@ -168,16 +168,11 @@ class Chain:
 
     def whole(self) -> Trace:
         """The chain as one trace; it ended as its last draw ended."""
-        last = self.parts[-1]
-        return replace(
-            last, text=self.text, tokens=sum(p.tokens for p in self.parts), logprobs=None,
-            conf=None, ends=None, mean_logprob=None, answer=None, reward=None,
-        )  # fmt: skip
+        return Trace.joined(self.parts, self.text)
 
 
 async def pipeline(problem: Problem, ctx: Context, cfg: Config, bank: Bank) -> Outcome:
     """Grow all chains, none waiting for another, and vote."""
-    votes = Votes(problem)
 
     async def grow(branch: Context, number: int) -> Chain:
         chain = Chain()
@@ -187,8 +182,7 @@ async def pipeline(problem: Problem, ctx: Context, cfg: Config, bank: Bank) -> O
         return chain
 
     chains = await ctx.map(grow, range(cfg.chains))
-    for chain in chains:
-        votes.add(chain.whole())
+    votes = Votes.of(problem, [chain.whole() for chain in chains])
     judged = [c.p_values for c in chains]
     turns = max(map(len, judged), default=0)
     by_turn = [[p > cfg.alpha for ps in judged for p in ps[t : t + 1]] for t in range(turns)]
