@@ -1,4 +1,5 @@
-"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
+"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O but that
+of small saved files."""
 
 from .branches import Branch, Group
 from .budget import Budget
@@ -40,6 +41,7 @@ from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
 from .run import Journal, Run, execute
 from .sampling import Sampling
+from .saved_file import SavedFile
 from .streams import Live, Race
 from .thinking import THINK, ThinkingSplitter, ThinkTags
 from .trace import Chunk, Finish, FloatArray, Trace
@@ -91,6 +93,7 @@ __all__ = [
     "Rewards",
     "Run",
     "Sampling",
+    "SavedFile",
     "Score",
     "Stalled",
     "StopRule",

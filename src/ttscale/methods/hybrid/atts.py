@@ -13,15 +13,13 @@ Symbols: m = chains, T = turns, K_d = draft_tokens, K_t = target_tokens.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from ...core import Card, Context, Outcome, Problem, Trace, Votes
 from .. import checks
 from ..registry import method
-from .conformal import Bank
+from .conformal import BANK_FILE, Bank
 
 NEEDS = {
     "draft": frozenset({"text", "prefix"}),
@@ -100,14 +98,14 @@ class Config:
         checks.within(0, 1, alpha=self.alpha)
         checks.within(0, 100, temperature=self.temperature)
         if self.bank:
-            saved_bank(self.bank).check(self.draft_tokens, self.temperature)
+            BANK_FILE.cached(self.bank).check(self.draft_tokens, self.temperature)
 
 
 @method(card=CONDITIONAL)
 async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Answer one question; the bank is a saved one or the question's own."""
     if cfg.bank:
-        return await pipeline(problem, ctx, cfg, saved_bank(cfg.bank))
+        return await pipeline(problem, ctx, cfg, BANK_FILE.cached(cfg.bank))
     scores = await first_scores(problem, ctx, cfg)
     return await pipeline(problem, ctx, cfg, bank_of(scores, cfg))
 
@@ -115,7 +113,7 @@ async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
 @method(card=MARGINAL)
 async def atts_marginal(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outcome]:
     """Answer a set with one bank, a saved one or that of all its questions."""
-    bank = saved_bank(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
+    bank = BANK_FILE.cached(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
 
     async def answer(branch: Context, problem: Problem) -> Outcome:
         return await pipeline(problem, branch, cfg, bank)
@@ -228,13 +226,3 @@ def _usable(part: Trace) -> bool:
 
 def bank_of(scores: Sequence[float], cfg: Config) -> Bank:
     return Bank.of(scores, cfg.draft_tokens, cfg.temperature)
-
-
-def saved_bank(path: str) -> Bank:
-    """The bank in a file, read once as long as the file does not change."""
-    return _loaded(path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
-
-
-@lru_cache(maxsize=16)
-def _loaded(path: str, changed: int) -> Bank:
-    return Bank.load(path)

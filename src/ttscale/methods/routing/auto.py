@@ -9,19 +9,17 @@ on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal, cast, get_args
 
-from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
-from ..methods import checks
-from ..methods.parallel.adaptive_consistency import leader_confidence
-from ..methods.registry import Configured, method, parse
+from ...core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
+from .. import checks
+from ..parallel.adaptive_consistency import leader_confidence
+from ..registry import Configured, method, parse
 from .difficulty import Difficulty, agreement, mean_reward
-from .policy import Level, Policy
+from .policy import POLICY_FILE, Level, Policy
 
 CARD = Card(
     name="auto",
@@ -77,13 +75,7 @@ class Config:
     @property
     def loaded(self) -> Policy:
         """The policy itself."""
-        if not self.policy:
-            return MADE_UP
-        try:
-            changed = os.stat(self.policy).st_mtime_ns
-        except OSError:
-            changed = 0
-        return _loaded(self.policy, changed)
+        return POLICY_FILE.cached(self.policy) if self.policy else MADE_UP
 
     def needs(self) -> Mapping[str, frozenset[str]]:
         """What the pilot and everything that may be chosen need, together."""
@@ -237,8 +229,3 @@ async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[
 
 def _voted(problem: Problem, traces: list[Trace], rewards: Mapping[int, float]) -> Votes:
     return Votes.of(problem, traces, (rewards.get(id(t), 1.0) for t in traces))
-
-
-@lru_cache(maxsize=64)
-def _loaded(path: str, changed: int) -> Policy:
-    return Policy.load(path)

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import Problem, Trace, UsageError, Votes
+from ...core import Problem, Trace, UsageError, Votes
 
 Kind = Literal["oracle", "agreement", "reward"]
 PREDICTED: tuple[Kind, ...] = ("agreement", "reward")
