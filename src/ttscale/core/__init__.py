@@ -35,7 +35,7 @@ from .errors import (
     Unreachable,
     UsageError,
 )
-from .method import Method
+from .method import Configured, Method
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
@@ -66,6 +66,7 @@ __all__ = [
     "CapabilityError",
     "Card",
     "Chunk",
+    "Configured",
     "Context",
     "ContextOverflow",
     "Embeddings",

@@ -8,8 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ..core import THINK
-from ..methods.registry import Configured
+from ..core import THINK, Configured
 from .asking import Asked
 from .logs import log
 from .shapes import Shape

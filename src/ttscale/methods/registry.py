@@ -15,10 +15,9 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ..core import Card, Method, UnknownName, UsageError
+from ..core import Card, Configured, Method, UnknownName, UsageError
 from .index import MODULES
 
 _METHODS: dict[str, Method] = {}  # those loaded so far
@@ -95,15 +94,6 @@ def get(name: str) -> Method:
 def _registered(name: str) -> Method | None:
     """The method of that name, if its module has been loaded."""
     return next((m for m in _METHODS.values() if name in (m.name, *m.card.aliases)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A method with its parameters. `label` is how it was written."""
-
-    method: Method
-    cfg: Any
-    label: str
 
 
 def parse(spec: str) -> Configured:
