@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import ttscale.core as core
 from ttscale.core import (
+    CAPABILITIES,
     Card,
     EngineError,
     Message,
@@ -26,6 +27,7 @@ from ttscale.core import (
     UsageError,
     Votes,
 )
+from ttscale.core.card import OPEN
 
 
 def voted(script, tie="first", asked: Problem | None = None) -> Votes:
@@ -290,7 +292,9 @@ class TestCards:
 
     @pytest.mark.parametrize(
         "bad", [{"what": "paralel"}, {"status": "faithfull"}, {"search": "beem"},
-                {"needs": {"main": frozenset({"txt"})}}, {"cost_unit": "token"}],
+                {"needs": {"main": frozenset({"txt"})}}, {"cost_unit": "token"},
+                {"domain": ("maths",)}, {"modality": ("text", "images")},
+                {"verification_source": "rewardmodel"}, {"verification_use": ("selects",)}],
     )  # fmt: skip
     def test_an_unknown_value_is_refused_with_the_nearest(self, bad):
         with pytest.raises(UnknownName, match="did you mean"):
@@ -302,13 +306,56 @@ class TestCards:
             with pytest.raises(UsageError, match="small letters, digits and hyphens"):
                 self.card(**bad)
 
+    @pytest.mark.parametrize("bad", [{"domain": "math"}, {"search": ("beam", "tree")}])
+    def test_fields_of_one_term_and_of_several_are_told_apart(self, bad):
+        with pytest.raises(UsageError, match=r"give (a tuple|one term)"):
+            self.card(**bad)
+
+    def test_every_method_costs_something(self):
+        with pytest.raises(UnknownName, match="cost unit"):
+            self.card(cost_unit="")
+
+    @pytest.mark.parametrize(
+        "field",
+        ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"],
+    )
+    def test_another_family_adds_its_terms_without_a_change_here(self, field, monkeypatch):
+        given = {"needs": {"main": frozenset({"new"})}, "domain": ("new",)}.get(field, "new")
+        known = CAPABILITIES if field == "needs" else OPEN[field]
+        monkeypatch.setattr(known, "_terms", dict(known))  # leaves no trace
+        with pytest.raises(UnknownName, match="'new'"):
+            self.card(**{field: given})
+        known.add("new", "a word of tomorrow")
+        known.add("new", "a word of tomorrow")  # two modules of one family may both say it
+        assert (known["new"], list(known)[-1]) == ("a word of tomorrow", "new")
+        card = self.card(**{field: given})
+        assert Card.from_dict(card.as_dict()) == card
+        with pytest.raises(UsageError, match="choose another term"):
+            known.add("new", "something else")
+
+    def test_every_term_has_a_meaning_in_one_line(self):
+        for known in (*OPEN.values(), CAPABILITIES):
+            assert known.name
+            assert all(m and "\n" not in m for m in known.values())
+        with pytest.raises(UsageError):
+            CAPABILITIES.add("empty", "")
+
     @pytest.mark.parametrize("bad", [{"stops": ""}, {"title": ""}])
     def test_title_and_stop_rule_are_mandatory(self, bad):
         with pytest.raises(UsageError, match="title"):
             self.card(**bad)
 
     def test_it_makes_the_round_trip_through_json(self):
-        card = self.card(needs={"prm": frozenset({"reward"})}, deviations=("One.",), aliases=("y",))
+        card = self.card(
+            needs={"prm": frozenset({"reward"})},
+            deviations=("One.",),
+            aliases=("y",),
+            verification="outcome",
+            verification_source="tests",
+            verification_use=("select", "weight"),
+            domain=("math", "code"),
+            modality=("text", "image"),
+        )
         assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card
 
 

@@ -3,7 +3,7 @@ of small saved files."""
 
 from .branches import Branch, Group
 from .budget import Budget
-from .card import CAPABILITIES, Card
+from .card import Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .engine import (
@@ -46,13 +46,35 @@ from .streams import Live, Race
 from .thinking import THINK, ThinkingSplitter, ThinkTags
 from .trace import Chunk, Finish, FloatArray, Trace
 from .usage import PLANNER_ROLES, TOTALS, VERIFIER_ROLES, Price, Tally, Usage
+from .vocabulary import (
+    AGGREGATION,
+    CAPABILITIES,
+    COST_UNIT,
+    DOMAIN,
+    MODALITY,
+    SEARCH,
+    STIMULATION,
+    VERIFICATION,
+    VERIFICATION_SOURCE,
+    VERIFICATION_USE,
+    Vocabulary,
+)
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
+    "AGGREGATION",
     "CAPABILITIES",
+    "COST_UNIT",
+    "DOMAIN",
+    "MODALITY",
     "PLANNER_ROLES",
+    "SEARCH",
+    "STIMULATION",
     "THINK",
     "TOTALS",
+    "VERIFICATION",
+    "VERIFICATION_SOURCE",
+    "VERIFICATION_USE",
     "VERIFIER_ROLES",
     "AnswerRule",
     "Ask",
@@ -111,6 +133,7 @@ __all__ = [
     "Usage",
     "UsageError",
     "Used",
+    "Vocabulary",
     "Votes",
     "execute",
     "run_in_token_time",

@@ -37,6 +37,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="average",
     scope="set",

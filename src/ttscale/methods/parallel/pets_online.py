@@ -26,6 +26,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",

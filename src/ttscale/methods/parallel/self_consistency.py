@@ -19,6 +19,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="n",
     draws="n",

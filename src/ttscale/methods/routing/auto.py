@@ -28,6 +28,7 @@ CARD = Card(
     what="hybrid",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="selection",
     knob="budget",
     files=("policy",),

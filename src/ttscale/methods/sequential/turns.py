@@ -27,6 +27,7 @@ CARD = Card(
     what="sequential",
     stimulation="prompt",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="turns",
     stops="all turns are taken",
