@@ -1,6 +1,8 @@
 """The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O but that
 of small saved files."""
 
+from .aggregator import Aggregator
+from .artifact import ARTIFACT, Artifact
 from .branches import Branch, Group
 from .budget import Budget
 from .card import Card
@@ -63,6 +65,7 @@ from .votes import Ballot, Tie, Votes
 
 __all__ = [
     "AGGREGATION",
+    "ARTIFACT",
     "CAPABILITIES",
     "COST_UNIT",
     "DOMAIN",
@@ -76,7 +79,9 @@ __all__ = [
     "VERIFICATION_SOURCE",
     "VERIFICATION_USE",
     "VERIFIER_ROLES",
+    "Aggregator",
     "AnswerRule",
+    "Artifact",
     "Ask",
     "AuthError",
     "Ballot",

@@ -154,6 +154,7 @@ def head(course: Trace, tokens: int) -> Trace:
     return replace(
         course, text=part.text, tokens=tokens, logprobs=part.logprobs, conf=part.conf,
         ends=part.ends, mean_logprob=None, answer=None, reward=None, tool_calls=(),
+        artifacts=(),
     )  # fmt: skip
 
 

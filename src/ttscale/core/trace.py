@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from .artifact import Artifact
 from .thinking import THINK
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Trace:
         chain: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
         units: named amounts used besides tokens.
+        artifacts: what was made besides text, in order.
         error: why it failed, for finish `error` or `refused`.
     """
 
@@ -90,6 +92,7 @@ class Trace:
     error: Exception | None = None
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:
         """A copy that can land and be identified on its own; arrays are shared."""
@@ -98,6 +101,7 @@ class Trace:
             self.prompt_tokens, self.cached_tokens, self.estimated, self.logprobs, self.conf,
             self.ends, self.mean_logprob, self.tool_calls, self.answer, self.reward, self.chain,
             self.began, self.ended, self.model, self.error, self.units, self.meta,
+            self.artifacts,
         )  # fmt: skip
 
     @classmethod
@@ -127,6 +131,7 @@ class Trace:
             ends=None,
             mean_logprob=None,
             tool_calls=tuple(call for part in parts for call in part.tool_calls),
+            artifacts=tuple(artifact for part in parts for artifact in part.artifacts),
             began=first.began,
             units=dict(units),
             meta=dict(last.meta),
