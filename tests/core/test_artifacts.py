@@ -58,9 +58,12 @@ async def consensus(problem, ctx, cfg, aggregator: Aggregator) -> Outcome:
 
 
 SAMPLES = [
-    box(0, 0, 90, 90), box(10, 10, 20, 20), box(11, 9, 21, 20), box(9, 12, 19, 24),
+    box(0, 0, 90, 90),
+    box(10, 10, 20, 20),
+    box(11, 9, 21, 20),
+    box(9, 12, 19, 24),
     box(10, 10, 20, 21, finish="length"),
-]  # fmt: skip
+]
 
 
 def test_an_aggregator_that_is_no_vote_answers_with_an_artifact():

@@ -257,26 +257,68 @@ class TestTraces:
 
     def test_joined_draws_are_one_trace_of_everything_that_was_made_and_used(self):
         first = Trace(
-            "a", 3, estimated=1, draw=4, prompt_tokens=10, cached_tokens=2, began=1.0, ended=2.0,
-            answer="old", reward=0.1, logprobs=[-1.0], conf=[1.0], ends=[1], mean_logprob=-1.0,
-            tool_calls=({"id": "x"},), units={"renders": 1.0, "calls": 1.0}, chain=3,
-        )  # fmt: skip
+            "a",
+            3,
+            estimated=1,
+            draw=4,
+            prompt_tokens=10,
+            cached_tokens=2,
+            began=1.0,
+            ended=2.0,
+            answer="old",
+            reward=0.1,
+            logprobs=[-1.0],
+            conf=[1.0],
+            ends=[1],
+            mean_logprob=-1.0,
+            tool_calls=({"id": "x"},),
+            units={"renders": 1.0, "calls": 1.0},
+            chain=3,
+        )
         last = Trace(
-            "c", 5, "length", "target", estimated=2, draw=7, prompt_tokens=14, cached_tokens=13,
-            began=3.0, ended=4.0, answer="new", reward=0.9, model="large", chain=8,
-            units={"renders": 2.0}, meta={"stopped_at": ""},
-        )  # fmt: skip
+            "c",
+            5,
+            "length",
+            "target",
+            estimated=2,
+            draw=7,
+            prompt_tokens=14,
+            cached_tokens=13,
+            began=3.0,
+            ended=4.0,
+            answer="new",
+            reward=0.9,
+            model="large",
+            chain=8,
+            units={"renders": 2.0},
+            meta={"stopped_at": ""},
+        )
         joined = Trace.joined([first, last], "a, b: c")
         assert joined == Trace(
-            "a, b: c", 8, "length", "target", estimated=3, draw=7, prompt_tokens=10,
-            cached_tokens=2, began=1.0, ended=4.0, answer="new", reward=0.9, model="large", chain=8,
-            tool_calls=({"id": "x"},), units={"renders": 3.0, "calls": 1.0},
+            "a, b: c",
+            8,
+            "length",
+            "target",
+            estimated=3,
+            draw=7,
+            prompt_tokens=10,
+            cached_tokens=2,
+            began=1.0,
+            ended=4.0,
+            answer="new",
+            reward=0.9,
+            model="large",
+            chain=8,
+            tool_calls=({"id": "x"},),
+            units={"renders": 3.0, "calls": 1.0},
             meta={"stopped_at": ""},
-        )  # fmt: skip
+        )
         joined.units["renders"] = joined.meta["more"] = 0.0  # the draws keep their own
         assert (first.units["renders"], last.units, last.meta) == (
-            1.0, {"renders": 2.0}, {"stopped_at": ""},
-        )  # fmt: skip
+            1.0,
+            {"renders": 2.0},
+            {"stopped_at": ""},
+        )
 
     def test_a_copy_is_equal_and_apart(self):
         trace = Trace("x", 3, draw=2, error=EngineError("e"), answer="y", reward=0.5, model="m")

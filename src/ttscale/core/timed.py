@@ -152,10 +152,18 @@ def head(course: Trace, tokens: int) -> Trace:
     """The first tokens of a trace. Its text is known only where the tokens' ends are."""
     part = piece(course, 0, tokens)
     return replace(
-        course, text=part.text, tokens=tokens, logprobs=part.logprobs, conf=part.conf,
-        ends=part.ends, mean_logprob=None, answer=None, reward=None, tool_calls=(),
+        course,
+        text=part.text,
+        tokens=tokens,
+        logprobs=part.logprobs,
+        conf=part.conf,
+        ends=part.ends,
+        mean_logprob=None,
+        answer=None,
+        reward=None,
+        tool_calls=(),
         artifacts=(),
-    )  # fmt: skip
+    )
 
 
 def piece(course: Trace, begin: int, end: int) -> Chunk:
