@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .artifact import Artifact
@@ -97,7 +96,32 @@ class Trace:
 
     def copy(self) -> Trace:
         """A copy that can land and be identified on its own; arrays are shared."""
-        return Trace(*_values(self))
+        return Trace(
+            self.text,
+            self.tokens,
+            self.finish,
+            self.role,
+            self.prompt_key,
+            self.draw,
+            self.prompt_tokens,
+            self.cached_tokens,
+            self.estimated,
+            self.logprobs,
+            self.conf,
+            self.ends,
+            self.mean_logprob,
+            self.tool_calls,
+            self.answer,
+            self.reward,
+            self.chain,
+            self.began,
+            self.ended,
+            self.model,
+            self.error,
+            self.units,
+            self.meta,
+            self.artifacts,
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Trace], text: str) -> Trace:
@@ -150,6 +174,3 @@ class Trace:
 
             return float(np.mean(self.logprobs))
         return self.mean_logprob
-
-
-_values = attrgetter(*(f.name for f in fields(Trace)))  # of a trace, in the order of its fields
