@@ -7,6 +7,7 @@ the mistake is repaired.
 
 import re
 
+from ..core.thinking import THINK
 from .chains import OPERATIONS, Chain
 from .mazes import Maze, move
 from .traces import compare
@@ -54,9 +55,9 @@ def _reaches(maze: Maze, path: list[str]) -> bool:
 
 def split_steps(text: str) -> list[str]:
     """The steps of a reply: paragraphs of its thinking section (of all where it has none)."""
-    body = text.split("</think>")[0].removeprefix("<think>")
-    if "</think>" not in text:
-        body = BOX.sub("", body)
+    body = THINK.thinking(text)
+    if not THINK.closed(text):
+        body = BOX.sub("", body or text)
     return [step.strip("\n") for step in body.split("\n\n") if step.strip()]
 
 

@@ -9,6 +9,7 @@ it.
 import random
 from dataclasses import dataclass
 
+from ..core.thinking import THINK
 from .chains import LARGEST, OPERATIONS, Chain, Node
 from .mazes import Maze, move
 
@@ -68,9 +69,7 @@ def boxed(answer: str) -> str:
 
 def render(steps: list[str], answer: str) -> str:
     """The whole reply: thinking between tags, then the box. No steps: the no-think form."""
-    if not steps:
-        return f"<think>\n\n</think>\n\n{boxed(answer)}"
-    return "<think>\n" + "\n\n".join(steps) + f"\n</think>\n\n{boxed(answer)}"
+    return THINK.wrap("\n\n".join(steps), boxed(answer))
 
 
 def reason(world: Chain | Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:

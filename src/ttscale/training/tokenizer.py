@@ -7,13 +7,15 @@ there.
 import json
 from pathlib import Path
 
+from ..core.thinking import THINK
+
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 CONTROL = (PAD, SYSTEM, USER, ASSISTANT, END)
-WRITTEN = ("<think>", "</think>", "\n\n")  # tokens that appear in a reply's text
+WRITTEN = (THINK.opening, THINK.closing, "\n\n")  # tokens that appear in a reply's text
 
 CHAT_TEMPLATE = (
     "{%- if messages[0]['role'] != 'system' -%}{{ '<|system|>Think step by step.' }}{%- endif -%}"
@@ -23,7 +25,7 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|assistant|>' }}"
     "{%- if thinking is defined and thinking is false -%}"
-    "{{ '<think>\\n\\n</think>\\n\\n' }}{%- endif -%}"
+    "{{ '" + THINK.wrap("", "").replace("\n", "\\n") + "' }}{%- endif -%}"
     "{%- endif -%}"
 )
 
