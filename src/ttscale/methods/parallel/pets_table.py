@@ -15,14 +15,14 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from ...core import RecordError, UsageError
-from .. import checks
+from ...core.declared import AtLeast, Within, check
 from .pets_curves import (
     K_MAX,
     PATTERNS,
@@ -96,8 +96,8 @@ class Table:
             lists = {n: tuple(data[n]) for n in ("budgets", "share", "slope", "offset")}
             table = cls(**{**data, **lists})
             sizes = {len(v) for v in lists.values()}
-            checks.one_of(get_args(Kind), kind=table.kind)
-            checks.at_least(WARM_UP, **{f"budget{i}": b for i, b in enumerate(table.budgets)})
+            check(Kind, kind=table.kind)
+            check(tuple[Annotated[int, AtLeast(WARM_UP)], ...], budgets=table.budgets)
         except (KeyError, TypeError, UsageError) as error:
             if isinstance(error, RecordError):
                 raise
@@ -129,7 +129,7 @@ def fit_table(
     Raises:
         UsageError: if there are no questions, or a pool has fewer than four answers.
     """
-    checks.one_of(tuple(PATTERNS), kind=kind)
+    check(Kind, kind=kind)
     if not pool_answers:
         raise UsageError("no pool of answers to fit a table on", fix="give recorded samples")
     slopes, offsets, shares = [], [], []
@@ -182,8 +182,8 @@ def plan(
         when_full: a bucket whose next sample does not fit is passed over ("skip") or ends the
             ascent ("stop").
     """
-    checks.within(WARM_UP, max_samples, average=average)
-    checks.one_of(get_args(WhenFull), when_full=when_full)
+    Within(WARM_UP, max_samples).check(average=average)
+    check(WhenFull, when_full=when_full)
     budgets = np.full(len(share), WARM_UP)
     spent, seen = WARM_UP * float(share.sum()), np.asarray(share) > 0
     open_ = seen.copy()

@@ -1,0 +1,336 @@
+"""Declared tables: a class whose annotations say what each of its fields takes.
+
+    @declared
+    class Config:
+        n: Annotated[int, AtLeast(1)] = 8
+        tie: Literal["first", "shortest"] = "first"
+        windows: tuple[Annotated[int, AtLeast(1)], ...] = (3, 5, 8)
+        threshold: Annotated[float, Within(0, 1)] | None = None
+
+Such a class is a frozen dataclass with keywords only. It refuses bad values however it is made: by
+hand, or by `read` from a mapping (a method's parameters, TOML, JSON, the query of a model), which
+also refuses names that are not declared. A rule between several fields stays in `__post_init__`,
+which runs when all fields are right. Annotations are resolved at the first use of a class.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from functools import lru_cache
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from .errors import UnknownName, UsageError
+from .kinds import (
+    Above,
+    AtLeast,
+    Bound,
+    Choice,
+    Flag,
+    Instance,
+    Kind,
+    NotEmpty,
+    Number,
+    OneOf,
+    Optional,
+    Several,
+    Table,
+    Text,
+    Within,
+    at,
+)
+
+__all__ = [
+    "Above",
+    "AtLeast",
+    "Inline",
+    "NotEmpty",
+    "OneOf",
+    "Shorthand",
+    "Within",
+    "check",
+    "check_fields",
+    "declared",
+    "fields_of",
+    "read",
+    "read_values",
+    "schema_of",
+]
+
+T = TypeVar("T")
+_SECRETS = ("key", "api_key", "token")
+
+
+class Inline:
+    """Marks a declared class whose fields stand in the table of the field's own class."""
+
+
+class Shorthand:
+    """Marks the field that a text in place of the whole table gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A declared field. `default` is MISSING where it has to be given or is made anew."""
+
+    name: str
+    kind: Kind
+    required: bool = False
+    default: Any = MISSING
+    inline: bool = False
+    shorthand: bool = False
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+def declared(cls: type[T]) -> type[T]:
+    """A frozen, keyword-only dataclass that checks its fields."""
+    rules: Callable[[T], None] | None = getattr(cls, "__post_init__", None)
+
+    def __post_init__(self: T) -> None:
+        check_fields(self)
+        if rules is not None:
+            rules(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
+    return dataclass(frozen=True, slots=True, kw_only=True)(cls)
+
+
+def check_fields(instance: Any, place: str = "") -> None:
+    """Check the fields of a dataclass, and keep each as its kind keeps it.
+
+    Raises:
+        UsageError: for the first that is wrong.
+    """
+    for known in fields_of(type(instance)).values():
+        value = getattr(instance, known.name)
+        if value is known.default:
+            continue  # was checked with the declaration
+        kept = known.kind.take(value, at(place, known.name))
+        if kept is not value:
+            object.__setattr__(instance, known.name, kept)
+
+
+def check(annotation: Any, **values: Any) -> None:
+    """Raise UsageError unless every value may stand in a field of that annotation."""
+    for name, value in values.items():
+        kind_of(annotation).take(value, name)
+
+
+def read(
+    cls: type[T],
+    given: Any,
+    place: str = "",
+    *,
+    of: str = "",
+    entry: str = "entry",
+    written: bool = False,
+) -> T:
+    """An instance of a dataclass from a mapping.
+
+    Args:
+        place: where the mapping stands, such as `ttscale.toml: models.a`; begins the place of every
+            value in an error.
+        of: what the mapping describes, by default its place. entry: what a name in it is called.
+        written: all values are texts, read by the declared kinds.
+
+    Raises:
+        UnknownName: for a name that is not declared, with the nearest that is.
+        UsageError: for a wrong value, or one that is missing.
+    """
+    if not isinstance(given, Mapping):
+        return Record(cls).take(given, place)  # type: ignore[no-any-return]
+    of = of or place.rstrip(":")
+    known = fields_of(cls)
+    values = _values(known, given, place, of, entry, written)
+    missing = [name for name, f in known.items() if f.required and name not in values]
+    if missing:
+        error = UsageError(
+            f"{of or cls.__name__} does not say {' and '.join(missing)}",
+            fix=f"give {known[missing[0]].kind.said}",
+        )
+        error.place = at(place, missing[0])
+        raise error
+    try:
+        return cls(**values)
+    except UsageError as error:
+        if not place:
+            raise
+        placed = UsageError(f"{place.rstrip(':')}: {error}")
+        placed.place = error.place or place
+        raise placed from None
+    except (TypeError, ValueError) as error:  # of rules that another package wrote
+        raise UsageError(of or cls.__name__, fix=str(error)) from None
+
+
+def read_values(
+    annotations: Mapping[str, Any], given: Mapping[str, str], of: str, *, entry: str = "entry"
+) -> dict[str, Any]:
+    """Those of the annotated values that are given, written as texts; else as `read`."""
+    known = {name: _field(name, annotation) for name, annotation in annotations.items()}
+    return _values(known, given, of, of, entry, written=True)
+
+
+def schema_of(cls: type) -> dict[str, Any]:
+    """JSON Schema of what `read` takes."""
+    properties: dict[str, Any] = {}
+    for name, f in fields_of(cls).items():
+        if f.inline and isinstance(f.kind, Record):
+            properties |= schema_of(f.kind.cls)["properties"]
+        else:
+            properties[name] = f.kind.schema()
+    required = [name for name, f in fields_of(cls).items() if f.required]
+    schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {**schema, "required": required} if required else schema
+
+
+@lru_cache(maxsize=None)
+def fields_of(cls: type) -> Mapping[str, Field]:
+    """The declared fields of a dataclass, by name, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    found = {}
+    for f in fields(cls):
+        known = _field(f.name, hints[f.name])
+        required = f.default is MISSING and f.default_factory is MISSING
+        if f.default is not MISSING and known.kind.take(f.default, f.name) != f.default:
+            raise TypeError(f"{cls.__name__}.{f.name}: the default {f.default!r} is kept otherwise")
+        found[f.name] = Field(
+            f.name, known.kind, required, f.default, known.inline, known.shorthand
+        )
+    return found
+
+
+def kind_of(annotation: Any) -> Kind:
+    """The kind of value that an annotation stands for.
+
+    Raises:
+        TypeError: if values of that type cannot be declared.
+    """
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _bounded(kind_of(args[0]), args[1:])
+    if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
+        return Optional(kind_of(args[0] if args[1] is type(None) else args[1]))
+    if origin is Literal and all(isinstance(name, str) for name in args):
+        return Choice(args)
+    if origin is tuple and len(args) == 2 and args[1] is ...:
+        return Several(kind_of(args[0]))
+    if isinstance(origin, type) and issubclass(origin, Mapping) and args[0] is str:
+        return Table(kind_of(args[1]))
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type) and origin is None:
+        return Record(annotation) if is_dataclass(annotation) else Instance(annotation)
+    raise TypeError(f"{annotation} cannot be declared")
+
+
+_PLAIN: dict[Any, Kind] = {
+    Any: Kind(),
+    bool: Flag(),
+    int: Number(whole=True),
+    float: Number(whole=False),
+    str: Text(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Kind):
+    """A table with declared names."""
+
+    cls: type
+
+    @property
+    def said(self) -> str:
+        return f"a table of {', '.join(_names(fields_of(self.cls)))}"
+
+    def take(self, value: Any, place: str) -> Any:
+        if isinstance(value, self.cls):
+            return value
+        if isinstance(value, str):
+            for short in (f for f in fields_of(self.cls).values() if f.shorthand):
+                return read(self.cls, {short.name: value}, place)
+        if not isinstance(value, Mapping):
+            raise self.refuse(value, place)
+        return read(self.cls, value, place)
+
+    def schema(self) -> dict[str, Any]:
+        return schema_of(self.cls)
+
+
+def _field(name: str, annotation: Any) -> Field:
+    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
+    return Field(
+        name,
+        kind_of(annotation),
+        inline=any(isinstance(mark, Inline) for mark in marks),
+        shorthand=any(isinstance(mark, Shorthand) for mark in marks),
+    )
+
+
+def _bounded(kind: Kind, marks: tuple[Any, ...]) -> Kind:
+    for mark in marks:
+        match kind, mark:
+            case Number(), Bound():
+                kind = Number(kind.whole, mark)
+            case Optional(kind=inner), Bound():
+                kind = Optional(_bounded(inner, (mark,)))
+            case Text(), NotEmpty():
+                kind = Text(filled=True)
+            case Text(), OneOf():
+                kind = Choice(mark.names)
+    return kind
+
+
+def _values(
+    known: Mapping[str, Field],
+    given: Mapping[str, Any],
+    place: str,
+    of: str,
+    entry: str,
+    written: bool,
+) -> dict[str, Any]:
+    """The given values by name, taken; those of an inlined class are gathered."""
+    names = _names(known)
+    for name, value in given.items():
+        if name not in names:
+            error = _unknown(name, value, names, of, entry)
+            error.place = at(place, name)
+            raise error
+    values = {}
+    for name, f in known.items():
+        if isinstance(f.kind, Record) and f.inline:
+            inner = {n: given[n] for n in fields_of(f.kind.cls) if n in given}
+            if inner:
+                values[name] = read(f.kind.cls, inner, place, of=of, entry=entry, written=written)
+        elif name in given:
+            value = f.kind.parsed(given[name]) if written else given[name]
+            values[name] = f.kind.take(value, at(place, name))
+    return values
+
+
+def _names(known: Mapping[str, Field]) -> list[str]:
+    """The names that may be given."""
+    names: list[str] = []
+    for name, f in known.items():
+        inlined = isinstance(f.kind, Record) and f.inline
+        names += _names(fields_of(f.kind.cls)) if inlined else [name]  # type: ignore[attr-defined]
+    return names
+
+
+def _unknown(name: str, value: Any, known: list[str], of: str, entry: str) -> UsageError:
+    if isinstance(value, str) and name in _SECRETS:  # a limit on tokens is a number
+        return UsageError(
+            f"{of}: a key does not belong on the command line or in a config",
+            fix="name the environment variable (key_env=NAME) or the file (key_file=PATH) it is in",
+        )
+    return UnknownName(f"{entry} of {of}" if of else entry, name, known)
