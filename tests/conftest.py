@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from importlib.util import find_spec
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -18,3 +19,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 if not all(find_spec(name) for name in ("torch", "tokenizers", "gguf")):
     collect_ignore = ["training"]  # the recipe needs the train extra
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_remembered(tmp_path, monkeypatch):
+    """What a test finds out about a server is not believed of another on the same port."""
+    from ttscale.engines import models, probe
+
+    monkeypatch.setattr(models, "server_cache", lambda: tmp_path / "servers")
+    probe.forget()
