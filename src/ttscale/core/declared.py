@@ -18,7 +18,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from functools import lru_cache
+from functools import cache
 from typing import (
     Annotated,
     Any,
@@ -86,10 +86,10 @@ class Field:
 
     name: str
     kind: Kind
-    required: bool = False
-    default: Any = MISSING
-    inline: bool = False
-    shorthand: bool = False
+    required: bool
+    default: Any
+    inline: bool
+    shorthand: bool
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
@@ -97,12 +97,12 @@ def declared(cls: type[T]) -> type[T]:
     """A frozen, keyword-only dataclass that checks its fields."""
     rules: Callable[[T], None] | None = getattr(cls, "__post_init__", None)
 
-    def __post_init__(self: T) -> None:
+    def checked(self: T) -> None:
         check_fields(self)
         if rules is not None:
             rules(self)
 
-    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
+    cls.__post_init__ = checked  # type: ignore[attr-defined]
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
@@ -112,7 +112,7 @@ def check_fields(instance: Any, place: str = "") -> None:
     Raises:
         UsageError: for the first that is wrong.
     """
-    for known in fields_of(type(instance)).values():
+    for known in fields_of(type(instance)).values():  # type: ignore[arg-type]
         value = getattr(instance, known.name)
         if value is known.default:
             continue  # was checked with the declaration
@@ -138,11 +138,9 @@ def read(
 ) -> T:
     """An instance of a dataclass from a mapping.
 
-    Args:
-        place: where the mapping stands, such as `ttscale.toml: models.a`; begins the place of every
-            value in an error.
-        of: what the mapping describes, by default its place. entry: what a name in it is called.
-        written: all values are texts, read by the declared kinds.
+    `place` is where the mapping stands, such as `ttscale.toml: models.a`, and begins the place of
+    every value in an error. `of` is what it describes, by default its place, and `entry` what a
+    name in it is called. With `written` all values are texts, read by the declared kinds.
 
     Raises:
         UnknownName: for a name that is not declared, with the nearest that is.
@@ -151,7 +149,7 @@ def read(
     if not isinstance(given, Mapping):
         return Record(cls).take(given, place)  # type: ignore[no-any-return]
     of = of or place.rstrip(":")
-    known = fields_of(cls)
+    known = fields_of(cls)  # type: ignore[arg-type]
     values = _values(known, given, place, of, entry, written)
     missing = [name for name, f in known.items() if f.required and name not in values]
     if missing:
@@ -178,7 +176,7 @@ def read_values(
 ) -> dict[str, Any]:
     """Those of the annotated values that are given, written as texts; else as `read`."""
     known = {name: _field(name, annotation) for name, annotation in annotations.items()}
-    return _values(known, given, of, of, entry, written=True)
+    return _values(known, given, f"{of}:", of, entry, written=True)
 
 
 def schema_of(cls: type) -> dict[str, Any]:
@@ -194,19 +192,17 @@ def schema_of(cls: type) -> dict[str, Any]:
     return {**schema, "required": required} if required else schema
 
 
-@lru_cache(maxsize=None)
-def fields_of(cls: type) -> Mapping[str, Field]:
+@cache
+def fields_of(cls: Any) -> Mapping[str, Field]:
     """The declared fields of a dataclass, by name, in order."""
     hints = get_type_hints(cls, include_extras=True)
     found = {}
     for f in fields(cls):
-        known = _field(f.name, hints[f.name])
-        required = f.default is MISSING and f.default_factory is MISSING
+        made = f.default_factory is not MISSING
+        known = _field(f.name, hints[f.name], f.default, f.default is MISSING and not made)
         if f.default is not MISSING and known.kind.take(f.default, f.name) != f.default:
-            raise TypeError(f"{cls.__name__}.{f.name}: the default {f.default!r} is kept otherwise")
-        found[f.name] = Field(
-            f.name, known.kind, required, f.default, known.inline, known.shorthand
-        )
+            raise TypeError(f"{cls.__name__}.{f.name}={f.default!r} would be kept otherwise")
+        found[f.name] = known
     return found
 
 
@@ -267,14 +263,10 @@ class Record(Kind):
         return schema_of(self.cls)
 
 
-def _field(name: str, annotation: Any) -> Field:
+def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = False) -> Field:
     marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    return Field(
-        name,
-        kind_of(annotation),
-        inline=any(isinstance(mark, Inline) for mark in marks),
-        shorthand=any(isinstance(mark, Shorthand) for mark in marks),
-    )
+    inline, shorthand = (any(isinstance(m, mark) for m in marks) for mark in (Inline, Shorthand))
+    return Field(name, kind_of(annotation), required, default, inline, shorthand)
 
 
 def _bounded(kind: Kind, marks: tuple[Any, ...]) -> Kind:
@@ -306,7 +298,7 @@ def _values(
             error = _unknown(name, value, names, of, entry)
             error.place = at(place, name)
             raise error
-    values = {}
+    values: dict[str, Any] = {}
     for name, f in known.items():
         if isinstance(f.kind, Record) and f.inline:
             inner = {n: given[n] for n in fields_of(f.kind.cls) if n in given}

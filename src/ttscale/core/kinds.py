@@ -187,7 +187,7 @@ class Number(Kind):
         return value
 
     def parsed(self, text: str) -> Any:
-        for read in (int, float):
+        for read in (int, float) if self.whole else (float,):
             try:
                 return read(text)
             except ValueError:

@@ -7,7 +7,6 @@ Sec. 5.1). Constant scores turn the weighted form into a majority vote.
 from __future__ import annotations
 
 from collections.abc import Mapping
-
 from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes

@@ -18,7 +18,7 @@ import numpy as np
 from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
 from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
-from ...signals.confidence import MEASURES, Measure
+from ...signals.confidence import Measure
 from ..registry import method
 
 NEEDS = {"main": frozenset({"text", "logprobs"})}

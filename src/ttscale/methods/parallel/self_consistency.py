@@ -6,7 +6,6 @@ group. With two answers P(correct) = P(Bin(n, p) > n/2) + P(Bin(n, p) = n/2) / 2
 
 from __future__ import annotations
 
-
 from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
