@@ -210,7 +210,7 @@ def kind_of(annotation: Any) -> Kind:
     """The kind of value that an annotation stands for.
 
     Raises:
-        TypeError: if values of that type cannot be declared.
+        UsageError: if values of that type cannot be declared.
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -227,7 +227,7 @@ def kind_of(annotation: Any) -> Kind:
         return _PLAIN[annotation]
     if isinstance(annotation, type) and origin is None:
         return Record(annotation) if is_dataclass(annotation) else Instance(annotation)
-    raise TypeError(f"{annotation} cannot be declared")
+    raise UsageError(f"{annotation} cannot be declared", fix="see ttscale.core.declared")
 
 
 _PLAIN: dict[Any, Kind] = {

@@ -78,7 +78,7 @@ def _options() -> dict[str, Any]:
     fields = schema["properties"]
     fields["method"]["examples"] = ["ffs(n=8)"]
     del fields["budget"]["properties"]["units"]  # not for a request to limit
-    return {"anyOf": [schema, {"type": "null"}]}
+    return schema
 
 
 def _answers() -> dict[str, Any]:
