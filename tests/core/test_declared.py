@@ -41,7 +41,7 @@ class Whole:
     k: Annotated[int, AtLeast(1)] = 1
     share: Annotated[float, Within(0, 1)] | None = None
     tie: Literal["first", "shortest"] = "first"
-    rule: Annotated[str, OneOf("", "math", "number")] = ""
+    rule: Annotated[str, OneOf(("", "math", "number"))] = ""
     loud: bool = False
     title: str = ""
     sizes: tuple[Annotated[int, AtLeast(2)], ...] = (3, 5)
@@ -153,7 +153,7 @@ def test_an_error_says_where_in_a_document_it_is(given, told, place):
 
 def test_a_key_is_never_repeated():
     for name in ("key", "api_key", "token"):
-        with pytest.raises(UsageError, match="models.a: a key does not belong") as caught:
+        with pytest.raises(UsageError, match=r"models\.a: a key does not belong") as caught:
             read(Part, {name: "sk-1"}, "models.a")
         assert "sk-1" not in str(caught.value)
     with pytest.raises(UnknownName, match="did you mean 'tokens'"):

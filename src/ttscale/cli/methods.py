@@ -86,7 +86,7 @@ def parameters(method: Method) -> list[dict[str, Any]]:
         {
             "name": field.name,
             "takes": declared[field.name].kind.said,
-            "schema": declared[field.name].kind.schema(),
+            "schema": declared[field.name].kind.schema,
             "default": _default(field),
             "about": about.get(field.name, ""),
         }

@@ -31,25 +31,9 @@ from typing import (
     get_type_hints,
 )
 
+from . import kinds
 from .errors import UnknownName, UsageError
-from .kinds import (
-    Above,
-    AtLeast,
-    Bound,
-    Choice,
-    Flag,
-    Instance,
-    Kind,
-    NotEmpty,
-    Number,
-    OneOf,
-    Optional,
-    Several,
-    Table,
-    Text,
-    Within,
-    at,
-)
+from .kinds import Above, AtLeast, Bound, Kind, Within, at
 
 __all__ = [
     "Above",
@@ -72,6 +56,14 @@ T = TypeVar("T")
 _SECRETS = ("key", "api_key", "token")
 
 
+class NotEmpty:
+    """Marks a text that says something."""
+
+
+class OneOf(tuple[str, ...]):
+    """Marks a text that is one of these names, where a type checker does not know them."""
+
+
 class Inline:
     """Marks a declared class whose fields stand in the table of the field's own class."""
 
@@ -82,14 +74,15 @@ class Shorthand:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A declared field. `default` is MISSING where it has to be given or is made anew."""
+    """A declared field. `default` is MISSING where it has to be given or is made anew; `inline` is
+    the class whose fields stand in its place."""
 
     name: str
     kind: Kind
-    required: bool
-    default: Any
-    inline: bool
-    shorthand: bool
+    default: Any = None
+    required: bool = False
+    inline: type | None = None
+    shorthand: bool = False
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
@@ -112,7 +105,7 @@ def check_fields(instance: Any, place: str = "") -> None:
     Raises:
         UsageError: for the first that is wrong.
     """
-    for known in fields_of(type(instance)).values():  # type: ignore[arg-type]
+    for known in fields_of(instance.__class__).values():
         value = getattr(instance, known.name)
         if value is known.default:
             continue  # was checked with the declaration
@@ -146,27 +139,24 @@ def read(
         UnknownName: for a name that is not declared, with the nearest that is.
         UsageError: for a wrong value, or one that is missing.
     """
+    of, known = of or place.rstrip(":"), fields_of(cls)  # type: ignore[arg-type]
+    if isinstance(given, str):
+        given = {f.name: given for f in known.values() if f.shorthand} or given
     if not isinstance(given, Mapping):
-        return Record(cls).take(given, place)  # type: ignore[no-any-return]
-    of = of or place.rstrip(":")
-    known = fields_of(cls)  # type: ignore[arg-type]
+        raise kinds.refused(place or of, given, f"give a table of {', '.join(_names(known))}")
     values = _values(known, given, place, of, entry, written)
-    missing = [name for name, f in known.items() if f.required and name not in values]
+    missing = [f for f in known.values() if f.required and f.name not in values]
     if missing:
-        error = UsageError(
-            f"{of or cls.__name__} does not say {' and '.join(missing)}",
-            fix=f"give {known[missing[0]].kind.said}",
-        )
-        error.place = at(place, missing[0])
-        raise error
+        names = " and ".join(f.name for f in missing)
+        fix = f"give {missing[0].kind.said}"
+        raise _at(at(place, missing[0].name), UsageError(f"{of} does not say {names}", fix=fix))
     try:
         return cls(**values)
     except UsageError as error:
         if not place:
             raise
-        placed = UsageError(f"{place.rstrip(':')}: {error}")
-        placed.place = error.place or place
-        raise placed from None
+        where = error.place or place
+        raise _at(where, UsageError(f"{place.rstrip(':')}: {error}")) from None
     except (TypeError, ValueError) as error:  # of rules that another package wrote
         raise UsageError(of or cls.__name__, fix=str(error)) from None
 
@@ -181,13 +171,11 @@ def read_values(
 
 def schema_of(cls: type) -> dict[str, Any]:
     """JSON Schema of what `read` takes."""
+    known = fields_of(cls)
     properties: dict[str, Any] = {}
-    for name, f in fields_of(cls).items():
-        if f.inline and isinstance(f.kind, Record):
-            properties |= schema_of(f.kind.cls)["properties"]
-        else:
-            properties[name] = f.kind.schema()
-    required = [name for name, f in fields_of(cls).items() if f.required]
+    for name, f in known.items():
+        properties |= schema_of(f.inline)["properties"] if f.inline else {name: f.kind.schema}
+    required = [name for name, f in known.items() if f.required]
     schema = {"type": "object", "additionalProperties": False, "properties": properties}
     return {**schema, "required": required} if required else schema
 
@@ -195,8 +183,7 @@ def schema_of(cls: type) -> dict[str, Any]:
 @cache
 def fields_of(cls: Any) -> Mapping[str, Field]:
     """The declared fields of a dataclass, by name, in order."""
-    hints = get_type_hints(cls, include_extras=True)
-    found = {}
+    hints, found = get_type_hints(cls, include_extras=True), {}
     for f in fields(cls):
         made = f.default_factory is not MISSING
         known = _field(f.name, hints[f.name], f.default, f.default is MISSING and not made)
@@ -206,7 +193,7 @@ def fields_of(cls: Any) -> Mapping[str, Field]:
     return found
 
 
-def kind_of(annotation: Any) -> Kind:
+def kind_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Kind:
     """The kind of value that an annotation stands for.
 
     Raises:
@@ -214,73 +201,46 @@ def kind_of(annotation: Any) -> Kind:
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _bounded(kind_of(args[0]), args[1:])
+        return kind_of(args[0], args[1:])
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
-        return Optional(kind_of(args[0] if args[1] is type(None) else args[1]))
+        return kinds.optional(kind_of(args[0] if args[1] is type(None) else args[1], marks))
     if origin is Literal and all(isinstance(name, str) for name in args):
-        return Choice(args)
+        return kinds.choice(args)
     if origin is tuple and len(args) == 2 and args[1] is ...:
-        return Several(kind_of(args[0]))
+        return kinds.several(kind_of(args[0]))
     if isinstance(origin, type) and issubclass(origin, Mapping) and args[0] is str:
-        return Table(kind_of(args[1]))
-    if annotation in _PLAIN:
-        return _PLAIN[annotation]
+        return kinds.table(kind_of(args[1]))
+    if annotation is Any:
+        return kinds.ANYTHING
+    if annotation is bool:
+        return kinds.flag()
+    if annotation in (int, float):
+        bound = next((mark for mark in marks if isinstance(mark, Bound)), None)
+        return kinds.number(annotation is int, bound)
+    if annotation is str:
+        names = next((mark for mark in marks if isinstance(mark, OneOf)), None)
+        return kinds.choice(names) if names else kinds.text(NotEmpty in map(type, marks))
     if isinstance(annotation, type) and origin is None:
-        return Record(annotation) if is_dataclass(annotation) else Instance(annotation)
+        if is_dataclass(annotation):
+            return _record(annotation)
+        return kinds.instance(annotation, f"a {annotation.__name__}", {})
     raise UsageError(f"{annotation} cannot be declared", fix="see ttscale.core.declared")
 
 
-_PLAIN: dict[Any, Kind] = {
-    Any: Kind(),
-    bool: Flag(),
-    int: Number(whole=True),
-    float: Number(whole=False),
-    str: Text(),
-}
+def _record(cls: type) -> Kind:
+    """Tables that make an instance of a dataclass, and instances themselves."""
 
+    def take(value: Any, place: str) -> Any:
+        return value if isinstance(value, cls) else read(cls, value, place)
 
-@dataclass(frozen=True, slots=True)
-class Record(Kind):
-    """A table with declared names."""
-
-    cls: type
-
-    @property
-    def said(self) -> str:
-        return f"a table of {', '.join(_names(fields_of(self.cls)))}"
-
-    def take(self, value: Any, place: str) -> Any:
-        if isinstance(value, self.cls):
-            return value
-        if isinstance(value, str):
-            for short in (f for f in fields_of(self.cls).values() if f.shorthand):
-                return read(self.cls, {short.name: value}, place)
-        if not isinstance(value, Mapping):
-            raise self.refuse(value, place)
-        return read(self.cls, value, place)
-
-    def schema(self) -> dict[str, Any]:
-        return schema_of(self.cls)
+    return Kind(f"a table of {', '.join(_names(fields_of(cls)))}", take, schema_of(cls))
 
 
 def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = False) -> Field:
-    marks = get_args(annotation)[1:] if get_origin(annotation) is Annotated else ()
-    inline, shorthand = (any(isinstance(m, mark) for m in marks) for mark in (Inline, Shorthand))
-    return Field(name, kind_of(annotation), required, default, inline, shorthand)
-
-
-def _bounded(kind: Kind, marks: tuple[Any, ...]) -> Kind:
-    for mark in marks:
-        match kind, mark:
-            case Number(), Bound():
-                kind = Number(kind.whole, mark)
-            case Optional(kind=inner), Bound():
-                kind = Optional(_bounded(inner, (mark,)))
-            case Text(), NotEmpty():
-                kind = Text(filled=True)
-            case Text(), OneOf():
-                kind = Choice(mark.names)
-    return kind
+    kind, marks = get_args(annotation)[0:1], get_args(annotation)[1:]
+    marked = {type(mark) for mark in marks} if get_origin(annotation) is Annotated else set()
+    inline = kind[0] if Inline in marked else None
+    return Field(name, kind_of(annotation), default, required, inline, Shorthand in marked)
 
 
 def _values(
@@ -295,15 +255,13 @@ def _values(
     names = _names(known)
     for name, value in given.items():
         if name not in names:
-            error = _unknown(name, value, names, of, entry)
-            error.place = at(place, name)
-            raise error
+            raise _at(at(place, name), _unknown(name, value, names, of, entry))
     values: dict[str, Any] = {}
     for name, f in known.items():
-        if isinstance(f.kind, Record) and f.inline:
-            inner = {n: given[n] for n in fields_of(f.kind.cls) if n in given}
+        if f.inline:
+            inner = {n: given[n] for n in fields_of(f.inline) if n in given}
             if inner:
-                values[name] = read(f.kind.cls, inner, place, of=of, entry=entry, written=written)
+                values[name] = read(f.inline, inner, place, of=of, entry=entry, written=written)
         elif name in given:
             value = f.kind.parsed(given[name]) if written else given[name]
             values[name] = f.kind.take(value, at(place, name))
@@ -312,11 +270,7 @@ def _values(
 
 def _names(known: Mapping[str, Field]) -> list[str]:
     """The names that may be given."""
-    names: list[str] = []
-    for name, f in known.items():
-        inlined = isinstance(f.kind, Record) and f.inline
-        names += _names(fields_of(f.kind.cls)) if inlined else [name]  # type: ignore[attr-defined]
-    return names
+    return [n for f in known.values() for n in (fields_of(f.inline) if f.inline else (f.name,))]
 
 
 def _unknown(name: str, value: Any, known: list[str], of: str, entry: str) -> UsageError:
@@ -326,3 +280,8 @@ def _unknown(name: str, value: Any, known: list[str], of: str, entry: str) -> Us
             fix="name the environment variable (key_env=NAME) or the file (key_file=PATH) it is in",
         )
     return UnknownName(f"{entry} of {of}" if of else entry, name, known)
+
+
+def _at(place: str, error: UsageError) -> UsageError:
+    error.place = place
+    return error

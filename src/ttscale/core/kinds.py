@@ -1,22 +1,41 @@
-"""Kinds of values: what a declared field takes, said in words and as JSON Schema.
+"""Kinds of values: what a declared field takes, in words, as a check and as JSON Schema.
 
-An annotation may carry a bound: `Annotated[int, AtLeast(1)]`, `Annotated[float, Within(0, 1)]`. A
-number is finite, and `True` is not one. A whole float counts as a whole number, a list as a tuple,
-a single text as a tuple of one.
+A number is finite, and `True` is not one. A whole float is kept as an int, a list as a tuple, a
+single text as a tuple of one.
 """
 
 from __future__ import annotations
 
 import math
 import reprlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from .errors import UsageError, nearest
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a field takes.
+
+    Attributes:
+        said: in words, as in "give a whole number of at least 1".
+        take: (value, place) -> the value as it is kept; a UsageError if it cannot stand there.
+        schema: JSON Schema.
+        parsed: reads a text; what it cannot read it returns, for `take` to refuse.
+        plural: several of them in words, "" if there is no tuple of them.
+    """
+
+    said: str
+    take: Callable[[Any, str], Any]
+    schema: Mapping[str, Any]
+    parsed: Callable[[str], Any] = str
+    plural: str = ""
 
 
 def refused(place: str, value: Any, fix: str, fact: str = "") -> UsageError:
@@ -26,297 +45,151 @@ def refused(place: str, value: Any, fix: str, fact: str = "") -> UsageError:
     return error
 
 
-# -- bounds, given in annotations
+def at(place: str, name: str) -> str:
+    """The place of a name: `models.qwen`, or `file.toml: models` after a colon."""
+    if not place:
+        return name
+    return f"{place} {name}" if place.endswith(":") else f"{place}.{name}"
 
 
 class Bound:
-    """Which numbers may stand."""
+    """Which numbers may stand; `AtLeast(1)` and its like in an annotation."""
 
-    __slots__ = ()
-
-    def __contains__(self, value: float) -> bool:
-        raise NotImplementedError
-
-    def schema(self) -> dict[str, float]:
-        raise NotImplementedError
+    def __init__(self, said: str, holds: Callable[[float], bool], schema: dict[str, float]) -> None:
+        self.said, self.holds, self.schema = said, holds, schema
 
     def check(self, **values: float | None) -> None:
-        """Raise UsageError unless every given number is within; for bounds that depend on others."""
+        """Raise UsageError unless the numbers are within; for bounds that depend on other fields."""
         for name, value in values.items():
-            if value is not None and value not in self:
-                raise refused(name, value, f"give a number {self}")
+            if value is not None and not self.holds(value):
+                raise refused(name, value, f"give a number {self.said}")
 
 
-@dataclass(frozen=True, slots=True)
 class AtLeast(Bound):
-    low: float
-
-    def __contains__(self, value: float) -> bool:
-        return value >= self.low
-
-    def __str__(self) -> str:
-        return f"of at least {self.low}"
-
-    def schema(self) -> dict[str, float]:
-        return {"minimum": self.low}
+    def __init__(self, low: float) -> None:
+        super().__init__(f"of at least {low}", lambda v: v >= low, {"minimum": low})
 
 
-@dataclass(frozen=True, slots=True)
 class Above(Bound):
-    low: float
-
-    def __contains__(self, value: float) -> bool:
-        return value > self.low
-
-    def __str__(self) -> str:
-        return f"above {self.low}"
-
-    def schema(self) -> dict[str, float]:
-        return {"exclusiveMinimum": self.low}
+    def __init__(self, low: float) -> None:
+        super().__init__(f"above {low}", lambda v: v > low, {"exclusiveMinimum": low})
 
 
-@dataclass(frozen=True, slots=True)
 class Within(Bound):
     """Both ends included."""
 
-    low: float
-    high: float
-
-    def __contains__(self, value: float) -> bool:
-        return self.low <= value <= self.high
-
-    def __str__(self) -> str:
-        return f"from {self.low} to {self.high}"
-
-    def schema(self) -> dict[str, float]:
-        return {"minimum": self.low, "maximum": self.high}
+    def __init__(self, low: float, high: float) -> None:
+        schema = {"minimum": low, "maximum": high}
+        super().__init__(f"from {low} to {high}", lambda v: low <= v <= high, schema)
 
 
-class NotEmpty:
-    """Marks a text that says something."""
+ANYTHING = Kind("anything", lambda value, place: value, {})
 
 
-class OneOf:
-    """Marks a text that is one of these names, where they are not known to a type checker."""
+def instance(cls: type, said: str, schema: Mapping[str, Any]) -> Kind:
+    """Objects of a class."""
 
-    def __init__(self, *names: str) -> None:
-        self.names = names
-
-
-# -- kinds
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a field takes. The base takes anything."""
-
-    @property
-    def said(self) -> str:
-        """In words, as in "give a whole number of at least 1"."""
-        return "anything"
-
-    @property
-    def plural(self) -> str:
-        """Several of them, in words."""
-        return self.said
-
-    def take(self, value: Any, place: str) -> Any:
-        """The value as it is kept.
-
-        Raises:
-            UsageError: if it is of another kind or out of bounds, with place, value and fix.
-        """
+    def take(value: Any, place: str) -> Any:
+        if not isinstance(value, cls):
+            raise refused(place, value, f"give {said}")
         return value
 
-    def parsed(self, text: str) -> Any:
-        """A value written as text; the text itself if it cannot be read, for `take` to refuse."""
-        return text
-
-    def schema(self) -> dict[str, Any]:
-        """JSON Schema."""
-        return {}
-
-    def refuse(self, value: Any, place: str, fact: str = "") -> UsageError:
-        return refused(place, value, f"give {self.said}", fact)
+    return Kind(said, take, schema)
 
 
-@dataclass(frozen=True, slots=True)
-class Flag(Kind):
-    @property
-    def said(self) -> str:
-        return "true or false"
+def flag() -> Kind:
+    """True or false."""
+    written = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    kind = instance(bool, "true or false", {"type": "boolean"})
+    return replace(kind, parsed=lambda text: written.get(text.lower(), text))
 
-    def take(self, value: Any, place: str) -> Any:
-        if not isinstance(value, bool):
-            raise self.refuse(value, place)
+
+def text(filled: bool) -> Kind:
+    """Texts, or only those that say something."""
+    kind = replace(instance(str, "a text", {"type": "string"}), plural="texts")
+    if not filled:
+        return kind
+
+    def take(value: Any, place: str) -> Any:
+        if not kind.take(value, place):
+            raise refused(place, value, "give a text that is not empty")
         return value
 
-    def parsed(self, text: str) -> Any:
-        written = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-        return written.get(text.lower(), text)
-
-    def schema(self) -> dict[str, Any]:
-        return {"type": "boolean"}
+    return replace(kind, said="a text that is not empty", take=take)
 
 
-@dataclass(frozen=True, slots=True)
-class Number(Kind):
-    whole: bool
-    bound: Bound | None = None
+def number(whole: bool, bound: Bound | None) -> Kind:
+    """Numbers, within a bound if there is one."""
+    noun, end = "whole number" if whole else "number", f" {bound.said}" if bound else ""
+    refuse = partial(refused, fix=f"give a {noun}{end}")
 
-    @property
-    def said(self) -> str:
-        return f"a {'whole ' if self.whole else ''}number {self.bound or ''}".rstrip()
-
-    @property
-    def plural(self) -> str:
-        return f"{'whole ' if self.whole else ''}numbers {self.bound or ''}".rstrip()
-
-    def take(self, value: Any, place: str) -> Any:
+    def take(value: Any, place: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise self.refuse(value, place)
-        if isinstance(value, float):
-            if not math.isfinite(value):
-                raise self.refuse(value, place, " is not finite")
-            if self.whole:
-                if not value.is_integer():
-                    raise self.refuse(value, place)
-                value = int(value)
-        if self.bound is not None and value not in self.bound:
-            raise self.refuse(value, place)
-        return value
+            raise refuse(place, value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise refuse(place, value, fact=" is not finite")
+        if (whole and value != int(value)) or (bound is not None and not bound.holds(value)):
+            raise refuse(place, value)
+        return int(value) if whole else value
 
-    def parsed(self, text: str) -> Any:
-        for read in (int, float) if self.whole else (float,):
+    def parsed(text: str) -> Any:
+        for read in (int, float) if whole else (float,):
             try:
                 return read(text)
             except ValueError:
                 continue
         return text
 
-    def schema(self) -> dict[str, Any]:
-        bounds = self.bound.schema() if self.bound else {}
-        return {"type": "integer" if self.whole else "number", **bounds}
+    schema = {"type": "integer" if whole else "number", **(bound.schema if bound else {})}
+    return Kind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
 
 
-@dataclass(frozen=True, slots=True)
-class Text(Kind):
-    filled: bool = False
+def choice(names: tuple[str, ...]) -> Kind:
+    """Texts that are one of these names."""
+    said = f"one of: {', '.join(name for name in names if name)}"
 
-    @property
-    def said(self) -> str:
-        return "a text that is not empty" if self.filled else "a text"
-
-    @property
-    def plural(self) -> str:
-        return "texts"
-
-    def take(self, value: Any, place: str) -> Any:
-        if not isinstance(value, str) or (self.filled and not value):
-            raise self.refuse(value, place)
+    def take(value: Any, place: str) -> Any:
+        if not isinstance(value, str) or value not in names:
+            near = nearest(value, names) if isinstance(value, str) else None
+            raise refused(place, value, f"did you mean {near!r}?" if near else f"use {said}")
         return value
 
-    def schema(self) -> dict[str, Any]:
-        return {"type": "string", "minLength": 1} if self.filled else {"type": "string"}
+    return Kind(said, take, {"enum": list(names)})
 
 
-@dataclass(frozen=True, slots=True)
-class Choice(Kind):
-    names: tuple[str, ...]
-
-    @property
-    def said(self) -> str:
-        return f"one of: {', '.join(name for name in self.names if name)}"
-
-    def take(self, value: Any, place: str) -> Any:
-        if not isinstance(value, str) or value not in self.names:
-            near = nearest(value, self.names) if isinstance(value, str) else None
-            raise refused(place, value, f"did you mean {near!r}?" if near else f"use {self.said}")
-        return value
-
-    def schema(self) -> dict[str, Any]:
-        return {"enum": list(self.names)}
+def optional(kind: Kind) -> Kind:
+    """A kind, or None."""
+    return Kind(
+        f"{kind.said}, or none",
+        lambda value, place: None if value is None else kind.take(value, place),
+        {"anyOf": [kind.schema, {"type": "null"}]},
+        kind.parsed,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Optional(Kind):
-    kind: Kind
+def several(kind: Kind) -> Kind:
+    """Tuples of a kind."""
+    said = f"several {kind.plural or 'of ' + kind.said}"
 
-    @property
-    def said(self) -> str:
-        return f"{self.kind.said}, or none"
-
-    def take(self, value: Any, place: str) -> Any:
-        return None if value is None else self.kind.take(value, place)
-
-    def parsed(self, text: str) -> Any:
-        return self.kind.parsed(text)
-
-    def schema(self) -> dict[str, Any]:
-        return {"anyOf": [self.kind.schema(), {"type": "null"}]}
-
-    def refuse(self, value: Any, place: str, fact: str = "") -> UsageError:
-        return self.kind.refuse(value, place, fact)
-
-
-@dataclass(frozen=True, slots=True)
-class Several(Kind):
-    kind: Kind
-
-    @property
-    def said(self) -> str:
-        return f"several {self.kind.plural}"
-
-    def take(self, value: Any, place: str) -> Any:
-        if isinstance(value, str) and isinstance(self.kind, (Text, Choice)):
+    def take(value: Any, place: str) -> Any:
+        if isinstance(value, str) and kind.schema.get("type") == "string":
             value = (value,)
         if not isinstance(value, (tuple, list)):
-            raise self.refuse(value, place)
-        return tuple(self.kind.take(item, place) for item in value)
+            raise refused(place, value, f"give {said}")
+        return tuple(kind.take(item, place) for item in value)
 
-    def schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": self.kind.schema()}
+    return Kind(said, take, {"type": "array", "items": kind.schema})
 
 
-@dataclass(frozen=True, slots=True)
-class Table(Kind):
-    """Values of one kind by names of the user's own."""
+def table(kind: Kind) -> Kind:
+    """A kind by names of the user's own."""
+    said = "a table, as in { name = value }"
 
-    kind: Kind
-
-    @property
-    def said(self) -> str:
-        return "a table, as in { name = value }"
-
-    def take(self, value: Any, place: str) -> Any:
+    def take(value: Any, place: str) -> Any:
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-            raise self.refuse(value, place)
-        if type(self.kind) is Kind:
+            raise refused(place, value, f"give {said}")
+        if kind is ANYTHING:
             return value
-        return {name: self.kind.take(item, at(place, name)) for name, item in value.items()}
+        return {name: kind.take(item, at(place, name)) for name, item in value.items()}
 
-    def schema(self) -> dict[str, Any]:
-        return {"type": "object", "additionalProperties": self.kind.schema()}
-
-
-@dataclass(frozen=True, slots=True)
-class Instance(Kind):
-    """An object of a class that has no written form."""
-
-    cls: type
-
-    @property
-    def said(self) -> str:
-        return f"a {self.cls.__name__}"
-
-    def take(self, value: Any, place: str) -> Any:
-        if not isinstance(value, self.cls):
-            raise self.refuse(value, place)
-        return value
-
-
-def at(place: str, name: str) -> str:
-    """The place of a name: `models.qwen`, or `file.toml: models` after a colon."""
-    if not place:
-        return name
-    return f"{place} {name}" if place.endswith(":") else f"{place}.{name}"
+    return Kind(said, take, {"type": "object", "additionalProperties": kind.schema})

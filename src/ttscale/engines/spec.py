@@ -346,7 +346,7 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
     reading: dict[str, Any] = {
         "truncated": records.Truncated,
         "wrong": records.Wrong,
-        "rule": Annotated[str, OneOf(*RULES)],
+        "rule": Annotated[str, OneOf(RULES)],
     }
     types: dict[str, Any] = {
         **reading,

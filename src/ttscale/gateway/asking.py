@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import orjson
@@ -18,29 +18,9 @@ from .config import Limits
 from .errors import ApiError, wrong
 from .options import Options
 
-_SETTINGS = (
-    "temperature",
-    "top_p",
-    "min_p",
-    "top_k",
-    "max_tokens",
-    "max_completion_tokens",
-    "min_tokens",
-    "stop",
-)
-_OURS = {
-    "model",
-    "messages",
-    "prompt",
-    "stream",
-    "stream_options",
-    "n",
-    "seed",
-    "logprobs",
-    "top_logprobs",
-    "ttscale",
-    *_SETTINGS,
-}
+_SETTINGS = {f.name for f in fields(Sampling)} - {"logprobs", "extra"} | {"max_completion_tokens"}
+_OURS = {"model", "messages", "prompt", "stream", "stream_options", "n", "seed", "ttscale"}
+_OURS |= {"logprobs", "top_logprobs"} | _SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ class Options:
     method: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
-    answer: Annotated[str, OneOf("", *RULES)] = ""
+    answer: Annotated[str, OneOf(("", *RULES))] = ""
     candidates: bool = False
     card: bool = False
     progress: Progress = "comments"
