@@ -109,7 +109,7 @@ def check_fields(instance: Any, place: str = "") -> None:
         value = getattr(instance, known.name)
         if value is known.default:
             continue  # was checked with the declaration
-        kept = known.kind.take(value, at(place, known.name))
+        kept = known.kind.take(value, at(place, known.name) if place else known.name)
         if kept is not value:
             object.__setattr__(instance, known.name, kept)
 
