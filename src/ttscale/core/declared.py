@@ -237,9 +237,8 @@ def _record(cls: type) -> Kind:
 
 
 def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = False) -> Field:
-    kind, marks = get_args(annotation)[0:1], get_args(annotation)[1:]
-    marked = {type(mark) for mark in marks} if get_origin(annotation) is Annotated else set()
-    inline = kind[0] if Inline in marked else None
+    marked = {type(mark) for mark in getattr(annotation, "__metadata__", ())}
+    inline = get_args(annotation)[0] if Inline in marked else None
     return Field(name, kind_of(annotation), default, required, inline, Shorthand in marked)
 
 
