@@ -6,7 +6,6 @@ import json
 
 import pytest
 from doubles import Scripted, answer, method_of
-from ttscale.core.known_generation import head
 
 from ttscale.core import (
     Aggregator,
@@ -17,6 +16,7 @@ from ttscale.core import (
     UnknownName,
     Votes,
 )
+from ttscale.core.known_generation import head
 
 
 def box(*corners: float, finish="stop") -> Trace:

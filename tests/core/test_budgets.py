@@ -352,7 +352,7 @@ def test_the_user_can_ask_what_remains():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_budget_that_is_not_positive_is_refused(kind, value):
-    with pytest.raises(UsageError, match=f"budget {kind}="):
+    with pytest.raises(UsageError, match=rf"budget\.{kind}="):
         Budget(**{kind: value})
 
 

@@ -83,6 +83,25 @@ async def test_what_is_wrong_is_told_with_the_nearest_name(asked, status, told):
     assert set(reply["error"]) == {"message", "type", "param", "code"}
 
 
+@pytest.mark.parametrize(
+    ("options", "param", "told"),
+    [
+        ({"candidates": 1}, "ttscale.candidates", "give true or false"),
+        ({"method": 3}, "ttscale.method", "give a text"),
+        ({"budget": {"tokens": "many"}}, "ttscale.budget.tokens", "give a whole number above 0"),
+        ({"budget": {"units": {"frames": 3}}}, "ttscale", "leave out budget.units"),
+        ({"progress": "reason"}, "ttscale.progress", "did you mean 'reasoning'?"),
+        ({"metod": "sc"}, "ttscale.metod", "did you mean 'method'?"),
+    ],
+)
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+async def test_a_wrong_option_is_told_with_its_place(path, options, param, told):
+    async with world(Model()) as w:
+        status, reply = await w.post(path, model="m", ttscale=options)
+    assert (status, reply["error"]["param"]) == (400, param)
+    assert told in reply["error"]["message"]
+
+
 async def test_models_are_listed_with_every_method_they_can_run():
     async with world(Model()) as w:
         async with w.session.get(f"{w.url}/v1/models") as reply:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from .declared import AtLeast
 from .roles import Kind, kind_of
 from .trace import Trace
 
@@ -23,9 +24,9 @@ _UNWANTED = ("cancelled", "budget")
 class Price:
     """Money per million tokens; `cached` defaults to `prompt`."""
 
-    prompt: float
-    completion: float
-    cached: float | None = None
+    prompt: Annotated[float, AtLeast(0)]
+    completion: Annotated[float, AtLeast(0)]
+    cached: Annotated[float, AtLeast(0)] | None = None
 
     def of(self, prompt: int, completion: int, cached: int = 0) -> float:
         """Money for so many tokens; `cached` of the prompt's came from a cache."""

@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ..core import Generation, GenerationRequest, Problem, Rewards, Trace, UsageError
+from ..core.declared import AtLeast, declared
 from ..core.known_generation import KnownGeneration, check_speed
 
+Amount = Annotated[float, AtLeast(0)]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@declared
 class World:
     """How a synthetic model answers one problem.
 
@@ -32,23 +34,18 @@ class World:
         between: standard deviation of a trace's mean confidence.
     """
 
-    answers: Mapping[str, float]
-    length: float = 200.0
-    wrong_length: float = 300.0
-    spread: float = 40.0
-    wrong_spread: float = 60.0
+    answers: Mapping[str, Amount]
+    length: Amount = 200.0
+    wrong_length: Amount = 300.0
+    spread: Amount = 40.0
+    wrong_spread: Amount = 60.0
     confidence: float | None = None
     wrong_confidence: float | None = None
-    noise: float = 1.0
-    between: float = 1.0
+    noise: Amount = 1.0
+    between: Amount = 1.0
 
     def __post_init__(self) -> None:
-        total = math.fsum(self.answers.values())
-        for name in ("length", "wrong_length", "spread", "wrong_spread", "noise", "between"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise UsageError(f"synthetic: {name}={value}", fix="give a number of at least 0")
-        if not all(p >= 0 for p in self.answers.values()) or total > 1 + 1e-9:
+        if math.fsum(self.answers.values()) > 1 + 1e-9:
             raise UsageError(
                 f"answer probabilities {dict(self.answers)} are no distribution",
                 fix="give numbers of at least 0 that sum to at most 1",

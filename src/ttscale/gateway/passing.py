@@ -14,6 +14,7 @@ from ..engines.sse import Packets
 from . import asking
 from .errors import ApiError
 from .limits import UNLIMITED
+from .options import NONE
 from .relay import Passed, relay
 from .rules import rule
 from .solving import Solved
@@ -100,9 +101,9 @@ def _keep(
     limits = visit.gateway.config.limits
     try:
         if visit.path.endswith("/chat/completions"):
-            asked = asking.chat(body, limits)
+            asked = asking.chat(body, limits, NONE)
         elif visit.path.endswith("/completions"):
-            asked = asking.completion(body, limits)
+            asked = asking.completion(body, limits, NONE)
         else:
             return
     except ApiError:

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Trace, Votes, roles
-from .. import checks
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 from .conformal import BANK_FILE, Bank
 
@@ -68,7 +69,7 @@ MARGINAL = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """The pipeline; defaults are the released ones unless they say otherwise.
 
@@ -84,23 +85,17 @@ class Config:
         joiner: put between segments (a blank line).
     """
 
-    chains: int = 16
-    turns: int = 15
-    draft_tokens: int = 500
-    target_tokens: int = 500
-    alpha: float = 0.6
-    temperature: float | None = 0.8
-    calibration: int = 16
+    chains: Annotated[int, AtLeast(1)] = 16
+    turns: Annotated[int, AtLeast(1)] = 15
+    draft_tokens: Annotated[int, AtLeast(1)] = 500
+    target_tokens: Annotated[int, AtLeast(1)] = 500
+    alpha: Annotated[float, Within(0, 1)] = 0.6
+    temperature: Annotated[float, Within(0, 100)] | None = 0.8
+    calibration: Annotated[int, AtLeast(1)] = 16
     bank: str = ""
     joiner: str = "\n\n"
 
     def __post_init__(self) -> None:
-        checks.whole(chains=self.chains, turns=self.turns, calibration=self.calibration)
-        checks.whole(draft_tokens=self.draft_tokens, target_tokens=self.target_tokens)
-        checks.at_least(1, chains=self.chains, turns=self.turns, calibration=self.calibration)
-        checks.at_least(1, draft_tokens=self.draft_tokens, target_tokens=self.target_tokens)
-        checks.within(0, 1, alpha=self.alpha)
-        checks.within(0, 100, temperature=self.temperature)
         if self.bank:
             BANK_FILE.cached(self.bank).check(self.draft_tokens, self.temperature)
 

@@ -7,11 +7,11 @@ Sec. 5.1). Constant scores turn the weighted form into a majority vote.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes, roles
+from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
-from .. import checks
 from ..registry import method
 
 CARD = Card(
@@ -33,19 +33,16 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """n: samples. verifier: who scores. weighted: sum scores per answer. tie: between equals."""
 
-    n: int = 8
+    n: Annotated[int, AtLeast(1)] = 8
     verifier: str = "prm"
     weighted: bool = False
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(n=self.n)
-        checks.at_least(1, n=self.n)
-        checks.one_of(("first", "shortest"), tie=self.tie)
         verifier(self.verifier)
 
     def needs(self) -> Mapping[str, Role]:

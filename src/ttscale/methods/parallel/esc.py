@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, UsageError, Votes
-from .. import checks
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(
@@ -38,7 +38,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """When to stop.
 
@@ -52,21 +52,16 @@ class Config:
         tie: between equally voted answers.
     """
 
-    window: int = 5
-    max_samples: int = 40
+    window: Annotated[int, AtLeast(1)] = 5
+    max_samples: Annotated[int, AtLeast(1)] = 40
     control: bool = False
-    max_risk: float = 0.01
-    windows: tuple[int, ...] = (3, 4, 5, 6, 8, 10)
-    limits: tuple[int, ...] = (10, 20, 40)
+    max_risk: Annotated[float, Within(0, 1)] = 0.01
+    windows: tuple[Annotated[int, AtLeast(1)], ...] = (3, 4, 5, 6, 8, 10)
+    limits: tuple[Annotated[int, AtLeast(1)], ...] = (10, 20, 40)
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(window=self.window, max_samples=self.max_samples)
-        checks.at_least(1, window=self.window)
-        checks.at_least(self.window, max_samples=self.max_samples)
-        checks.within(0, 1, max_risk=self.max_risk)
-        checks.one_of(("first", "shortest"), tie=self.tie)
-        checks.wholes(1, windows=self.windows, limits=self.limits)
+        AtLeast(self.window).check(max_samples=self.max_samples)
         if self.control and not any(w <= self.max_samples for w in self.windows):
             raise UsageError(
                 f"windows={self.windows} holds none within max_samples={self.max_samples}",

@@ -13,9 +13,8 @@ Symbols: B = average, w = warm_up, M = options, s = per_round.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 
@@ -32,8 +31,8 @@ from ...core import (
     Votes,
     roles,
 )
+from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
-from .. import checks
 from ..registry import method
 from .dirichlet import confidence, optimistic_gain
 
@@ -69,7 +68,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How much is spent, and where.
 
@@ -94,27 +93,20 @@ class Config:
     """
 
     average: float = 16
-    warm_up: int = 1
-    per_round: int = 1
-    max_samples: int = 64
-    options: int | None = None
-    max_options: int = 16
+    warm_up: Annotated[int, AtLeast(1)] = 1
+    per_round: Annotated[int, AtLeast(1)] = 1
+    max_samples: Annotated[int, AtLeast(1)] = 64
+    options: Annotated[int, AtLeast(2)] | None = None
+    max_options: Annotated[int, AtLeast(2)] = 16
     soft: bool = False
     weight: Weight = "none"
-    keep: float = 70.0
-    window: int = signals.WINDOW
+    keep: Annotated[float, Within(0, 100)] = 70.0
+    window: Annotated[int, AtLeast(1)] = signals.WINDOW
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(warm_up=self.warm_up, per_round=self.per_round, max_samples=self.max_samples)
-        checks.whole(options=self.options, max_options=self.max_options, window=self.window)
-        checks.at_least(1, warm_up=self.warm_up, per_round=self.per_round, window=self.window)
-        checks.at_least(2, options=self.options, max_options=self.max_options)
-        checks.at_least(self.warm_up, max_samples=self.max_samples)
-        checks.within(self.warm_up, self.max_samples, average=self.average)
-        checks.one_of(get_args(Weight), weight=self.weight)
-        checks.within(0, 100, keep=self.keep)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        AtLeast(self.warm_up).check(max_samples=self.max_samples)
+        Within(self.warm_up, self.max_samples).check(average=self.average)
 
     def needs(self) -> dict[str, Role]:
         return {"main": LOGPROBS if self.confident else TEXT}

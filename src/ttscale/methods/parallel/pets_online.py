@@ -8,11 +8,11 @@ to other questions, without gold answers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 from ...core import Ballot, Card, Context, Outcome, Problem, Trace, Votes
-from .. import checks
+from ...core.declared import AtLeast, declared
 from ..registry import method
 from .pets_curves import WARM_UP, Kind
 from .pets_table import TABLE_FILE, Table, fit_table
@@ -47,7 +47,7 @@ MADE_UP = ((58, 2, 2, 2), (36, 18, 6, 6), (24, 20, 12, 8))
 """Answer counts of an easy, a middling and a hard question."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Where the budgets come from.
 
@@ -58,11 +58,9 @@ class Config:
     """
 
     table: str = ""
-    max_samples: int = 64
+    max_samples: Annotated[int, AtLeast(WARM_UP)] = 64
 
     def __post_init__(self) -> None:
-        checks.whole(max_samples=self.max_samples)
-        checks.at_least(WARM_UP, max_samples=self.max_samples)
         if self.table:
             TABLE_FILE.cached(self.table)
 

@@ -15,13 +15,13 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...core import SavedFile, UsageError
-from .. import checks
+from ...core.declared import AtLeast, Within, check
 from .pets_curves import (
     K_MAX,
     PATTERNS,
@@ -83,8 +83,8 @@ class Table:
 def _table(content: Mapping[str, Any]) -> Table:
     lists = {name: tuple(content[name]) for name in ("budgets", "share", "slope", "offset")}
     table = Table(**{**content, **lists})
-    checks.one_of(get_args(Kind), kind=table.kind)
-    checks.at_least(WARM_UP, **{f"budget{i}": b for i, b in enumerate(table.budgets)})
+    check(Kind, kind=table.kind)
+    check(tuple[Annotated[int, AtLeast(WARM_UP)], ...], budgets=table.budgets)
     sizes = {len(values) for values in lists.values()}
     if sizes != {len(PATTERNS[table.kind])}:
         raise UsageError(f"it has {sizes} buckets")
@@ -116,7 +116,7 @@ def fit_table(
     Raises:
         UsageError: if there are no questions, or a pool has fewer than four answers.
     """
-    checks.one_of(tuple(PATTERNS), kind=kind)
+    check(Kind, kind=kind)
     if not pool_answers:
         raise UsageError("no pool of answers to fit a table on", fix="give recorded samples")
     slopes, offsets, shares = [], [], []
@@ -169,8 +169,8 @@ def plan(
         when_full: a bucket whose next sample does not fit is passed over ("skip") or ends the
             ascent ("stop").
     """
-    checks.within(WARM_UP, max_samples, average=average)
-    checks.one_of(get_args(WhenFull), when_full=when_full)
+    Within(WARM_UP, max_samples).check(average=average)
+    check(WhenFull, when_full=when_full)
     budgets = np.full(len(share), WARM_UP)
     spent, seen = WARM_UP * float(share.sum()), np.asarray(share) > 0
     open_ = seen.copy()

@@ -6,10 +6,10 @@ group. With two answers P(correct) = P(Bin(n, p) > n/2) + P(Bin(n, p) = n/2) / 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from .. import checks
+from ...core.declared import AtLeast, declared
 from ..registry import method
 
 CARD = Card(
@@ -28,17 +28,12 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """n: samples; 8 is ours, the paper draws 40. tie: which of equal groups wins."""
 
-    n: int = 8
+    n: Annotated[int, AtLeast(1)] = 8
     tie: Tie = "first"
-
-    def __post_init__(self) -> None:
-        checks.whole(n=self.n)
-        checks.at_least(1, n=self.n)
-        checks.one_of(("first", "shortest"), tie=self.tie)
 
 
 @method(card=CARD)

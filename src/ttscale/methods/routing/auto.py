@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal
 
 from ...core import (
     Card,
@@ -26,7 +25,7 @@ from ...core import (
     Votes,
     roles,
 )
-from .. import checks
+from ...core.declared import AtLeast, Within, check, declared, read
 from ..parallel.adaptive_consistency import leader_confidence
 from ..registry import method, parse
 from .difficulty import Difficulty, agreement, mean_reward
@@ -66,7 +65,7 @@ MADE_UP = Policy(
 """Used where no policy is given (ours): unanimous pilots are done, split ones draw more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Which policy, and how much of it.
 
@@ -78,10 +77,9 @@ class Config:
     """
 
     policy: str = ""
-    budget: float | None = None
+    budget: Annotated[float, AtLeast(0)] | None = None
 
     def __post_init__(self) -> None:
-        checks.at_least(0, budget=self.budget)
         checked(self.loaded)
 
     @property
@@ -143,7 +141,7 @@ async def follow(
     return Outcome(votes.top(), votes.winner(), stopped_by, {**told, "votes": votes.counts})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class OnPilot:
     """A strategy that goes on with the pilot's samples.
 
@@ -155,9 +153,9 @@ class OnPilot:
             (arXiv:2305.11860); None draws all.
     """
 
-    n: int
+    n: Annotated[int, AtLeast(1)]
     select: Select = ""
-    sure: float | None = None
+    sure: Annotated[float, Within(0, 1)] | None = None
 
     def settled(self, votes: Votes) -> bool:
         """Whether the votes so far are enough."""
@@ -176,21 +174,14 @@ def on_pilot(strategy: str) -> OnPilot | None:
     given = dict(re.findall(r"(\w+)=([\w.]+)", text))
     written = ",".join(f"{name}={value}" for name, value in given.items())
     try:
-        if text != f"pilot({written})" or not given.keys() <= {"n", "select", "sure"}:
-            raise ValueError
-        found = OnPilot(
-            n=int(given["n"]), select=cast(Select, given.get("select", "")),
-            sure=float(given["sure"]) if "sure" in given else None,
-        )  # fmt: skip
-        checks.one_of(get_args(Select), select=found.select)
-        checks.at_least(1, n=found.n)
-        checks.within(0, 1, sure=found.sure)
-    except (ValueError, KeyError, UsageError):
+        if text != f"pilot({written})":
+            raise UsageError(f"{text} is not {written}")
+        return read(OnPilot, given, written=True)
+    except UsageError:
         raise UsageError(
             f"cannot read strategy {strategy!r}",
             fix="write it as pilot(n=8), with select=vote, weighted or best, or sure=0.95",
         ) from None
-    return found
 
 
 def needs_of(policy: Policy) -> dict[str, Role]:
@@ -216,7 +207,7 @@ def checked(policy: Policy) -> Policy:
             "the policy was fitted with oracle difficulty, which takes gold answers",
             fix="fit one that can be followed: ttscale plan fit --difficulty agreement",
         )
-    checks.at_least(1, pilot=policy.difficulty.pilot)
+    check(Annotated[int, AtLeast(1)], pilot=policy.difficulty.pilot)
     for chosen in _methods(policy):
         if chosen.card.scope == "set" or chosen.card.name == CARD.name:
             raise UsageError(

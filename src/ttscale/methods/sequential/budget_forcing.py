@@ -7,10 +7,10 @@ limit it is closed by force and the answer asked for. All rounds of thinking sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 from ...core import THINK, Card, Context, Outcome, Problem, Trace, roles
-from .. import checks
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(
@@ -31,7 +31,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How thinking is bounded.
 
@@ -47,24 +47,14 @@ class Config:
         temperature: 0, as in the reference; None is the model's own.
     """
 
-    max_thinking: int | None = None
-    n_ignore: int = 0
+    max_thinking: Annotated[int, AtLeast(1)] | None = None
+    n_ignore: Annotated[int, AtLeast(0)] = 0
     wait: str = "Wait"
     opening: str = f"{THINK.opening}\n"
     end: str = THINK.closing
     cue: str = "Final Answer:"
-    answer_tokens: int | None = 1000
-    temperature: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        checks.whole(
-            max_thinking=self.max_thinking,
-            n_ignore=self.n_ignore,
-            answer_tokens=self.answer_tokens,
-        )
-        checks.at_least(1, max_thinking=self.max_thinking, answer_tokens=self.answer_tokens)
-        checks.at_least(0, n_ignore=self.n_ignore)
-        checks.within(0, 100, temperature=self.temperature)
+    answer_tokens: Annotated[int, AtLeast(1)] | None = 1000
+    temperature: Annotated[float, Within(0, 100)] | None = 0.0
 
 
 @method(card=CARD)

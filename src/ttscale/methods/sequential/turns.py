@@ -9,12 +9,11 @@ chances r of a repair and s of a loss the last turn tends to r / (r + s).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, roles
+from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
-from .. import checks
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect
 
@@ -43,7 +42,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How often, and what a turn sees of the one before.
 
@@ -59,20 +58,15 @@ class Config:
         thinking: show a solution's thinking too, not only its reply.
     """
 
-    turns: int = 4
-    chains: int = 1
+    turns: Annotated[int, AtLeast(1)] = 4
+    chains: Annotated[int, AtLeast(1)] = 1
     carry: Carry = "answer"
     select: str = "vote"
-    max_tokens: int | None = None
-    reflection_tokens: int | None = None
+    max_tokens: Annotated[int, AtLeast(1)] | None = None
+    reflection_tokens: Annotated[int, AtLeast(1)] | None = None
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        checks.whole(turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
-        checks.whole(reflection_tokens=self.reflection_tokens)
-        checks.at_least(1, turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
-        checks.at_least(1, reflection_tokens=self.reflection_tokens)
-        checks.one_of(get_args(Carry), carry=self.carry)
         if self.select not in ("vote", "last"):
             verifier(self.select)
 
