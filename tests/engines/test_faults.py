@@ -92,7 +92,7 @@ async def test_a_server_that_hangs_twice_would_hang_for_ever(desk: Any) -> None:
     async with desk(hang, idle=0.2) as d:
         trace = await d.draw()
         assert len(d.server.requests) == 2
-        with pytest.raises(Unreachable, match="silent for 0.2 s"):
+        with pytest.raises(Unreachable, match="was silent"):
             await d.engine.ask_raw("/x", {})
         assert len(d.server.requests) == 4
     assert (trace.finish, trace.meta["retries"]) == ("error", 1)
