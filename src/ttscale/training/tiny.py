@@ -80,8 +80,8 @@ def train_tiny(
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    tokenizer = make_tokenizer(work)
     target = pick_device(device)
+    tokenizer = make_tokenizer(work)
 
     def language_model(name: str) -> None:
         model = Reasoner(Shape(vocab=tokenizer.get_vocab_size(), **SHAPES[name])).to(target)
