@@ -78,8 +78,8 @@ def run(source: ModelSource, spec: str, repeats: int, part: slice = slice(None))
 
         async def main(run: Run = run) -> list[Outcome]:
             if chosen.method.card.scope == "set":
-                return await run.answer_set(chosen.method, chosen.cfg, asked)
-            return [await run.answer(chosen.method, chosen.cfg, p) for p in asked]
+                return await run.answer_set(chosen, asked)
+            return [await run.answer(chosen, p) for p in asked]
 
         rows.append([
             (bool(p.correct(o.answer)),

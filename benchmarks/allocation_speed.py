@@ -97,7 +97,7 @@ def pets_offline(questions: int, average: int, seed: int) -> dict[str, float]:
     )
     run = Run({"main": engine}, seed=seed)
     cfg = pets.configure({"average": average})
-    seconds, outcomes = timed(lambda: run_in_token_time(run.answer_set(pets, cfg, problems)))
+    seconds, outcomes = timed(lambda: run_in_token_time(run.answer_set(pets.bind(cfg), problems)))
     agreed = np.mean([p.correct(o.answer) for p, o in zip(problems, outcomes, strict=True)])
     spent = sum(o.extra["drawn"] for o in outcomes)
     assert spent == questions * average

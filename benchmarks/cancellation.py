@@ -55,7 +55,7 @@ async def race(engine: LlamaCpp, n: int, tokens: int, number: int) -> dict[str, 
         f"race {number}", Prompt.user(f"Tell me story {number} about the sea."), Plain()
     )
     before, began = await engine.tokens_predicted(), time.monotonic()
-    outcome = await run.answer(METHOD, (n, tokens), problem)
+    outcome = await run.answer(METHOD.bind((n, tokens)), problem)
     seconds = time.monotonic() - began
     spent = await engine.tokens_predicted() - before
     assert outcome.winner is not None

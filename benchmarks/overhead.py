@@ -263,7 +263,7 @@ def replaying(questions: int) -> float:
 
     async def main() -> None:
         for problem in problems:
-            await run.answer(method, None, problem)
+            await run.answer(method.bind(None), problem)
 
     began = time.process_time()
     run_in_token_time(main())

@@ -7,10 +7,11 @@ from functools import partial
 from doubles import problem, said
 
 from ttscale.bench import Store, Task, arrange, rows, run_bench
+from ttscale.core import Configured
 from ttscale.engines.pool import Pool
 from ttscale.engines.replay import Replay
 from ttscale.engines.spec import ModelSource
-from ttscale.methods.registry import Configured, parse
+from ttscale.methods.registry import parse
 
 
 def recording(draws: int = 8, questions: int = 5, right: int = 5) -> ModelSource:

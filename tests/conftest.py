@@ -40,3 +40,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
     for reason, count in reasons.most_common():
         terminalreporter.write_line(f"{count:4}  {reason}")
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_remembered(tmp_path, monkeypatch):
+    """What a test finds out about a server is not believed of another on the same port."""
+    from ttscale.engines import models, probe
+
+    monkeypatch.setattr(models, "server_cache", lambda: tmp_path / "servers")
+    probe.forget()

@@ -255,7 +255,7 @@ def answer(
     method = fn if isinstance(fn, Method) else method_of(fn)
 
     async def main() -> Outcome:
-        outcome = await made.answer(method, cfg, of or problem(), budget=budget)
+        outcome = await made.answer(method.bind(cfg), of or problem(), budget=budget)
         nothing_left()
         return outcome
 

@@ -95,7 +95,7 @@ async def run(ctx: Context, program: Program, name: str = "") -> None:
     elif kind == "solve":
         for i, part in enumerate(program[1]):
             assert ctx.problem is not None
-            await ctx.solve(method(part, f"{name}.{i}"), ctx.problem, None)
+            await ctx.solve(method(part, f"{name}.{i}").bind(None), ctx.problem)
     elif kind == "graph":
         async with ctx.group() as group:
             nodes: list[Any] = []

@@ -16,10 +16,10 @@ import pytest
 
 from ttscale.bench import Settings, Store, arrange, pools_from_store, run_bench
 from ttscale.bench.tasks import Task
-from ttscale.core import Card, EngineError, Outcome, StoreError
+from ttscale.core import Card, Configured, EngineError, Method, Outcome, StoreError
 from ttscale.engines.spec import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.methods.registry import Configured, Method, parse
+from ttscale.methods.registry import parse
 
 SETTINGS = Settings(concurrency=4)
 

@@ -21,6 +21,8 @@ from ttscale.bench import (
 from ttscale.core import (
     Budget,
     Card,
+    Configured,
+    Method,
     Outcome,
     PoolExhausted,
     Price,
@@ -31,7 +33,7 @@ from ttscale.core import (
 from ttscale.engines.replay import Replay
 from ttscale.engines.spec import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.methods.registry import Configured, Method, parse
+from ttscale.methods.registry import parse
 
 
 class Nothing:

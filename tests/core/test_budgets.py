@@ -75,7 +75,7 @@ def test_several_limits_and_a_nested_budget_all_hold(seed, limits, inner):
     budget = Budget(**{k: getattr(limited(k, n), k) for k, n in limits.items()})
 
     async def outer(p, ctx, cfg):
-        got = await ctx.solve(method(program), p, None, budget=Budget(tokens=inner))
+        got = await ctx.solve(method(program).bind(None), p, budget=Budget(tokens=inner))
         assert got.usage.completion_tokens <= inner
         return Outcome("outer", stopped_by="played")
 
@@ -217,7 +217,7 @@ def test_an_inner_budget_ends_inside_solve_and_the_outer_method_goes_on():
         return Outcome("never")
 
     async def outer(p, ctx, cfg):
-        first = await ctx.solve(method_of(inner), p, None, budget=Budget(tokens=50))
+        first = await ctx.solve(method_of(inner).bind(None), p, budget=Budget(tokens=50))
         assert (first.answer, first.stopped_by) == ("inner's best", "budget:tokens")
         await ctx.sample(Prompt(raw="after|7"))
         return Outcome("outer", stopped_by="done")
@@ -239,7 +239,7 @@ def test_an_outer_budget_passes_through_solve():
 
     async def outer(p, ctx, cfg):
         ctx.offer("outer's best")
-        await ctx.solve(method_of(inner), p, None, budget=Budget(tokens=400))
+        await ctx.solve(method_of(inner).bind(None), p, budget=Budget(tokens=400))
         reached.append("outer went on")
         return Outcome("never")
 
@@ -255,7 +255,7 @@ def test_inner_and_outer_budgets_that_end_at_the_same_tick_both_end():
         return Outcome("never")
 
     async def outer(p, ctx, cfg):
-        await ctx.solve(method_of(inner), p, None, budget=Budget(tokens=50))
+        await ctx.solve(method_of(inner).bind(None), p, budget=Budget(tokens=50))
         ctx.offer("went on")
         await ctx.sample(Prompt(raw="more|500"))
         return Outcome("never")
@@ -278,7 +278,7 @@ def test_a_method_that_returns_in_the_step_in_which_its_budget_ends_leaves_no_ca
         run = Run({"main": Scripted(length_of)})
         for limit in (99, 100, 101):
             outcome = await run.answer(
-                method_of(returns_at_once), None, problem(), budget=Budget(tokens=limit)
+                method_of(returns_at_once).bind(None), problem(), budget=Budget(tokens=limit)
             )
             assert outcome.usage.completion_tokens <= limit
             await asyncio.sleep(1)  # a cancellation left behind would arrive here

@@ -32,7 +32,7 @@ async def nested(p, ctx, cfg):
         return Outcome("never")
 
     async def solving(branch, n):
-        await branch.solve(method_of(within), p, None, budget=Budget(tokens=10**6))
+        await branch.solve(method_of(within).bind(None), p, budget=Budget(tokens=10**6))
 
     async with ctx.group() as group:
         for fn in (leaf, racing, streaming, solving):
@@ -48,7 +48,7 @@ def test_a_timeout_around_the_run_leaves_no_flight_and_no_task(budget):
         run = Run({"main": engine})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(200):
-                await run.answer(method_of(nested), None, problem(), budget=budget)
+                await run.answer(method_of(nested).bind(None), problem(), budget=budget)
         nothing_left()
         assert run.usage.completion_tokens == engine.generated  # what it cost is known all the same
         assert len(engine.flights) == 7
@@ -69,7 +69,7 @@ def test_cancelling_the_task_passes_through_and_everything_is_charged():
 
     async def main() -> None:
         run = Run({"main": engine})
-        task = asyncio.ensure_future(run.answer(method_of(method), None, problem()))
+        task = asyncio.ensure_future(run.answer(method_of(method).bind(None), problem()))
         await asyncio.sleep(100)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -97,7 +97,7 @@ def test_a_cancellation_at_the_tick_at_which_a_budget_ends_is_not_lost(limit):
         with pytest.raises(TimeoutError) if limit > 100 else _maybe():
             async with asyncio.timeout(100):
                 outcome = await run.answer(
-                    method_of(one), None, problem(), budget=Budget(tokens=limit)
+                    method_of(one).bind(None), problem(), budget=Budget(tokens=limit)
                 )
                 assert outcome.stopped_by == "budget:tokens"
                 assert outcome.answer == "best"
@@ -132,7 +132,7 @@ def test_both_at_the_very_same_moment_count_as_the_callers(first):
         run = Run({"main": Scripted(length_of)})
         loop = asyncio.get_running_loop()
         task = asyncio.ensure_future(
-            run.answer(method_of(one), None, problem(), budget=Budget(seconds=1.0))
+            run.answer(method_of(one).bind(None), problem(), budget=Budget(seconds=1.0))
         )
         # the budget of 100 ticks has rank 1
         loop.at(100, lambda: task.cancel(), rank=0 if first == "caller" else 2)  # type: ignore[attr-defined]
@@ -331,7 +331,7 @@ class TestBranches:
 
         async def main() -> None:
             run = Run({"main": engine})
-            task = asyncio.ensure_future(run.answer(method_of(main_method), None, problem()))
+            task = asyncio.ensure_future(run.answer(method_of(main_method).bind(None), problem()))
             await asyncio.sleep(10)
             task.cancel()
             await asyncio.sleep(10)
@@ -354,7 +354,7 @@ def test_live_flights_are_stopped_by_a_cancellation_in_real_time():
         run = Run({"main": engine})
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
-                await run.answer(method_of(waits), None, problem())
+                await run.answer(method_of(waits).bind(None), problem())
         nothing_left()
 
     asyncio.run(main())

@@ -87,7 +87,7 @@ class TestIdentity:
             return Outcome("x")
 
         async def fn(p, ctx, cfg):
-            await ctx.solve(method_of(inner), p, None, roles={"main": "draft"})
+            await ctx.solve(method_of(inner).bind(None), p, roles={"main": "draft"})
             await ctx.sample(p.prompt)
             return Outcome("x")
 
@@ -124,7 +124,7 @@ def log(at_once, budget):
     gate = asyncio.Semaphore(at_once)
     async def one(method, n):
         async with gate:
-            o = await run.answer(method.method, method.cfg, problem(f"{{method.label}} {{n}}"), budget=budget)
+            o = await run.answer(method, problem(f"{{method.label}} {{n}}"), budget=budget)
         log[f"{{method.label}} {{n}}"] = [o.answer, o.stopped_by, o.usage.as_dict(), [
             [t.tokens, t.finish, t.draw, t.chain, t.ended - t.began] for t in o.traces]]
     async def main():
@@ -315,7 +315,7 @@ def test_one_run_can_be_used_on_several_loops_one_after_another():
     run = Run({"main": Scripted(lambda call: said("A"))})
     vote = parse("sc(n=3)")
     for _ in range(2):
-        outcome = execute(run, lambda: run.answer(vote.method, vote.cfg, problem()))
+        outcome = execute(run, lambda: run.answer(vote, problem()))
         assert outcome.answer == "A"
     assert run.usage.calls == 6
 
@@ -389,7 +389,7 @@ def test_in_real_time_the_same_method_runs_and_seconds_are_seconds():
     vote = parse("sc(n=3)")
 
     async def main():
-        outcome = await run.answer(vote.method, vote.cfg, problem(), budget=Budget(seconds=30))
+        outcome = await run.answer(vote, problem(), budget=Budget(seconds=30))
         nothing_left()
         return outcome
 
@@ -411,7 +411,7 @@ class TestSets:
         run = Run({"main": Scripted(length_of)})
         made = method_of(self.rounds, scope="set")
         asked = [problem(n) for n in "abc"]
-        return run_in_token_time(run.answer_set(made, None, asked, **kw)), run
+        return run_in_token_time(run.answer_set(made.bind(None), asked, **kw)), run
 
     def test_every_problem_has_its_own_ledger_and_the_chain_is_the_sets(self):
         outcomes, run = self.play()
@@ -426,11 +426,11 @@ class TestSets:
             return Outcome("x", await ctx.sample(Prompt(raw=f"{p.id}|10")))
 
         async def each(problems, ctx, cfg):
-            return [await ctx.solve(method_of(one), p, None) for p in problems]
+            return [await ctx.solve(method_of(one).bind(None), p) for p in problems]
 
         run = Run({"main": Scripted(length_of)})
         made = method_of(each, scope="set")
-        a, b = run_in_token_time(run.answer_set(made, None, [problem("a"), problem("b")]))
+        a, b = run_in_token_time(run.answer_set(made.bind(None), [problem("a"), problem("b")]))
         assert [o.usage.completion_tokens for o in (a, b)] == [10, 10]
         assert [len(o.traces) for o in (a, b)] == [1, 1]
         assert run.usage.completion_tokens == 20

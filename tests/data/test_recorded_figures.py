@@ -44,7 +44,7 @@ def run(pool, spec):
     execution = Run({"main": engine, "prm": engine})
 
     async def main():
-        return [await execution.answer(method.method, method.cfg, p) for p in pool.problems]
+        return [await execution.answer(method, p) for p in pool.problems]
 
     outcomes = run_in_token_time(main())
     right = [bool(p.correct(o.answer)) for p, o in zip(pool.problems, outcomes, strict=True)]

@@ -287,7 +287,7 @@ def test_a_live_judge_in_token_time_waits_and_retries_in_real_time() -> None:
 
         card = Card(name="judged", title="Judged", what="sequential", stops="judged")
         method = Method(card, judged, type(None))
-        outcome = execute(run, lambda: run.answer(method, None, PROBLEM))
+        outcome = execute(run, lambda: run.answer(method.bind(None), PROBLEM))
     assert outcome.winner is not None
     assert (outcome.answer, outcome.winner.meta["retries"]) == ("yes", 1)
     assert outcome.stopped_by == "0.0", "ticks passed while the judge was asked"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +194,11 @@ def spoil(folder: Path) -> None:
         file.write_text("{")
 
 
+def make_old(folder: Path) -> None:
+    for file in folder.iterdir():
+        os.utime(file, (0, time.time() - probe.MAX_AGE - 1))
+
+
 async def test_what_was_probed_can_be_kept_on_disk(tmp_path: Path) -> None:
     async with Server().up() as server:
         server.paths = {"/v1/models": models("x", "m"), "/v1/chat/completions": chats(honest=True)}
@@ -200,12 +207,41 @@ async def test_what_was_probed_can_be_kept_on_disk(tmp_path: Path) -> None:
         probe.forget()
         asked = len(server.requests)
         again = await opened(server, cache=tmp_path)
-        assert len(server.requests) == asked
+        assert len(server.requests) == asked + 1  # the list of its models
         assert again.dialect == engine.dialect
         probe.forget()
         spoil(tmp_path)
         await opened(server, cache=tmp_path)
-        assert len(server.requests) > asked
+        assert len(server.requests) > asked + 2
+
+
+@pytest.mark.parametrize("change", ["another model", "a day later"])
+async def test_what_was_kept_is_not_believed_of_another_model_or_for_ever(
+    tmp_path: Path, change: str
+) -> None:
+    async with Server().up() as server:
+        server.paths = {"/v1/models": models("x", "m"), "/v1/chat/completions": chats(honest=True)}
+        server.plays = [refuse(404)]
+        await opened(server, cache=tmp_path)
+        probe.forget()
+        asked = len(server.requests)
+        if change == "another model":
+            server.paths["/v1/models"] = models("x", "m", "n")
+        else:
+            make_old(tmp_path)
+        await opened(server, cache=tmp_path)
+        assert len(server.requests) > asked + 1
+
+
+async def test_a_cache_that_cannot_be_written_does_not_keep_a_question_from_being_asked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    async with Server().up() as server:
+        server.paths = {"/v1/models": models("x", "m"), "/v1/chat/completions": chats(honest=True)}
+        server.plays = [refuse(404)]
+        engine = await opened(server, cache=tmp_path / "file")
+        assert "text" in engine.capabilities
 
 
 async def test_scoring_raw_text_takes_the_texts_tokens_only() -> None:

@@ -152,7 +152,7 @@ def working(
 
     run = Run({"main": engine}, seed=seed)
     method = Method(Card(name="probe", title="Probe", what="internal", stops="at once"), fn, object)
-    outcome = execute(run, lambda: run.answer(method, None, PROBLEM, budget=budget))
+    outcome = execute(run, lambda: run.answer(method.bind(None), PROBLEM, budget=budget))
     return found[0] if found else outcome
 
 
@@ -623,9 +623,7 @@ def test_closing_lands_what_is_under_way_and_frees_the_model(folder: Path) -> No
         run = Run({"main": engine})
         method = self_consistency.self_consistency
         slow = Prompt.user("slow")
-        task = asyncio.ensure_future(
-            run.answer(method, method.config(n=4), Problem("slow", slow, Parity()))
-        )
+        task = asyncio.ensure_future(run.answer(method(n=4), Problem("slow", slow, Parity())))
         await asyncio.sleep(0.05)
         await engine.close()
         await engine.close()
@@ -857,7 +855,7 @@ def test_live_draws_among_recorded_ones_hold_the_clock(folder: Path) -> None:
         return Outcome(None, extra={"roles": [t.role for t in [*own, *judged]]})
 
     probe = Method(Card(name="probe", title="Probe", what="internal", stops="at once"), fn, object)
-    outcome = execute(run, lambda: run.answer(probe, None, PROBLEM))
+    outcome = execute(run, lambda: run.answer(probe.bind(None), PROBLEM))
     assert outcome.extra["roles"] == ["main", "main", "judge", "judge", "judge"]
     assert outcome.usage.by["judge"].completion_tokens > 0
 
@@ -873,7 +871,7 @@ def test_methods_run_on_it(folder: Path) -> None:
         engine = TransformersLocal(folder)
         run = Run({"main": engine}, seed=3)
         cfg = method.config(**settings)
-        outcome = execute(run, lambda m=method, c=cfg, r=run: r.answer(m, c, PROBLEM))
+        outcome = execute(run, lambda m=method, c=cfg, r=run: r.answer(m.bind(c), PROBLEM))
         assert outcome.answer in ("0", "1")
         assert len(outcome.traces) == 4
         assert outcome.usage.completion_tokens == sum(t.tokens for t in outcome.traces)

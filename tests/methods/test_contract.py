@@ -159,9 +159,9 @@ def play(
 
     async def main() -> list[Outcome]:
         if method.card.scope == "set":
-            outcomes = await run.answer_set(method, cfg, asked, budget=budget)
+            outcomes = await run.answer_set(method.bind(cfg), asked, budget=budget)
         else:
-            outcomes = [await run.answer(method, cfg, p, budget=budget) for p in asked]
+            outcomes = [await run.answer(method.bind(cfg), p, budget=budget) for p in asked]
         nothing_left()
         return outcomes
 
@@ -206,9 +206,9 @@ def test_cancellation_leaves_no_task_and_no_flight(method, tick):
     async def main() -> None:
         asked = problem("q0")
         work = (
-            run.answer_set(method, cfg, [asked, problem("q1")])
+            run.answer_set(method.bind(cfg), [asked, problem("q1")])
             if method.card.scope == "set"
-            else run.answer(method, cfg, asked)
+            else run.answer(method.bind(cfg), asked)
         )
         task = asyncio.ensure_future(work)
         await asyncio.sleep(tick)
@@ -291,7 +291,7 @@ def test_an_engine_that_lacks_a_need_is_refused_before_any_token(method):
 
         async def main(ask=ask, asked=asked) -> None:
             with pytest.raises(CapabilityError) as refused:
-                await ask(method, configured(method), asked)
+                await ask(method.bind(configured(method)), asked)
             assert capability in str(refused.value)
             assert repr(role) in str(refused.value)
             assert refused.value.fix
@@ -407,7 +407,9 @@ def test_concurrent_problems_do_not_disturb_one_another(method):
 
     async def main() -> list[Outcome]:
         cfg = configured(method)
-        return await asyncio.gather(*(run.answer(method, cfg, problem(f"q{n}")) for n in range(4)))
+        return await asyncio.gather(
+            *(run.answer(method.bind(cfg), problem(f"q{n}")) for n in range(4))
+        )
 
     together = run_in_token_time(main())
     assert {n: facts(o) for n, o in enumerate(together)} == alone

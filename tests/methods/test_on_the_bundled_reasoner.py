@@ -81,12 +81,10 @@ async def answers(name: str, spec: str, asked: list[Problem]) -> tuple[list[Outc
         await engine.open()
     try:
         budget = Budget(tokens=4000)
-        if chosen.method.card.scope == "set":
-            outcomes = await run.answer_set(chosen.method, chosen.cfg, asked)
+        if chosen.card.scope == "set":
+            outcomes = await run.answer_set(chosen, asked)
         else:
-            outcomes = [
-                await run.answer(chosen.method, chosen.cfg, p, budget=budget) for p in asked
-            ]
+            outcomes = [await run.answer(chosen, p, budget=budget) for p in asked]
         main = opened["main"]
         counted = await main.tokens_predicted() if isinstance(main, LlamaCpp) else -1
     finally:

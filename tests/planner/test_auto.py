@@ -56,9 +56,7 @@ def answer(source, path, budget=None, which=0):
     run = Run({"main": source.make()})
     given = f", budget={budget}" if budget else ""
     chosen = parse(f"auto(policy='{path}'{given})")
-    return execute(
-        run, lambda: run.answer(chosen.method, chosen.cfg, source.pools[0].problems[which])
-    )
+    return execute(run, lambda: run.answer(chosen, source.pools[0].problems[which]))
 
 
 def test_the_whole_cost_of_a_strategy_is_in_its_trials():
@@ -146,7 +144,7 @@ def test_best_of_n_goes_on_with_the_pilots_samples(tmp_path, strategy, says):
         engine = Replay(Pool("m", "t", [asked], {("q0", "main", ""): pool}, "",
                              frozenset({"text", "reward"})))  # fmt: skip
         run = Run({"main": engine})
-        alone = execute(run, lambda: run.answer(plain.method, plain.cfg, asked))
+        alone = execute(run, lambda: run.answer(plain, asked))
         assert alone.answer == says
 
 
@@ -177,7 +175,7 @@ def test_samples_after_the_pilot_count_when_a_budget_ends(tmp_path, strategy):
     policy(strategy, cuts=()).save(path)
     chosen, run = parse(f"auto(policy='{path}')"), Run({"main": source})
     budget = Budget(samples=6) if "sure" in strategy else Budget(tokens=65)
-    found = execute(run, lambda: run.answer(chosen.method, chosen.cfg, asked, budget=budget))
+    found = execute(run, lambda: run.answer(chosen, asked, budget=budget))
     assert (found.answer, found.over_budget) == ("b", True)
 
 
@@ -286,7 +284,5 @@ def test_a_store_without_traces_gives_an_oracles_bound_only(tmp_path):
 def test_without_a_file_there_is_a_rule_of_thumb():
     run, source = Run({"main": mixed().make()}), mixed()
     chosen = parse("auto(budget=8)")
-    outcome = execute(
-        run, lambda: run.answer(chosen.method, chosen.cfg, source.pools[0].problems[0])
-    )
+    outcome = execute(run, lambda: run.answer(chosen, source.pools[0].problems[0]))
     assert (outcome.answer, outcome.usage.samples) == ("right", 4)

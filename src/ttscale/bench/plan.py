@@ -6,10 +6,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from ..core import Budget, PoolExhausted, RecordError, Sampling, StoreError, UsageError
+from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
 from ..engines.replay import Replay
 from ..engines.spec import Catalogue, ModelSource, open_model
-from ..methods.registry import Configured, parse
+from ..methods.registry import parse
 from .tasks import Task, load_task
 
 Keep = Literal["auto", "all", "none"]
@@ -118,7 +118,7 @@ class Planned:
     @property
     def knobs(self) -> dict[str, Any]:
         """The field that scales the method's compute, and its value."""
-        knob = self.method.method.card.knob
+        knob = self.method.card.knob
         return {knob: getattr(self.method.cfg, knob)} if knob else {}
 
 
@@ -239,7 +239,7 @@ def _repeated(
     used = draws_used(method, there)
     if len(sizes) == 1 and used > there > 0:
         # where questions have different numbers of draws a method may still come out
-        field = method.method.card.draws
+        field = method.card.draws
         raise PoolExhausted(
             f"method {method.label!r} may draw {used} samples per question, the recording of "
             f"{source.name!r} on {task.name!r} holds {there}",
@@ -255,8 +255,8 @@ def _repeated(
 def draws_used(method: Configured, there: int) -> int:
     """Recorded draws per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
-    card = method.method.card
-    bound = method.method.draws(method.cfg) if card.draws else None
+    card = method.card
+    bound = method.draws() if card.draws else None
     if bound is None:
         bound = there if card.knob else 1
     return max(1, bound)

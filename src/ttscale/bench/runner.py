@@ -54,7 +54,7 @@ class Open:
 
     @property
     def is_set(self) -> bool:
-        return self.planned.method.method.card.scope == "set"
+        return self.planned.method.card.scope == "set"
 
 
 def run_bench(
@@ -135,7 +135,7 @@ class _Runner:
         for planned, cell in column:
             done = self.store.done(cell)
             todo = [p for p in planned.task.problems if p.id not in done]
-            if todo and planned.method.method.card.scope == "set":
+            if todo and planned.method.card.scope == "set":
                 self.progress.done -= len(done)  # a set is answered as a whole
             if todo:
                 left.append((planned, cell, todo))
@@ -184,7 +184,7 @@ class _Runner:
         """Workers share one list of jobs; the first failure stops them all."""
         for cell in cells:
             method = cell.planned.method
-            cell.run.check(method.method, method.cfg, self.settings.budget)
+            cell.run.check(method, self.settings.budget)
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
         jobs = self._jobs(cells)
@@ -231,7 +231,7 @@ class _Runner:
         scope = Scope(None, problem=problem, budget=self.settings.budget)
         error: Exception | None
         try:
-            outcome = await open_.run.solve(method.method, method.cfg, problem, scope)
+            outcome = await open_.run.solve(method, problem, scope)
             item, error = Item.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
         except Exception as raised:
             item, error = _failed(problem, _kept(raised), scope.usage), raised
@@ -245,7 +245,7 @@ class _Runner:
         began = open_.run.loop.time()
         try:
             outcomes = await open_.run.answer_set(
-                method.method, method.cfg, problems, budget=self._set_budget(len(problems))
+                method, problems, budget=self._set_budget(len(problems))
             )
             timed = all(_timed(open_, p) for p in problems)
             elapsed = open_.run.loop.time() - began

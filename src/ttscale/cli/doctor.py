@@ -113,7 +113,7 @@ def _core() -> Check:
         if any(needs != {"text"} for needs in method.needs(cfg).values()):
             continue
         run = Run({"main": Synthetic(binary(0.9))})
-        outcome = execute(run, lambda: run.answer(method, cfg, problem))  # noqa: B023
+        outcome = execute(run, lambda: run.answer(method.bind(cfg), problem))  # noqa: B023
         if outcome.answer not in ("right", "wrong"):
             return Check("core", "broken", f"method {method.name} gave {outcome.answer!r}")
         ran += 1
@@ -217,7 +217,7 @@ def _runnable(engine: Engine) -> Iterator[Check]:
     runs = []
     for method, cfg in _with_defaults():
         try:
-            run.check(method, cfg)
+            run.check(method.bind(cfg))
             runs.append(method.name)
         except CapabilityError as error:
             yield Check(f"method {method.name}", "missing", error.fact, error.fix)
@@ -249,7 +249,7 @@ def _draw(engine: Any) -> tuple[int, float, frozenset[str]]:
 
     async def one() -> Any:
         able.append(engine.capabilities)  # complete only while it is open
-        return await run.answer(simple, simple.configure({}), problem)
+        return await run.answer(simple(), problem)
 
     outcome = execute(run, one)
     if outcome.error is not None:

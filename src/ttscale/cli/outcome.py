@@ -10,9 +10,8 @@ import click
 from . import output
 
 if TYPE_CHECKING:
-    from ..core import Outcome, Problem, Trace
+    from ..core import Configured, Outcome, Problem, Trace
     from ..engines.spec import ModelSource
-    from ..methods.registry import Configured
 
 
 def tell(

@@ -124,7 +124,7 @@ def solve(
     )
 
     async def answered() -> Outcome:
-        return await run.answer(method.method, method.cfg, problem, budget=limits)
+        return await run.answer(method, problem, budget=limits)
 
     with progress.shown(not run.token_time):
         outcome = execute(run, lambda: progress.watch(answered()))

@@ -34,7 +34,7 @@ from .errors import (
     Unreachable,
     UsageError,
 )
-from .method import Method
+from .method import Configured, Method
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
@@ -62,6 +62,7 @@ __all__ = [
     "CapabilityError",
     "Card",
     "Chunk",
+    "Configured",
     "Context",
     "ContextOverflow",
     "Embeddings",

@@ -16,7 +16,7 @@ from .budget import Budget
 from .draw import Draw
 from .engine import Rewards, Score, StopRule
 from .errors import BudgetEnded, EngineError
-from .method import Method
+from .method import Configured
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
@@ -220,9 +220,8 @@ class Context:
 
     async def solve(
         self,
-        method: Method,
+        method: Configured,
         problem: Problem,
-        cfg: Any,
         *,
         roles: Mapping[str, str] | None = None,
         budget: Budget | None = None,
@@ -231,7 +230,7 @@ class Context:
         # what a set method has solved for it is in the ledger of the problem, as its own draws are
         where = self if self.problem is not None else self.of(problem)
         scope = Scope(where.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor)
-        outcome = await self.run.solve(method, cfg, problem, scope)
+        outcome = await self.run.solve(method, problem, scope)
         where.advance(scope.cursor)
         self.advance(scope.cursor)
         return outcome

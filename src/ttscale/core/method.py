@@ -19,6 +19,18 @@ class Method:
     fn: Callable[..., Awaitable[Any]]
     config: type
 
+    def __call__(self, **params: Any) -> Configured:
+        """The method with these parameters: `first_finish(n=8, k=4)`.
+
+        Raises:
+            UsageError: if a parameter is unknown or out of range.
+        """
+        return self.bind(self.configure(params))
+
+    def bind(self, cfg: Any) -> Configured:
+        """The method with a config that exists already."""
+        return Configured(self, cfg, self.name)
+
     @property
     def name(self) -> str:
         return self.card.name
@@ -51,3 +63,24 @@ class Method:
     def draws(self, cfg: Any) -> int | None:
         """The draws per problem that `cfg` allows at most; 1 for a method without the field."""
         return int(getattr(cfg, self.card.draws)) if self.card.draws else None
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A method with its parameters. `label` is how it was written."""
+
+    method: Method
+    cfg: Any
+    label: str
+
+    @property
+    def card(self) -> Card:
+        return self.method.card
+
+    def needs(self) -> Mapping[str, frozenset[str]]:
+        """Role -> capabilities, with these parameters."""
+        return self.method.needs(self.cfg)
+
+    def draws(self) -> int | None:
+        """The draws per problem that it asks for at most; None if it names no bound."""
+        return self.method.draws(self.cfg)

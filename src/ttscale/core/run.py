@@ -1,7 +1,7 @@
 """A run: methods on engines, with seeds, prices, listeners and a journal.
 
 run = Run({"main": engine}, seed=0)
-outcome = await run.answer(method, cfg, problem, budget=Budget(tokens=10_000))
+outcome = await run.answer(first_finish(n=8), problem, budget=Budget(tokens=10_000))
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .context import Ask, Context
 from .draw import Draw
 from .engine import Call, Engine
 from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
-from .method import Method
+from .method import Configured
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
@@ -100,32 +100,33 @@ class Run:
     # -- running methods
 
     async def answer(
-        self, method: Method, cfg: Any, problem: Problem, *, budget: Budget | None = None
+        self, method: Configured, problem: Problem, *, budget: Budget | None = None
     ) -> Outcome:
         """Answer one problem within `budget`."""
-        self.check(method, cfg, budget)
+        self.check(method, budget)
         self.loop = asyncio.get_running_loop()  # a run may be used on several, one after another
         if method.card.scope == "set":
-            (outcome,) = await self.answer_set(method, cfg, [problem], budget=budget)
+            (outcome,) = await self.answer_set(method, [problem], budget=budget)
             return outcome
         scope = Scope(None, problem=problem, budget=budget)
-        return await self.solve(method, cfg, problem, scope)
+        return await self.solve(method, problem, scope)
 
     async def answer_set(
         self,
-        method: Method,
-        cfg: Any,
+        method: Configured,
         problems: Sequence[Problem],
         *,
         budget: Budget | None = None,
     ) -> list[Outcome]:
         """Answer a set of problems with a method that spends across them; all answers are there
         at once, so each took the seconds of the whole set."""
-        self.check(method, cfg, budget)
+        self.check(method, budget)
         self.loop = asyncio.get_running_loop()
         scope = Scope(None, budget=budget, keep=False)
         ctx = Context(self, scope, None)
-        outcomes, stopped_by = await self._guarded(scope, method.fn(list(problems), ctx, cfg))
+        outcomes, stopped_by = await self._guarded(
+            scope, method.method.fn(list(problems), ctx, method.cfg)
+        )
         if outcomes is None:
             outcomes = []
             for problem in problems:
@@ -133,17 +134,17 @@ class Run:
                 outcomes.append(Outcome(answer, winner, f"budget:{stopped_by}"))
         if len(outcomes) != len(problems):
             raise UsageError(
-                f"set method {method.name!r} returned {len(outcomes)} outcomes for "
+                f"set method {method.card.name!r} returned {len(outcomes)} outcomes for "
                 f"{len(problems)} problems"
             )
         for problem, outcome in zip(problems, outcomes, strict=True):
             self._complete(outcome, ctx.of(problem).scope).usage.seconds = scope.usage.seconds
         return outcomes
 
-    async def solve(self, method: Method, cfg: Any, problem: Problem, scope: Scope) -> Outcome:
+    async def solve(self, method: Configured, problem: Problem, scope: Scope) -> Outcome:
         """Run a method in a given scope; a budget of that scope ends here."""
         ctx = Context(self, scope, problem, scope.origin)
-        outcome, stopped_by = await self._guarded(scope, method.fn(problem, ctx, cfg))
+        outcome, stopped_by = await self._guarded(scope, method.method.fn(problem, ctx, method.cfg))
         if outcome is None:
             answer, winner = scope.best_so_far()
             outcome = Outcome(answer, winner, f"budget:{stopped_by}")
@@ -192,10 +193,10 @@ class Run:
             outcome.error = next((t.error for t in scope.traces if t.finish == "error"), None)
         return outcome
 
-    def check(self, method: Method, cfg: Any, budget: Budget | None = None) -> None:
+    def check(self, method: Configured, budget: Budget | None = None) -> None:
         """Refuse a method whose needs the engines do not meet, or a budget of money where prices
         are not known, before any token is spent."""
-        for role, needed in method.needs(cfg).items():
+        for role, needed in method.needs().items():
             engine = self.engines.get(role, self.engines["main"])
             missing = sorted(needed - engine.capabilities)
             if missing:
@@ -204,7 +205,7 @@ class Run:
                     "" if role in self.engines else f" (no engine is configured for role {role!r})"
                 )
                 raise CapabilityError(
-                    f"method {method.name!r} needs {what} from role {role!r}, which {where} "
+                    f"method {method.card.name!r} needs {what} from role {role!r}, which {where} "
                     "does not give",
                     fix=_FIXES.get(missing[0], f"configure another engine for role {role!r}"),
                 )

@@ -84,6 +84,14 @@ def cache_dir() -> Path:
     return place
 
 
+def server_cache() -> Path | None:
+    """Where it is kept what servers were found to do; None where there is no place for it."""
+    try:
+        return cache_dir() / "servers"
+    except UsageError:
+        return None
+
+
 def is_cached(name: str) -> bool:
     """Whether the model has been fetched."""
     path = place_of(find(name))

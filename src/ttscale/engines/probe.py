@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import difflib
 import hashlib
+import os
 import struct
+import time
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,15 +45,25 @@ _TOOL = {
     },
 }
 _KNOWN: dict[tuple[str, str], tuple[Dialect, str]] = {}
+MAX_AGE = 24 * 3600.0  # seconds for which a kept finding is believed: servers are upgraded
 
 
 async def known_or_probed(engine: OpenAIHTTP) -> tuple[Dialect, str]:
-    """(dialect, model name), from this process, from the engine's cache directory, or probed."""
+    """(dialect, model name): from this process, from the engine's cache directory, or probed.
+
+    What is kept in a file belongs to the models the server lists: one request asks for them, and a
+    server that was restarted with others is probed again.
+    """
     asked = (engine.urls[0], engine.model)
-    found = _KNOWN.get(asked) or _load(engine.cache, asked)
+    found = _KNOWN.get(asked)
     if found is None:
-        found = await _probe(engine)
-        _save(engine.cache, asked, found)
+        served = await _served(engine)
+        identity = (*asked, *(f"{m.get('id')} {m.get('owned_by')}" for m in served))
+        found = _load(engine.cache, identity)
+        if found is None:
+            found = await _probe(engine, served)
+            with contextlib.suppress(OSError):  # it can be probed again next time
+                _save(engine.cache, identity, found)
     _KNOWN[asked] = found
     return found
 
@@ -59,8 +73,7 @@ def forget() -> None:
     _KNOWN.clear()
 
 
-async def _probe(engine: OpenAIHTTP) -> tuple[Dialect, str]:
-    served = await _served(engine)
+async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tuple[Dialect, str]:
     names = [str(m.get("id")) for m in served]
     kinds = (_KINDS.get(str(m.get("owned_by"))) for m in served)
     kind: Kind = next((k for k in kinds if k), "other")
@@ -289,23 +302,29 @@ def _picture() -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def _file(cache: Path, asked: tuple[str, str]) -> Path:
-    digest = hashlib.blake2b("|".join(asked).encode(), digest_size=12).hexdigest()
+def _file(cache: Path, identity: tuple[str, ...]) -> Path:
+    digest = hashlib.blake2b("|".join(identity).encode(), digest_size=12).hexdigest()
     return cache / f"server-{digest}.json"
 
 
-def _load(cache: Path | None, asked: tuple[str, str]) -> tuple[Dialect, str] | None:
+def _load(cache: Path | None, identity: tuple[str, ...]) -> tuple[Dialect, str] | None:
     if cache is None:
         return None
     try:
-        kept = orjson.loads(_file(cache, asked).read_bytes())
+        file = _file(cache, identity)
+        if time.time() - file.stat().st_mtime > MAX_AGE:
+            return None
+        kept = orjson.loads(file.read_bytes())
         return Dialect.from_dict(kept["dialect"]), kept["model"]
     except (OSError, ValueError, TypeError, KeyError):
         return None  # absent, or written by another version
 
 
-def _save(cache: Path | None, asked: tuple[str, str], found: tuple[Dialect, str]) -> None:
+def _save(cache: Path | None, identity: tuple[str, ...], found: tuple[Dialect, str]) -> None:
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
-        kept = {"url": asked[0], "model": found[1], "dialect": found[0].as_dict()}
-        _file(cache, asked).write_bytes(orjson.dumps(kept))
+        file = _file(cache, identity)
+        kept = {"url": identity[0], "model": found[1], "dialect": found[0].as_dict()}
+        partial = file.with_suffix(f".{os.getpid()}")  # a reader never sees half a file
+        partial.write_bytes(orjson.dumps(kept))
+        partial.replace(file)

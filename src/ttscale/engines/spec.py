@@ -266,7 +266,9 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     def make(**overrides: Any) -> Engine:
         from .openai_http import OpenAIHTTP
 
-        return OpenAIHTTP(model, addresses, **{**options, **overrides})
+        return OpenAIHTTP(
+            model, addresses, **{"cache": models.server_cache(), **options, **overrides}
+        )
 
     name = model or urlsplit(addresses[0]).netloc  # a server's only model needs no name
     return [ModelSource(name=name, spec=body, make=make, sampling=sampling)]

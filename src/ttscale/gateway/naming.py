@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from ..core import Method, UnknownName, UsageError
+from ..core import Configured, Method, UnknownName, UsageError
 from ..methods import registry
-from ..methods.registry import Configured
 from .errors import ApiError, wrong
 from .keys import Client
 from .options import Options

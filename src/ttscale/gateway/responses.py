@@ -8,8 +8,7 @@ from typing import Any
 
 import orjson
 
-from ..core import Trace
-from ..methods.registry import Configured
+from ..core import Configured, Trace
 from . import asking
 from .asking import Asked
 from .config import Limits

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from ..methods.registry import Configured
+from ..core import Configured
 from .asking import Asked
 from .logs import log
 from .shapes import Shape

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from ..methods.registry import Configured
+from ..core import Configured
 from .asking import Asked
 from .solving import Solved
 from .telling import extension, finish_reason, logprobs, usage

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Budget, Call, Engine, Journal, Outcome, Price, Problem, Run, Trace
-from ..methods.registry import Configured
+from ..core import Budget, Call, Configured, Engine, Journal, Outcome, Price, Problem, Run, Trace
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
@@ -85,7 +84,7 @@ async def solve(
     Raises:
         ApiError: what the request or the upstream did wrong.
     """
-    draws = method.method.draws(method.cfg)
+    draws = method.draws()
     if draws is not None and draws * asked.choices > limits.max_samples:
         raise wrong(
             f"{draws * asked.choices} samples are more than {limits.max_samples} per request",
@@ -100,7 +99,7 @@ async def solve(
         engines: dict[str, Any] = {role: Reading(e, reader) for role, e in opened.items()}
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
-        streams = method.method.card.streams and tell is not None
+        streams = method.card.streams and tell is not None
         courses = [
             _answer(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
@@ -137,7 +136,7 @@ async def _answer(
     run = Run(
         engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, journal=watch
     )
-    outcome = await run.answer(method.method, method.cfg, problem, budget=budget)
+    outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
         raise outcome.error
     if outcome.winner is not None:

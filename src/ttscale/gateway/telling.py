@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..core import Trace, Usage
-from ..methods.registry import Configured
+from ..core import Configured, Trace, Usage
 from .options import Options
 from .solving import Solved
 
@@ -82,10 +81,10 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
         "shared_prompt_tokens": used.shared_prompt_tokens,
         "seconds": round(used.seconds, 6),
         "cost": used.cost,
-        "status": method.method.card.status,
+        "status": method.card.status,
     }
     if options.card:
-        document["card"] = method.method.card.as_dict()
+        document["card"] = method.card.as_dict()
     if options.candidates:
         document["candidates"] = [
             candidate(choice, trace, number)

@@ -101,7 +101,7 @@ class Upstream:
         names = []
         for name, method in registry.methods().items():
             try:
-                run.check(method, method.configure(self.presets.get(name, {})))
+                run.check(method(**self.presets.get(name, {})))
             except TTScaleError:
                 continue
             names.append(name)

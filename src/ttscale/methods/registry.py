@@ -14,10 +14,9 @@ import inspect
 import pkgutil
 import typing
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from ..core import Card, Method, UnknownName, UsageError
+from ..core import Card, Configured, Method, UnknownName, UsageError
 
 ELSEWHERE = ("ttscale.planner.auto",)
 """Modules outside this package that define methods: what chooses among them stands above them."""
@@ -85,15 +84,6 @@ def get(name: str) -> Method:
     if name not in named:
         raise UnknownName("method", name, named)
     return named[name]
-
-
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """A method with its parameters. `label` is how it was written."""
-
-    method: Method
-    cfg: Any
-    label: str
 
 
 def parse(spec: str) -> Configured:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
-from ..core import Card, Context, Outcome, Problem, Trace, UsageError, Votes
+from ..core import Card, Configured, Context, Outcome, Problem, Trace, UsageError, Votes
 from ..methods import checks
 from ..methods.parallel.adaptive_consistency import leader_confidence
-from ..methods.registry import Configured, method, parse
+from ..methods.registry import method, parse
 from .difficulty import Difficulty, agreement, mean_reward
 from .policy import Level, Policy
 
@@ -116,7 +116,7 @@ async def follow(
         votes = _voted(problem, pilot, rewards)
         ctx.offer(votes.top(), votes.winner())
         chosen = parse(strategy)
-        outcome = await ctx.solve(chosen.method, problem, chosen.cfg)
+        outcome = await ctx.solve(chosen, problem)
         outcome.extra = {**outcome.extra, **told}
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
@@ -215,7 +215,7 @@ def checked(policy: Policy) -> Policy:
         )
     checks.at_least(1, pilot=policy.difficulty.pilot)
     for chosen in _methods(policy):
-        if chosen.method.card.scope == "set" or chosen.method.name == CARD.name:
+        if chosen.card.scope == "set" or chosen.card.name == CARD.name:
             raise UsageError(
                 f"a policy cannot choose {chosen.label!r}",
                 fix="it chooses for one question at a time, and never itself",

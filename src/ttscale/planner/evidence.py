@@ -194,11 +194,11 @@ def follow_all(
     async def fn(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
         return await follow(problem, ctx, policy, budget)
 
-    method = Method(CARD, fn, Config)
-    run.check(method, _Needs(needs_of(policy)))
+    method = Method(CARD, fn, Config).bind(_Needs(needs_of(policy)))
+    run.check(method)
 
     async def main() -> list[Outcome]:
-        return [await run.answer(method, _Needs(needs_of(policy)), p) for p in problems]
+        return [await run.answer(method, p) for p in problems]
 
     return execute(run, main)
 

@@ -69,7 +69,7 @@ def play(
     run = Run({"main": target, "target": target, "draft": drafts}, seed=seed)
 
     async def main() -> Outcome:
-        outcome = await run.answer(atts, atts.configure(params), problem())
+        outcome = await run.answer(atts(**params), problem())
         nothing_left()
         return outcome
 
@@ -159,7 +159,7 @@ def test_a_bank_serves_a_whole_set() -> None:
 
     async def main() -> list[Outcome]:
         cfg = atts_marginal.configure({"chains": 2, "calibration": 4})
-        return await run.answer_set(atts_marginal, cfg, asked)
+        return await run.answer_set(atts_marginal.bind(cfg), asked)
 
     outcomes = run_in_token_time(main())
     assert [o.extra["bank"] for o in outcomes] == [12] * 3
@@ -232,7 +232,7 @@ def makespans(chains: int, sigma: float, seed: int) -> tuple[float, float]:
     async def main() -> Outcome:
         # nobody is rejected, and calibration is over before the clock that counts starts
         cfg = Config(chains=chains, alpha=1.0, calibration=1)
-        return await run.answer(atts, cfg, problem())
+        return await run.answer(atts.bind(cfg), problem())
 
     outcome = run_in_token_time(main())
     turn = {c.prompt.key: c.prompt.prefix.count("\n\n") for c in drafts.calls}
@@ -269,7 +269,7 @@ def test_a_target_that_cannot_score_is_refused() -> None:
     method = registry.get("atts")
     run = Run({"main": draft()})
     with pytest.raises(CapabilityError, match="score from role 'target'"):
-        run.check(method, method.configure({}))
+        run.check(method())
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def accuracy(method, cfg, world: StepWorld, trials: int = TRIALS) -> tuple[float
     run = Run({"main": world, "prm": world})
 
     async def main():
-        return [await run.answer(method, cfg, problem(f"q{n}")) for n in range(trials)]
+        return [await run.answer(method.bind(cfg), problem(f"q{n}")) for n in range(trials)]
 
     outcomes = run_in_token_time(main())
     right = sum(o.answer == "right" for o in outcomes) / trials

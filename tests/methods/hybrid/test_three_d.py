@@ -60,7 +60,7 @@ def simulate(p0: float, r: float, s: float, j: float, runs: int = 800, **params:
     run = Run({"main": Simulator(p0, r, s, j)})
 
     async def main() -> float:
-        outcomes = [await run.answer(three_d, cfg, problem(f"q{i}")) for i in range(runs)]
+        outcomes = [await run.answer(three_d.bind(cfg), problem(f"q{i}")) for i in range(runs)]
         nothing_left()
         return float(np.mean([o.answer == "right" for o in outcomes]))
 

@@ -93,7 +93,7 @@ def simulate(method, cfg, p: float, trials: int) -> tuple[float, int]:
         drawn = correct = 0
         for n in range(trials):
             asked = problem(f"q{n}")
-            outcome = await run.answer(method, cfg, asked)
+            outcome = await run.answer(method.bind(cfg), asked)
             drawn += outcome.usage.samples
             correct += outcome.answer == "right"
         return drawn / trials, correct

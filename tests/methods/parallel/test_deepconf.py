@@ -271,7 +271,7 @@ def accuracy(name: str, world: World, questions: int, **params: object) -> tuple
         right = 0
         for i in range(questions):
             of = problem(f"q{i}")
-            outcome = await run.answer(method, method.configure(params), of)
+            outcome = await run.answer(method(**params), of)
             right += bool(of.correct(outcome.answer))
         return right / questions, run.usage.completion_tokens / questions
 

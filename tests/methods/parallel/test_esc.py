@@ -30,7 +30,7 @@ def test_expected_samples_are_those_of_the_table_and_of_the_method(p, samples):
     run = Run({"main": Synthetic(binary(p, length=10, wrong_length=10, spread=0, wrong_spread=0))})
 
     async def main() -> float:
-        outcomes = [await run.answer(esc, Config(), problem(f"q{n}")) for n in range(trials)]
+        outcomes = [await run.answer(esc(), problem(f"q{n}")) for n in range(trials)]
         return sum(o.usage.samples for o in outcomes) / trials
 
     assert abs(run_in_token_time(main()) - mean) < 5 * math.sqrt((square - mean**2) / trials)

@@ -56,9 +56,7 @@ def test_accuracy_and_shortest_length_match_the_integrals(name, n):
     run, trials = Run({"main": Synthetic(world)}, seed=n), 400
 
     async def main() -> tuple[int, list[int]]:
-        outcomes = [
-            await run.answer(first_finish, Config(n=n), problem(f"q{i}")) for i in range(trials)
-        ]
+        outcomes = [await run.answer(first_finish(n=n), problem(f"q{i}")) for i in range(trials)]
         right = sum(o.answer == "right" for o in outcomes)
         return right, [o.usage.sequential_tokens for o in outcomes]
 
@@ -107,7 +105,7 @@ def test_the_winner_is_the_same_seed_decoded_alone(mode):
     engine.start = lambda call: calls.append(call) or start(call)  # type: ignore[method-assign]
 
     async def main():
-        return await run.answer(first_finish, Config(n=8, mode=mode), problem())
+        return await run.answer(first_finish(n=8, mode=mode), problem())
 
     winner = run_in_token_time(main()).winner
     alone = engine.draw(engine.worlds, problem(), calls[winner.draw].seed)  # type: ignore[arg-type]

@@ -38,7 +38,7 @@ def play(
     run = Run({"main": engine})  # type: ignore[dict-item]
 
     async def main() -> list[Outcome]:
-        outcomes = await run.answer_set(pets, pets.configure(params), problems, budget=budget)
+        outcomes = await run.answer_set(pets(**params), problems, budget=budget)
         nothing_left()
         return outcomes
 
@@ -276,7 +276,7 @@ def uniform(n: int) -> Callable[[Synthetic, list[Problem]], list[Outcome]]:
         run = Run({"main": engine})
 
         async def main() -> list[Outcome]:
-            return [await run.answer(vote, vote.configure({"n": n}), p) for p in problems]
+            return [await run.answer(vote(n=n), p) for p in problems]
 
         return run_in_token_time(main())
 

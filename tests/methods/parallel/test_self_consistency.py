@@ -26,7 +26,7 @@ def test_accuracy_is_the_binomial_tail_with_half_of_the_ties(p, n):
 
     async def main() -> float:
         asked = [problem(f"q{i}") for i in range(trials)]
-        outcomes = [await run.answer(self_consistency, Config(n=n), q) for q in asked]
+        outcomes = [await run.answer(self_consistency(n=n), q) for q in asked]
         return sum(o.answer == "right" for o in outcomes) / trials
 
     error = math.sqrt(expected * (1 - expected) / trials)

@@ -47,7 +47,7 @@ def accuracy(engine: Scripted, runs: int = 1500, **params: object) -> float:
     run, cfg = Run({"main": engine}), turns.configure(params)
 
     async def main() -> float:
-        outcomes = [await run.answer(turns, cfg, problem(f"q{i}")) for i in range(runs)]
+        outcomes = [await run.answer(turns.bind(cfg), problem(f"q{i}")) for i in range(runs)]
         return float(np.mean([o.answer == "right" for o in outcomes]))
 
     return run_in_token_time(main())

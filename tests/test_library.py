@@ -1,0 +1,121 @@
+"""The way in from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+
+import pytest
+
+import ttscale
+from ttscale.core import Budget, Problem, Prompt, UnknownName, UsageError
+from ttscale.methods.parallel.self_consistency import self_consistency
+
+COIN = "synthetic:p=0.9,length=20"
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    """No test sees the user's configuration."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv("TTSCALE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_one_call_answers_a_question_on_the_bundled_reasoner():
+    outcome = ttscale.solve(
+        "What is 1 + 2?", method="self-consistency(n=3)", answer="number", tokens=600, seed=1
+    )
+    assert outcome.answer is not None
+    assert outcome.usage.samples == 3
+    assert 0 < outcome.usage.completion_tokens <= 600
+
+
+def test_the_call_works_inside_a_running_loop_and_its_errors_arrive():
+    async def notebook():
+        outcome = ttscale.solve("?", model=COIN, method=self_consistency(n=5))
+        with pytest.raises(UnknownName, match="self-consistency"):
+            ttscale.solve("?", model=COIN, method="self-consistancy")
+        return outcome
+
+    outcome = asyncio.run(notebook())
+    assert outcome.answer in ("right", "wrong")
+    assert outcome.usage.samples == 5
+    assert not [t for t in threading.enumerate() if t.name == "ttscale.solve"]
+
+
+def test_the_awaited_call_gives_the_same_outcome():
+    asked = {"model": COIN, "method": "sc(n=5)", "seed": 3}
+    waited = asyncio.run(ttscale.asolve("?", **asked))
+    blocked = ttscale.solve("?", **asked)
+    assert (waited.answer, waited.usage.as_dict()) == (blocked.answer, blocked.usage.as_dict())
+
+
+@pytest.mark.parametrize("model", [COIN, "tiny"])
+def test_a_session_answers_several_questions_on_models_opened_once(model):
+    async def main():
+        async with ttscale.open(model) as session:
+            alone = await session.solve("What is 1 + 2?", answer="text", seed=1)
+            both = await asyncio.gather(
+                *(session.solve("What is 1 + 2?", answer="text", seed=s) for s in (1, 2))
+            )
+        return alone, both
+
+    alone, both = asyncio.run(main())
+    assert alone.traces[0].finish == "stop"
+    assert both[0].traces[0].text == alone.traces[0].text  # the same seed, the same sample
+
+
+def test_budgets_are_given_as_objects_mappings_or_keywords():
+    for budget in ({"budget": Budget(samples=2)}, {"budget": {"samples": 2}}):
+        assert ttscale.solve("?", model=COIN, method="sc(n=5)", **budget).usage.samples == 2
+    limited = ttscale.solve("?", model=COIN, method="sc(n=50)", tokens=90)
+    assert limited.stopped_by == "budget:tokens"
+    with pytest.raises(UsageError, match="tokens is given twice"):
+        ttscale.solve("?", model=COIN, budget={"tokens": 10}, tokens=10)
+
+
+def test_a_problem_brings_its_own_rule_and_reference():
+    from ttscale.answers import rule_for
+
+    problem = Problem("q", Prompt.user("?"), rule_for("text"), reference="right")
+    outcome = ttscale.solve(problem, model="synthetic:p=1,length=9", method="sc(n=3)")
+    assert problem.correct(outcome.answer)
+
+
+def test_the_configuration_of_the_user_holds(own_folder):
+    (own_folder / "ttscale.toml").write_text(
+        f'[defaults]\nmodel = "coin"\nmethod = "sc(n=7)"\n[models]\ncoin = "{COIN}"\n'
+    )
+    assert ttscale.solve("?").usage.samples == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"model": "tinny"}, "tiny"),
+        ({"temprature": 0.5}, "temperature"),
+        ({"answer": "nummber"}, "number"),
+        ({"budget": {"token": 3}}, "tokens"),
+        ({"seed": 1 << 70}, "63 bits"),
+    ],
+)
+def test_what_is_not_known_is_refused_with_what_was_probably_meant(asked, said):
+    with pytest.raises(UsageError) as refused:
+        ttscale.solve("?", **{"model": COIN, **asked})
+    assert said in str(refused.value)
+
+
+def test_every_exported_name_is_there_and_nothing_is_loaded_before_it_is_used():
+    assert [name for name in ttscale.__all__ if not hasattr(ttscale, name)] == []
+    assert set(ttscale.__all__) <= set(dir(ttscale))
+    with pytest.raises(AttributeError, match="solv"):
+        ttscale.solv  # noqa: B018
+    script = "import json, sys, ttscale; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    loaded = [name for name in json.loads(ran.stdout) if name.startswith("ttscale")]
+    assert loaded == ["ttscale"]
