@@ -1,5 +1,8 @@
 """Which numbers a device multiplies fast."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 
@@ -11,5 +14,5 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     """
     if device.type != "cpu":
         return True
-    able = getattr(torch.cpu, "get_capabilities", dict)()
+    able: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
