@@ -45,6 +45,8 @@ class Budget:
         if not isinstance(self.units, dict):
             raise UsageError(f"budget units={self.units!r}", fix="give a limit per unit")
         for unit, limit in self.units.items():
+            if unit in KINDS:
+                raise UsageError(f"budget units: {unit!r} is a kind of its own", fix=f"{unit}=...")
             _check(unit, limit)
 
     @classmethod
@@ -54,6 +56,11 @@ class Budget:
             if name not in (*KINDS, "units"):
                 raise UnknownName("budget", name, KINDS)
         return cls(**limits)
+
+    def limit(self, kind: str) -> float | None:
+        """The limit of a kind or named unit; None if there is none."""
+        limit: float | None = getattr(self, kind) if kind in KINDS else self.units.get(kind)
+        return limit
 
     def given(self) -> dict[str, Any]:
         """The limits that are set."""

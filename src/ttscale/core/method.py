@@ -8,6 +8,7 @@ from typing import Any
 
 from .card import Card
 from .errors import TTScaleError, UnknownName, UsageError
+from .roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ class Method:
         except (TypeError, ValueError) as error:
             raise UsageError(f"method {self.name!r}", fix=str(error)) from None
 
-    def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities; a config whose choices change the needs has its own `needs`."""
+    def needs(self, cfg: Any) -> Mapping[str, Role]:
+        """Role -> kind and capabilities; a config whose choices change them has its own `needs`."""
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 
@@ -77,8 +78,8 @@ class Configured:
     def card(self) -> Card:
         return self.method.card
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities, with these parameters."""
+    def needs(self) -> Mapping[str, Role]:
+        """Role -> kind and capabilities, with these parameters."""
         return self.method.needs(self.cfg)
 
     def draws(self) -> int | None:

@@ -16,7 +16,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, cast, get_args
 
-from ..core import Card, Configured, Context, Outcome, Problem, Trace, UsageError, Votes
+from ..core import (
+    Card,
+    Configured,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
 from ..methods import checks
 from ..methods.parallel.adaptive_consistency import leader_confidence
 from ..methods.registry import method, parse
@@ -85,7 +96,7 @@ class Config:
             changed = 0
         return _loaded(self.policy, changed)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         """What the pilot and everything that may be chosen need, together."""
         return needs_of(self.loaded)
 
@@ -101,7 +112,7 @@ async def follow(
 ) -> Outcome:
     """Answer one problem by a policy."""
     difficulty = policy.difficulty
-    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot)
+    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot, part="pilot")
     rewards: dict[int, float] = {}
     if difficulty.kind == "reward":
         rewards = await _rewards(problem, ctx, pilot)
@@ -190,15 +201,15 @@ def on_pilot(strategy: str) -> OnPilot | None:
     return found
 
 
-def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
-    """Role -> capabilities of the pilot and all strategies."""
-    wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
+def needs_of(policy: Policy) -> dict[str, Role]:
+    """Role -> kind and capabilities of the pilot and all strategies."""
+    wanted = {"main": roles.answers("text")}
     judged = (found.select for s in policy.strategies if (found := on_pilot(s)))
     if policy.difficulty.kind == "reward" or {"weighted", "best"} & set(judged):
-        wanted["prm"] = frozenset({"reward"})
+        wanted["prm"] = roles.judges("reward")
     for chosen in _methods(policy):
-        for role, capabilities in chosen.method.needs(chosen.cfg).items():
-            wanted[role] = wanted.get(role, frozenset()) | capabilities
+        for role, needed in chosen.method.needs(chosen.cfg).items():
+            wanted[role] = needed.joined(wanted.get(role, needed))
     return wanted
 
 

@@ -16,13 +16,24 @@ from typing import Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Chunk,
+    Context,
+    Outcome,
+    Problem,
+    Tie,
+    Trace,
+    Votes,
+    roles,
+)
 from ...signals import confidence as signals
 from ...signals.confidence import MEASURES, Measure
 from .. import checks
 from ..registry import method
 
-NEEDS = {"main": frozenset({"text", "logprobs"})}
+NEEDS = {"main": roles.answers("text", "logprobs")}
 KEEP = {"low": 10.0, "high": 90.0}  # percent of traces that survive (Sec. 4.1)
 
 OFFLINE = Card(

@@ -18,14 +18,26 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Tie,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
 from ...signals import confidence as signals
 from .. import checks
 from ..registry import method
 from .dirichlet import confidence, optimistic_gain
 
 Weight = Literal["none", "mean", "lowest", "bottom", "tail"]
-TEXT, LOGPROBS = frozenset({"text"}), frozenset({"text", "logprobs"})
+TEXT, LOGPROBS = roles.answers("text"), roles.answers("text", "logprobs")
 
 RETRIES = 3  # further warm-up samples of a question that has no vote yet (ours)
 
@@ -102,7 +114,7 @@ class Config:
         checks.within(0, 100, keep=self.keep)
         checks.one_of(("first", "shortest"), tie=self.tie)
 
-    def needs(self) -> dict[str, frozenset[str]]:
+    def needs(self) -> dict[str, Role]:
         return {"main": LOGPROBS if self.confident else TEXT}
 
     @property

@@ -12,13 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, roles
 from ...verifiers import verifier
 from .. import checks
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect
 
-TEXT = frozenset({"text"})
+TEXT = roles.answers("text")
 
 CARD = Card(
     name="turns",
@@ -75,7 +75,7 @@ class Config:
         if self.select not in ("vote", "last"):
             verifier(self.select)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         extra = {} if self.select in ("vote", "last") else verifier(self.select).needs
         return {"main": TEXT, **extra}
 
