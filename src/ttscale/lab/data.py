@@ -191,14 +191,16 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
         case "facts":
             return Document(role, system, ask, "\n".join(world.facts))
         case "execute":
-            given = (
-                {"plan": plan(world)} if rng.random() < 0.6 else {"facts": "\n".join(world.facts)}
+            asked = (
+                user_prompt(role, ask, plan=plan(world))
+                if rng.random() < 0.6
+                else user_prompt(role, ask, facts="\n".join(world.facts))
             )
-            return Document(role, system, user_prompt(role, ask, **given), careful())
+            return Document(role, system, asked, careful())
         case "judge":
-            shown = solution(world, rng, rng.random() < 0.5)
-            asked = user_prompt(role, ask, solutions=[shown])
-            return judgement(role, system, asked, world, [shown], rng)
+            shown = [solution(world, rng, rng.random() < 0.5)]
+            asked = user_prompt(role, ask, solutions=shown)
+            return judgement(role, system, asked, world, shown, rng)
         case "rate":
             right = rng.random() < 0.5
             pair = [

@@ -4,7 +4,7 @@ The model was trained on exactly these forms. Solutions shown to a role are plai
 (`plain_solution`): steps and box, no tags.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..core.thinking import THINK
 
@@ -74,7 +74,7 @@ def user_prompt(
             return question
 
 
-def messages(role: Role, question: str, **parts) -> list[dict[str, str]]:
+def messages(role: Role, question: str, **parts: Any) -> list[dict[str, str]]:
     """System and user message of a role, ready for a chat API (`parts` as in `user_prompt`)."""
     return [
         {"role": "system", "content": system_prompt(role)},
