@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import AnswerRule, UnknownName, UsageError
-from .boxed import last_boxed
-from .choice import ChoiceRule
-from .code import CodeRule
-from .math import MathRule
-from .number import IntegerRule, NumberRule
-from .numerals import number
+from .extraction import last_boxed
+from .rules.choice import ChoiceRule
+from .rules.code import CodeRule
+from .rules.math import MathRule
+from .rules.number import IntegerRule, NumberRule
+from .formulas.numerals import number
 from .rule import KeyedRule
-from .text import TextRule
-from .tool import ToolRule
+from .rules.text import TextRule
+from .rules.tool import ToolRule
 
 RULES: dict[str, Callable[..., KeyedRule]] = {
     rule.name: rule

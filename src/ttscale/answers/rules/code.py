@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Hashable
 from functools import lru_cache
 
-from .rule import KeyedRule
+from ..rule import KeyedRule
 
 _FENCE = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)^[ \t]*\1[ \t]*$", re.DOTALL | re.MULTILINE)
 

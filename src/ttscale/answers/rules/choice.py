@@ -6,9 +6,9 @@ import re
 from collections.abc import Hashable
 from functools import lru_cache
 
-from ..core import UsageError
-from .boxed import last_boxed, stated
-from .rule import KeyedRule
+from ...core import UsageError
+from ..extraction import last_boxed, stated
+from ..rule import KeyedRule
 
 _WRAP = re.compile(r"\\(?:text|textbf|textit|mathbf|mathrm|boldsymbol|bm)\s*\{([^{}]*)\}")
 

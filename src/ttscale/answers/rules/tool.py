@@ -7,8 +7,8 @@ from collections.abc import Hashable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ..core import Trace
-from .rule import KeyedRule, is_blank
+from ...core import Trace
+from ..rule import KeyedRule, is_blank
 
 
 class ToolRule(KeyedRule):

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Hashable
 from functools import lru_cache
 
-from .boxed import last_boxed, stated
-from .rule import KeyedRule, is_blank
+from ..extraction import last_boxed, stated
+from ..rule import KeyedRule, is_blank
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = re.compile(r"[,;:!?\"'`“”‘’]|\*\*|__|(?<!\d)\.|\.(?!\d)")
