@@ -1,7 +1,6 @@
 """What all answer rules share: where an answer is looked for, and how two are compared.
 
-A rule reduces an answer to a key, and two answers are the same if their keys are equal. So sameness
-is an equivalence relation by construction, and a vote does not depend on the order of its answers.
+Most rules reduce an answer to a key, and two answers are the same if their keys are equal.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable
 
 from ..core import Trace
+from .thinking import answer_text
 
 
 class KeyedRule(ABC):
@@ -24,7 +24,7 @@ class KeyedRule(ABC):
         """
         if trace.answer is not None:
             return self.read(trace.answer)
-        return self.find(trace.reply)
+        return self.find(answer_text(trace.text))
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are equivalent."""

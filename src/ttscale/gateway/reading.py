@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from ..answers.apart import Helper, known
+from ..answers.parser_process import Helper, known
 from ..core import (
     PLANNER_ROLES,
     VERIFIER_ROLES,

@@ -378,7 +378,7 @@ class _Evaluator:
                 raise NoValueError("a logarithm of zero")
             return self.tidied(self.context.log(x))
         if x and self.context.mag(x) < -_NOISE // 2:
-            return getattr(self.context, _NAMES.get(name, name))(x)  # small, and no rounding
+            raise NoValueError("a small angle")
         if x and self.context.mag(x) > 2000:
             raise TooLargeError("a large angle")
         if name == "arccot":
@@ -386,17 +386,22 @@ class _Evaluator:
         name = _NAMES.get(name, name)
         if name not in _ELEMENTARY:
             raise NoValueError(name)
-        if name in ("cot", "csc", "coth") and not self.tidied(self.context.sin(x)):
-            raise NoValueError("a pole")
-        if name in ("tan", "sec") and not self.tidied(self.context.cos(x)):
-            raise NoValueError("a pole")
+        if name in _QUOTIENTS:
+            above, below = _QUOTIENTS[name]
+            bottom = self.tidied(getattr(self.context, below)(x))
+            if not bottom:
+                raise NoValueError("a pole")
+            top = getattr(self.context, above)(x) if above else self.context.mpf(1)
+            return self.tidied(top / approximate(bottom))
         return self.tidied(getattr(self.context, name)(x))
 
 
 _NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "sgn": "sign"}
-_ELEMENTARY = frozenset(
-    "sin cos tan cot sec csc sinh cosh tanh coth asin acos atan sign".split()
-)
+_QUOTIENTS = {
+    "tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin"),
+    "tanh": ("sinh", "cosh"), "coth": ("cosh", "sinh"),
+}  # fmt: skip
+_ELEMENTARY = frozenset("sin cos sinh cosh asin acos atan sign".split()) | frozenset(_QUOTIENTS)
 
 
 def _root(base: Fraction, index: int) -> Fraction | None:

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 
 from ..policies import DEFAULTS, Policies
 from .characters import spelled
-from .evaluation import TooLargeError
+from .evaluation import TooLargeError, Value
 from .grammar import Node, parse
 from .numerals import exact
-from .readings import NeedsCalculusError, Reading, reading_of
+from .readings import Calculate, Reading, folded, reading_of
 from .tokens import UnreadableError, is_name
-from .words import cardinal
+from .words import cardinal, numbered
 
 _LONGEST = 1000  # characters; what is longer is a text that lost its way
 _CHOICE = re.compile(
@@ -58,6 +58,7 @@ class Memory:
 
 _MEMORY = Memory()
 _ENTRY, _ROOM = 500, 1 << 24  # when it holds so much, it begins anew
+_CALCULATE: ContextVar[Calculate | None] = ContextVar("calculate", default=None)
 _QUICKLY: ContextVar[bool] = ContextVar("quickly", default=False)
 
 
@@ -69,6 +70,16 @@ def quickly() -> Iterator[None]:
         yield
     finally:
         _QUICKLY.reset(token)
+
+
+@contextmanager
+def calculating(calculate: Calculate) -> Iterator[None]:
+    """Have this calculate what takes a computer algebra system."""
+    token = _CALCULATE.set(calculate)
+    try:
+        yield
+    finally:
+        _CALCULATE.reset(token)
 
 
 def learn(memory: Memory) -> None:
@@ -100,20 +111,28 @@ def form(answer: str, policies: Policies = DEFAULTS) -> Reading:
         found = _form(answer, policies)
     except TooLargeError:
         found, unread = _as_written(answer), True
-    except NeedsCalculusError:
-        calculated = _calculated(answer, policies)
-        found, unread = calculated or _as_written(answer), calculated is None
     learn(Memory({(policies, answer): found}, {answer} if unread else set()))
     return found
 
 
-def _calculated(answer: str, policies: Policies) -> Reading | None:
-    """What the parser process makes of a formula; None if it does not finish."""
+def is_formula(text: str) -> bool:
+    """Whether a text has a reading other than its words."""
+    return form(text)[0] != "text"
+
+
+def _calculate(node: Node, positive: bool, points: int) -> list[Value] | None:
+    """Ask the parser process, unless another is to be asked or none."""
     if _QUICKLY.get():
         raise UnreadError
-    from ..parser_process import shared
+    calculate = _CALCULATE.get()
+    if calculate is None:
+        from ..parser_process import shared
 
-    return shared().calculate(answer, policies)
+        try:
+            return shared().calculate(node, positive, points)
+        except OSError:  # without the process, it is compared as it is written
+            return None
+    return calculate(node, positive, points)
 
 
 def _form(answer: str, policies: Policies) -> Reading:
@@ -124,7 +143,7 @@ def _form(answer: str, policies: Policies) -> Reading:
         return ("number", value, "." in answer)
     choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(answer.strip(" $*"))
     if choice:
-        return reading_of(Node("symbol", (), choice[1].upper()), policies)
+        return reading_of(Node("symbol", (), choice[1].upper()), policies, _calculate)
     text = spelled(answer)
     bare = " ".join(_TEXT.sub(r"\1", text).split()).strip(" .")
     if (clock := _CLOCK.fullmatch(bare)) is not None:
@@ -134,7 +153,7 @@ def _form(answer: str, policies: Policies) -> Reading:
         if said is not None:
             return said
     try:
-        return reading_of(parse(_numbered(text, policies)), policies)
+        return reading_of(parse(numbered(text) if policies.words == "number" else text), policies, _calculate)
     except (UnreadableError, RecursionError):
         return _text(text)
 
@@ -150,7 +169,7 @@ def _clock(match: re.Match[str]) -> Reading:
 def _words(text: str, policies: Policies) -> Reading | None:
     """Words alone: a set with a name, or a text; None for what may be a number or a formula."""
     if _EVERYTHING.fullmatch(text):
-        return reading_of(Node("relation", (_X, Node("symbol", (), r"\mathbb{R}")), ("in",)), policies)
+        return reading_of(Node("symbol", (), r"\mathbb{R}"), policies, _calculate)
     if _NOTHING.fullmatch(text):
         return ("set", ())
     if policies.words == "number" and cardinal(re.split(r"[\s-]+", text.casefold())):
@@ -158,27 +177,6 @@ def _words(text: str, policies: Policies) -> Reading | None:
     if text.casefold() in _SHORT or not (text.isupper() or len(text) < 3 or is_name(text)):
         return _text(text)
     return None
-
-
-_X = Node("symbol", (), "x")
-
-
-def _numbered(text: str, policies: Policies) -> str:
-    """The text with the number words at its start as digits."""
-    if policies.words != "number":
-        return text
-    match = re.match(r"(?:\\(?:text|textbf|mathrm|mbox)\s*\{\s*)?([A-Za-z]+(?:[\s-]+[A-Za-z]+)*)", text)
-    if match is None:
-        return text
-    words = re.split(r"[\s-]+", match[1].casefold())
-    found = cardinal(words)
-    if found is None:
-        return text
-    value, used = found
-    rest = " ".join(re.split(r"[\s-]+", match[1])[used:]) + text[match.end() :]
-    if text.startswith("\\") and rest.rstrip().endswith("}"):
-        rest = rest.replace("}", "", 1)
-    return f"{value} {rest}".strip()
 
 
 def _text(text: str) -> Reading:
@@ -194,6 +192,6 @@ def _text(text: str) -> Reading:
 def _as_written(answer: str) -> Reading:
     """The tree of a formula that has no value in reach; equal trees are the same."""
     try:
-        return ("form", parse(spelled(answer)))
+        return ("form", folded(parse(spelled(answer))))
     except (UnreadableError, RecursionError):
         return _text(answer)

@@ -195,6 +195,8 @@ class _Parser:
                 while self.next and self.next.at < end:
                     self.at += 1
             elif token.kind in ("word", "text"):
+                if not found and token.kind == "word" and self.tokens[self.at - 1].kind == "letter":
+                    raise UnreadableError(token.text)  # "I know": a noun follows a number
                 found += self.words(token)
                 self.at += 1
             elif found and self.unit_power():
@@ -760,9 +762,9 @@ class _Parser:
         low = high = None
         for _ in range(2):
             if self.takes("_"):
-                low = self.exponent()
+                low = self.bound()
             elif self.takes("^"):
-                high = self.exponent()
+                high = self.bound()
         if low is None or high is None:
             raise UnreadableError("an integral without bounds")
         start = self.at
@@ -775,6 +777,12 @@ class _Parser:
                 return Node("integral", (low, high, body), after.text)
             self.at += 1
         raise UnreadableError("an integral without its d")
+
+    def bound(self) -> Node:
+        """A bound of an integral, which is no base of a power."""
+        if self.takes("-"):
+            return Node("neg", (self.bound(),))
+        return self.braced() if self.sees("{") else self.primary()
 
     def inner(self, part: list[Token]) -> Node:
         """An expression that is all of these tokens."""

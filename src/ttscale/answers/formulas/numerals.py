@@ -10,7 +10,7 @@ from ..policies import DEFAULTS, Policies
 from .characters import spelled
 from .grammar import Node, parse
 from .tokens import UnreadableError
-from .words import SCALES
+from .words import SCALES, numbered
 
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\{,\}|\\,|\\!,|,\\!\s*)\d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)"
@@ -51,7 +51,8 @@ def number(text: str, policies: Policies = DEFAULTS) -> Fraction | None:
     if value is not None:
         return value
     try:
-        return _plain(parse(spelled(text)), policies)
+        written = spelled(text)
+        return _plain(parse(numbered(written) if policies.words == "number" else written), policies)
     except (UnreadableError, RecursionError):
         return None
 

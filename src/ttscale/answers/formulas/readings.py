@@ -15,6 +15,7 @@ the set of numbers that fulfil them; an equation that is linear in y is the func
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from collections.abc import Callable
@@ -45,18 +46,18 @@ _CALCULUS = frozenset({"integral", "limit"})
 _MOST_SIGNS = 4
 
 
-class NeedsCalculusError(Exception):
-    """The formula holds an integral, a limit or an endless sum."""
+Calculate: TypeAlias = Callable[[Node, bool, int], "list[Value] | None"]
+"""A tree, whether its symbols are positive, and a number of points -> its values there; None if they
+cannot be had in time."""
 
 
-def reading_of(node: Node, policies: Policies) -> Reading:
-    """The reading of a tree.
+def reading_of(node: Node, policies: Policies, calculate: Calculate) -> Reading:
+    """The reading of a tree; integrals, limits and endless sums are left to `calculate`.
 
     Raises:
         TooLargeError: a value is out of reach.
-        NeedsCalculusError: it takes a computer algebra system.
     """
-    return _Reader(policies).read(_decided(node, policies))
+    return _Reader(policies, calculate).read(_decided(node, policies))
 
 
 def _decided(node: Node, policies: Policies) -> Node:
@@ -78,8 +79,8 @@ def _decided(node: Node, policies: Policies) -> Node:
 
 
 class _Reader:
-    def __init__(self, policies: Policies) -> None:
-        self.policies = policies
+    def __init__(self, policies: Policies, calculate: Calculate) -> None:
+        self.policies, self.calculate = policies, calculate
 
     def read(self, node: Node) -> Reading:
         special: Callable[[Node], Reading] | None = getattr(self, f"on_{node.op}", None)
@@ -510,9 +511,17 @@ class _Reader:
                 return ("number", value_of(node, {}), decimal)
             return self.of_values(self.values(node, names), decimal)
         except NoValueError:
-            if _takes_calculus(node):
-                raise NeedsCalculusError from None
-            return ("form", node)
+            if not _takes_calculus(node):
+                return ("form", node)
+        values = self.calculate(node, self.policies.symbols == "positive", _POINTS)
+        if values is None:
+            raise TooLargeError("a calculation")
+        return self.of_values(values, decimal)
+
+    def on_symbol(self, node: Node) -> Reading:
+        if node.value == "\\mathbb{R}":
+            return self.of_region(everything())
+        return self.expression(node)
 
     def values(self, node: Node, names: frozenset[str]) -> list[Value]:
         positive = self.policies.symbols == "positive"
@@ -538,6 +547,16 @@ class _Reader:
             if reading not in members:
                 members.append(reading)
         return members[0] if len(members) == 1 else ("set", tuple(members))
+
+
+def folded(node: Node) -> Node:
+    """The tree with the numbers in it calculated, as far as they are exact and within reach."""
+    if not symbols(node) and node.op not in ("num", "relation", "list", "row", "set", "cells"):
+        with contextlib.suppress(NoValueError, TooLargeError, KeyError):
+            value = value_of(node, {})
+            if isinstance(value, Fraction):
+                return num(value)
+    return replace(node, parts=tuple(map(folded, node.parts)))
 
 
 def _signs(node: Node) -> list[str]:

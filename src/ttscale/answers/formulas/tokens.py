@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .characters import balanced
-from .words import CARDINALS, SCALES, UNITS, is_noun
+from .words import CARDINALS, SCALES, UNITS, is_noun, is_unit
 
 Kind = Literal["number", "letter", "command", "sign", "word", "text"]
 
@@ -105,7 +105,7 @@ def tokens(text: str) -> list[Token]:
                 raise UnreadableError("a number of too many digits")
             found.append(Token("number", match["number"].rstrip("."), start, end, spaced))
         elif match["letters"]:
-            found += _letters(match["letters"], start, spaced, found[-1] if found else None)
+            found += _letters(match["letters"], start, spaced, found)
         elif match["sign"]:
             found += _sign(match["sign"], start, end, spaced)
         else:
@@ -171,12 +171,15 @@ def _sign(sign: str, at: int, end: int, spaced: bool) -> list[Token]:
     return [Token("sign", same, at, end, spaced)]
 
 
-def _letters(run: str, at: int, spaced: bool, before: Token | None) -> list[Token]:
+def _letters(run: str, at: int, spaced: bool, found: list[Token]) -> list[Token]:
     """A run of letters: a name that is known, a word, or a product of symbols."""
-    end = at + len(run)
+    end, before = at + len(run), found[-1] if found else None
+    after_number = before is not None and before.kind == "number"
+    if after_number and spaced and len(run) > 1 and run in UNITS:
+        return [Token("word", run, at, end, spaced)]
     known = _PLAIN.get(run) or (_PLAIN.get(run.lower()) if len(run) > 2 else None)
     counts = before is not None and before.kind in ("number", "text", "word")
-    if known and not (run == "in" and counts and before and before.kind == "number"):
+    if known:
         return [Token("sign" if known == "%" else "command", known, at, end, spaced)]
     if run == "U" and before is not None and before.text in ")]}":
         return [Token("command", "cup", at, end, spaced)]
@@ -184,13 +187,15 @@ def _letters(run: str, at: int, spaced: bool, before: Token | None) -> list[Toke
         return [Token("letter", run, at, end, spaced)]
     if run.casefold() in SCALES or run.casefold() in CARDINALS:
         return [Token("word", run, at, end, spaced)]
-    after_number = before is not None and before.kind == "number"
-    if after_number and spaced and (run in UNITS or is_noun(run)):
+    if after_number and spaced and is_noun(run):
         return [Token("word", run, at, end, spaced)]
     if len(run) > 3 or (counts and not after_number):
         symbols = "".join(piece for piece in _WITHIN.split(run) if piece not in _PLAIN)
         if symbols == run or len(symbols) > 3:
             return [Token("word", run, at, end, spaced)]
+    if spaced and [token.kind for token in found[-2:]] == ["letter"] * 2:
+        if found[-2].end == found[-1].at:
+            raise UnreadableError("prose")  # two runs of letters with a space between them
     made: list[Token] = []
     for piece in _WITHIN.split(run):
         for part in [piece] if piece in _PLAIN else list(piece):
@@ -283,7 +288,7 @@ def _worded(inner: str, name: str, start: int, after: int, spaced: bool) -> list
         return [Token("letter", bare, start, after, spaced)]
     if not bare:
         return []
-    if re.fullmatch(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)", bare):
+    if re.fullmatch(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)", bare) or (upright and is_unit(bare)):
         return [Token("text", bare, start, after, spaced)]
     if upright and re.search(r"[A-Za-z]{2}", bare) and "\\" not in bare and "^" not in bare:
         return [Token("text", bare, start, after, spaced)]

@@ -27,6 +27,7 @@ _COMPOUND = re.compile(
     rf"\s*(?:\(\s*)?({_ONE}{_POWER}(?:\s*(?:/|\\cdot|\*|\.|\bper\b|\s)\s*\(?\s*{_ONE}{_POWER})*)"
     r"\s*\)*"
 )
+_FURTHER = re.compile(r"\s*\d+\s*(?:min|sec|s|m|h|cm|mm|in|oz|g)\b")  # 2 h 30 min
 _SPLIT = re.compile(r"\s*(?:/|\\cdot|\*|\.|\bper\b|\(|\)|\s|\^\s*\{?\s*-?\d\s*\}?|[23]\b)\s*")
 
 SCALES = {
@@ -51,11 +52,13 @@ _CHANGERS = frozenset(
     "each remainder base am pm a.m p.m".split()
 )
 QUALIFIERS = frozenset("about approximately approx exactly roughly around nearly only just".split())
+_WORDS = re.compile(r"(?:\\(?:text|textbf|mathrm|mbox)\s*\{\s*)?([A-Za-z]+(?:[\s-]+[A-Za-z]+)*)")
 
 
 def is_unit(name: str) -> bool:
-    """Whether a word of letters is the name of a unit."""
-    return name in UNITS
+    """Whether a word is the name of a unit, or of a unit made of several (m/s)."""
+    names = [part for part in re.split(r"[\s/·.*^{}\d()-]+", name) if part]
+    return bool(names) and all(part in UNITS for part in names)
 
 
 def unit_after(text: str, spaced: bool) -> str:
@@ -70,7 +73,10 @@ def unit_after(text: str, spaced: bool) -> str:
     if len(names) == 1 and match[1].strip() == names[0]:
         name = names[0]
         if len(name) == 1:
-            return match.group() if spaced and name in _LONE and not text[match.end() :] else ""
+            rest = text[match.end() :]
+            alone = name in _LONE and not rest.strip()
+            further = name in UNITS and _FURTHER.match(rest)
+            return match.group() if spaced and (alone or further) else ""
         known = name in UNITS if spaced else name in _ATTACHED
         return match.group() if known and not match.group().strip().startswith("(") else ""
     if all(map(is_unit, names)) and _is_whole(text, match, spaced):
@@ -120,3 +126,19 @@ def cardinal(words: list[str]) -> tuple[int, int] | None:
         used = words.index(word, used) + 1
         last = word
     return (total + group, used) if used else None
+
+
+def numbered(text: str) -> str:
+    """The text with the number words at its start as digits."""
+    match = _WORDS.match(text)
+    if match is None:
+        return text
+    words = re.split(r"[\s-]+", match[1])
+    found = cardinal([word.casefold() for word in words])
+    if found is None:
+        return text
+    value, used = found
+    rest = " ".join(words[used:]) + text[match.end() :]
+    if text.startswith("\\"):
+        rest = rest.replace("}", "", 1)
+    return f"{value} {rest}".strip()

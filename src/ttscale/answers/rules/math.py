@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from typing import Any
 
-from ..extraction import last_boxed
-from ..formulas.forms import form
+from ..extraction import is_cut, last_boxed, statements, tagged
+from ..formulas.forms import form, is_formula
+from ..formulas.numerals import last_number
 from ..formulas.sameness import same_reading
 from ..policies import Policies
+from ..prose import formulas, right_side, trimmed
 from ..rule import KeyedRule, is_blank
 
 _LONGEST = 2000  # characters; what is longer is a text that lost its way
+_TAIL = 1000  # characters at the end of a text in which an answer that is not announced may be
 
 
 class MathRule(KeyedRule):
-    """The boxed answer, else the stated one, else the last formula or number.
+    """The boxed answer, else the tagged one, else the stated one, else the last formula or number.
 
     `policies` are those of `Policies`, by name.
     """
@@ -27,7 +31,34 @@ class MathRule(KeyedRule):
 
     def find(self, text: str) -> str | None:
         boxed = last_boxed(text)
-        return None if boxed is None else self.read(boxed)
+        if boxed is not None:
+            return self.read(boxed)
+        if is_cut(text):
+            return None
+        field = tagged(text)
+        if field is not None:
+            return self.read(field) if is_formula(field) else self.stated(field) or self.read(field)
+        found = next(filter(None, map(self.stated, reversed(statements(text)))), None)
+        return found if found is not None else self.last(text)
+
+    def stated(self, statement: str) -> str | None:
+        """The answer in what follows "the answer is"."""
+        answer = trimmed(statement)
+        if is_formula(answer):
+            return self.read(answer)
+        number = re.search(r"\d", answer)
+        if number and not re.search(r"[\\^_{}]", answer):
+            return last_number(_first_number(answer))
+        return self.read(answer)
+
+    def last(self, text: str) -> str | None:
+        """The last formula of a text, else its last number."""
+        whole = text.strip()
+        if len(whole) < _TAIL and "\n" not in whole and is_formula(whole.strip("$*` ")):
+            return self.read(right_side(whole.strip("$*` ")))
+        tail = whole[-_TAIL:]
+        marked = [right_side(f) for f in formulas(tail) if is_formula(f)]
+        return self.read(marked[-1]) if marked else last_number(tail)
 
     def read(self, written: str) -> str | None:
         return None if is_blank(written) or len(written) > _LONGEST else written.strip()
@@ -39,3 +70,9 @@ class MathRule(KeyedRule):
         return a == b or same_reading(
             form(a, self.policies), form(b, self.policies), self.policies.rounding
         )
+
+
+def _first_number(text: str) -> str:
+    """The text up to the end of its first number."""
+    match = re.search(r"-?[\d.,/]*\d(?:\s*(?:hundred|thousand|million|billion)\b)?", text)
+    return text[: match.end()] if match else text
