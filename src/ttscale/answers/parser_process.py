@@ -18,6 +18,7 @@ import contextlib
 import json
 import os
 import pickle
+import resource
 import select
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from .formulas.grammar import Node
 from .rules.math import MathRule
 
 SECONDS, END = 1.0, 1.5  # of CPU time for one formula
+_MEMORY = 2 << 30  # bytes it may take
 _PATIENCE = 30.0  # seconds of a busy machine until an answer must come
 
 
@@ -194,6 +196,7 @@ def main() -> None:
     from .formulas.calculus import calculated, warm
 
     warm()
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     _say("ready")
     for line in sys.stdin.buffer:
         node, positive, points = pickle.loads(base64.b64decode(line))

@@ -55,6 +55,7 @@ _LOOKS = re.compile(
     r"|\\(?:label|tag|hspace|vspace|phantom|hphantom|vphantom|color|cellcolor)\*?\s*\{[^{}]*\}"
     r"|\\textcolor\s*\{[^{}]*\}|\\colorbox\s*\{[^{}]*\}|\\kern-?[\d.]+(?:em|mu|pt)?"
 )
+_CURRENCY = re.compile(r"\b(?:US|USD|CA|A|NZ|HK)\s*(?=\\?\$)")
 _KEEPERS = re.compile(r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)")
 _BARS = re.compile(r"\\(left|right)\s*(\||\\vert(?![a-zA-Z])|\\mid(?![a-zA-Z]))")
 _SPACES = re.compile(r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~")
@@ -69,6 +70,7 @@ def spelled(text: str) -> str:
     """The text in one spelling; see the module."""
     if not text.isascii():
         text = _ascii(text)
+    text = _CURRENCY.sub("", text)
     text = _KEEPERS.sub("", _LOOKS.sub(" ", _BARS.sub(_bar, text)))
     text = _SPACES.sub(" ", text.replace(r"\!", "").replace(r"{,}", ","))
     return _ANGLES.sub(r"\\langle \1\\rangle ", stripped(_FRACS.sub(r"\\frac", text)))

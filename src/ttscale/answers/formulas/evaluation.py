@@ -20,7 +20,7 @@ Value: TypeAlias = Any
 
 _BITS = 100_000  # of a numerator or denominator
 _RANGE = 1 << 20  # binary orders of magnitude of an approximate number
-_STEPS = 40_000
+_STEPS = 20_000
 _DIGITS = 60
 _NOISE = 150  # bits by which a sum must fall below its terms to be nothing
 
@@ -108,7 +108,7 @@ class _Evaluator:
             bits = found.numerator.bit_length() + found.denominator.bit_length()
             if bits > 2 * _BITS:
                 raise TooLargeError("too many digits")
-            self.spend(bits // 2000)
+            self.spend(bits // 500)
             return found
         if isinstance(found, self.context.mpc):
             if abs(found.imag) == 0:
@@ -254,7 +254,7 @@ class _Evaluator:
             return root if power % 2 else -root
         if bits * abs(power) > _BITS:
             raise TooLargeError("a large power")
-        self.spend(bits * abs(power) // 2000)
+        self.spend(bits * abs(power) // 500)
         return root**power
 
     def exponential(self, x: Value) -> Value:

@@ -18,7 +18,7 @@ from .characters import spelled
 from .evaluation import TooLargeError, Value
 from .grammar import Node, parse
 from .numerals import exact
-from .readings import Calculate, Reading, folded, reading_of
+from .readings import Calculate, Reading, folded, number_reading, reading_of
 from .tokens import UnreadableError, is_name
 from .words import cardinal, numbered
 
@@ -31,6 +31,7 @@ _CHOICE = re.compile(
 _WRAPPED_LETTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s*\{\s*([A-Z])\s*[.)]?\s*\}")
 _CLOCK = re.compile(r"(\d{1,2})\s*:\s*([0-5]\d)(?:\s*:\s*([0-5]\d))?\s*(?:([ap])\.?\s*m\.?)?", re.I)
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
+_LABEL = re.compile(r"\A\s*[A-Za-z]\s*=\s*(?=[A-Za-z]{2})")  # x = even
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[\s'.,-]+[^\W\d_]+)*[.!]?")
 _SHORT = frozenset({"no", "yes", "true", "false", "none", "even", "odd"})
 _EVERYTHING = re.compile(r"all real numbers|all reals|the real numbers|every real number", re.I)
@@ -44,16 +45,20 @@ class UnreadError(BaseException):
 
 @dataclass(slots=True)
 class Memory:
-    """Readings by policies and answer, and the answers that could not be read in time."""
+    """Readings by answer (with policies other than the defaults, by both), and the answers that could not be read in time."""
 
-    readings: dict[tuple[Policies, str], Reading] = field(default_factory=dict)
+    readings: dict[tuple[Policies, str] | str, Reading] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     size: int = 0  # characters of the texts learnt, an entry (and each repetition) _ENTRY more
 
     def add(self, other: Memory) -> None:
-        self.size += sum(_ENTRY + len(text) for _, text in other.readings)
+        self.size += sum(_ENTRY + len(text) for text in map(_text_of, other.readings))
         self.readings.update(other.readings)
         self.unread |= other.unread
+
+
+def _text_of(key: tuple[Policies, str] | str) -> str:
+    return key if isinstance(key, str) else key[1]
 
 
 _MEMORY = Memory()
@@ -103,7 +108,8 @@ def is_unread(answer: str) -> bool:
 
 def form(answer: str, policies: Policies = DEFAULTS) -> Reading:
     """The reading. Never raises but `UnreadError`, within `quickly`."""
-    known = _MEMORY.readings.get((policies, answer))
+    key = answer if policies is DEFAULTS else (policies, answer)
+    known = _MEMORY.readings.get(key)
     if known is not None:
         return known
     unread = False
@@ -111,7 +117,7 @@ def form(answer: str, policies: Policies = DEFAULTS) -> Reading:
         found = _form(answer, policies)
     except TooLargeError:
         found, unread = _as_written(answer), True
-    learn(Memory({(policies, answer): found}, {answer} if unread else set()))
+    learn(Memory({key: found}, {answer} if unread else set()))
     return found
 
 
@@ -140,7 +146,7 @@ def _form(answer: str, policies: Policies) -> Reading:
         return _text(answer)
     value = exact(answer)
     if value is not None:
-        return ("number", value, "." in answer)
+        return number_reading(value, "." in answer)
     choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(answer.strip(" $*"))
     if choice:
         return reading_of(Node("symbol", (), choice[1].upper()), policies, _calculate)
@@ -183,7 +189,7 @@ def _text(text: str) -> Reading:
     """Words are compared as words, anything else as it is written."""
     from ..rules.text import plain
 
-    bare = _TEXT.sub(r"\1", spelled(text))
+    bare = _LABEL.sub("", _TEXT.sub(r"\1", spelled(text)))
     if not re.search(r"[\\^_{}=<>+*/|]", bare) or re.search(r"[^\W\d_]{4,}\s+[^\W\d_]{2,}", bare):
         return ("text", plain(bare))
     return ("text", "".join(bare.split()))

@@ -16,6 +16,7 @@ from .tokens import FUNCTIONS, Token, UnreadableError, prepared, tokens
 from .words import CARDINALS, QUALIFIERS, SCALES, is_noun, is_unit, unit_after
 
 _DEEPEST = 60  # brackets within brackets
+_HIGHEST = 80  # levels of a tree: what handles it is recursive
 _GREEK = frozenset(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron rho sigma "
     "tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell "
@@ -54,7 +55,13 @@ def parse(text: str) -> Node:
     Raises:
         UnreadableError: the text is no formula to its end.
     """
-    return _Parser(prepared(text)).document()
+    found = _Parser(prepared(text)).document()
+    level = [found]
+    for _ in range(_HIGHEST):
+        level = [part for node in level for part in node.parts]
+    if level:
+        raise UnreadableError("a formula of too many levels")
+    return found
 
 
 class _Parser:
@@ -412,7 +419,13 @@ class _Parser:
             return Node("based", (), (digits, self.base()))
         if self.sees("overline", "dot", "bar") and decimal | self.text[: token.end].endswith("."):
             return self.repeating(digits)
-        found = num(Fraction(digits if digits[-1] != "." else digits[:-1]), decimal)
+        if self.sees("(") and self.text[: token.end].endswith("."):
+            self.at += 1  # 0.(3)
+            whole, _, fixed = digits.partition(".")
+            found = self.periodic(whole, fixed, self.digits())
+            self.expect(")")
+            return found
+        found = num(Fraction(digits), decimal)
         if decimal:
             return self.endless(digits, found)
         return self.mixed(found, token)
@@ -650,6 +663,8 @@ class _Parser:
             if token is not None and token.kind == "sign":
                 return self.braced()
         token = self.next
+        if token is not None and token.kind == "number" and "." in token.text:
+            raise UnreadableError("a decimal number without braces")
         if token is not None and token.kind == "number" and len(token.text) > 1:
             rest = Token("number", token.text[1:], token.at + 1, token.end, False)
             self.tokens[self.at] = rest

@@ -2,14 +2,15 @@ r"""What a formula says, as a value that can be compared: numbers, functions, se
 
 A reading is a tuple that begins with its kind:
 
-    number (value, decimal)      infinity (sign)           function (values at three points, decimal)
+    number (value, decimal, about)    function (values at three points, decimal, about)
+    infinity (sign)
     row (brackets, entries)      set (members)             region (intervals)
     equation (values, decimal)   less (strict, values, decimal)
     matrix (kind, rows)          ratio (terms)             modulo (reading, modulus)
     based (digits, base)         compound (amounts)        amount (reading, unit)
     clock (minutes)              form (tree)               text (words)
 
-Members of a set have no order; a list `1, 2` is one, with repetitions. Relations of one variable are
+`about` is a float near the (first) value. Members of a set have no order; a list `1, 2` is one, with repetitions. Relations of one variable are
 the set of numbers that fulfil them; an equation that is linear in y is the function of y.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
@@ -141,7 +143,8 @@ class _Reader:
         for member in members:
             if member not in kept:
                 kept.append(member)
-        return kept[0] if len(kept) == 1 else ("set", tuple(kept))
+        alone = len(kept) == 1 and kept[0][0] != "set"
+        return kept[0] if alone else ("set", tuple(kept))
 
     def on_row(self, node: Node) -> Reading:
         brackets = node.value if len(node.parts) == 2 else "()"
@@ -256,7 +259,7 @@ class _Reader:
     def of_end(value: Value, decimal: bool) -> Reading:
         if numbers().isinf(value):
             return ("infinity", 1 if value > 0 else -1)
-        return ("number", value, decimal)
+        return number_reading(value, decimal)
 
     # -- relations
 
@@ -333,7 +336,7 @@ class _Reader:
             (name,) = names
             roots = self.roots(difference, name)
             if roots is not None:
-                found = tuple(("number", root, decimal) for root in roots)
+                found = tuple(number_reading(root, decimal) for root in roots)
                 return found[0] if len(found) == 1 else ("set", found)
         elif "y" in names:
             solved = self.solved(difference, "y", names - {"y"})
@@ -454,7 +457,7 @@ class _Reader:
     def negative(self, difference: Node, op: str, name: str) -> list[Interval] | None:
         """Where a polynomial of degree one or two is negative (op <), not positive (le), not zero."""
         roots = self.roots(difference, name)
-        if roots is None:
+        if roots is None or isinstance(value_of(difference, {name: Fraction(1, 3)}), numbers().mpc):
             return None
         roots = sorted(approximate(r) for r in roots if not isinstance(r, numbers().mpc))
         zeros = [Interval(root, True, root, True) for root in roots]
@@ -484,7 +487,7 @@ class _Reader:
             return ("form", node)
         if found[0] != "number" or not isinstance(found[1], Fraction):
             return ("form", node)
-        return ("modulo", ("number", found[1] % size[1], False), size)
+        return ("modulo", number_reading(found[1] % size[1], False), size)
 
     def on_based(self, node: Node) -> Reading:
         digits, base = node.value
@@ -508,11 +511,12 @@ class _Reader:
         decimal = _is_decimal(node)
         try:
             if not names:
-                return ("number", value_of(node, {}), decimal)
+                return number_reading(value_of(node, {}), decimal)
             return self.of_values(self.values(node, names), decimal)
         except NoValueError:
             if not _takes_calculus(node):
                 return ("form", node)
+        _within_reach(node)
         values = self.calculate(node, self.policies.symbols == "positive", _POINTS)
         if values is None:
             raise TooLargeError("a calculation")
@@ -530,8 +534,8 @@ class _Reader:
     @staticmethod
     def of_values(values: list[Value], decimal: bool) -> Reading:
         if all(_near(value, values[0]) for value in values[1:]):
-            return ("number", values[0], decimal)
-        return ("function", tuple(values), decimal)
+            return number_reading(values[0], decimal)
+        return ("function", tuple(values), decimal, about(values[0]))
 
     def of_signs(self, node: Node, signs: list[str]) -> Reading:
         r"""Both values of a \pm; several are independent of one another unless there is a \mp."""
@@ -549,8 +553,35 @@ class _Reader:
         return members[0] if len(members) == 1 else ("set", tuple(members))
 
 
+def _within_reach(node: Node) -> None:
+    """Raise `TooLargeError` if a number within the tree has too many digits to be handed on."""
+    if not symbols(node) and not _takes_calculus(node):
+        with contextlib.suppress(NoValueError):
+            value_of(node, {})
+            return
+    for part in node.parts:
+        _within_reach(part)
+
+
+def number_reading(value: Value, decimal: bool) -> Reading:
+    """The reading of a number; `decimal` if a decimal point was in it."""
+    return ("number", value, decimal, about(value))
+
+
+def about(value: Value) -> float:
+    """The value as a float, by which most pairs are told apart; not a number where there is none."""
+    if not isinstance(value, Fraction) and isinstance(value, numbers().mpc):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.nan
+
+
 def folded(node: Node) -> Node:
     """The tree with the numbers in it calculated, as far as they are exact and within reach."""
+    if node.op in ("sum", "prod"):
+        return node
     if not symbols(node) and node.op not in ("num", "relation", "list", "row", "set", "cells"):
         with contextlib.suppress(NoValueError, TooLargeError, KeyError):
             value = value_of(node, {})
@@ -622,5 +653,5 @@ def _is_small(value: Value, among: list[Value]) -> bool:
     """Whether a value is nothing but the rounding of a calculation with others."""
     if isinstance(value, Fraction):
         return not value
-    largest = max((abs(v) for v in among), default=Fraction(1)) or 1
+    largest = max(abs(approximate(v)) for v in among) or 1
     return bool(abs(value) <= largest * numbers().mpf(10) ** -40)

@@ -22,6 +22,8 @@ def same_reading(a: Any, b: Any, places: int = 6) -> bool:
     kind = a[0]
     if kind != b[0]:
         return False
+    if kind in ("number", "function") and _far(a[3], b[3], places):
+        return False
     if kind == "number":
         return same_number(a[1], b[1], places if a[2] or b[2] else None)
     if kind in ("function", "equation"):
@@ -64,6 +66,11 @@ def same_number(a: Value, b: Value, places: int | None) -> bool:
     if distance <= size * _EXACT.numerator / _EXACT.denominator:
         return True
     return places is not None and bool(distance <= _tolerance(size, places))
+
+
+def _far(a: float, b: float, places: int) -> bool:
+    """Whether two floats tell two values apart; false for those that are not numbers."""
+    return abs(a - b) > 10 ** (1 - places) * max(abs(a), abs(b))
 
 
 def _tolerance(size: Value, places: int) -> Value:

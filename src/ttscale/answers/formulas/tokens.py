@@ -107,7 +107,9 @@ def tokens(text: str) -> list[Token]:
         elif match["letters"]:
             found += _letters(match["letters"], start, spaced, found)
         elif match["sign"]:
-            found += _sign(match["sign"], start, end, spaced)
+            if match["sign"] == "!=" and found and found[-1].kind == "number":
+                end -= 1  # 3!=6: of a number, it is the factorial
+            found += _sign(text[start:end], start, end, spaced)
         else:
             end = _command(text, match["command"], end, spaced, found)
         at = end

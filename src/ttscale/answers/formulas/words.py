@@ -49,7 +49,7 @@ _CHANGERS = frozenset(
     "more less fewer least most than not no or and but between over under above below except up "
     "down times half quarter third percent plus minus by to of with without mod modulo if when "
     "where for is are never always exactly infinitely many several none all either neither both "
-    "each remainder base am pm a.m p.m".split()
+    "each remainder base squared cubed am pm a.m p.m".split()
 )
 QUALIFIERS = frozenset("about approximately approx exactly roughly around nearly only just".split())
 _WORDS = re.compile(r"(?:\\(?:text|textbf|mathrm|mbox)\s*\{\s*)?([A-Za-z]+(?:[\s-]+[A-Za-z]+)*)")

@@ -10,7 +10,7 @@ from ..extraction import is_cut, last_boxed, statements, tagged
 from ..formulas.forms import form, is_formula
 from ..formulas.numerals import last_number
 from ..formulas.sameness import same_reading
-from ..policies import Policies
+from ..policies import DEFAULTS, Policies
 from ..prose import formulas, right_side, trimmed
 from ..rule import KeyedRule, is_blank
 
@@ -27,7 +27,7 @@ class MathRule(KeyedRule):
     name = "math"
 
     def __init__(self, **policies: Any) -> None:
-        self.policies = Policies(**policies)
+        self.policies = Policies(**policies) if policies else DEFAULTS
 
     def find(self, text: str) -> str | None:
         boxed = last_boxed(text)

@@ -12,7 +12,7 @@ from ..extraction import is_cut, last_boxed, statements, tagged
 from ..formulas.characters import spelled
 from ..formulas.numerals import last_number, number
 from ..formulas.sameness import same_number
-from ..policies import Policies
+from ..policies import DEFAULTS, Policies
 from ..prose import trimmed
 from ..rule import KeyedRule, is_blank
 
@@ -29,7 +29,7 @@ class NumberRule(KeyedRule):
     name = "number"
 
     def __init__(self, **policies: Any) -> None:
-        self.policies = Policies(**policies)
+        self.policies = Policies(**policies) if policies else DEFAULTS
 
     def find(self, text: str) -> str | None:
         for place in (last_boxed(text), tagged(text)):
