@@ -32,8 +32,9 @@ _BETWEEN = (
     r"(?:\s+(?:correct|correcte?a?|finale?|richtige))?[*_]*"
 )
 _COPULA = (
-    r"(?:is|are|was|be|to be|becomes?|equals?|equal to|would be|should be|must be|will be|has to be|"
-    r"comes? (?:out )?to(?: be)?|turns out to be|works out to(?: be)?|ist|lautet|est|es|è|é)\b|[:：=]|[–—-](?=\s)|应?选|是|为|為|は|应为"
+    r"(?:is|are|was|be|to be|becomes?|equals?|equal to|would be|should be|must be|will be|"
+    r"has to be|comes? (?:out )?to(?: be)?|turns out to be|works out to(?: be)?|ist|lautet|est|es|è|é)\b"
+    r"|[:：=]|[–—-](?=\s)|应?选|是|为|為|は"
 )
 _ADVERB = (
     r"(?:therefore|thus|then|hence|simply|clearly|just|indeed|finally|also|actually|precisely|"

@@ -29,9 +29,9 @@ from functools import lru_cache
 from ..core import Problem, Trace
 from .deadline import ENDED, DeadlineError, deadline
 from .extraction import last_boxed, stated
-from .formulas.evaluation import Value, numbers
 from .formulas.forms import UnreadError, calculating, quickly
-from .formulas.grammar import Node
+from .formulas.meaning.evaluation import Value, numbers
+from .formulas.tree import Node
 from .rules.math import MathRule
 
 SECONDS, END = 1.0, 1.5  # of CPU time for one formula
@@ -193,7 +193,7 @@ def read(reply: str) -> None:
 
 
 def main() -> None:
-    from .formulas.calculus import calculated, warm
+    from .formulas.meaning.calculus import calculated, warm
 
     warm()
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))

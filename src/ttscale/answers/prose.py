@@ -7,7 +7,8 @@ import re
 from .formulas.characters import balanced, stripped
 
 _MATH = re.compile(
-    r"\$\$(?P<a>.+?)\$\$|(?<!\\)\$(?P<b>[^$\n]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]", re.DOTALL
+    r"\$\$(?P<a>.+?)\$\$|(?<!\\)\$(?P<b>[^$\n]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
+    re.DOTALL,
 )
 _SENTENCE = re.compile(r"[A-Za-z]{2,}[.,;]?\s+[A-Za-z]{2,}")
 _END = re.compile(
@@ -26,7 +27,9 @@ _LEAD = re.compile(
 )
 _JOINT = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or)\s*(?=[$\\])")
 _UNIT_AFTER = re.compile(r"\s*(?:\\?%|°\s*[CF]?|percent\b)")
-_RIGHT = re.compile(r"(?:[a-wzA-Z]|\\(?:times|cdot|alpha|beta|angle)|[\s+_{}*-]|\d|\([a-zA-Z\d,]*\))*")
+_RIGHT = re.compile(
+    r"(?:[a-wzA-Z]|\\(?:times|cdot|alpha|beta|angle)|[\s+_{}*-]|\d|\([a-zA-Z\d,]*\))*"
+)
 
 
 def trimmed(statement: str) -> str:
@@ -55,7 +58,7 @@ def _formula(text: str) -> str | None:
         end = following.end()
     sign = _UNIT_AFTER.match(text, end)
     listed = ", ".join(parts) if len(parts) > 1 else parts[0]
-    if len(parts) > 1 and re.search(r"\bor\b", text[: end]):
+    if len(parts) > 1 and re.search(r"\bor\b", text[:end]):
         listed = r" \text{ or } ".join(parts)
     return listed + (sign.group() if sign else "")
 
@@ -96,11 +99,11 @@ def _in_braces(text: str, at: int) -> bool:
 def right_side(text: str) -> str:
     """The result of an equation whose left side only names it (m+n = 73, f(2) = 5)."""
     left, sign, right = text.rpartition("=")
-    if sign and right.strip() and left[-1:] not in "<>!=\\" and _RIGHT.fullmatch(left.split("=")[0]):
-        if re.search(r"[a-zA-Z]", left) and not re.search(r"[=<>]|\\[lg]e", right):
-            if "," not in left and not re.search(r"\bor\b|\band\b", left):
-                return right.strip()
-    return text
+    names = sign and left[-1:] not in "<>!=\\" and _RIGHT.fullmatch(left.split("=")[0])
+    if not names or not right.strip() or not re.search(r"[a-zA-Z]", left):
+        return text
+    listed = re.search(r",|\bor\b|\band\b", left)
+    return text if listed or re.search(r"[=<>]|\\[lg]e", right) else right.strip()
 
 
 def formulas(text: str) -> list[str]:

@@ -10,43 +10,36 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from .notation.vocabulary import pairs
+
 _UP = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ", "0123456789+-()nix")
 _DOWN = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖₓ", "0123456789+-nijkx")
 _RAISED = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁽⁾ⁿⁱˣ]+")
 _LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖₓ]+")
 _GREEK = {
-    chr(code): "\\" + unicodedata.name(chr(code)).rsplit(" ", 1)[-1].lower() + " "
+    chr(code): unicodedata.name(chr(code)).rsplit(" ", 1)[-1].lower()
     for code in (*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA))
-} | {
-    letter: f"\\{name} "
-    for letter, name in {
-        "λ": "lambda", "Λ": "Lambda", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Ξ": "Xi",
-        "Π": "Pi", "Σ": "Sigma", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega", "ϕ": "phi", "ε": "epsilon",
-    }.items()
-}  # fmt: skip
+} | pairs(
+    "λ:lambda Λ:Lambda Γ:Gamma Δ:Delta Θ:Theta Ξ:Xi Π:Pi Σ:Sigma Φ:Phi Ψ:Psi Ω:Omega ϕ:phi "
+    "ε:epsilon"
+)
+_COMMANDS = pairs(
+    "·:cdot ⋅:cdot ∙:cdot •:cdot ∗:cdot ×:times √:sqrt ∞:infty ≤:le ⩽:le ≥:ge ⩾:ge ≠:ne ≈:approx "
+    "≡:equiv ∈:in ∪:cup ∩:cap ∖:setminus ±:pm ∓:mp ⌊:lfloor ⌋:rfloor ⌈:lceil ⌉:rceil ∑:sum ∏:prod "
+    "∫:int →:to …:ldots ∣:mid ∧:wedge ∨:vee ⟨:langle 〈:langle ⟩:rangle 〉:rangle ∅:emptyset "
+    "⌀:emptyset"
+)
+_PLAIN = pairs("÷:/ ∕:/ ⁄:/ ：:: ，:, ；:; 。:. ″:'' ℃:^{\\circ}C °:^{\\circ} º:^{\\circ}")
 _SIGNS = str.maketrans(
-    _GREEK
-    | {
-        **dict.fromkeys("−–—﹣－‐‑‒", "-"),
-        **dict.fromkeys("·⋅∙•∗", r"\cdot "),
-        **dict.fromkeys("\u00a0\u2009\u202f\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a", " "),
-        **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u200e\u200f", ""),
-        **dict.fromkeys("′’", "'"),
-        **dict.fromkeys("⟨〈", r"\langle "),
-        **dict.fromkeys("⟩〉", r"\rangle "),
-        **dict.fromkeys("∅⌀", r"\emptyset "),
-        "″": "''", "×": r"\times ", "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ",
-        "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "∞": r"\infty ", "≤": r"\le ", "⩽": r"\le ",
-        "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≡": r"\equiv ",
-        "∈": r"\in ", "∪": r"\cup ", "∩": r"\cap ", "∖": r"\setminus ", "±": r"\pm ",
-        "∓": r"\mp ", "°": r"^{\circ}", "º": r"^{\circ}", "℃": r"^{\circ}C",
-        "ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}",
-        "ℂ": r"\mathbb{C}", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ",
-        "⌉": r"\rceil ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "→": r"\to ",
-        "…": r"\ldots ", "∣": r"\mid ", "：": ":", "，": ",", "；": ";", "。": ".", "、": ", ",
-        "∧": r"\wedge ", "∨": r"\vee ",
-    }
-)  # fmt: skip
+    {sign: f"\\{name} " for sign, name in (_GREEK | _COMMANDS).items()}
+    | {letter: rf"\mathbb{{{name}}}" for letter, name in zip("ℝℤℕℚℂ", "RZNQC")}
+    | dict.fromkeys("−–—﹣－‐‑‒", "-")
+    | dict.fromkeys("′’", "'")
+    | dict.fromkeys("\u00a0\u2009\u202f\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u200a", " ")
+    | dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u200e\u200f", "")
+    | {"∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "、": ", "}
+    | _PLAIN
+)
 
 _LOOKS = re.compile(
     r"\\(?:displaystyle|textstyle|scriptstyle|tiny|small|normalsize|large|Large|LARGE|huge|Huge"
@@ -56,9 +49,13 @@ _LOOKS = re.compile(
     r"|\\textcolor\s*\{[^{}]*\}|\\colorbox\s*\{[^{}]*\}|\\kern-?[\d.]+(?:em|mu|pt)?"
 )
 _CURRENCY = re.compile(r"\b(?:US|USD|CA|A|NZ|HK)\s*(?=\\?\$)")
-_KEEPERS = re.compile(r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)")
+_KEEPERS = re.compile(
+    r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)"
+)
 _BARS = re.compile(r"\\(left|right)\s*(\||\\vert(?![a-zA-Z])|\\mid(?![a-zA-Z]))")
-_SPACES = re.compile(r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~")
+_SPACES = re.compile(
+    r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~"
+)
 _FRACS = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _ANGLES = re.compile(r"\A<([^<>=]*,[^<>=]*)>\Z")  # <1, 2> as people type it
 _MARKS = re.compile(r"^(?:\$+|\\\(|\\\[|\*\*|`+|\s)+|(?:\$+|\\\)|\\\]|\*\*|`+|\s|\\\\)+$")

@@ -15,22 +15,28 @@ from dataclasses import dataclass, field
 
 from ..policies import DEFAULTS, Policies
 from .characters import spelled
-from .evaluation import TooLargeError, Value
-from .grammar import Node, parse
+from .meaning.evaluation import TooLargeError, Value
+from .meaning.expressions import Calculate, folded
+from .meaning.readings import reading_of
+from .meaning.values import Reading, number_reading
+from .notation.grammar import parse
+from .notation.number_words import cardinal, numbered
+from .notation.tokens import UnreadableError, is_name
 from .numerals import exact
-from .readings import Calculate, Reading, folded, number_reading, reading_of
-from .tokens import UnreadableError, is_name
-from .words import cardinal, numbered
+from .tree import REALS, Node
 
 _LONGEST = 1000  # characters; what is longer is a text that lost its way
 _CHOICE = re.compile(
-    r"(?:\\(?:text|textbf|textit|mathrm|mathbf|textsf|bf)\s*\{\s*)?\*{0,2}\(\s*([A-Za-z])\s*\)\s*\*{0,2}"
+    r"(?:\\(?:text|textbf|textit|mathrm|mathbf|textsf|bf)\s*\{\s*)?"
+    r"\*{0,2}\(\s*([A-Za-z])\s*\)\s*\*{0,2}"
     r"(?:\}|(?=\s)|$)(?:\s*[^-+=<>*/^,\s].*)?$",
     re.DOTALL,
 )
 _WRAPPED_LETTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s*\{\s*([A-Z])\s*[.)]?\s*\}")
 _CLOCK = re.compile(r"(\d{1,2})\s*:\s*([0-5]\d)(?:\s*:\s*([0-5]\d))?\s*(?:([ap])\.?\s*m\.?)?", re.I)
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
+_TEXT = re.compile(
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"
+)
 _LABEL = re.compile(r"\A\s*[A-Za-z]\s*=\s*(?=[A-Za-z]{2})")  # x = even
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[\s'.,-]+[^\W\d_]+)*[.!]?")
 _SHORT = frozenset({"no", "yes", "true", "false", "none", "even", "odd"})
@@ -45,7 +51,8 @@ class UnreadError(BaseException):
 
 @dataclass(slots=True)
 class Memory:
-    """Readings by answer (with policies other than the defaults, by both), and the answers that could not be read in time."""
+    """Readings by answer (by policies and answer, where they are not the defaults), and the answers
+    that were out of reach."""
 
     readings: dict[tuple[Policies, str] | str, Reading] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
@@ -123,7 +130,7 @@ def form(answer: str, policies: Policies = DEFAULTS) -> Reading:
 
 def is_formula(text: str) -> bool:
     """Whether a text has a reading other than its words."""
-    return form(text)[0] != "text"
+    return str(form(text)[0]) != "text"
 
 
 def _calculate(node: Node, positive: bool, points: int) -> list[Value] | None:
@@ -147,7 +154,9 @@ def _form(answer: str, policies: Policies) -> Reading:
     value = exact(answer)
     if value is not None:
         return number_reading(value, "." in answer)
-    choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(answer.strip(" $*"))
+    choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(
+        answer.strip(" $*")
+    )
     if choice:
         return reading_of(Node("symbol", (), choice[1].upper()), policies, _calculate)
     text = spelled(answer)
@@ -159,7 +168,9 @@ def _form(answer: str, policies: Policies) -> Reading:
         if said is not None:
             return said
     try:
-        return reading_of(parse(numbered(text) if policies.words == "number" else text), policies, _calculate)
+        return reading_of(
+            parse(numbered(text) if policies.words == "number" else text), policies, _calculate
+        )
     except (UnreadableError, RecursionError):
         return _text(text)
 
@@ -175,7 +186,7 @@ def _clock(match: re.Match[str]) -> Reading:
 def _words(text: str, policies: Policies) -> Reading | None:
     """Words alone: a set with a name, or a text; None for what may be a number or a formula."""
     if _EVERYTHING.fullmatch(text):
-        return reading_of(Node("symbol", (), r"\mathbb{R}"), policies, _calculate)
+        return reading_of(REALS, policies, _calculate)
     if _NOTHING.fullmatch(text):
         return ("set", ())
     if policies.words == "number" and cardinal(re.split(r"[\s-]+", text.casefold())):

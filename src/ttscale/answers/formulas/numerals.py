@@ -8,9 +8,10 @@ from functools import lru_cache
 
 from ..policies import DEFAULTS, Policies
 from .characters import spelled
-from .grammar import Node, parse
-from .tokens import UnreadableError
-from .words import SCALES, numbered
+from .notation.grammar import parse
+from .notation.number_words import SCALES, numbered
+from .notation.tokens import UnreadableError
+from .tree import Node
 
 _DIGITS = r"(?:\d{1,3}(?:(?:,|\{,\}|\\,|\\!,|,\\!\s*)\d{3})+(?!\d)|\d+)"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.\d+)?|\.\d+)"
@@ -21,7 +22,9 @@ _WITHIN = re.compile(
     rf"|{_DECIMAL}(?:[eE][+-]?\d{{1,3}}|\s*(?:\\times|\\cdot|×|\*)\s*10\s*\^\s*"
     rf"(?:\{{\s*[+-]?\d{{1,3}}\s*\}}|[+-]?\d+))?{_SCALE})"
 )
-_PLAIN = re.compile(r"[+-]?(?:\d{1,400}|\d{1,3}(?:,\d{3}){1,99})(\.\d{1,400})?|[+-]?\d{1,400}/\d{1,400}")
+_PLAIN = re.compile(
+    r"[+-]?(?:\d{1,400}|\d{1,3}(?:,\d{3}){1,99})(\.\d{1,400})?|[+-]?\d{1,400}/\d{1,400}"
+)
 _MINUS = str.maketrans("−–﹣－\u00a0", "---- ")
 _LONGEST = 400  # characters: no answer is a longer number, and huge ones are slow to handle
 _SEARCHED = 4000  # characters from the end of a text

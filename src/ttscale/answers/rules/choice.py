@@ -24,6 +24,8 @@ _LEAD = re.compile(
     r"|选项|选|[\s:：.,=–-])+",
     re.IGNORECASE,
 )
+_AND = r"\s*(?:,\s*(?:and|or)?|and|or|&|/|\+|und|et|y|和|或|、)\s*(?:option\s+)?"
+_AFTER = re.compile(r"\s+(?:because|since|as|is|which|with|not|and\s+not|but)\b")
 _CHOSEN = (
     r"(?:故选|应选|选择|因此选|所以选|正确选项[是为]|选项|本题选|選)[\s:：]*"
     r"|\b(?:option|choice|alternative)s?\b(?:\s+(?:is|are|would be|should be|must be))?\s*[:：]?"
@@ -123,21 +125,23 @@ def _letter(written: str, letters: str) -> str | None:
     text = _LEAD.sub("", _marked(written))
     text = re.sub(r"^not\s+\(?\w\)?,?\s+but\s+", "", text, flags=re.IGNORECASE)
     one = f"[{letters}{letters.lower()}]"
-    match = re.match(rf"(?:\(\s*({one})\s*\)|\[\s*({one})\s*\]|<\s*({one})\s*>|({one}))(?!\w)", text)
+    match = re.match(
+        rf"(?:\(\s*({one})\s*\)|\[\s*({one})\s*\]|<\s*({one})\s*>|({one}))(?!\w)", text
+    )
     if match is None:
         match = re.match(rf"[(\[]?([{letters}])[)\]]?(?=[^\x00-\x7f])", text)
         return None if match is None else match[1]
     letter = next(group for group in match.groups() if group)
-    enclosed = match.end() - match.start() > 1
-    rest = text[match.end() :].lstrip(" )]") if text[match.end() :][:2].strip(" ") in (")", "]") else text[match.end() :]
-    more = rf"\s*(?:,\s*(?:and|or)?|and|or|&|/|\+|und|et|y|和|或|、)\s*(?:option\s+)?[(\[]?({one})(?![\w'])[)\]]?"
-    also = re.match(more, rest)
-    if also and also[1].upper() != letter.upper() and not re.match(r"\s*[.)]?\s*\w{3,}", rest[also.end() :]):
+    enclosed, rest = match.end() - match.start() > 1, text[match.end() :]
+    also = re.match(rf"\s*[)\]]?{_AND}\(?\[?({one})(?![\w'])[)\]]?", rest)
+    others = also and also[1].upper() != letter.upper()
+    if also and others and not re.match(r"\s*[.)]?\s*\w{3,}", rest[also.end() :]):
         return _SEVERAL
-    if enclosed or re.match(r"\s*(?:$|[).:,\]};–—。，、；！]|-\s)", text[match.end() :]):
+    if enclosed or re.match(r"\s*(?:$|[).:,\]};–—。，、；！]|-\s)", rest):
         return letter.upper()
-    if letter.isupper() and re.match(r"\s+(?:because|since|as|is|which|with|not|and\s+not|but)\b", rest):
+    if letter.isupper() and _AFTER.match(rest):
         return letter
+    # A and I are words
     if letter in "BCDEFGHJKLMNOPQRSTUVWXYZ" and re.match(r"\s+[A-Z\d(\\]", rest):
         return letter
     return None

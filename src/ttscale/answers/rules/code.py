@@ -15,8 +15,10 @@ _FENCE = re.compile(
     r"^[ \t]*(?P<marks>```+|~~~+)[ \t]*(?P<tag>[^\n`]*)\n(?P<code>.*?)^[ \t]*(?P=marks)[ \t]*$",
     re.DOTALL | re.MULTILINE,
 )
-_OUTPUT = frozenset("output out text txt console result results stdout plaintext".split())
-_SHELL = frozenset("bash sh shell zsh powershell cmd".split())
+_OUTPUT = frozenset(
+    ["output", "out", "text", "txt", "console", "result", "results", "stdout", "plaintext"]
+)
+_SHELL = frozenset(["bash", "sh", "shell", "zsh", "powershell", "cmd"])
 _DEFINITION = re.compile(
     r"^[ \t]*(?:(?:async\s+)?def\s+(?!test_)\w|class\s+(?!Test)\w|(?:pub\s+)?fn\s+\w|func\s+\w"
     r"|(?:export\s+|async\s+)*function\b|(?:public|private|protected|static)\s.*[({]|#include|import\s+java"
@@ -69,9 +71,8 @@ def _bare(text: str) -> str | None:
             return _tidy(code)
         if end < len(lines) - 50:
             break
-    return None if match.group().startswith(("def", "class", "async", "from", "import", "@")) else (
-        _tidy("\n".join(lines))
-    )  # fmt: skip
+    is_python = match.group().startswith(("def", "class", "async", "from", "import", "@"))
+    return None if is_python else _tidy("\n".join(lines))
 
 
 def _parses(code: str) -> bool:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..extraction import is_cut, last_boxed, statements, tagged
 from ..formulas.forms import form, is_formula
+from ..formulas.meaning.sameness import same_reading
 from ..formulas.numerals import last_number
-from ..formulas.sameness import same_reading
 from ..policies import DEFAULTS, Policies
 from ..prose import formulas, right_side, trimmed
 from ..rule import KeyedRule, is_blank

@@ -10,8 +10,8 @@ from typing import Any
 
 from ..extraction import is_cut, last_boxed, statements, tagged
 from ..formulas.characters import spelled
+from ..formulas.meaning.sameness import same_number
 from ..formulas.numerals import last_number, number
-from ..formulas.sameness import same_number
 from ..policies import DEFAULTS, Policies
 from ..prose import trimmed
 from ..rule import KeyedRule, is_blank

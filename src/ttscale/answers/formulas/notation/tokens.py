@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from .characters import balanced
-from .words import CARDINALS, SCALES, UNITS, is_noun, is_unit
+from ..characters import balanced
+from .number_words import CARDINALS, SCALES
+from .units import UNITS, is_noun, is_unit
+from .vocabulary import BOLD, FONTS, HATS, PLAIN, SIGNS, SYNONYMS, TEXTS, UPRIGHT
 
 Kind = Literal["number", "letter", "command", "sign", "word", "text"]
 
@@ -35,44 +37,12 @@ class Token:
     spaced: bool
 
 
-FUNCTIONS = frozenset(
-    "sin cos tan cot sec csc sinh cosh tanh coth arcsin arccos arctan arccot asin acos atan ln log "
-    "lg exp gcd lcm max min det dim deg arg Re Im sgn".split()
-)
-_PLAIN = {  # what people type without a backslash
-    **{name: name for name in FUNCTIONS - {"deg", "dim", "det", "arg", "Re", "Im", "sgn"}},
-    "sqrt": "sqrt", "cbrt": "cbrt", "abs": "abs", "floor": "floor", "ceil": "ceil",
-    "pi": "pi", "Pi": "pi", "PI": "pi", "inf": "infty", "infty": "infty", "infinity": "infty",
-    "Infinity": "infty", "oo": "infty", "or": "or", "OR": "or", "and": "and", "AND": "and",
-    "mod": "bmod", "theta": "theta", "alpha": "alpha", "beta": "beta", "gamma": "gamma",
-    "lambda": "lambda", "phi": "phi", "sigma": "sigma", "mu": "mu", "in": "in", "union": "cup",
-    "percent": "%", "degrees": "degree", "degree": "degree",
-}  # fmt: skip
 _WITHIN = re.compile(
     "(arcsin|arccos|arctan|sqrt|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|exp|log|ln|pi)"
 )
-_SAME = {  # commands with one meaning
-    "leq": "le", "leqslant": "le", "geq": "ge", "geqslant": "ge", "neq": "ne", "lt": "<", "gt": ">",
-    "varnothing": "emptyset", "lbrace": "{", "rbrace": "}", "vert": "|", "colon": ":",
-    "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "dotsb": "ldots", "ast": "*",
-    "div": "/", "over": "over", "land": "and", "wedge": "and", "lor": "or", "vee": "or",
-    "smallsetminus": "setminus", "backslash": "setminus", "bigcup": "cup", "bigcap": "cap",
-    "rightarrow": "to", "longrightarrow": "to", "implies": "to", "Rightarrow": "to",
-    "arcctg": "arccot", "tg": "tan", "ctg": "cot", "asin": "arcsin", "acos": "arccos",
-    "atan": "arctan", "varepsilon": "epsilon", "varphi": "phi", "exponentialE": "e",
-    "imaginaryI": "i", "lbrack": "[", "rbrack": "]", "triangleq": "=", "simeq": "approx",
-    "sim": "approx", "mathellipsis": "ldots", "dbinom": "binom", "tbinom": "binom", "degree": "degree",
-}  # fmt: skip
-_SAME |= {"lparen": "(", "rparen": ")", "mp": "mp"}
-
-_TEXTS = frozenset(
-    "text textbf textit textrm textsf texttt textnormal mbox hbox mathrm mathbf mathsf mathit "
-    "boldsymbol bm operatorname emph mathnormal pmb".split()
-)
-_FONTS = frozenset("mathbb mathcal mathfrak mathscr".split())
-_HATS = frozenset(
-    "vec hat bar widehat tilde widetilde overrightarrow overleftrightarrow dot ddot".split()
-)
+_UNIT_VECTOR = re.compile(r"\\?([ijk])(?:math)?")
+_SAID = re.compile(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)")
+_ENVIRONMENT = re.compile(r"\s*\{(\w+)\*?\}(?:\{[lcr|]*\})?")
 _NEXT = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.(?!\.)\d*)?|\.\d+)|\\(?P<command>[a-zA-Z]+|.)"
     r"|(?P<letters>[a-zA-Z]+)|(?P<sign>\*\*|<=|>=|!=|==|=<|\.\.\.|->|\+/-|-/\+|[^\sA-Za-z0-9]))"
@@ -83,7 +53,7 @@ _GROUPED = re.compile(
 )
 _EXPONENT = re.compile(r"(?<=\d)\.?[eE]([+-]?\d{1,4})(?![\d.a-zA-Z])")
 _LONGEST = 2000  # tokens and digits; Python refuses to read longer numbers
-_SIGNS = "+-*/^_()[]{}|,;:=<>!'%&.~\"$#@"
+_PLAIN_SIGNS = "+-*/^_()[]{}|,;:=<>!'%&.~\"$#@"
 
 
 def tokens(text: str) -> list[Token]:
@@ -158,17 +128,16 @@ def _bracket(text: str, at: int) -> str:
 
 def is_name(text: str) -> bool:
     """Whether letters have a meaning in formulas (pi, sin x) rather than being a word."""
-    return any(word in _PLAIN or len(word) == 1 for word in text.split())
+    return any(word in PLAIN or len(word) == 1 for word in text.split())
 
 
 def _sign(sign: str, at: int, end: int, spaced: bool) -> list[Token]:
-    same = {"**": "^", "<=": "le", ">=": "ge", "=<": "le", "!=": "ne", "==": "=", "...": "ldots",
-            "->": "to", "+/-": "pm", "-/+": "mp"}.get(sign, sign)  # fmt: skip
+    same = SIGNS.get(sign, sign)
     if same.isalpha():
         return [Token("command", same, at, end, spaced)]
     if sign in "$€£¥":
         return []  # a currency says nothing about the number
-    if same != "^" and sign not in _SIGNS:
+    if same != "^" and sign not in _PLAIN_SIGNS:
         raise UnreadableError(sign)
     return [Token("sign", same, at, end, spaced)]
 
@@ -179,7 +148,7 @@ def _letters(run: str, at: int, spaced: bool, found: list[Token]) -> list[Token]
     after_number = before is not None and before.kind == "number"
     if after_number and spaced and len(run) > 1 and run in UNITS:
         return [Token("word", run, at, end, spaced)]
-    known = _PLAIN.get(run) or (_PLAIN.get(run.lower()) if len(run) > 2 else None)
+    known = PLAIN.get(run) or (PLAIN.get(run.lower()) if len(run) > 2 else None)
     counts = before is not None and before.kind in ("number", "text", "word")
     if known:
         return [Token("sign" if known == "%" else "command", known, at, end, spaced)]
@@ -192,15 +161,15 @@ def _letters(run: str, at: int, spaced: bool, found: list[Token]) -> list[Token]
     if after_number and spaced and is_noun(run):
         return [Token("word", run, at, end, spaced)]
     if len(run) > 3 or (counts and not after_number):
-        symbols = "".join(piece for piece in _WITHIN.split(run) if piece not in _PLAIN)
+        symbols = "".join(piece for piece in _WITHIN.split(run) if piece not in PLAIN)
         if symbols == run or len(symbols) > 3:
             return [Token("word", run, at, end, spaced)]
-    if spaced and [token.kind for token in found[-2:]] == ["letter"] * 2:
-        if found[-2].end == found[-1].at:
-            raise UnreadableError("prose")  # two runs of letters with a space between them
+    two = [token.kind for token in found[-2:]] == ["letter"] * 2
+    if spaced and two and found[-2].end == found[-1].at:
+        raise UnreadableError("prose")  # two runs of letters with a space between them
     made: list[Token] = []
     for piece in _WITHIN.split(run):
-        for part in [piece] if piece in _PLAIN else list(piece):
+        for part in [piece] if piece in PLAIN else list(piece):
             kind: Kind = "command" if len(part) > 1 else "letter"
             made.append(Token(kind, part, at, at + len(part), spaced and not made))
             at += len(part)
@@ -212,21 +181,16 @@ def _command(text: str, name: str, end: int, spaced: bool, found: list[Token]) -
     start = end - len(name) - 1
     if name in "$€£":
         return end
-    if name in _TEXTS | _FONTS | _HATS | {"overline"}:
+    if name in TEXTS | FONTS | HATS:
         return _styled(text, name, start, end, spaced, found)
-    if name == "begin":
-        match = re.compile(r"\s*\{(\w+)\*?\}(?:\{[lcr|]*\})?").match(text, end)
+    if name in ("begin", "end"):
+        match = _ENVIRONMENT.match(text, end)
         if match is None:
-            raise UnreadableError("begin")
-        found.append(Token("command", f"begin {match[1]}", start, match.end(), spaced))
+            raise UnreadableError(name)
+        shown = f"begin {match[1]}" if name == "begin" else name
+        found.append(Token("command", shown, start, match.end(), spaced))
         return match.end()
-    if name == "end":
-        match = re.compile(r"\s*\{(\w+)\*?\}").match(text, end)
-        if match is None:
-            raise UnreadableError("end")
-        found.append(Token("command", "end", start, match.end(), spaced))
-        return match.end()
-    name = _SAME.get(name, name)
+    name = SYNONYMS.get(name, name)
     kind: Kind = "command"
     if len(name) == 1 and not name.isalpha() and name not in "{}\\|":
         kind = "sign"
@@ -238,12 +202,9 @@ def _command(text: str, name: str, end: int, spaced: bool, found: list[Token]) -
     return end
 
 
-def _styled(
-    text: str, name: str, start: int, end: int, spaced: bool, found: list[Token]
-) -> int:
+def _styled(text: str, name: str, start: int, end: int, spaced: bool, found: list[Token]) -> int:
     r"""What \text{...}, \mathbf{...}, \vec{...} and their like hold."""
-    match = re.compile(r"\s*").match(text, end)
-    at = match.end() if match else end
+    at = end + len(text[end:]) - len(text[end:].lstrip())
     if text[at : at + 1] == "{":
         close = balanced(text, at)
         if close is None:
@@ -254,23 +215,16 @@ def _styled(
         inner, after = text[at], at + 1
     else:
         raise UnreadableError(name)
-    if name == "overline" and (inner.isdigit() or not inner.isalpha()):
-        found.append(Token("command", "overline", start, at, spaced))
+    if name in HATS and (inner.isdigit() or (name == "overline" and not inner.isalpha())):
+        found.append(Token("command", name, start, at, spaced))  # digits that repeat
         return at
-    if name in _HATS and inner.isdigit():
-        found.append(Token("command", name, start, at, spaced))
-        return at
-    if name in _FONTS:
+    unit_vector = _UNIT_VECTOR.fullmatch(inner)
+    if unit_vector and name in BOLD | {"hat", "vec", "widehat"}:
+        found.append(Token("letter", f"\\vec{{{unit_vector[1]}}}", start, after, spaced))
+    elif name in FONTS:
         found.append(Token("letter", f"\\mathbb{{{inner}}}", start, after, spaced))
-    elif name in _HATS or name == "overline":
-        vector = inner.strip("\\ ") in ("i", "j", "k", "imath", "jmath")
-        vector = vector and name in ("hat", "vec", "widehat")
-        shown = f"\\vec{{{inner.strip(chr(92))[-1:] if vector else inner}}}"
-        if vector:
-            shown = f"\\vec{{{'j' if inner.startswith(chr(92) + 'j') else inner.lstrip(chr(92))[0]}}}"
-        found.append(Token("letter", shown if vector else f"\\{name}{{{inner}}}", start, after, spaced))
-    elif name in ("mathbf", "boldsymbol", "bm", "textbf", "pmb") and inner in ("i", "j", "k"):
-        found.append(Token("letter", f"\\vec{{{inner}}}", start, after, spaced))
+    elif name in HATS:
+        found.append(Token("letter", f"\\{name}{{{inner}}}", start, after, spaced))
     else:
         found += _worded(inner, name, start, after, spaced)
     return after
@@ -281,19 +235,18 @@ def _worded(inner: str, name: str, start: int, after: int, spaced: bool) -> list
     bare = inner.strip(" ~")
     if bare.casefold() in ("or", "and"):
         return [Token("command", bare.casefold(), start, after, spaced)]
-    if bare in _PLAIN:
-        known = _PLAIN[bare]
+    if bare in PLAIN:
+        known = PLAIN[bare]
         return [Token("sign" if known == "%" else "command", known, start, after, spaced)]
-    upright = name in ("text", "textrm", "mbox", "hbox", "textnormal", "mathrm", "textit")
     lone = len(bare) == 1 and bare.isalpha()
-    if lone and (bare in "eid" or not upright):
+    if lone and (bare in "eid" or name not in UPRIGHT):
         return [Token("letter", bare, start, after, spaced)]
     if not bare:
         return []
-    if re.fullmatch(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)", bare) or (upright and is_unit(bare)):
+    words = re.search(r"[A-Za-z]{2}", bare) and not re.search(r"[\\^]", bare)
+    if _SAID.fullmatch(bare) or (name in UPRIGHT and (words or is_unit(bare))):
         return [Token("text", bare, start, after, spaced)]
-    if upright and re.search(r"[A-Za-z]{2}", bare) and "\\" not in bare and "^" not in bare:
-        return [Token("text", bare, start, after, spaced)]
-    inside = tokens(prepared(bare))
-    return [Token(t.kind, t.text, start, after, t.spaced or spaced and not k)
-            for k, t in enumerate(inside)]  # fmt: skip
+    return [
+        Token(token.kind, token.text, start, after, token.spaced or (spaced and not k))
+        for k, token in enumerate(tokens(prepared(bare)))
+    ]

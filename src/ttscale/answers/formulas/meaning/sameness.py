@@ -11,7 +11,7 @@ from typing import Any
 
 from .evaluation import Value, approximate
 
-_EXACT = Fraction(1, 10**30)  # relative; values are known to sixty digits
+_EXACT = 10**30  # one part in so many; values are known to sixty digits
 _COMPARED = 64  # members of a set; longer ones are compared in the order they are written
 
 
@@ -37,9 +37,7 @@ def same_reading(a: Any, b: Any, places: int = 6) -> bool:
     if kind in ("row", "matrix") and a[1] != b[1]:
         return False
     if kind == "matrix":
-        return len(a[2]) == len(b[2]) and all(
-            _same_rows(x, y, places) for x, y in zip(a[2], b[2])
-        )
+        return len(a[2]) == len(b[2]) and all(_same_rows(x, y, places) for x, y in zip(a[2], b[2]))
     if kind == "row":
         return _same_rows(a[2], b[2], places)
     if kind in ("region", "ratio", "compound"):
@@ -59,18 +57,18 @@ def same_number(a: Value, b: Value, places: int | None) -> bool:
     (significant digits, of a number below 0.1)."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         if a == b or places is None:
-            return a == b
-        return abs(a - b) <= _tolerance(max(abs(a), abs(b)), places)
+            return bool(a == b)
+        return bool(abs(a - b) <= _tolerance(max(abs(a), abs(b)), places))
     a, b = approximate(a), approximate(b)
     distance, size = abs(a - b), max(abs(a), abs(b))
-    if distance <= size * _EXACT.numerator / _EXACT.denominator:
+    if distance * _EXACT <= size:
         return True
     return places is not None and bool(distance <= _tolerance(size, places))
 
 
 def _far(a: float, b: float, places: int) -> bool:
     """Whether two floats tell two values apart; false for those that are not numbers."""
-    return abs(a - b) > 10 ** (1 - places) * max(abs(a), abs(b))
+    return bool(abs(a - b) > 10 ** (1 - places) * max(abs(a), abs(b)))
 
 
 def _tolerance(size: Value, places: int) -> Value:

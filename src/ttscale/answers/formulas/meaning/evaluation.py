@@ -13,7 +13,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from .grammar import Node
+from ..tree import Node
 
 Value: TypeAlias = Any
 """A `Fraction`, or a real or complex number of mpmath."""
@@ -60,16 +60,6 @@ def value_of(node: Node, at: Mapping[str, Value]) -> Value:
         return _Evaluator(at).value(node)
     except (ZeroDivisionError, ValueError, TypeError, ArithmeticError) as error:
         raise NoValueError(str(error)) from None
-
-
-def symbols(node: Node, bound: frozenset[str] = frozenset()) -> frozenset[str]:
-    """The names of the free symbols."""
-    if node.op == "symbol":
-        return frozenset() if node.value in bound else frozenset((node.value,))
-    if node.op in ("sum", "prod", "integral", "limit"):
-        bound |= {node.value}
-    own = frozenset((node.value,)) if node.op == "apply" else frozenset()
-    return own.union(*(symbols(part, bound) for part in node.parts))
 
 
 def point(names: frozenset[str], number: int, positive: bool) -> dict[str, Value]:
@@ -187,7 +177,9 @@ class _Evaluator:
             return Fraction(0)  # what is left is rounding
         if isinstance(total, self.context.mpc):
             floor = self.context.mag(total) - _NOISE
-            parts = [x if x and self.context.mag(x) > floor else 0 for x in (total.real, total.imag)]
+            parts = [
+                x if x and self.context.mag(x) > floor else 0 for x in (total.real, total.imag)
+            ]
             return self.context.mpc(*parts)
         return total
 
@@ -195,7 +187,6 @@ class _Evaluator:
         if isinstance(a, Fraction) and isinstance(b, Fraction):
             return a * b
         return approximate(a) * approximate(b)
-
 
     # -- powers and roots
 
@@ -218,18 +209,18 @@ class _Evaluator:
             if self.real_part(exponent) > 0:
                 return Fraction(0)
             raise NoValueError("a power of zero")
-        power = approximate(base)
+        base = approximate(base)
         if isinstance(exponent, Fraction):
             if exponent.denominator % 2 and exponent.denominator > 1 and self.is_negative(base):
-                # the real root, as in \\sqrt[3]{-8}
+                # the real root, as in \sqrt[3]{-8}
                 root = self.power(-base, exponent)
                 return -root if exponent.numerator % 2 else root
-            if abs(exponent) * max(1, abs(self.context.mag(power))) > 4 * _RANGE:
+            if abs(exponent) * max(1, abs(self.context.mag(base))) > 4 * _RANGE:
                 raise TooLargeError("a large power")
             if exponent.denominator == 1:
-                return power ** int(exponent)
+                return base ** int(exponent)
             exponent = approximate(exponent)
-        logarithm = self.context.log(power)
+        logarithm = self.context.log(base)
         product = self.checked(logarithm * exponent)
         return self.exponential(product)
 
@@ -398,10 +389,14 @@ class _Evaluator:
 
 _NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "sgn": "sign"}
 _QUOTIENTS = {
-    "tan": ("sin", "cos"), "cot": ("cos", "sin"), "sec": ("", "cos"), "csc": ("", "sin"),
-    "tanh": ("sinh", "cosh"), "coth": ("cosh", "sinh"),
-}  # fmt: skip
-_ELEMENTARY = frozenset("sin cos sinh cosh asin acos atan sign".split()) | frozenset(_QUOTIENTS)
+    "tan": ("sin", "cos"),
+    "cot": ("cos", "sin"),
+    "sec": ("", "cos"),
+    "csc": ("", "sin"),
+    "tanh": ("sinh", "cosh"),
+    "coth": ("cosh", "sinh"),
+}
+_ELEMENTARY = {"sin", "cos", "sinh", "cosh", "asin", "acos", "atan", "sign", *_QUOTIENTS}
 
 
 def _root(base: Fraction, index: int) -> Fraction | None:

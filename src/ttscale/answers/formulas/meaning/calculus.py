@@ -6,10 +6,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from .evaluation import NoValueError, point, symbols
-from .grammar import Node
+from ..notation.vocabulary import pairs
+from ..tree import Node, symbols
+from .evaluation import NoValueError, point
 
 _DIGITS = 50
+_NAMES = pairs(
+    "ln:log abs:Abs ceil:ceiling arcsin:asin arccos:acos arctan:atan arccot:acot sgn:sign"
+)
 
 
 def calculated(node: Node, positive: bool, points: int) -> list[tuple[str, str]]:
@@ -52,9 +56,7 @@ def _converted(node: Node, known: Mapping[str, Any]) -> Any:
 
     if node.op in ("sum", "prod", "integral"):
         variable = sympy.Dummy(node.value, integer=True if node.op != "integral" else None)
-        low, high, body = (
-            _converted(part, {**known, node.value: variable}) for part in node.parts
-        )
+        low, high, body = (_converted(part, {**known, node.value: variable}) for part in node.parts)
         kinds = {"sum": sympy.Sum, "prod": sympy.Product, "integral": sympy.Integral}
         return kinds[node.op](body, (variable, low, high))
     if node.op == "limit":
@@ -91,9 +93,7 @@ def _called(node: Node, parts: list[Any]) -> Any:
 
     if node.value == "log":
         return sympy.log(parts[0], parts[1] if len(parts) > 1 else 10)
-    names = {"ln": "log", "abs": "Abs", "ceil": "ceiling", "arcsin": "asin", "arccos": "acos",
-             "arctan": "atan", "arccot": "acot", "sgn": "sign"}  # fmt: skip
     if len(parts) != 1:
         raise NoValueError(node.value)
     argument = parts[0] * sympy.pi / 180 if node.parts[0].op == "degree" else parts[0]
-    return getattr(sympy, names.get(node.value, node.value))(argument)
+    return getattr(sympy, _NAMES.get(node.value, node.value))(argument)
