@@ -5,9 +5,9 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ttscale.answers.boxed import stated
 
 from ttscale.answers import RULES, detect, rule_for
-from ttscale.answers.boxed import stated
 from ttscale.core import Trace, UnknownName, UsageError
 
 

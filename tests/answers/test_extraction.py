@@ -1,0 +1,417 @@
+"""Which answer a reply gives: by precedence, whatever the words around it."""
+
+import pytest
+
+from ttscale.answers import answer_text, detect, rule_for
+from ttscale.core import Trace
+
+BOXES = [
+    ("math", "so \\boxed{\\frac{3}{4}}", "3/4"),
+    ("math", "\\boxed{3} then \\boxed{4}", "4"),
+    ("number", "\\boxed{5^2}", None),
+    ("number", "\\boxed{9!}", None),
+    ("number", "\\boxed{3\\sqrt{5}}", None),
+    ("number", "\\boxed{12\\text{ m}^2}", "12"),
+    ("number", "\\boxed{12 \\text{ m}^3}", "12"),
+    ("number", "\\boxed{y=17}", "17"),
+    ("number", "\\boxed{g(3)=17}", "17"),
+    ("number", "\\boxed{\\text{Total}=17\\text{ dollars}}", "17"),
+    ("number", "\\boxed{3+4=7}", "7"),
+    ("number", "\\boxed{\\sim 3}", "3"),
+    ("number", "\\boxed{\\approx 2.71}", "2.71"),
+    ("number", "\\boxed{x^3}", None),
+    ("number", "\\boxed{10^{-3}}", "0.001"),
+    ("number", "\\boxed{2\\pi}", None),
+    ("number", "\\boxed{\\log_2 8}", None),
+    ("number", "\\boxed{2^{10}}", None),
+    ("number", "\\boxed{\\text{no solution}}", None),
+    ("number", "\\boxed{25\\%}", "25"),
+    ("number", "\\boxed{1{,}234}", "1234"),
+    ("number", "\\boxed{\\$1{,}234.50}", "1234.5"),
+    ("number", "\\boxed{\\color{blue}{17}}", "17"),
+    ("number", "\\boxed{\\textcolor{blue}{17}}", "17"),
+    ("number", "\\boxed{{\\color{red} 17}}", "17"),
+    ("math", "\\boxed{\\;17\\;}", "17"),
+    ("math", "\\boxed{\\quad 17}", "17"),
+    ("number", "\\boxed{\\,17\\,}", "17"),
+    ("number", "\\boxed{\\Large 17}", "17"),
+    ("number", "\\boxed{\\mathbf{17}}", "17"),
+    ("number", "\\boxed{\\textbf{17}}", "17"),
+    ("number", "\\boxed 17", "17"),
+    ("math", "\\boxed 7 .", "7"),
+    ("math", "$\\boxed{x^2+1}$", "x^2+1"),
+    ("math", "\\boxed{}", None),
+    ("number", "\\boxed{\\text{seventeen}}", "17"),
+    ("math", "the result is \\boxed{17", None),
+    ("number", "first \\boxed{3}, but then \\boxed{4", "3"),
+    ("number", "\\boxed{17 \\text{ apples}}", "17"),
+    (
+        "math",
+        "\\boxed{\\begin{pmatrix}1\\\\2\\end{pmatrix}}",
+        "\\begin{pmatrix}1\\\\2\\end{pmatrix}",
+    ),
+]
+TAGS = [
+    ("math", "<answer>17</answer>", "17"),
+    ("number", "<answer> 17 </answer> or maybe 18", "17"),
+    ("math", "<final_answer>x+1</final_answer>", "x+1"),
+    ("number", '{"answer": 17}', "17"),
+    ("number", '{"reasoning": "3+4", "answer": "17"}', "17"),
+    ("choice", '{"answer": "B"}', "B"),
+    ("choice", "<answer>B</answer>", "B"),
+    ("choice", "<answer>(B) Paris</answer>", "B"),
+    ("math", "<answer>3</answer> no wait <answer>4</answer>", "4"),
+    ("number", "<answer>The answer is 17</answer>", "17"),
+    ("math", '```json\n{"answer": "17"}\n```', "17"),
+    ("math", "<answer>$\\frac{1}{2}$</answer>", "1/2"),
+]
+STATEMENTS = [
+    ("math", "The answer is 17.", "17"),
+    ("math", "The answer is 17, because 9+8=17 and 3*4=12.", "17"),
+    ("number", "The answer is 17 since 9+8=17.", "17"),
+    ("math", "The final answer is $\\frac{2}{3}$.", "2/3"),
+    ("math", "Answer: 17", "17"),
+    ("number", "ANSWER: 17", "17"),
+    ("math", "Final answer: x = 17", "17"),
+    ("math", "So the answer is $17$ dollars.", "17"),
+    ("math", "The answer is \\(17\\).", "17"),
+    ("math", "The answer is \\[17\\]", "17"),
+    ("math", "The answer is 17 apples. He ate 3.", "17"),
+    ("number", "The answer is $17. She pays $2 each.", "17"),
+    ("math", "The answer is 17 (not 18).", "17"),
+    ("math", "The answer is 17, not 18.", "17"),
+    ("math", "The answer is 17 rather than 18", "17"),
+    ("math", "the answer should be 17", "17"),
+    ("math", "The correct answer is 17.", "17"),
+    ("math", "The answer to the question is 17.", "17"),
+    ("math", "The answer is: 17", "17"),
+    ("math", "The answer is: **17**", "17"),
+    ("math", "**The answer is 17**", "17"),
+    ("math", "## Final Answer\n17", "17"),
+    ("math", "### Final Answer:\n\n$$17$$", "17"),
+    ("number", "**Final Answer:**\n17", "17"),
+    ("math", "Answer\n17", "17"),
+    ("math", "The answer is m+n = 9+8 = 17.", "17"),
+    ("math", "The answer is $a+b=17$.", "17"),
+    ("math", "The answer is no.", "no"),
+    ("math", "The answer is Paris.", "Paris"),
+    ("math", "The answer is 3 and 4.", "3,4"),
+    ("math", "The answer is $3$ and $4$.", "3,4"),
+    ("math", "The answer is $x=3$ or $x=4$.", "3,4"),
+    ("math", "The answer is 1/2.", "1/2"),
+    ("math", "The answer is 3.5.", "3.5"),
+    ("math", "The answer is -3.", "-3"),
+    ("number", "The answer is -3.", "-3"),
+    ("number", "Answer: -3", "-3"),
+    ("number", "Answer - 3", "3"),
+    ("math", "The answer is 5 million.", "5000000"),
+    ("math", "The answer is 1,234.", "1234"),
+    ("number", "The answer is 1,234, which is large (1234).", "1234"),
+    ("math", "The answer is 17.\n\nThe answer is 18.", "18"),
+    ("math", "The answer is 17. I hope the answer is correct.", "17"),
+    ("number", "The answer is 50%.", "50"),
+    ("math", "The answer is therefore $2\\sqrt{3}$.", "2\\sqrt3"),
+    ("math", "Thus the answer is (1,2).", "(1,2)"),
+    ("math", "The answer is [1,2).", "[1,2)"),
+    ("math", "#### 17", "17"),
+    ("number", "5+12=17\n#### 17", "17"),
+    ("math", "The answer is $y = 2x+1$.", "2x+1"),
+    ("math", "The answer is x^2+y^2=1.", "x^2+y^2=1"),
+    ("math", "Die Antwort lautet 17.", "17"),
+    ("math", "La réponse est 17.", "17"),
+    ("math", "La respuesta es 17.", "17"),
+    ("math", "答案为17", "17"),
+    ("math", "答案：17", "17"),
+    ("math", "最终答案是 17。", "17"),
+    ("math", "Ответ: 17", "17"),
+    ("math", "My final answer is 17 as 9+8=17", "17"),
+    ("number", "The answer is 2^10.", None),
+    ("integer", "The answer is 17.", "17"),
+    ("integer", "The answer is \\(017\\)", "17"),
+    ("integer", "so a+b = 204", "204"),
+    ("integer", "There are 3 cases and 5 ways.", None),
+]
+UNANNOUNCED = [
+    ("math", "We get $x=3$ and so $y=4$.", "4"),
+    ("number", "He has 3, then 4 apples.", "4"),
+    ("math", "17", "17"),
+    ("math", "\\frac{1}{2}", "1/2"),
+    ("math", "x+1", "x+1"),
+    ("number", "nothing", None),
+    ("math", "I have no idea.", None),
+    ("math", "Sorry, I cannot solve this.", None),
+    ("math", "3+4=7", "7"),
+    ("number", "3+4=7", "7"),
+    ("number", "It costs $5-$3 = $2", "2"),
+    ("math", "Therefore, we find \\(x = \\frac{5}{2}\\).", "5/2"),
+]
+THINKING = [
+    ("math", "<think>\\boxed{1}</think>\\boxed{2}", "2"),
+    ("math", "<thinking>\\boxed{1}</thinking>\\boxed{2}", "2"),
+    ("math", "<thought>\\boxed{1}", None),
+    ("math", "<reasoning>The answer is 1", None),
+    ("math", "[THINK]\\boxed{1}[/THINK]\\boxed{2}", "2"),
+    ("math", "◁think▷\\boxed{1}◁/think▷\\boxed{2}", "2"),
+    ("math", "◁think▷\\boxed{1}", None),
+    ("math", "\\boxed{1}</think>The answer is 2", "2"),
+    ("math", "<think>a</think>The answer is 3.<think>\\boxed{4}</think>", "3"),
+    ("math", "<think>a</think>The answer is 3.<think>\\boxed{4}", "3"),
+    (
+        "math",
+        "<|channel|>analysis<|message|>\\boxed{1}<|end|><|start|>assistant<|channel|>final<|message|>\\boxed{2}<|return|>",
+        "2",
+    ),
+    ("math", "<|channel|>analysis<|message|>\\boxed{1}", None),
+    ("math", "analysisWe compute \\boxed{1}assistantfinalThe answer is 2", "2"),
+    ("math", "analysisWe compute \\boxed{1}", None),
+    ("math", "<|start|>assistant<|channel|>final<|message|>\\boxed{2}", "2"),
+    ("choice", "<think>B?</think>", None),
+    ("choice", "<think>The answer is B", None),
+    ("math", "<Think>\\boxed{1}</Think>\\boxed{2}", "2"),
+    ("math", "<|begin_of_thought|>\\boxed{1}<|end_of_thought|>\\boxed{2}", "2"),
+    ("math", "<seed:think>\\boxed{1}</seed:think>\\boxed{2}", "2"),
+    ("math", "<think>\n<think>\\boxed{1}</think>\\boxed{2}", "2"),
+]
+CHOICES = [
+    ("choice", "B", "B"),
+    ("choice", "b", "B"),
+    ("choice", "(b)", "B"),
+    ("choice", "B.", "B"),
+    ("choice", "B)", "B"),
+    ("choice", "**B**", "B"),
+    ("choice", "The answer is B", "B"),
+    ("choice", "The answer is 'B'.", "B"),
+    ("choice", 'The answer is "B".', "B"),
+    ("choice", "The answer is \\(B\\)", "B"),
+    ("choice", "The answer is \\text{B}.", "B"),
+    ("choice", "The answer is $\\mathbf{B}$", "B"),
+    ("choice", "\\boxed{B}", "B"),
+    ("choice", "\\boxed{\\text{B}}", "B"),
+    ("choice", "\\boxed{\\textbf{(B)}}", "B"),
+    ("choice", "\\boxed{B. Paris}", "B"),
+    ("choice", "\\boxed{(B) 12}", "B"),
+    ("choice", "\\boxed{\\text{B) }12}", "B"),
+    ("choice", "Answer: (B)", "B"),
+    ("choice", "Answer: B\n", "B"),
+    ("choice", "**Answer**: B", "B"),
+    ("choice", "The correct answer is option B.", "B"),
+    ("choice", "Option (B) is the correct one", "B"),
+    ("choice", "I would choose option B.", "B"),
+    ("choice", "I'd go with B.", "B"),
+    ("choice", "My answer is B because A is wrong.", "B"),
+    ("choice", "B is the correct answer.", "B"),
+    ("choice", "答案选B", "B"),
+    ("choice", "故选：B", "B"),
+    ("choice", "因此选B。", "B"),
+    ("choice", "正确答案是B", "B"),
+    ("choice", "Die Antwort ist B.", "B"),
+    ("choice", "Antwort: B", "B"),
+    ("choice", "La respuesta correcta es B", "B"),
+    ("choice", "La bonne réponse est B.", "B"),
+    ("choice", "Answer: Ｂ", "B"),
+    ("choice", "A or B", None),
+    ("choice", "Both A and B", None),
+    ("choice", "The answer is A and B.", None),
+    ("choice", "A, B, C", None),
+    ("choice", "A) x\nB) y\nC) z\nD) w", None),
+    ("choice", "I think A is a good choice but B is better", None),
+    ("choice", "The answer is not B.", None),
+    ("choice", "Neither", None),
+    ("choice", "E", None),
+    ("choice", "\\boxed{x^2}\nAnswer: B", "B"),
+    ("choice", "A good question. Answer: C", "C"),
+    ("choice", "The answer is A. A dog", "A"),
+    ("choice", "The answer is A", "A"),
+    ("choice", "The answer is a", "A"),
+    ("choice", "So the best choice is D.", "D"),
+    ("choice", "Correct answer: D) 12", "D"),
+    ("choice", "Choice D", "D"),
+    ("choice", "[D]", "D"),
+    ("choice", "{D}", "D"),
+    ("choice", "`D`", "D"),
+    ("choice", "D: Paris", "D"),
+    ("choice", "The final answer is: $\\boxed{D}$", "D"),
+    ("choice", "Answer: D.", "D"),
+    ("choice", "Therefore, the correct option is (D).", "D"),
+    ("choice", "Therefore the answer is **D**: 12", "D"),
+    ("choice", "The answer is D, since B and C fail.", "D"),
+    ("choice", "The answer is (A) or (B)", None),
+    ("choice", "So the answer is not A, but D", "D"),
+    ("choice", "Final answer: D", "D"),
+    ("choice", "**D. Paris**", "D"),
+    ("choice", "The answer is D – Paris", "D"),
+    ("choice", "The answer is:\nD", "D"),
+    ("choice", "The answer is:\n\n**D**", "D"),
+    ("choice", "正解はD", "D"),
+    ("choice", "D是正确的", "D"),
+    ("choice", "\\boxed{\\mathrm{D}}", "D"),
+    ("choice", "\\boxed{A,B}", None),
+    ("choice", "The answer is ABCD", None),
+    ("choice", "选D", "D"),
+    ("choice", "选项D正确", "D"),
+]
+PROGRAMS = [
+    (
+        "code",
+        "```python\ndef f(x):\n    return x\n```\n\nUsage:\n```python\nprint(f(3))\n```",
+        "def f(x):\n    return x",
+    ),
+    (
+        "code",
+        "```python\ndef f(x):\n    return x\n```\nOutput:\n```\n3\n```",
+        "def f(x):\n    return x",
+    ),
+    (
+        "code",
+        "```python\ndef f(x):\n    return 1\n```\nBetter:\n```python\ndef f(x):\n    return x\n```",
+        "def f(x):\n    return x",
+    ),
+    ("code", "def f(x):\n    return x", "def f(x):\n    return x"),
+    (
+        "code",
+        "Here is the code:\n\ndef f(x):\n    return x\n\nThis works.",
+        "def f(x):\n    return x",
+    ),
+    (
+        "code",
+        "```bash\npip install x\n```\n```python\ndef f(x):\n    return x\n```\n```bash\npython f.py\n```",
+        "def f(x):\n    return x",
+    ),
+    ("code", "no code at all", None),
+    (
+        "code",
+        "```python\nimport math\n\ndef f(x):\n    return x\n```\n```python\nassert f(1)==1\n```",
+        "import math\n\ndef f(x):\n    return x",
+    ),
+    ("code", "```\ndef f(x):\n    return x\n```", "def f(x):\n    return x"),
+    (
+        "code",
+        "<think>```python\ndef g(): pass\n```</think>```python\ndef f(x):\n    return x\n```",
+        "def f(x):\n    return x",
+    ),
+    ("code", "~~~py\ndef f(x):\n    return x\n~~~", "def f(x):\n    return x"),
+    (
+        "code",
+        "from math import *\ndef f(x):\n    return x",
+        "from math import *\ndef f(x):\n    return x",
+    ),
+    (
+        "code",
+        "```python\ndef f(x):\n    return x\n```\nTests:\n```python\ndef test_f():\n    assert f(1) == 1\n```",
+        "def f(x):\n    return x",
+    ),
+]
+CALLS = [
+    (
+        "tool",
+        '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>',
+        '{"name":"f","arguments":{"a":1}}',
+    ),
+    (
+        "tool",
+        '```json\n{"name": "f", "arguments": {"a": 1}}\n```',
+        '{"name":"f","arguments":{"a":1}}',
+    ),
+    (
+        "tool",
+        '<tool_call>{"name":"g","arguments":{}}</tool_call><tool_call>{"name":"f","arguments":{"a":1}}</tool_call>',
+        '[{"name":"f","arguments":{"a":1}},{"name":"g","arguments":{}}]',
+    ),
+    (
+        "tool",
+        'I will call it.\n{"name": "f", "arguments": {"a": 1}}',
+        '{"name":"f","arguments":{"a":1}}',
+    ),
+    ("tool", "just words", None),
+    ("tool", "<tool_call>{broken</tool_call>", None),
+    ("tool", '<function=f>{"a": 1}</function>', '{"name":"f","arguments":{"a":1}}'),
+    (
+        "tool",
+        '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}]',
+        '{"name":"f","arguments":{"a":1}}',
+    ),
+    (
+        "tool",
+        '<think>x</think><tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>',
+        '{"name":"f","arguments":{"a":1}}',
+    ),
+    ("tool", '{"name":"f","parameters":{"a":1}}', '{"name":"f","arguments":{"a":1}}'),
+    ("text", "The answer is Paris.", "paris"),
+    ("text", "<answer>Paris</answer>", "paris"),
+    ("text", "\\boxed{Paris}", "Paris"),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "answer"),
+    BOXES + TAGS + STATEMENTS + UNANNOUNCED + THINKING + CHOICES + PROGRAMS + CALLS,
+)
+def test_the_answer_of_a_reply(rule, text, answer):
+    rule = rule_for(rule)
+    found = rule.extract(Trace(text=text))
+    if answer is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert rule.same(found, answer)
+
+
+def test_a_box_outranks_a_tag_and_a_tag_a_statement():
+    said = "The answer is 3."
+    assert rule_for("number").extract(Trace(text=f"{said} <answer>4</answer>")) == "4"
+    assert rule_for("number").extract(Trace(text=rf"\boxed{{5}} <answer>4</answer> {said}")) == "5"
+    assert rule_for("number").extract(Trace(text=f"{said} I checked 7 cases.")) == "3"
+
+
+@pytest.mark.parametrize(
+    "tag", ["think", "thinking", "thought", "reasoning", "seed:think", "THINK"]
+)
+def test_nothing_inside_thinking_counts(tag):
+    assert answer_text(f"<{tag}>a</{tag}>b") == "b"
+    assert answer_text(f"<{tag}>a") == ""
+    assert answer_text(f"a</{tag}>b") == "b"
+    assert answer_text(f"<{tag}>a</{tag}>b<{tag}>c</{tag}>d") == "bd"
+    assert answer_text(f"<{tag}>a</{tag}>b<{tag}>c") == "b"
+
+
+def test_a_text_without_thinking_is_the_answer_text():
+    assert answer_text("analysis of the case: final") == "analysis of the case: final"
+    assert answer_text("1 < 2 and <b>3</b>") == "1 < 2 and <b>3</b>"
+
+
+@pytest.mark.parametrize(
+    ("golds", "dataset", "rule"),
+    [
+        (["yes", "no"], "", "text"),
+        (["True", "False"], "", "text"),
+        (["A", "B"], "", "choice"),
+        (["12", "7"], "", "number"),
+        (["12", "7"], "claimed", "number"),
+        (["12", "7"], "aime24", "integer"),
+        (["1200"], "aime", "number"),
+        (["Paris", "London"], "", "text"),
+        (["2024-01-05"], "", "text"),
+        (["7:30"], "", "text"),
+        (["[1, 2, 3]"], "", "text"),
+        (["\\frac{1}{2}", "3"], "", "number"),
+        (["x+1", "\\text{Yes}"], "", "math"),
+        (["12", "A"], "gpqa", "math"),
+        ([], "gpqa_diamond", "choice"),
+        (["(1,2)", "\\sqrt{2}"], "", "math"),
+        (["204", "025"], "aime_2025_I", "integer"),
+        (["January 5, 2020"], "", "text"),
+        (["x", "y"], "", "math"),
+        (["(A)", "(C)"], "", "choice"),
+        (["1/2", "0.3"], "", "number"),
+        (["5:00 PM"], "", "text"),
+        (["apple, banana"], "", "text"),
+        (["Yes"], "aime", "text"),
+        ([""], "", "math"),
+        (["valid", "invalid"], "", "text"),
+        (["New York"], "", "text"),
+        (["3 apples"], "", "number"),
+        (["['a', 'b']"], "", "text"),
+    ],
+)
+def test_the_rule_that_the_golds_suit(golds, dataset, rule):
+    assert detect(golds, dataset).name == rule
