@@ -56,6 +56,7 @@ _BARS = re.compile(r"\\(left|right)\s*(\||\\vert(?![a-zA-Z])|\\mid(?![a-zA-Z]))"
 _SPACES = re.compile(
     r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~"
 )
+_TIGHT = re.compile(r"(?<=,)\s*\\!\s*|\\!")
 _FRACS = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _ANGLES = re.compile(r"\A<([^<>=]*,[^<>=]*)>\Z")  # <1, 2> as people type it
 _MARKS = re.compile(r"^(?:\$+|\\\(|\\\[|\*\*|`+|\s)+|(?:\$+|\\\)|\\\]|\*\*|`+|\s|\\\\)+$")
@@ -69,7 +70,7 @@ def spelled(text: str) -> str:
         text = _ascii(text)
     text = _CURRENCY.sub("", text)
     text = _KEEPERS.sub("", _LOOKS.sub(" ", _BARS.sub(_bar, text)))
-    text = _SPACES.sub(" ", text.replace(r"\!", "").replace(r"{,}", ","))
+    text = _SPACES.sub(" ", _TIGHT.sub("", text).replace(r"{,}", ","))
     return _ANGLES.sub(r"\\langle \1\\rangle ", stripped(_FRACS.sub(r"\\frac", text)))
 
 

@@ -56,7 +56,9 @@ class NumberRule(KeyedRule):
     def read(self, written: str) -> str | None:
         if is_blank(written) or number(written, self.policies) is None:
             return None
-        return spelled(written) or written.strip()
+        text = spelled(written) or written.strip()
+        right = text.rpartition("=")[2].strip()  # of x = 12, the 12
+        return right if number(right, self.policies) is not None else text
 
     def key(self, answer: str) -> Hashable:
         value = number(answer, self.policies)
