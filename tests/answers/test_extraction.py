@@ -297,7 +297,7 @@ PROGRAMS = [
     ),
     (
         "code",
-        "```python\ndef f(x):\n    return x\n```\nTests:\n```python\ndef test_f():\n    assert f(1) == 1\n```",
+        "```python\ndef f(x):\n    return x\n```\n```python\ndef test_f():\n    assert f(1) == 1\n```",
         "def f(x):\n    return x",
     ),
 ]

@@ -12,8 +12,8 @@ import pytest
 from gateway.worlds import USER, Model, boxed, world
 
 from ttscale.answers import MathRule, parser_process
-from ttscale.answers.parser_process import Helper, shared
 from ttscale.answers.formulas.forms import UnreadError, quickly, unlearn
+from ttscale.answers.parser_process import Helper, shared
 from ttscale.core import Call, Problem, Prompt, Sampling, Trace
 from ttscale.gateway.reading import Held, Reader
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 
-from ..answers import MathRule, TextRule, ToolRule, last_boxed, rule_for, stated
+from ..answers import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
 from ..core import AnswerRule, Trace
 
 _TOOL, _MATH, _JSON, _TEXT = "tool", "math", "json", "text"
@@ -36,7 +36,7 @@ class Found:
                 self._keys[calls] = (_TOOL, calls)
             return calls
         if trace.text not in self._found:
-            self._found[trace.text] = self._find(trace.reply.strip())
+            self._found[trace.text] = self._find(answer_text(trace.text).strip())
         return self._found[trace.text]
 
     def _find(self, text: str) -> str | None:

@@ -85,8 +85,8 @@ def quickly() -> Iterator[None]:
 
 
 @contextmanager
-def calculating(calculate: Calculate) -> Iterator[None]:
-    """Have this calculate what takes a computer algebra system."""
+def calculating(calculate: Calculate | None) -> Iterator[None]:
+    """Have this calculate what takes a computer algebra system; None is the shared process."""
     token = _CALCULATE.set(calculate)
     try:
         yield
