@@ -15,7 +15,7 @@ from .extraction import last_boxed, stated
 from .formulas.forms import is_unread
 from .formulas.numerals import number
 from .policies import Policies
-from .rule import KeyedRule
+from .rule import KeyedRule, unread
 from .rules.choice import ChoiceRule
 from .rules.code import CodeRule
 from .rules.math import MathRule
@@ -64,4 +64,5 @@ __all__ = [
     "number",
     "rule_for",
     "stated",
+    "unread",
 ]

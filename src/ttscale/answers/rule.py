@@ -6,9 +6,10 @@ Most rules reduce an answer to a key, and two answers are the same if their keys
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
-from ..core import Trace
+from ..core import Problem, Trace
+from .formulas.forms import is_unread
 from .thinking import answer_text
 
 
@@ -41,6 +42,15 @@ class KeyedRule(ABC):
     @abstractmethod
     def key(self, answer: str) -> Hashable:
         """What the answer says, however it is written."""
+
+
+def unread(problem: Problem, traces: Iterable[Trace]) -> int:
+    """How many samples gave an answer that was out of reach, and is compared as it is written."""
+    found = [answer for trace in traces if (answer := problem.answer(trace)) is not None]
+    if isinstance(problem.rule, KeyedRule):
+        for answer in found:
+            problem.rule.key(answer)  # a sample that nothing was compared with is not read yet
+    return sum(map(is_unread, found))
 
 
 def is_blank(written: str) -> bool:
