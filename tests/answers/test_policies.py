@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from ttscale.answers import MathRule, Policies, rule_for
-from ttscale.core import UsageError
+from ttscale.bench.codec import pack_problem, unpack_problem
+from ttscale.core import Problem, Prompt, UsageError
 
 # the policy, its default, another value, what the text is by default, and what it is then
 READINGS = [
@@ -74,3 +75,12 @@ def test_an_unknown_policy_is_refused(policies, said):
 def test_the_number_rule_takes_them_too():
     assert rule_for("number", percent="fraction").same("50%", "0.5")
     assert rule_for("number").same("50%", "50")
+
+
+def test_a_store_keeps_the_policies_that_a_rule_was_made_with():
+    problem = Problem("q", Prompt.user("?"), rule_for("math", percent="fraction"), "0.5")
+    kept = unpack_problem(pack_problem(problem), rule_for)
+    assert kept.correct(r"50\%")
+    assert not unpack_problem(
+        pack_problem(Problem("q", Prompt.user("?"), rule_for("math"), "0.5")), rule_for
+    ).correct(r"50\%")

@@ -27,7 +27,8 @@ class MathRule(KeyedRule):
     name = "math"
 
     def __init__(self, **policies: Any) -> None:
-        self.policies = Policies(**policies) if policies else DEFAULTS
+        self._policies = Policies(**policies) if policies else DEFAULTS
+        vars(self).update(policies)  # public: a store keeps them, and makes the rule again
 
     def find(self, text: str) -> str | None:
         boxed = last_boxed(text)
@@ -64,11 +65,11 @@ class MathRule(KeyedRule):
         return None if is_blank(written) or len(written) > _LONGEST else written.strip()
 
     def key(self, answer: str) -> Hashable:
-        return form(answer, self.policies)
+        return form(answer, self._policies)
 
     def same(self, a: str, b: str) -> bool:
         return a == b or same_reading(
-            form(a, self.policies), form(b, self.policies), self.policies.rounding
+            form(a, self._policies), form(b, self._policies), self._policies.rounding
         )
 
 

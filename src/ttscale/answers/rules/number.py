@@ -29,7 +29,8 @@ class NumberRule(KeyedRule):
     name = "number"
 
     def __init__(self, **policies: Any) -> None:
-        self.policies = Policies(**policies) if policies else DEFAULTS
+        self._policies = Policies(**policies) if policies else DEFAULTS
+        vars(self).update(policies)  # public: a store keeps them, and makes the rule again
 
     def find(self, text: str) -> str | None:
         for place in (last_boxed(text), tagged(text)):
@@ -54,21 +55,21 @@ class NumberRule(KeyedRule):
         return last_number(text) if len(digits) == 1 and not _CALCULATED.search(text) else None
 
     def read(self, written: str) -> str | None:
-        if is_blank(written) or number(written, self.policies) is None:
+        if is_blank(written) or number(written, self._policies) is None:
             return None
         text = spelled(written) or written.strip()
         right = text.rpartition("=")[2].strip()  # of x = 12, the 12
-        return right if number(right, self.policies) is not None else text
+        return right if number(right, self._policies) is not None else text
 
     def key(self, answer: str) -> Hashable:
-        value = number(answer, self.policies)
+        value = number(answer, self._policies)
         return answer.strip() if value is None else value
 
     def same(self, a: str, b: str) -> bool:
         x, y = self.key(a), self.key(b)
         if not (isinstance(x, Fraction) and isinstance(y, Fraction)):
             return x == y
-        return same_number(x, y, self.policies.rounding if "." in a + b else None)
+        return same_number(x, y, self._policies.rounding if "." in a + b else None)
 
 
 class IntegerRule(KeyedRule):
