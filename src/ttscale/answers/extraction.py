@@ -24,7 +24,7 @@ _FIELD = re.compile(
     re.IGNORECASE,
 )
 _NOUN = (
-    r"(?:answers?|antwort|lösung lautet|réponse|reponse|respuesta|risposta|resposta|ответ)\b"
+    r"(?:answers?|ans|antwort|lösung lautet|réponse|reponse|respuesta|risposta|resposta|ответ)\b"
     r"|答案|答え|解答|正解|정답"
 )
 _BETWEEN = (
@@ -34,14 +34,14 @@ _BETWEEN = (
 _COPULA = (
     r"(?:is|are|was|be|to be|becomes?|equals?|equal to|would be|should be|must be|will be|"
     r"has to be|comes? (?:out )?to(?: be)?|turns out to be|works out to(?: be)?|ist|lautet|est|es|è|é)\b"
-    r"|[:：=]|[–—-](?=\s)|应?选|是|为|為|は"
+    r"|[:：=]|[–—-](?=\s)|应?选|是|为|為|は|은|는|→|⇒|=>|->"
 )
 _ADVERB = (
     r"(?:therefore|thus|then|hence|simply|clearly|just|indeed|finally|also|actually|precisely|"
     r"given by|equal to|as follows|still|obviously|again|now|definitely|certainly)\b[,:]?"
 )
 _STATED = re.compile(
-    rf"(?:(?:{_NOUN}){_BETWEEN}\s*(?:{_COPULA})|####)"
+    rf"(?:(?:{_NOUN}){_BETWEEN}\s*(?:{_COPULA})|\bans\.:?|####)"
     rf"(?:[\s*_:]*(?:{_COPULA}|{_ADVERB}))*",
     re.IGNORECASE,
 )
@@ -102,14 +102,28 @@ def _field(written: str) -> str:
     return value if isinstance(value, str) else written.strip()
 
 
+_CONCLUDED = re.compile(
+    r"\b(?:solutions?|results?|roots?|values?)\b[^\n.:=$\\]{0,40}?\s*(?:\b(?:is|are)\b|:)",
+    re.IGNORECASE,
+)
+
+
 @lru_cache(maxsize=256)
 def statements(text: str) -> tuple[str, ...]:
     """What follows each "answer is", "answer:", "####" and the like, to the end of its line, in
     order; of one that ends its line, the next line that holds something."""
-    places = [(m.start(), m.end()) for m in _STATED.finditer(text)]
-    places += [(m.start(), m.end()) for m in _HEADING.finditer(text)]
+    ends = {match.end() for look in (_STATED, _HEADING) for match in look.finditer(text)}
+    return _after(text, sorted(ends))
+
+
+def conclusions(text: str) -> tuple[str, ...]:
+    """What follows each "the solutions are", "the result is" and the like, which may be answers."""
+    return _after(text, [match.end() for match in _CONCLUDED.finditer(text)])
+
+
+def _after(text: str, ends: list[int]) -> tuple[str, ...]:
     found: dict[int, str] = {}
-    for _, end in sorted(places):
+    for end in ends:
         rest = text[end : end + 4 * _LONGEST]
         skipped = _EMPTY.match(rest)
         # the marks before an answer go, its sign stays

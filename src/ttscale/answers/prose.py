@@ -20,8 +20,9 @@ _END = re.compile(
     r"|\s*[（(](?:nicht|not|since|because|see)\b",
     re.IGNORECASE,
 )
+_CORRECTED = re.compile(r"\Anot\s+[^.;\n]{1,60}?,?\s+but\s+(?:rather\s+)?", re.IGNORECASE)
 _LEAD = re.compile(
-    r"(?:(?:the|a|an|just|simply|only|exactly|thus|therefore|hence|so|indeed|clearly|still|now|also|"
+    r"\A(?:(?:the|a|an|just|simply|only|exactly|thus|therefore|hence|so|indeed|clearly|still|now|also|at|"
     r"option|equal\s+to|equals|that|found\s+to\s+be|it\s+is|is)\b[,:]?\s+)+",
     re.IGNORECASE,
 )
@@ -36,13 +37,18 @@ def trimmed(statement: str) -> str:
     """What a statement says without its reasons, its marks and the next sentence."""
     text = statement.strip()
     text = re.sub(r"^(?:\*\*|__|[\"'`“])+", "", text).strip()
-    text = _LEAD.sub("", text, count=1) if _LEAD.match(text) else text
+    text = _CORRECTED.sub("", without_lead(text))
     found = _formula(text)
     if found is None:
         end = _end(text)
         found = text[:end]
     found = stripped(re.sub(r"\*\*|__|[`“”]", "", found)).strip("\"' ")
     return right_side(found.rstrip(",:"))
+
+
+def without_lead(text: str) -> str:
+    """The text without words such as "therefore" at its beginning."""
+    return _LEAD.sub("", text)
 
 
 def _formula(text: str) -> str | None:

@@ -29,7 +29,7 @@ _BARE_CHANNEL = re.compile(
 )
 _BARE_FINAL = re.compile(r"(?:assistant|\A\s*)final(?=\W|[A-Z\d])")
 _TOKEN = re.compile(
-    r"<\|(?:end|start|return|call|channel|message|im_end|im_start|eot_id|endoftext)\|>"
+    r"<\|(?:end|start|return|call|channel|message|im_end|im_start|eot_id|endoftext)\|>|</s>|<eos>|<end_of_turn>"
 )
 
 

@@ -24,12 +24,13 @@ _LEAD = re.compile(
     r"|选项|选|[\s:：.,=–-])+",
     re.IGNORECASE,
 )
-_AND = r"\s*(?:,\s*(?:and|or)?|and|or|&|/|\+|und|et|y|和|或|、)\s*(?:option\s+)?"
-_AFTER = re.compile(r"\s+(?:because|since|as|is|which|with|not|and\s+not|but)\b")
+_AND = r"\s*(?:[,;]\s*(?:and|or)?|and|or|&|/|\+|und|et|y|和|或|、)\s*(?:option\s+)?"
+_AFTER = re.compile(r"\s+(?:because|since|as|is|which|with|not|and\s+not|but|richtig|korrekt)\b")
 _CHOSEN = (
-    r"(?:故选|应选|选择|因此选|所以选|正确选项[是为]|选项|本题选|選)[\s:：]*"
+    r"(?:(?<![\w选])选|故选|应选|选择|因此选|所以选|正确选项[是为]|选项|本题选|選)[\s:：]*"
     r"|\b(?:option|choice|alternative)s?\b(?:\s+(?:is|are|would be|should be|must be))?\s*[:：]?"
-    r"|\bI(?:'d|\s+would|\s+will|'ll)?\s+(?:choose|pick|select|go\s+with)\b"
+    r"|\bI(?:'d|\s+would|\s+will|'ll)?\s+(?:choose|pick|select|say|guess|go\s+with)\b"
+    r"|\b(?:solution|result|conclusion|ist|est)\b\s*:?"
     r"|\b(?:so|therefore|thus|hence|it\s+is|it\s+must\s+be|it's|one\s+is|correct\s+is|choose|select|pick)\b[,:]?"
 )
 
@@ -48,7 +49,7 @@ class ChoiceRule(KeyedRule):
         self._bold = re.compile(rf"\*\*\s*\(?({one})(?:[).:]|\s*\*\*)", re.IGNORECASE)
         self._chosen = re.compile(rf"(?:{_CHOSEN})[\s*_(\[$\\]*(?={one}(?![a-z]))", re.IGNORECASE)
         self._right = re.compile(
-            rf"(?<![A-Za-z])[(\[*]*({one})[)\]*.]*\s+(?:is|as)\s+(?:the\s+)?(?:correct|right|true|"
+            rf"(?<![A-Za-z])[(\[*]*({one})[)\]*.]*\s+(?:is|as|ist|est|es)\s+(?:the\s+)?(?:correct|right|true|richtig|"
             rf"the\s+(?:best\s+)?answer)\b"
         )
 
@@ -59,7 +60,7 @@ class ChoiceRule(KeyedRule):
         for statement in reversed(statements(text)):
             if found := self._letter(statement):
                 return _one(found)
-        for look in (self._in_words, self._in_bold, self._in_last_line):
+        for look in (self._in_words, self._in_bold, self._in_last_line, self._in_first_line):
             if found := look(text):
                 return _one(found)
         return None
@@ -89,7 +90,12 @@ class ChoiceRule(KeyedRule):
     def _in_bold(self, text: str) -> str | None:
         """The last bold letter; those that begin their lines are a list of the options."""
         bold = list(self._bold.finditer(text))
-        own = [m for m in bold if text[: m.start()].rsplit("\n", 1)[-1].strip(" -*•")]
+        own = [
+            m
+            for m in bold
+            if text[: m.start()].rsplit("\n", 1)[-1].strip(" -*•")
+            or not text[m.end() :].split("\n", 1)[0].strip(" *).")
+        ]
         if own:
             return own[-1][1].upper()
         letters = {m[1].upper() for m in bold}
@@ -100,7 +106,14 @@ class ChoiceRule(KeyedRule):
         listed = {found for line in lines if (found := self._listed(line))}
         if not lines or (len(listed) > 1 and self._listed(lines[-1])):
             return None  # the last of the options is no choice
+        if len(set(re.findall(rf"\b([{self.letters}])[).:]", lines[-1]))) > 2:
+            return None  # nor are all of them
         return self._letter(lines[-1])
+
+    def _in_first_line(self, text: str) -> str | None:
+        """A letter that stands alone before its reasons."""
+        first = text.strip().split("\n", 1)[0]
+        return self._letter(first) if re.fullmatch(r"\W*\w\W*", first) else None
 
     def _listed(self, line: str) -> str | None:
         """The letter of an option with its text."""
@@ -115,7 +128,8 @@ def _one(found: str | None) -> str | None:
 def _marked(text: str) -> str:
     """The text without marks, quotes and fonts, full-width letters as ASCII."""
     text = _WRAP.sub("", _SPACING.sub(" ", unicodedata.normalize("NFKC", text[:500])))
-    return _MARKS.sub("", text.replace("{", " ").replace("}", " ")).strip()
+    text = _MARKS.sub("", text.replace("{", " ").replace("}", " ")).strip()
+    return re.sub(r"\A[^\w(\[<]+", "", text)  # ticks, arrows and bullets
 
 
 @lru_cache(maxsize=65536)
@@ -137,7 +151,7 @@ def _letter(written: str, letters: str) -> str | None:
     others = also and also[1].upper() != letter.upper()
     if also and others and not re.match(r"\s*[.)]?\s*\w{3,}", rest[also.end() :]):
         return _SEVERAL
-    if enclosed or re.match(r"\s*(?:$|[).:,\]};–—。，、；！]|-\s)", rest):
+    if enclosed or re.match(r"\s*(?:$|[).:,\]};–—。，、；！!]|-\s)", rest):
         return letter.upper()
     if letter.isupper() and _AFTER.match(rest):
         return letter

@@ -48,7 +48,8 @@ class CodeRule(KeyedRule):
         ]
         if not blocks:
             return _bare(text)
-        code = [code for tag, code in blocks if tag not in _OUTPUT | _SHELL]
+        tagged = [code for tag, code in blocks if tag and tag not in _OUTPUT | _SHELL]
+        code = tagged or [code for tag, code in blocks if not tag]
         solutions = [block for block in code if _DEFINITION.search(block)]
         return _tidy((solutions or code or [code for _, code in blocks])[-1])
 

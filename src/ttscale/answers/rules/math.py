@@ -6,12 +6,12 @@ import re
 from collections.abc import Hashable
 from typing import Any
 
-from ..extraction import is_cut, last_boxed, statements, tagged
+from ..extraction import conclusions, is_cut, last_boxed, statements, tagged
 from ..formulas.forms import form, is_formula
 from ..formulas.meaning.sameness import same_reading
 from ..formulas.numerals import last_number
 from ..policies import DEFAULTS, Policies
-from ..prose import formulas, right_side, trimmed
+from ..prose import formulas, right_side, trimmed, without_lead
 from ..rule import KeyedRule, is_blank
 
 _LONGEST = 2000  # characters; what is longer is a text that lost its way
@@ -40,7 +40,7 @@ class MathRule(KeyedRule):
         if field is not None:
             return self.read(field) if is_formula(field) else self.stated(field) or self.read(field)
         found = next(filter(None, map(self.stated, reversed(statements(text)))), None)
-        return found if found is not None else self.last(text)
+        return found if found is not None else self.concluded(text) or self.last(text)
 
     def stated(self, statement: str) -> str | None:
         """The answer in what follows "the answer is"."""
@@ -52,11 +52,18 @@ class MathRule(KeyedRule):
             return last_number(_first_number(answer))
         return self.read(answer)
 
+    def concluded(self, text: str) -> str | None:
+        """The formula in the last "the solutions are"; words there are no answer."""
+        found = [trimmed(said) for said in conclusions(text)]
+        known = [answer for answer in found if re.search(r"\d", answer) and is_formula(answer)]
+        return self.read(known[-1]) if known else None
+
     def last(self, text: str) -> str | None:
         """The last formula of a text, else its last number."""
         whole = text.strip()
-        if len(whole) < _TAIL and "\n" not in whole and is_formula(whole.strip("$*` ")):
-            return self.read(right_side(whole.strip("$*` ")))
+        alone = without_lead(whole.strip("$*` ."))
+        if len(whole) < _TAIL and "\n" not in whole and is_formula(alone):
+            return self.read(right_side(alone))
         tail = whole[-_TAIL:]
         marked = [right_side(f) for f in formulas(tail) if is_formula(f)]
         return self.read(marked[-1]) if marked else last_number(tail)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..extraction import is_cut, last_boxed, statements, tagged
 from ..formulas.characters import spelled
+from ..formulas.forms import is_formula
 from ..formulas.meaning.sameness import same_number
 from ..formulas.numerals import last_number, number
 from ..policies import DEFAULTS, Policies
@@ -52,7 +53,8 @@ class NumberRule(KeyedRule):
             return answer
         text = spelled(place)
         digits = re.findall(r"\d[\d.,]*", text)
-        return last_number(text) if len(digits) == 1 and not _CALCULATED.search(text) else None
+        alone = len(digits) == 1 and not _CALCULATED.search(text) and not is_formula(place)
+        return last_number(text) if alone else None
 
     def read(self, written: str) -> str | None:
         if is_blank(written) or number(written, self._policies) is None:

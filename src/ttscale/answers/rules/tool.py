@@ -68,6 +68,8 @@ def _read(written: str) -> str | None:
         blocks = [_document(block) for block in _FENCED.findall(written)]
         calls = [block for block in blocks if block is not None] or _in_prose(written)
         whole = [c for block in calls for c in (block if isinstance(block, list) else [block])]
+    if isinstance(whole, Mapping) and isinstance(whole.get("tool_calls"), list):
+        whole = whole["tool_calls"]
     return _canonical(whole if isinstance(whole, list) else [whole])
 
 

@@ -21,6 +21,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 CARDINALS = {name: value for value, name in enumerate(re.findall(r"\w+", _ONES))} | {
     name: 10 * value for value, name in enumerate(re.findall(r"\w+", _TENS), 2)
 }
+_NEGATIVE = re.compile(r"\A(?:minus|negative)\s+(?=[\d\\])", re.IGNORECASE)
 _WORDS = re.compile(r"(?:\\(?:text|textbf|mathrm|mbox)\s*\{\s*)?([A-Za-z]+(?:[\s-]+[A-Za-z]+)*)")
 
 
@@ -51,6 +52,7 @@ def cardinal(words: list[str]) -> tuple[int, int] | None:
 
 def numbered(text: str) -> str:
     """The text with the number words at its start as digits."""
+    text = _NEGATIVE.sub("-", text)
     match = _WORDS.match(text)
     if match is None:
         return text

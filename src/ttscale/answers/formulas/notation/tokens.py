@@ -243,7 +243,7 @@ def _worded(inner: str, name: str, start: int, after: int, spaced: bool) -> list
         return [Token("letter", bare, start, after, spaced)]
     if not bare:
         return []
-    words = re.search(r"[A-Za-z]{2}", bare) and not re.search(r"[\\^]", bare)
+    words = re.search(r"[A-Za-z]{2}", bare) and not re.search(r"\A\d|[\\^]", bare)
     if _SAID.fullmatch(bare) or (name in UPRIGHT and (words or is_unit(bare))):
         return [Token("text", bare, start, after, spaced)]
     return [
