@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 
@@ -15,6 +16,7 @@ from ttscale.core import (
     Card,
     EngineError,
     Message,
+    PartTally,
     Price,
     Problem,
     Prompt,
@@ -25,6 +27,7 @@ from ttscale.core import (
     Usage,
     UsageError,
     Votes,
+    roles,
 )
 
 
@@ -78,16 +81,25 @@ class TestVotes:
         assert voted([(a, 1) for a in answers]).counts == voted([(a, 1) for a in shuffled]).counts
 
 
+units = st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float))
 tallies = st.builds(
     Tally, calls=st.integers(1, 5), failed=st.integers(0, 5), completion_tokens=st.integers(0, 99),
     prompt_tokens=st.integers(0, 99), cancelled_tokens=st.integers(0, 9),
     unknown_prompts=st.integers(0, 1), cost=st.none() | st.integers(0, 9).map(float),
+    uses=st.integers(0, 3), units=units,
 )  # fmt: skip
 usages = st.builds(
-    Usage, by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
-    units=st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float)),
-    sequential_tokens=st.integers(0, 99), seconds=st.integers(0, 9).map(float),
-)  # fmt: skip
+    Usage,
+    by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
+    parts=st.dictionaries(
+        st.sampled_from(["verdict", "plan", "pilot", "step"]),
+        st.builds(PartTally, st.integers(1, 5), st.integers(0, 99), st.integers(0, 9)),
+    ),
+    units=units,
+    sequential_tokens=st.integers(0, 99),
+    sequential_units=units,
+    seconds=st.integers(0, 9).map(float),
+)
 
 
 class TestUsage:
@@ -112,12 +124,14 @@ class TestUsage:
         assert total.cost == (None if not known or None in known else sum(known))
 
     def test_every_counter_of_a_tally_adds_up(self):
-        ones = Tally(**dict.fromkeys(Tally.__slots__, 1))
-        total = Tally(**dict.fromkeys(Tally.__slots__, 2))
-        total.add(ones)
-        assert {name: getattr(total, name) for name in Tally.__slots__} == dict.fromkeys(
-            Tally.__slots__, 3
-        )
+        for kind in (Tally, PartTally):
+            names = [f.name for f in dataclasses.fields(kind) if f.name != "units"]
+            ones, total = (kind(**dict.fromkeys(names, n)) for n in (1, 2))
+            total.add(ones)
+            assert {name: getattr(total, name) for name in names} == dict.fromkeys(names, 3)
+        total = Tally(units={"renders": 1.0})
+        total.add(Tally(units={"renders": 2.0, "calls": 4.0}))
+        assert total.units == {"renders": 3.0, "calls": 4.0}
 
     def test_an_empty_usage_costs_nobody_knows_what(self):
         assert Usage().cost is None
@@ -145,16 +159,28 @@ class TestUsage:
 
     def test_where_the_tokens_went(self):
         usage = Usage()
-        for role, finish, tokens in (
-            ("main", "stop", 100), ("main", "cancelled", 20), ("main", "budget", 3),
-            ("main", "cut", 40), ("judge", "stop", 7), ("planner", "stop", 9), ("main", "error", 0),
-        ):  # fmt: skip
-            usage.charge(Trace(tokens=tokens, finish=finish, role=role), Price(0, 0), 0)
-        assert usage.completion_tokens == 179
-        assert (usage.cancelled_tokens, usage.cut_tokens, usage.useful_tokens) == (23, 40, 100)
-        assert (usage.verifier_tokens, usage.planning_tokens) == (7, 9)
-        assert (usage.calls, usage.samples, usage.by["main"].failed) == (7, 5, 1)
-        assert usage.cost == 0.0
+        for part, finish, tokens in (
+            ("answer", "stop", 100),
+            ("answer", "cancelled", 20),
+            ("answer", "budget", 3),
+            ("answer", "cut", 40),
+            ("verdict", "stop", 7),
+            ("verdict", "cancelled", 2),
+            ("plan", "stop", 9),
+            ("pilot", "stop", 50),
+            ("calibration", "cut", 11),
+            ("step", "stop", 30),
+            ("reflection", "stop", 60),
+            ("answer", "error", 0),
+        ):
+            usage.charge(Trace(tokens=tokens, finish=finish, part=part), Price(0, 0), 0)
+        usage.charge_scored("prm", 1000, None)
+        assert usage.completion_tokens == 332
+        assert (usage.cancelled_tokens, usage.cut_tokens) == (25, 51)
+        assert usage.useful_tokens == 100 + 30 + 60
+        assert (usage.verifier_tokens, usage.planning_tokens) == (7 + 2 + 1000, 9 + 50 + 11)
+        assert (usage.calls, usage.samples, usage.by["main"].failed) == (13, 9, 1)
+        assert usage.by["main"].cost == 0.0
 
 
 class TestSampling:
@@ -254,7 +280,7 @@ class TestCards:
 
     @pytest.mark.parametrize(
         "bad", [{"what": "paralel"}, {"status": "faithfull"}, {"search": "beem"},
-                {"needs": {"main": frozenset({"txt"})}}, {"cost_unit": "token"}],
+                {"needs": {"main": roles.answers("txt")}}, {"cost_unit": "token"}],
     )  # fmt: skip
     def test_an_unknown_value_is_refused_with_the_nearest(self, bad):
         with pytest.raises(UnknownName, match="did you mean"):
@@ -272,7 +298,9 @@ class TestCards:
             self.card(**bad)
 
     def test_it_makes_the_round_trip_through_json(self):
-        card = self.card(needs={"prm": frozenset({"reward"})}, deviations=("One.",), aliases=("y",))
+        card = self.card(
+            needs={"prm": roles.judges("reward")}, deviations=("One.",), aliases=("y",)
+        )
         assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card
 
 

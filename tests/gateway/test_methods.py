@@ -136,6 +136,28 @@ def fitted(path, *strategies):
     return {"auto": {"policy": str(path)}}
 
 
+def judging(body, number):
+    """Answers 4; asked for a verdict, says something that holds a number too."""
+    if "Is the proposed solution correct?" in body["messages"][-1]["content"]:
+        return ["Yes", ", ", "\\boxed{7}"]
+    return boxed(body, number)
+
+
+async def test_verdicts_neither_vote_nor_answer():
+    async with world(Model(judging)) as w:
+        status, reply = await w.post(
+            model="best-of-n(n=3, verifier=judge)/m", ttscale={"candidates": True}
+        )
+    told = reply["ttscale"]
+    assert status == 200, reply
+    assert (told["answers"], told["agreement"]) == (["4"], [{"votes": 3, "of": 3}])
+    assert (told["samples"], told["verifier_tokens"], told["planning_tokens"]) == (3, 9, 0)
+    said = sorted((c["part"], c["answer"]) for c in told["candidates"] if c["part"] == "answer")
+    assert said == [("answer", "4")] * 3
+    verdicts = [c for c in told["candidates"] if c["part"] == "verdict"]
+    assert [c["answer"] for c in verdicts] == [None] * 3
+
+
 async def test_auto_follows_the_configured_policy(tmp_path):
     methods = fitted(tmp_path / "policy.json", "pilot(n=2)", "sc(n=5)")
     model = Model(hard_and_easy)
@@ -198,6 +220,16 @@ async def test_a_configured_method_has_its_parameters_where_the_request_says_not
         assert (await w.post(model="sc(n=2)/m"))[1]["ttscale"]["samples"] == 2
         more = {"params": {"n": 4}}
         assert (await w.post(model="sc/m", ttscale=more))[1]["ttscale"]["samples"] == 4
+
+
+async def test_a_models_sampling_holds_where_neither_request_nor_method_says_otherwise():
+    model = Model()
+    async with world(model, temperature=0.25, max_tokens=77) as w:
+        await w.post(model="sc(n=2)/m")
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.25, 77)] * 2
+        model.bodies.clear()
+        await w.post(model="sc(n=2)/m", temperature=0.5)
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.5, 77)] * 2
 
 
 async def test_methods_without_a_bound_keep_to_the_limit_of_samples():

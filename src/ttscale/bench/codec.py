@@ -32,7 +32,7 @@ from ..core import (
 SCORED = "scorer"  # in `meta`: the problem has a scorer of its own, which is code and not kept
 _FLOATS = ("logprobs", "conf")
 _ENDS = "ends"
-_APART = {*_FLOATS, _ENDS, "error", "prompt_key", "draw", "role"}  # columns, arrays or special
+_APART = {*_FLOATS, _ENDS, "error", "part", "prompt_key", "draw", "role"}  # columns or special
 _PLAIN: dict[str, Callable[[], Any]] = {
     f.name: (lambda f=f: f.default) if f.default is not MISSING else f.default_factory  # type: ignore[misc]
     for f in fields(Trace)
@@ -51,6 +51,8 @@ def pack(trace: Trace) -> bytes:
         for name, default in _PLAIN.items()
         if (value := getattr(trace, name)) != default()
     }
+    if trace.part != part_of(trace.role):
+        header["part"] = trace.part
     if trace.error is not None:
         header["error"] = str(trace.error)
     arrays: list[bytes] = []
@@ -90,9 +92,18 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
             header["error"] = EngineError(header["error"])
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
+        header.setdefault("part", part_of(role))
         return Trace(**header, role=role, prompt_key=prompt_key, draw=draw)
     except DAMAGE as error:
         raise damaged("trace", error) from None
+
+
+def part_of(role: str) -> str:
+    """What a trace of this role is where it is not written down: what its role said before parts
+    were kept."""
+    if role in ("prm", "judge", "verifier", "reward"):
+        return "verdict"
+    return "plan" if role in ("planner", "difficulty") else "answer"
 
 
 def pack_problem(problem: Problem) -> bytes:

@@ -13,7 +13,7 @@ from . import output
 from .completing import method_names
 
 if TYPE_CHECKING:
-    from ..core import Method
+    from ..core import Method, Role
 
 
 @click.group(invoke_without_command=True, short_help="List the methods, or show one.")
@@ -145,9 +145,9 @@ def _facts(method: Method) -> dict[str, str]:
     return {label: value for label, value in facts.items() if value}
 
 
-def needs(roles: Mapping[str, frozenset[str]]) -> str:
+def needs(roles: Mapping[str, Role]) -> str:
     """What a method asks of whom, "main: text; prm: reward"."""
-    return "; ".join(f"{role}: {', '.join(sorted(what))}" for role, what in roles.items())
+    return "; ".join(f"{name}: {', '.join(sorted(r.capabilities))}" for name, r in roles.items())
 
 
 def _example(method: Method) -> str:

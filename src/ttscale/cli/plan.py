@@ -204,11 +204,11 @@ def _fit_pets(
 def _recording(source: str) -> ModelSource:
     """The one recording meant; a file needs no scheme."""
     from ..core import UsageError
+    from ..library import source_of
     from .config import load
-    from .options import opened
 
     spec = source if source.startswith("replay:") else f"replay:{source}"
-    found = opened(spec, load(), "SAMPLES")
+    found = source_of(spec, load(), "SAMPLES")
     if not found.pools:
         raise UsageError(f"{source!r} is no recording", fix="give a file of samples")
     return found

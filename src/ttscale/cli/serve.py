@@ -112,8 +112,8 @@ def _model(
     from ..core import UsageError
     from ..engines.spec import open_model
     from ..gateway.config import Model
+    from ..library import default_model
     from .config import load
-    from .options import default_model
 
     if upstream is not None:
         if spec is not None:

@@ -1,20 +1,12 @@
 """The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
 
+from . import roles as roles
 from .branches import Branch, Group
 from .budget import Budget
 from .card import CAPABILITIES, Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
-from .engine import (
-    Call,
-    Embeddings,
-    Engine,
-    Flight,
-    Rewards,
-    Score,
-    StopRule,
-    Used,
-)
+from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used, UseRequest
 from .errors import (
     AuthError,
     BudgetEnded,
@@ -34,22 +26,24 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
+from .known_generation import KnownGeneration
 from .method import Configured, Method
+from .observer import Observer, SampleCount
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
+from .roles import Role
 from .run import Journal, Run, execute
 from .sampling import Sampling
 from .streams import Live, Race
 from .trace import Chunk, Finish, FloatArray, Trace
-from .usage import PLANNER_ROLES, TOTALS, VERIFIER_ROLES, Price, Tally, Usage
+from .usage import TOTALS, PartTally, Price, Tally, Usage
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
     "CAPABILITIES",
-    "PLANNER_ROLES",
     "TOTALS",
-    "VERIFIER_ROLES",
     "AnswerRule",
     "Ask",
     "AuthError",
@@ -58,7 +52,6 @@ __all__ = [
     "Budget",
     "BudgetEnded",
     "BudgetTooSmall",
-    "Call",
     "CapabilityError",
     "Card",
     "Chunk",
@@ -68,18 +61,24 @@ __all__ = [
     "Embeddings",
     "Engine",
     "EngineError",
+    "EngineWrapper",
     "Finish",
-    "Flight",
     "FloatArray",
+    "Generation",
+    "GenerationRequest",
     "GivenUp",
     "Group",
     "Image",
     "Journal",
+    "KnownGeneration",
     "Live",
+    "LiveGeneration",
     "Message",
     "Method",
     "ModelNotFound",
+    "Observer",
     "Outcome",
+    "PartTally",
     "PoolExhausted",
     "Price",
     "Problem",
@@ -88,7 +87,9 @@ __all__ = [
     "RateLimited",
     "RecordError",
     "Rewards",
+    "Role",
     "Run",
+    "SampleCount",
     "Sampling",
     "Score",
     "Stalled",
@@ -103,6 +104,7 @@ __all__ = [
     "Unreachable",
     "Usage",
     "UsageError",
+    "UseRequest",
     "Used",
     "Votes",
     "execute",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from .declared import Above, check_fields, read
+from .errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,19 @@ class Budget:
 
     def __post_init__(self) -> None:
         check_fields(self, "budget")
+        for unit in self.units:
+            if unit in KINDS:
+                raise UsageError(f"budget units: {unit!r} is a kind of its own", fix=f"{unit}=...")
 
     @classmethod
     def of(cls, limits: Mapping[str, Any]) -> Budget:
         """A budget from a mapping; unknown kinds are an error naming the nearest."""
         return read(cls, limits, "budget", entry="kind")
+
+    def limit(self, kind: str) -> float | None:
+        """The limit of a kind or named unit; None if there is none."""
+        limit: float | None = getattr(self, kind) if kind in KINDS else self.units.get(kind)
+        return limit
 
     def given(self) -> dict[str, Any]:
         """The limits that are set."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from . import roles
 from .errors import UnknownName, UsageError
 
 What = Literal["parallel", "sequential", "hybrid", "internal"]
@@ -55,8 +56,8 @@ class Card:
         paper: arXiv id and title words, or "" for a plain baseline.
         what: what is scaled (one primary value).
         stimulation, verification, search, aggregation: how; "" if absent.
-        needs: role -> capabilities. The role "main" is always there; a role that is not configured
-            falls back to "main" if that has the capabilities.
+        needs: role -> its kind and capabilities. The role "main" is always there; a role that is
+            not configured falls back to "main" if that has the capabilities.
         knob: the config field that scales compute, or "" if there is none.
         draws: the config field that bounds the draws per problem, or "" if unbounded or one.
         files: config fields that name files. A server takes them from whoever runs it, never from
@@ -79,8 +80,8 @@ class Card:
     verification: str = ""
     search: str = ""
     aggregation: str = ""
-    needs: Mapping[str, frozenset[str]] = field(
-        default_factory=lambda: {"main": frozenset({"text"})}, hash=False
+    needs: Mapping[str, roles.Role] = field(
+        default_factory=lambda: {"main": roles.answers("text")}, hash=False
     )
     knob: str = ""
     draws: str = ""
@@ -103,8 +104,8 @@ class Card:
             value = getattr(self, name)
             if value not in allowed:
                 raise UnknownName(f"{name} on card {self.name!r}", value, allowed - {""})
-        for role, capabilities in self.needs.items():
-            for capability in capabilities:
+        for role, needed in self.needs.items():
+            for capability in needed.capabilities:
                 if capability not in CAPABILITIES:
                     raise UnknownName(f"capability of role {role!r}", capability, CAPABILITIES)
         if not self.stops or not self.title:
@@ -112,15 +113,25 @@ class Card:
 
     def as_dict(self) -> dict[str, Any]:
         """The card, ready for JSON."""
-        needs = {role: sorted(capabilities) for role, capabilities in self.needs.items()}
-        return {**asdict(self), "needs": needs, "deviations": list(self.deviations),
-                "aliases": list(self.aliases), "files": list(self.files)}  # fmt: skip
+        return {
+            **asdict(self),
+            "needs": {role: sorted(needed.capabilities) for role, needed in self.needs.items()},
+            "kinds": {role: needed.kind for role, needed in self.needs.items()},
+            "deviations": list(self.deviations),
+            "aliases": list(self.aliases),
+            "files": list(self.files),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Card:
         """The inverse of `as_dict`."""
-        needs = {role: frozenset(capabilities) for role, capabilities in data["needs"].items()}
-        listed = {
-            name: tuple(data[name]) for name in ("deviations", "aliases", "files") if name in data
+        fields = dict(data)
+        kinds = fields.pop("kinds")
+        fields["needs"] = {
+            role: roles.Role(kinds[role], frozenset(capabilities))
+            for role, capabilities in data["needs"].items()
         }
-        return cls(**{**data, **listed, "needs": needs})
+        for name in ("deviations", "aliases", "files"):
+            if name in data:
+                fields[name] = tuple(data[name])
+        return cls(**fields)

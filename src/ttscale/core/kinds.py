@@ -20,7 +20,7 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """What a field takes.
 
     Attributes:
@@ -83,10 +83,10 @@ class Within(Bound):
         super().__init__(f"from {low} to {high}", lambda v: low <= v <= high, schema)
 
 
-ANYTHING = Kind("anything", lambda value, place: value, {})
+ANYTHING = ValueKind("anything", lambda value, place: value, {})
 
 
-def instance(cls: type, said: str, schema: Mapping[str, Any]) -> Kind:
+def instance(cls: type, said: str, schema: Mapping[str, Any]) -> ValueKind:
     """Objects of a class."""
 
     def take(value: Any, place: str) -> Any:
@@ -94,17 +94,17 @@ def instance(cls: type, said: str, schema: Mapping[str, Any]) -> Kind:
             raise refused(place, value, f"give {said}")
         return value
 
-    return Kind(said, take, schema)
+    return ValueKind(said, take, schema)
 
 
-def flag() -> Kind:
+def flag() -> ValueKind:
     """True or false."""
     written = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     kind = instance(bool, "true or false", {"type": "boolean"})
     return replace(kind, parsed=lambda text: written.get(text.lower(), text))
 
 
-def text(filled: bool) -> Kind:
+def text(filled: bool) -> ValueKind:
     """Texts, or only those that say something."""
     kind = replace(instance(str, "a text", {"type": "string"}), plural="texts")
     if not filled:
@@ -118,7 +118,7 @@ def text(filled: bool) -> Kind:
     return replace(kind, said="a text that is not empty", take=take)
 
 
-def number(whole: bool, bound: Bound | None) -> Kind:
+def number(whole: bool, bound: Bound | None) -> ValueKind:
     """Numbers, within a bound if there is one."""
     noun, end = "whole number" if whole else "number", f" {bound.said}" if bound else ""
     refuse = partial(refused, fix=f"give a {noun}{end}")
@@ -141,10 +141,10 @@ def number(whole: bool, bound: Bound | None) -> Kind:
         return text
 
     schema = {"type": "integer" if whole else "number", **(bound.schema if bound else {})}
-    return Kind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
+    return ValueKind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
 
 
-def choice(names: tuple[str, ...]) -> Kind:
+def choice(names: tuple[str, ...]) -> ValueKind:
     """Texts that are one of these names."""
     said = f"one of: {', '.join(name for name in names if name)}"
 
@@ -154,12 +154,12 @@ def choice(names: tuple[str, ...]) -> Kind:
             raise refused(place, value, f"did you mean {near!r}?" if near else f"use {said}")
         return value
 
-    return Kind(said, take, {"enum": list(names)})
+    return ValueKind(said, take, {"enum": list(names)})
 
 
-def optional(kind: Kind) -> Kind:
+def optional(kind: ValueKind) -> ValueKind:
     """A kind, or None."""
-    return Kind(
+    return ValueKind(
         f"{kind.said}, or none",
         lambda value, place: None if value is None else kind.take(value, place),
         {"anyOf": [kind.schema, {"type": "null"}]},
@@ -167,7 +167,7 @@ def optional(kind: Kind) -> Kind:
     )
 
 
-def several(kind: Kind) -> Kind:
+def several(kind: ValueKind) -> ValueKind:
     """Tuples of a kind."""
     said = f"several {kind.plural or 'of ' + kind.said}"
 
@@ -178,10 +178,10 @@ def several(kind: Kind) -> Kind:
             raise refused(place, value, f"give {said}")
         return tuple(kind.take(item, place) for item in value)
 
-    return Kind(said, take, {"type": "array", "items": kind.schema})
+    return ValueKind(said, take, {"type": "array", "items": kind.schema})
 
 
-def table(kind: Kind) -> Kind:
+def table(kind: ValueKind) -> ValueKind:
     """A kind by names of the user's own."""
     said = "a table, as in { name = value }"
 
@@ -192,4 +192,4 @@ def table(kind: Kind) -> Kind:
             return value
         return {name: kind.take(item, at(place, name)) for name, item in value.items()}
 
-    return Kind(said, take, {"type": "object", "additionalProperties": kind.schema})
+    return ValueKind(said, take, {"type": "object", "additionalProperties": kind.schema})

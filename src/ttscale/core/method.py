@@ -8,6 +8,7 @@ from typing import Any
 
 from .card import Card
 from .declared import read
+from .roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Method:
         """A validated config. Unknown parameters and bad values are errors that name the fix."""
         return read(self.config, params, of=f"method {self.name!r}", entry="parameter")
 
-    def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities; a config whose choices change the needs has its own `needs`."""
+    def needs(self, cfg: Any) -> Mapping[str, Role]:
+        """Role -> kind and capabilities; a config whose choices change them has its own `needs`."""
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 
@@ -61,8 +62,8 @@ class Configured:
     def card(self) -> Card:
         return self.method.card
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities, with these parameters."""
+    def needs(self) -> Mapping[str, Role]:
+        """Role -> kind and capabilities, with these parameters."""
         return self.method.needs(self.cfg)
 
     def draws(self) -> int | None:

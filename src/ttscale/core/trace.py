@@ -46,6 +46,16 @@ class Chunk:
     conf: FloatArray | None = None
     ends: Sequence[int] | None = None
 
+    def first(self, tokens: int) -> Chunk:
+        """The first tokens of it. Their text is known only where the tokens' ends are."""
+        if tokens >= self.tokens:
+            return self
+        ends = None if self.ends is None else self.ends[:tokens]
+        text = self.text if ends is None else self.text[: ends[-1] if ends else 0]
+        logprobs = None if self.logprobs is None else self.logprobs[:tokens]
+        conf = None if self.conf is None else self.conf[:tokens]
+        return Chunk(text, tokens, logprobs, conf, ends)
+
 
 @dataclass(slots=True)
 class Trace:
@@ -55,12 +65,14 @@ class Trace:
         text: everything generated, thinking included, the prompt's prefix excluded.
         tokens: generated tokens, also those of a draw that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
+        role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
         draw: ordinal among equal asks of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
         chain: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
-        units: named amounts used besides tokens.
+        units: named amounts used besides tokens; chains: their longest dependent chains up to this
+            trace's end.
         error: why it failed, for finish `error` or `refused`.
     """
 
@@ -87,6 +99,8 @@ class Trace:
     error: Exception | None = None
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    part: str = "answer"
+    chains: Mapping[str, float] = field(default_factory=dict)
 
     def copy(self) -> Trace:
         """A copy that can land and be identified on its own; arrays are shared."""
@@ -95,6 +109,7 @@ class Trace:
             self.prompt_tokens, self.cached_tokens, self.estimated, self.logprobs, self.conf,
             self.ends, self.mean_logprob, self.tool_calls, self.answer, self.reward, self.chain,
             self.began, self.ended, self.model, self.error, self.units, self.meta,
+            self.part, self.chains,
         )  # fmt: skip
 
     @property

@@ -248,13 +248,11 @@ class Reply:
             return whole
         return whole[: self._ends[tokens - 1] if tokens else 0]
 
-    def ends(self, kept: int | None, tokens: int) -> list[int] | None:
-        """Characters up to the end of each of `tokens` tokens, of which `kept` have text; None if
-        not known."""
+    def ends(self, kept: int) -> list[int] | None:
+        """Characters up to the end of each of the first `kept` tokens; None if not known."""
         if self.estimated or not self._exact or not self._ends_fit():
             return None
-        ends = self._ends[:kept]
-        return ends + [ends[-1] if ends else 0] * (tokens - len(ends))
+        return self._ends[:kept]
 
     def arrays(self, kept: int | None) -> tuple[FloatArray | None, FloatArray | None]:
         """(log-probabilities, confidences) of the first `kept` tokens, as far as reported."""
@@ -265,17 +263,6 @@ class Reply:
 
     def _ends_fit(self) -> bool:
         return len(self._ends) == self.tokens
-
-
-def first(chunk: Chunk, tokens: int) -> Chunk:
-    """The first tokens of a chunk."""
-    if tokens >= chunk.tokens:
-        return chunk
-    ends = None if chunk.ends is None else chunk.ends[:tokens]
-    text = chunk.text if chunk.ends is None else chunk.text[: ends[-1] if ends else 0]
-    logprobs = None if chunk.logprobs is None else chunk.logprobs[:tokens]
-    conf = None if chunk.conf is None else chunk.conf[:tokens]
-    return Chunk(text, tokens, logprobs, conf, ends)
 
 
 def _array(values: list[float]) -> FloatArray | None:

@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..core import Call, Flight, Problem, Rewards, Trace, UsageError
+from ..core import Generation, GenerationRequest, Problem, Rewards, Trace, UsageError
 from ..core.declared import AtLeast, declared
-from ..core.timed import TimedFlight, check_speed
+from ..core.known_generation import KnownGeneration, check_speed
 
 Amount = Annotated[float, AtLeast(0)]
 
@@ -85,9 +85,11 @@ class Synthetic:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    def start(self, call: Call) -> Flight:
-        world = self.worlds if isinstance(self.worlds, World) else self.worlds[call.problem.id]
-        return TimedFlight(call, self.draw(world, call.problem, call.seed), self.ticks_per_token)
+    def start(self, request: GenerationRequest) -> Generation:
+        world = self.worlds if isinstance(self.worlds, World) else self.worlds[request.problem.id]
+        return KnownGeneration(
+            request, self.draw(world, request.problem, request.seed), self.ticks_per_token
+        )
 
     def draw(self, world: World, problem: Problem, seed: int) -> Trace:
         """The trace that a seed gives."""
@@ -153,10 +155,10 @@ class StepWorld:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    def start(self, call: Call) -> Flight:
-        rng = random.Random(call.seed)
-        done = [line for line in call.prompt.prefix.split("\n\n") if line]
-        stop_at_step = "\n\n" in call.sampling.stop
+    def start(self, request: GenerationRequest) -> Generation:
+        rng = random.Random(request.seed)
+        done = [line for line in request.prompt.prefix.split("\n\n") if line]
+        stop_at_step = "\n\n" in request.sampling.stop
         text, ends, ok = "", [], "bad" not in done and "skipped" not in done
         number = len(done)
         finish = "stop"
@@ -179,7 +181,7 @@ class StepWorld:
             text += f"\\boxed{{{'right' if ok else 'wrong'}}}"
             ends = [*ends[:-1], len(text)] if ends else [len(text)]
         course = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
-        return TimedFlight(call, course)
+        return KnownGeneration(request, course)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         """Exact values of the beginnings, with this verifier's errors added."""

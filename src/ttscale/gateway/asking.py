@@ -15,7 +15,7 @@ import orjson
 from ..core import Image, Message, Prompt, Sampling, UsageError
 from ..core.prompt import Role
 from .config import Limits
-from .errors import ApiError, wrong
+from .errors import wrong
 from .options import Options
 
 _SETTINGS = {f.name for f in fields(Sampling)} - {"logprobs", "extra"} | {"max_completion_tokens"}
@@ -184,30 +184,3 @@ def count(body: Mapping[str, Any], name: str, least: int = 0) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 31:
         raise wrong(f"{name!r} must be a whole number from {least}", name)
     return value
-
-
-def forwarded(
-    body: Mapping[str, Any], raw: bytes, model: str, most: int | None
-) -> tuple[bytes, int]:
-    """(what is sent to the upstream, tokens it may cost) of a plain request.
-
-    The bytes stay as they are unless the model has another name there, the body holds options of
-    ours, or a budget limits its tokens to `most`.
-    """
-    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-    if "max_output_tokens" in body or "input" in body:
-        field_name = "max_output_tokens"
-    asked = body.get(field_name)
-    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
-    changes: dict[str, Any] = {}
-    if model and body.get("model") != model:
-        changes["model"] = model
-    if most is not None and (given is None or given > most):
-        changes[field_name] = given = most
-    if not changes and "ttscale" not in body:
-        return raw, given or 0
-    sent = {k: v for k, v in body.items() if k != "ttscale"}
-    try:
-        return orjson.dumps({**sent, **changes}), given or 0
-    except TypeError:
-        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from ..core import Outcome, Problem, Trace, Usage
@@ -14,8 +15,7 @@ from . import asking
 from .errors import ApiError
 from .limits import UNLIMITED
 from .options import NONE
-from .relay import relay
-from .replying import Passed
+from .relay import Passed, relay
 from .rules import rule
 from .solving import Solved
 from .upstream import Upstream
@@ -38,7 +38,7 @@ async def pass_on(
         await upstream.open()  # it tells the name of its only model
     choices = body.get("n") if isinstance(body.get("n"), int) else 1
     most = visit.budget(UNLIMITED).tokens
-    payload, cost = asking.forwarded(
+    payload, cost = forwarded(
         body, raw, server.model, None if most is None else max(1, most // max(1, choices or 1))
     )
     passed = Passed()
@@ -51,6 +51,33 @@ async def pass_on(
     if kept and response.status == 200:
         _keep(visit, upstream, body, kept, passed)
     return response
+
+
+def forwarded(
+    body: Mapping[str, Any], raw: bytes, model: str, most: int | None
+) -> tuple[bytes, int]:
+    """(what is sent to the upstream, tokens it may cost) of a plain request.
+
+    The bytes stay as they are unless the model has another name there, the body holds options of
+    ours, or a budget limits its tokens to `most`.
+    """
+    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+    if "max_output_tokens" in body or "input" in body:
+        field_name = "max_output_tokens"
+    asked = body.get(field_name)
+    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
+    changes: dict[str, Any] = {}
+    if model and body.get("model") != model:
+        changes["model"] = model
+    if most is not None and (given is None or given > most):
+        changes[field_name] = given = most
+    if not changes and "ttscale" not in body:
+        return raw, given or 0
+    sent = {k: v for k, v in body.items() if k != "ttscale"}
+    try:
+        return orjson.dumps({**sent, **changes}), given or 0
+    except TypeError:
+        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
 
 
 def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from ..core import Call, Chunk, Engine, Flight
+from ..core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
 
 
-class Tapped:
+class Tapped(EngineWrapper):
     """An engine that tells what its main role generates, and is the engine otherwise."""
 
     def __init__(self, engine: Engine, course: Course) -> None:
-        self._engine, self._course = engine, course
+        super().__init__(engine)
+        self._course = course
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def start(self, call: Call) -> Flight:
-        if call.role == "main":
-            self._course.begin(call.prompt.prefix)
-            before = call.watch
+    def start(self, request: GenerationRequest) -> Generation:
+        if request.role == "main":
+            self._course.begin(request.prompt.prefix)
+            before = request.watch
 
             def watch(chunk: Chunk) -> None:
                 if before is not None:
                     before(chunk)
                 self._course.add(chunk.text)
 
-            call.watch = watch
-        return self._engine.start(call)
+            request.watch = watch
+        return super().start(request)
 
 
 class Course:

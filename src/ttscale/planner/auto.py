@@ -15,7 +15,18 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from ..core import Card, Configured, Context, Outcome, Problem, Trace, UsageError, Votes
+from ..core import (
+    Card,
+    Configured,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
 from ..core.declared import AtLeast, Within, check, declared, read
 from ..methods.parallel.adaptive_consistency import leader_confidence
 from ..methods.registry import method, parse
@@ -83,7 +94,7 @@ class Config:
             changed = 0
         return _loaded(self.policy, changed)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         """What the pilot and everything that may be chosen need, together."""
         return needs_of(self.loaded)
 
@@ -99,7 +110,7 @@ async def follow(
 ) -> Outcome:
     """Answer one problem by a policy."""
     difficulty = policy.difficulty
-    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot)
+    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot, part="pilot")
     rewards: dict[int, float] = {}
     if difficulty.kind == "reward":
         rewards = await _rewards(problem, ctx, pilot)
@@ -181,15 +192,15 @@ def on_pilot(strategy: str) -> OnPilot | None:
         ) from None
 
 
-def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
-    """Role -> capabilities of the pilot and all strategies."""
-    wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
+def needs_of(policy: Policy) -> dict[str, Role]:
+    """Role -> kind and capabilities of the pilot and all strategies."""
+    wanted = {"main": roles.answers("text")}
     judged = (found.select for s in policy.strategies if (found := on_pilot(s)))
     if policy.difficulty.kind == "reward" or {"weighted", "best"} & set(judged):
-        wanted["prm"] = frozenset({"reward"})
+        wanted["prm"] = roles.judges("reward")
     for chosen in _methods(policy):
-        for role, capabilities in chosen.method.needs(chosen.cfg).items():
-            wanted[role] = wanted.get(role, frozenset()) | capabilities
+        for role, needed in chosen.method.needs(chosen.cfg).items():
+            wanted[role] = needed.joined(wanted.get(role, needed))
     return wanted
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Context, Method, Outcome, Problem, Run, UsageError, execute
+from ..assembly import Assembly
+from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
 from ..engines.pool import Pool
 from ..engines.spec import ModelSource
 from .auto import CARD, Config, checked, follow, needs_of
@@ -92,7 +93,7 @@ def replayed(
         )
     asked: Kind = "agreement" if kind == "oracle" else kind
     policies = [checked(single(strategy, pilot, asked)) for strategy in strategies]
-    judged = any("reward" in wanted for p in policies for wanted in needs_of(p).values())
+    judged = any("reward" in role.capabilities for p in policies for role in needs_of(p).values())
     if judged and "reward" not in pool.capabilities:
         raise UsageError(
             f"the recording {source.spec!r} holds no rewards",
@@ -189,7 +190,7 @@ def follow_all(
 ) -> list[Outcome]:
     """Outcomes of a policy on recorded questions, each on its samples in the order of a seed."""
     made = {"order": "shuffled"} if engine is None else engine
-    run = Run({"main": source.make(**made)}, seed=seed)
+    run = Assembly.of({"main": source}, **made).run(seed=seed)
 
     async def fn(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
         return await follow(problem, ctx, policy, budget)
@@ -207,7 +208,7 @@ def follow_all(
 class _Needs:
     """Stands in for a config: all that is asked of it is what it needs."""
 
-    wanted: Mapping[str, frozenset[str]]
+    wanted: Mapping[str, Role]
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         return self.wanted

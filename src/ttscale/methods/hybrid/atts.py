@@ -19,14 +19,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Trace, Votes, roles
 from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 from .conformal import Bank
 
 NEEDS = {
-    "draft": frozenset({"text", "prefix"}),
-    "target": frozenset({"text", "prefix", "score"}),
+    "draft": roles.answers("text", "prefix"),
+    "target": roles.answers("text", "prefix", "score"),
 }
 DEVIATIONS = (
     "Chains vote; the released accuracy counts a question as right if any of its chains is.",
@@ -131,9 +131,13 @@ async def calibrate(problems: Sequence[Problem], ctx: Context, cfg: Config) -> B
 async def first_scores(problem: Problem, ctx: Context, cfg: Config) -> list[float]:
     """Scores of first segments that serve calibration only; failed ones are left out."""
     parts = await ctx.sample_all(
-        problem.prompt, cfg.calibration, "draft",
-        max_tokens=cfg.draft_tokens, temperature=cfg.temperature,
-    )  # fmt: skip
+        problem.prompt,
+        cfg.calibration,
+        "draft",
+        part="calibration",
+        max_tokens=cfg.draft_tokens,
+        temperature=cfg.temperature,
+    )
 
     async def score(branch: Context, part: Trace) -> float:
         return await plausibility(problem, branch, "", part.text)
@@ -172,18 +176,17 @@ class Chain:
 
 async def pipeline(problem: Problem, ctx: Context, cfg: Config, bank: Bank) -> Outcome:
     """Grow all chains, none waiting for another, and vote."""
-    votes = Votes(problem)
+    chains = [Chain() for _ in range(cfg.chains)]
 
-    async def grow(branch: Context, number: int) -> Chain:
-        chain = Chain()
+    async def grow(branch: Context, chain: Chain) -> None:
         for _ in range(cfg.turns):
             if not await _turn(problem, branch, cfg, bank, chain):
                 break
-        return chain
+        votes = _vote(problem, chains)
+        branch.offer(votes.top(), votes.winner())
 
-    chains = await ctx.map(grow, range(cfg.chains))
-    for chain in chains:
-        votes.add(chain.whole())
+    await ctx.map(grow, chains)
+    votes = _vote(problem, chains)
     judged = [c.p_values for c in chains]
     turns = max(map(len, judged), default=0)
     by_turn = [[p > cfg.alpha for ps in judged for p in ps[t : t + 1]] for t in range(turns)]
@@ -201,9 +204,12 @@ async def _turn(problem: Problem, ctx: Context, cfg: Config, bank: Bank, chain: 
     """Draft, judge, take over; False once the chain has ended."""
     before = chain.text + cfg.joiner if chain.text else ""
     drafted = await ctx.sample(
-        problem.prompt.then(before), "draft",
-        max_tokens=cfg.draft_tokens, temperature=cfg.temperature,
-    )  # fmt: skip
+        problem.prompt.then(before),
+        "draft",
+        part="step",
+        max_tokens=cfg.draft_tokens,
+        temperature=cfg.temperature,
+    )
     chain.add(drafted, before + drafted.text if drafted.text else chain.text)
     if not _usable(drafted):
         return False
@@ -212,14 +218,29 @@ async def _turn(problem: Problem, ctx: Context, cfg: Config, bank: Bank, chain: 
     if p > cfg.alpha:  # worse than most: the target goes on, the segment stays
         behind = chain.text + cfg.joiner
         taken = await ctx.sample(
-            problem.prompt.then(behind), "target",
-            max_tokens=cfg.target_tokens, temperature=cfg.temperature,
-        )  # fmt: skip
+            problem.prompt.then(behind),
+            "target",
+            part="step",
+            max_tokens=cfg.target_tokens,
+            temperature=cfg.temperature,
+        )
         chain.add(taken, behind + taken.text if taken.text else chain.text)
         chain.target_tokens += taken.tokens
         if taken.finish not in ("stop", "length"):
             return False
-    return problem.answer(chain.whole()) is None
+    if problem.answer(chain.whole()) is None:
+        return True
+    chain.parts[-1].part = "answer"  # the step that ends the chain
+    return False
+
+
+def _vote(problem: Problem, chains: Sequence[Chain]) -> Votes:
+    """The vote of the chains that have answered."""
+    votes = Votes(problem)
+    for chain in chains:
+        if chain.parts:
+            votes.add(chain.whole())
+    return votes
 
 
 def _usable(part: Trace) -> bool:

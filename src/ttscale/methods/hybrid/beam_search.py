@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, UsageError
+from ...core import Card, Context, Outcome, Problem, Role, UsageError, roles
 from ...core.declared import AtLeast, NotEmpty, Within, declared
 from ...verifiers import Verifier, verifier
 from ..registry import method
 from .steps import Beam, Select, conclude, extend
 
-NEEDS = {"main": frozenset({"text", "prefix"}), "prm": frozenset({"reward"})}
+NEEDS = {"main": roles.answers("text", "prefix"), "prm": roles.judges("reward")}
 
 BEAM = Card(
     name="beam-search",
@@ -93,7 +93,7 @@ class Config:
                 fix="use prm or judge",
             )
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         return {"main": NEEDS["main"], **verifier(self.verifier).needs}
 
 
@@ -166,9 +166,14 @@ async def _rolled_out(
     for _ in range(cfg.lookahead):
         going = [i for i, beam in enumerate(ahead) if not beam.ended]
         further = await extend(
-            ctx, problem, [ahead[i] for i in going],
-            separator=cfg.separator, temperature=0.0, to_the_end=False,
-        )  # fmt: skip
+            ctx,
+            problem,
+            [ahead[i] for i in going],
+            separator=cfg.separator,
+            temperature=0.0,
+            to_the_end=False,
+            part="rollout",
+        )
         for i, beam in zip(going, further, strict=True):
             ahead[i] = beam
     return ahead

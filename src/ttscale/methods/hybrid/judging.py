@@ -67,7 +67,7 @@ async def judged(
         )
         text = JUDGE.format(question=problem.prompt.text, candidates=listed)
         prompts.append(Prompt.user(text))
-    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0)
+    replies = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0)
     named = {
         order[place - 1]
         if (place := _number(reply)) is not None and 1 <= place <= len(order)

@@ -16,14 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from ...core import Card, Context, Outcome, Problem, Trace
+from ...core import Card, Context, Outcome, Problem, Role, Trace, roles
 from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from ..sequential.revision import Carry, Turn, next_prompt, reflect
 from .judging import agreed, knockout, vote
 
-TEXT = frozenset({"text"})
+TEXT = roles.answers("text")
 CARD = Card(
     name="three-d",
     title="3D scaling: context x batch x turn",
@@ -88,11 +88,11 @@ class Config:
         if self.aggregator not in ("vote", "judge"):
             verifier(self.aggregator)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         if self.aggregator == "vote":
             return {"main": TEXT}
         if self.aggregator == "judge":
-            return {"main": TEXT, "judge": TEXT}
+            return {"main": TEXT, "judge": roles.judges("text")}
         return {"main": TEXT, **verifier(self.aggregator).needs}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, Votes
+from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes, roles
 from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
@@ -25,7 +25,7 @@ CARD = Card(
     knob="n",
     draws="n",
     stops="n samples",
-    needs={"main": frozenset({"text"}), "prm": frozenset({"reward"})},
+    needs={"main": roles.answers("text"), "prm": roles.judges("reward")},
     deviations=("With verifier=oracle it is the upper bound pass@n, not a method.",),
     aliases=("bon",),
 )
@@ -43,8 +43,8 @@ class Config:
     def __post_init__(self) -> None:
         verifier(self.verifier)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
-        return {"main": frozenset({"text"}), **verifier(self.verifier).needs}
+    def needs(self) -> Mapping[str, Role]:
+        return {"main": roles.answers("text"), **verifier(self.verifier).needs}
 
 
 @method(card=CARD)

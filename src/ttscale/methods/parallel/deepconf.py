@@ -15,13 +15,24 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Chunk,
+    Context,
+    Outcome,
+    Problem,
+    Tie,
+    Trace,
+    Votes,
+    roles,
+)
 from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ...signals.confidence import Measure
 from ..registry import method
 
-NEEDS = {"main": frozenset({"text", "logprobs"})}
+NEEDS = {"main": roles.answers("text", "logprobs")}
 Percent = Annotated[float, Within(0, 100)]
 KEEP = {"low": 10.0, "high": 90.0}  # percent of traces that survive (Sec. 4.1)
 

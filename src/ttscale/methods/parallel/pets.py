@@ -17,14 +17,26 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Tie,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
 from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ..registry import method
 from .dirichlet import confidence, optimistic_gain
 
 Weight = Literal["none", "mean", "lowest", "bottom", "tail"]
-TEXT, LOGPROBS = frozenset({"text"}), frozenset({"text", "logprobs"})
+TEXT, LOGPROBS = roles.answers("text"), roles.answers("text", "logprobs")
 
 RETRIES = 3  # further warm-up samples of a question that has no vote yet (ours)
 
@@ -94,7 +106,7 @@ class Config:
         AtLeast(self.warm_up).check(max_samples=self.max_samples)
         Within(self.warm_up, self.max_samples).check(average=self.average)
 
-    def needs(self) -> dict[str, frozenset[str]]:
+    def needs(self) -> dict[str, Role]:
         return {"main": LOGPROBS if self.confident else TEXT}
 
     @property

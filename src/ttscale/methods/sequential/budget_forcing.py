@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace
+from ...core import Card, Context, Outcome, Problem, Trace, roles
 from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
@@ -22,7 +22,7 @@ CARD = Card(
     stimulation="decode",
     knob="max_thinking",
     stops="the thinking limit, then the answer's end",
-    needs={"main": frozenset({"text", "prefix"})},
+    needs={"main": roles.answers("text", "prefix")},
     deviations=(
         "The end-of-thinking marker is a stop text, so the tokens it is made of count as thinking.",
         "max_thinking has no automatic value: without it, thinking ends when the model ends it.",
@@ -67,6 +67,7 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
         left = None if cfg.max_thinking is None else cfg.max_thinking - used
         part = await ctx.sample(
             problem.prompt.then(thinking),
+            part="step",
             stop=(cfg.end,),
             max_tokens=left,
             temperature=cfg.temperature,

@@ -73,7 +73,7 @@ async def reflect(
     text = REFLECT.format(
         question=problem.prompt.text, best=shown(best, thinking), rejected=other, versus=versus
     )
-    return await ctx.sample(Prompt.user(text), max_tokens=max_tokens)
+    return await ctx.sample(Prompt.user(text), part="reflection", max_tokens=max_tokens)
 
 
 def shown(trace: Trace, thinking: bool) -> str:

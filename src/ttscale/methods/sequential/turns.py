@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, roles
 from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect
 
-TEXT = frozenset({"text"})
+TEXT = roles.answers("text")
 
 CARD = Card(
     name="turns",
@@ -69,7 +69,7 @@ class Config:
         if self.select not in ("vote", "last"):
             verifier(self.select)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         extra = {} if self.select in ("vote", "last") else verifier(self.select).needs
         return {"main": TEXT, **extra}
 
