@@ -23,6 +23,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NamedTuple,
     TypeVar,
     Union,
     dataclass_transform,
@@ -72,8 +73,7 @@ class Shorthand:
     """Marks the field that a text in place of the whole table gives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A declared field. `default` is MISSING where it has to be given or is made anew; `inline` is
     the class whose fields stand in its place."""
 

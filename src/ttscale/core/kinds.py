@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import UsageError, nearest
 
@@ -19,8 +18,7 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
-@dataclass(frozen=True, slots=True)
-class ValueKind:
+class ValueKind(NamedTuple):
     """What a field takes.
 
     Attributes:
@@ -101,12 +99,12 @@ def flag() -> ValueKind:
     """True or false."""
     written = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     kind = instance(bool, "true or false", {"type": "boolean"})
-    return replace(kind, parsed=lambda text: written.get(text.lower(), text))
+    return kind._replace(parsed=lambda text: written.get(text.lower(), text))
 
 
 def text(filled: bool) -> ValueKind:
     """Texts, or only those that say something."""
-    kind = replace(instance(str, "a text", {"type": "string"}), plural="texts")
+    kind = instance(str, "a text", {"type": "string"})._replace(plural="texts")
     if not filled:
         return kind
 
@@ -115,7 +113,7 @@ def text(filled: bool) -> ValueKind:
             raise refused(place, value, "give a text that is not empty")
         return value
 
-    return replace(kind, said="a text that is not empty", take=take)
+    return kind._replace(said="a text that is not empty", take=take)
 
 
 def number(whole: bool, bound: Bound | None) -> ValueKind:
