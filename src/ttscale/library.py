@@ -199,7 +199,9 @@ def solve(
         UsageError: for anything that is not known or out of range, before a token is spent.
         EngineError: if the model cannot be reached or does not do what the method needs.
     """
-    attempt = open_session(model, **(roles or {})).attempt(question, method=method, **asked)
+    attempt = open_session(model, config=None, **(roles or {})).attempt(
+        question, method=method, **asked
+    )
     return _blocking(attempt.execute)
 
 
@@ -212,7 +214,7 @@ async def asolve(
     **asked: Any,
 ) -> Outcome:
     """Answer one question without blocking the event loop; see `solve`."""
-    async with open_session(model, **(roles or {})) as session:
+    async with open_session(model, config=None, **(roles or {})) as session:
         return await session.solve(question, method=method, **asked)
 
 

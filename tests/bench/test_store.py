@@ -19,6 +19,7 @@ from ttscale.answers import rule_for
 from ttscale.bench import Cell, Item, Store, codec, export, pools_from_store
 from ttscale.bench.item import usage_json, usage_of
 from ttscale.core import (
+    Artifact,
     EngineError,
     Image,
     Outcome,
@@ -87,6 +88,43 @@ def test_a_trace_from_before_parts_were_kept_is_what_its_role_says(role, part):
     old = zstandard.compress(len(header).to_bytes(4, "little") + header)
     trace = codec.unpack(old, role=role, prompt_key="", draw=0)
     assert (trace.text, trace.part) == ("13-13=0: Yes", part)
+
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000")
+
+
+def kept(store: Store, trace: Trace) -> Trace:
+    """The trace as it comes back from a store."""
+    cell = cell_in(store, [problem("a")])
+    store.add_trace(cell, "a", "", trace)
+    ((_, back),) = store.traces(cell)
+    return back
+
+
+def test_a_picture_comes_back_from_the_store(store):
+    made = (Artifact.of("picture", PNG, "image/png"), Artifact.of("patch", b"", "text/x-diff"))
+    back = kept(store, Trace("see", 3, logprobs=[-1.0, 0.5], ends=[1, 3], artifacts=made))
+    assert back.artifacts == made
+    assert [a.content for a in back.artifacts] == [PNG, b""]
+    assert (back.text, list(back.logprobs), back.ends) == ("see", [-1.0, 0.5], [1, 3])
+
+
+def test_of_what_is_too_large_the_name_is_kept(store, monkeypatch):
+    monkeypatch.setattr(codec, "LARGEST_ARTIFACT", len(PNG) - 1)
+    made = (Artifact.of("picture", PNG, "image/png"), Artifact.of("boxes", b"[0, 0]"))
+    large, small = kept(store, Trace(artifacts=made)).artifacts
+    assert (large, small) == made  # equal by name
+    assert (large.data, small.data) == (None, b"[0, 0]")
+
+
+def test_a_trace_without_artifacts_is_packed_as_it_always_was():
+    assert b"artifacts" not in codec._decompress(codec.pack(Trace("x", 1)))
+
+
+def test_a_picture_that_is_another_than_was_kept_is_damage():
+    body = codec._decompress(codec.pack(Trace(artifacts=(Artifact.of("picture", PNG),))))
+    with pytest.raises(StoreError, match="damaged"):
+        codec.unpack(codec._compress(body[:-1] + b"x"), role="main", prompt_key="", draw=0)
 
 
 def test_a_damaged_trace_is_a_store_error():

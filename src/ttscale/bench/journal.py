@@ -55,8 +55,11 @@ class StoreJournal(Journal, Observer):
         # a rule cuts at the same token again; a method that cut by itself may want to go on
         if finish not in _FINISHED and not (finish == "cut" and call.rule is not None):
             return None
+        trace = codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+        if any(artifact.data is None for artifact in trace.artifacts):
+            return None  # the method would miss what was too large to keep
         self.served_problems.add(call.problem.id)
-        return codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+        return trace
 
     def record(self, call: GenerationRequest, trace: Trace) -> None:
         """Keep a landed trace."""

@@ -96,14 +96,12 @@ def counted(
     verdicts = [problem.correct(problem.answer(t)) for t in traces]
     if not verdicts or None in verdicts:
         return None
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace)
+    votes = Votes.of(problem, traces)
     counts: dict[Any, int] = {}
     for number, ballot in enumerate(votes.ballots):
         name = True if problem.correct(ballot.answer) else f"wrong {number}"
         counts[name] = counts.get(name, 0) + ballot.count
-    return len(traces), sum(map(bool, verdicts)), counts, len(traces) - votes.total
+    return len(traces), sum(map(bool, verdicts)), counts, votes.abstained
 
 
 def _cells(store: Store, row: Row) -> list[Cell]:

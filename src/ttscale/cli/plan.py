@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..engines.spec import ModelSource
+    from ..methods.routing.policy import Policy
     from ..planner.evidence import Evidence
-    from ..planner.policy import Policy
 
 EXAMPLES = """
 \b
@@ -144,8 +144,8 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
 
     On the samples it was fitted on this is too good; the two-fold figures of show are not.
     """
+    from ..methods.routing.auto import checked
     from ..planner import Policy
-    from ..planner.auto import checked
     from ..planner.evidence import follow_all
 
     recording = _recording(source)

@@ -1,9 +1,12 @@
-"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
+"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O but that
+of small saved files."""
 
 from . import roles as roles
+from .aggregator import Aggregator
+from .artifact import ARTIFACT, Artifact
 from .branches import Branch, Group
 from .budget import Budget
-from .card import CAPABILITIES, Card
+from .card import Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used, UseRequest
@@ -36,15 +39,43 @@ from .prompt import Image, Message, Prompt
 from .roles import Role
 from .run import Journal, Run, execute
 from .sampling import Sampling
+from .saved_file import SavedFile
 from .streams import Live, Race
+from .thinking import THINK, ThinkingSplitter, ThinkTags
 from .trace import Chunk, Finish, FloatArray, Trace
 from .usage import TOTALS, PartTally, Price, Tally, Usage
+from .vocabulary import (
+    AGGREGATION,
+    CAPABILITIES,
+    COST_UNIT,
+    DOMAIN,
+    MODALITY,
+    SEARCH,
+    STIMULATION,
+    VERIFICATION,
+    VERIFICATION_SOURCE,
+    VERIFICATION_USE,
+    Vocabulary,
+)
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
+    "AGGREGATION",
+    "ARTIFACT",
     "CAPABILITIES",
+    "COST_UNIT",
+    "DOMAIN",
+    "MODALITY",
+    "SEARCH",
+    "STIMULATION",
+    "THINK",
     "TOTALS",
+    "VERIFICATION",
+    "VERIFICATION_SOURCE",
+    "VERIFICATION_USE",
+    "Aggregator",
     "AnswerRule",
+    "Artifact",
     "Ask",
     "AuthError",
     "Ballot",
@@ -91,12 +122,15 @@ __all__ = [
     "Run",
     "SampleCount",
     "Sampling",
+    "SavedFile",
     "Score",
     "Stalled",
     "StopRule",
     "StoreError",
     "TTScaleError",
     "Tally",
+    "ThinkTags",
+    "ThinkingSplitter",
     "Tie",
     "TokenLoop",
     "Trace",
@@ -106,6 +140,7 @@ __all__ = [
     "UsageError",
     "UseRequest",
     "Used",
+    "Vocabulary",
     "Votes",
     "execute",
     "run_in_token_time",

@@ -160,6 +160,7 @@ def head(trace: Trace, tokens: int) -> Trace:
         answer=None,
         reward=None,
         tool_calls=(),
+        artifacts=(),
     )
 
 

@@ -85,6 +85,10 @@ class Attempts:
         """The server has sent something; `tokens` are there by now."""
         self._heard, self.tokens = time.monotonic(), tokens
 
+    def relax(self) -> None:
+        """Nothing more is expected of the server."""
+        self._heard = None
+
     def expire(self, now: float) -> None:
         """Give up what has been silent or under way for too long."""
         if self._heard is None or self._expired is not None or self._task is None:
@@ -117,7 +121,7 @@ class Attempts:
         except failures.BROKEN as error:
             raise failures.of_connection(error, client.server, self.tokens) from None
         finally:
-            self._heard = None
+            self.relax()
 
     def _late(self, now: float) -> bool:
         return self._total is not None and now - self._started > self._total

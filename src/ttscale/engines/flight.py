@@ -163,6 +163,7 @@ class HTTPGeneration(LiveGeneration):
         return chunk
 
     def _stop(self, finish: Finish) -> int:
+        self._attempts.relax()
         if asyncio.current_task(self.request.loop) is not self.task:
             self.task.cancel()
         return self._ahead if self._reply.tokens and not self._reply.settled else 0

@@ -37,15 +37,11 @@ class OpenAIHTTP(HTTPClient):
 
     Args:
         model: its name there; "" for the only one, or whatever the server takes for that.
-        url: address, with or without /v1; several for replicas of the same model.
-        key_env, key_file: where the key is: an environment variable or a file. Without either
-            none is sent.
-        concurrency: requests at a time; further samples queue in the order they were started.
-        connect, idle: seconds until a connection must stand, and between two packets.
-        total: seconds a sample may take in all, its retries included; None for no limit.
         seeds: send the sample's own seed, so that a rerun can give the same texts.
         dialect: what the server can do, if that is known; otherwise `open` probes it.
         cache: a directory in which to remember what was probed, by URL and model.
+
+    The others are those of `HTTPClient`.
     """
 
     time: Literal["wall", "tokens"] = "wall"

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ..core import Chunk, Finish, FloatArray
+from ..core import THINK, Chunk, Finish, FloatArray
 
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",
@@ -55,8 +55,7 @@ class Reply:
         self._exact = True  # whether these belong to real tokens
         self._logprobs: list[float] = []
         self._confs: list[float] = []
-        opened = prefix.rpartition("<think>")
-        self._thinking = bool(opened[1]) and "</think>" not in opened[2]
+        self._thinking = THINK.left_open(prefix)
 
     # -- taking in
 
@@ -151,15 +150,15 @@ class Reply:
         if not thought:
             if content and self._thinking and self._split:
                 self._thinking = False
-                return "</think>" + str(content)
+                return THINK.closing + str(content)
             return str(content)
         self._split = True
         if not self._thinking:
             self._thinking = True
-            thought = "<think>" + thought
+            thought = THINK.opening + thought
         if content:
             self._thinking = False
-            return f"{thought}</think>{content}"
+            return f"{thought}{THINK.closing}{content}"
         return str(thought)
 
     _split = False  # whether the server takes the thinking out of the text

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import web
 
-from ..core import Configured, SampleCount
+from ..core import THINK, Configured, SampleCount
 from .asking import Asked
 from .logs import log
 from .shapes import Shape
@@ -100,7 +100,7 @@ def _learn(upstream: Upstream, solved: Sequence[Solved]) -> None:
     """Note a model whose chat template opens the thinking: later streams begin with it."""
     if not upstream.unopened_thinking:
         upstream.unopened_thinking = any(
-            "</think>" in t.text and "<think>" not in t.text
+            THINK.unopened(t.text)
             for choice in solved
             for t in choice.outcome.traces
             if not choice.problem.prompt.prefix

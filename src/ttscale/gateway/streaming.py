@@ -11,13 +11,12 @@ import contextlib
 
 from aiohttp import web
 
-from ..core import SampleCount
+from ..core import SampleCount, ThinkingSplitter
 from .errors import of
 from .logs import LOG
 from .relay import STREAM_HEADERS
 from .shapes import Shape
 from .solving import Solved
-from .tapping import Splitter
 
 _GRACE = 0.25  # seconds in which a failure still gets a status of its own
 _PROGRESS = 1.0  # seconds between two reports of progress
@@ -33,7 +32,7 @@ class Pieces:
     def __init__(self, shape: Shape, thinking: bool) -> None:
         self.shape, choices = shape, shape.asked.choices
         self._told: list[list[str]] = [[] for _ in range(choices)]
-        self._split = [Splitter(thinking) for _ in range(choices)]
+        self._split = [ThinkingSplitter(thinking) for _ in range(choices)]
         self._thought, self._answered = [""] * choices, [""] * choices
         self.news = asyncio.Event()
 

@@ -19,8 +19,6 @@ def agreed(pool: Pool) -> Pool:
 
 
 def _with_reference(pool: Pool, problem: Problem) -> Problem:
-    votes = Votes(problem)
-    for trace in pool.find(problem, "main", problem.prompt):
-        votes.add(trace)
+    votes = Votes.of(problem, pool.find(problem, "main", problem.prompt))
     meta = {name: value for name, value in problem.meta.items() if name != "grade"}
     return replace(problem, reference=votes.top(), meta=meta)

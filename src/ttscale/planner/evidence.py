@@ -19,9 +19,9 @@ from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
 from ..engines.pool import Pool
 from ..engines.spec import ModelSource
-from .auto import CARD, Config, checked, follow, needs_of
-from .difficulty import Difficulty, Kind
-from .policy import Level, Policy, Unit
+from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
+from ..methods.routing.difficulty import Difficulty, Kind
+from ..methods.routing.policy import Level, Policy, Unit
 
 FloatArray = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from ..core import Context, Problem, Prompt, Trace, roles
+from ..core import THINK, Context, Problem, Prompt, Trace, roles
 from .register import register
 
 QUESTION = (
@@ -44,7 +44,7 @@ def probability_of_yes(reply: Trace) -> float:
 
 def _first_token_of_the_verdict(reply: Trace) -> int | None:
     """Its index; None if the judge thought first and where tokens end is not known."""
-    if "</think>" not in reply.text:
+    if not THINK.closed(reply.text):
         return 0
     if reply.ends is None:
         return None

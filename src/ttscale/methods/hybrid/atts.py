@@ -13,16 +13,14 @@ Symbols: m = chains, T = turns, K_d = draft_tokens, K_t = target_tokens.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Trace, Votes, roles
 from ...core.declared import AtLeast, Within, declared
 from ..registry import method
-from .conformal import Bank
+from .conformal import BANK_FILE, Bank
 
 NEEDS = {
     "draft": roles.answers("text", "prefix"),
@@ -43,6 +41,8 @@ CONDITIONAL = Card(
     what="hybrid",
     stimulation="mixture",
     verification="process",
+    verification_source="likelihood",
+    verification_use=("stop",),
     aggregation="vote",
     knob="chains",
     files=("bank",),
@@ -57,6 +57,8 @@ MARGINAL = Card(
     what="hybrid",
     stimulation="mixture",
     verification="process",
+    verification_source="likelihood",
+    verification_use=("stop",),
     aggregation="vote",
     knob="chains",
     files=("bank",),
@@ -95,14 +97,14 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.bank:
-            saved_bank(self.bank).check(self.draft_tokens, self.temperature)
+            BANK_FILE.cached(self.bank).check(self.draft_tokens, self.temperature)
 
 
 @method(card=CONDITIONAL)
 async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Answer one question; the bank is a saved one or the question's own."""
     if cfg.bank:
-        return await pipeline(problem, ctx, cfg, saved_bank(cfg.bank))
+        return await pipeline(problem, ctx, cfg, BANK_FILE.cached(cfg.bank))
     scores = await first_scores(problem, ctx, cfg)
     return await pipeline(problem, ctx, cfg, bank_of(scores, cfg))
 
@@ -110,7 +112,7 @@ async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
 @method(card=MARGINAL)
 async def atts_marginal(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outcome]:
     """Answer a set with one bank, a saved one or that of all its questions."""
-    bank = saved_bank(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
+    bank = BANK_FILE.cached(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
 
     async def answer(branch: Context, problem: Problem) -> Outcome:
         return await pipeline(problem, branch, cfg, bank)
@@ -167,11 +169,7 @@ class Chain:
 
     def whole(self) -> Trace:
         """The chain as one trace; it ended as its last draw ended."""
-        last = self.parts[-1]
-        return replace(
-            last, text=self.text, tokens=sum(p.tokens for p in self.parts), logprobs=None,
-            conf=None, ends=None, mean_logprob=None, answer=None, reward=None,
-        )  # fmt: skip
+        return Trace.joined(self.parts, self.text)
 
 
 async def pipeline(problem: Problem, ctx: Context, cfg: Config, bank: Bank) -> Outcome:
@@ -236,11 +234,7 @@ async def _turn(problem: Problem, ctx: Context, cfg: Config, bank: Bank, chain: 
 
 def _vote(problem: Problem, chains: Sequence[Chain]) -> Votes:
     """The vote of the chains that have answered."""
-    votes = Votes(problem)
-    for chain in chains:
-        if chain.parts:
-            votes.add(chain.whole())
-    return votes
+    return Votes.of(problem, [chain.whole() for chain in chains if chain.parts])
 
 
 def _usable(part: Trace) -> bool:
@@ -250,13 +244,3 @@ def _usable(part: Trace) -> bool:
 
 def bank_of(scores: Sequence[float], cfg: Config) -> Bank:
     return Bank.of(scores, cfg.draft_tokens, cfg.temperature)
-
-
-def saved_bank(path: str) -> Bank:
-    """The bank in a file, read once as long as the file does not change."""
-    return _loaded(path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
-
-
-@lru_cache(maxsize=16)
-def _loaded(path: str, changed: int) -> Bank:
-    return Bank.load(path)

@@ -28,14 +28,10 @@ class Beam:
 
     def whole(self) -> Trace:
         """The solution as one trace, with all its tokens."""
-        last = self.parts[-1]
-        tokens = sum(p.tokens for p in self.parts)
-        estimated = sum(p.estimated for p in self.parts)
-        finish = last.finish if self.ended else "length"
-        return replace(
-            last, text=self.text, tokens=tokens, estimated=estimated, finish=finish, logprobs=None,
-            conf=None, ends=None, mean_logprob=None,
-        )  # fmt: skip
+        trace = Trace.joined(self.parts, self.text)
+        if not self.ended:
+            trace.finish = "length"
+        return trace
 
 
 async def extend(

@@ -31,6 +31,7 @@ CARD = Card(
     what="hybrid",
     stimulation="prompt",
     verification="agreement",
+    verification_use=("select",),
     aggregation="selection",
     knob="batch",
     stops="all turns are taken, or a turn's candidates agree (stop_agreed)",

@@ -28,6 +28,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
@@ -84,8 +85,7 @@ async def adaptive_consistency(problem: Problem, ctx: Context, cfg: Config) -> O
     votes, drawn = Votes(problem, cfg.tie), 0
     stops = stop_rule(cfg, ctx.rng("stop"))
     while size := min(cfg.batch, cfg.max_samples - drawn):
-        for trace in await ctx.sample_all(problem.prompt, size):
-            votes.add(trace)
+        votes.extend(await ctx.sample_all(problem.prompt, size))
         drawn += size
         ctx.offer(votes.top(), votes.winner())
         if stops(votes.counts):

@@ -21,6 +21,8 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="outcome",
+    verification_source="reward-model",
+    verification_use=("select", "weight"),
     aggregation="best-of-n",
     knob="n",
     draws="n",
@@ -56,9 +58,7 @@ async def best_of_n(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     if not finished:
         return Outcome(None, stopped_by="n_samples")
     scores = await judge(ctx, problem, finished)
-    votes = Votes(problem, cfg.tie)
-    for trace, score in zip(finished, scores, strict=True):
-        votes.add(trace, score)
+    votes = Votes.of(problem, finished, scores, cfg.tie)
     order = sorted(range(len(finished)), key=lambda i: -scores[i])  # stable: first of equals
     best = finished[order[0]]
     if not cfg.weighted:

@@ -11,6 +11,7 @@ Symbols: K = max_samples, N_init = warm_up, eta = keep, s = threshold, w = windo
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Annotated, Literal
 
 import numpy as np
@@ -43,6 +44,7 @@ OFFLINE = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="confidence",
+    verification_use=("select", "weight"),
     aggregation="weighted-vote",
     knob="n",
     draws="n",
@@ -60,6 +62,7 @@ ONLINE = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="confidence",
+    verification_use=("stop", "weight"),
     aggregation="weighted-vote",
     knob="max_samples",
     draws="max_samples",
@@ -112,9 +115,8 @@ async def deepconf(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     answered = [t for t in traces if problem.answer(t) is not None]
     values = np.array([_measure(t, cfg.measure, cfg.window, cfg.tail) for t in answered])
     kept = signals.most_confident(values, cfg.keep)
-    votes = Votes(problem, cfg.tie)
-    for i in np.flatnonzero(kept):
-        votes.add(answered[i], float(values[i]) if cfg.weighted else 1.0)
+    weights = values[kept].tolist() if cfg.weighted else None
+    votes = Votes.of(problem, compress(answered, kept), weights, cfg.tie)
     extra = {"kept": int(kept.sum()), "answered": len(answered), "votes": votes.counts}
     return Outcome(votes.top(), votes.winner(), "n_samples", extra)
 
@@ -228,9 +230,7 @@ def _best(
     problem: Problem, votes: Votes, warm: Sequence[Trace], tie: Tie
 ) -> tuple[str | None, Trace | None]:
     if not votes.ballots:
-        votes = Votes(problem, tie)
-        for trace in warm:
-            votes.add(trace)
+        votes = Votes.of(problem, warm, tie=tie)
     return votes.top(), votes.winner()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
+from ...core import Card, Context, Outcome, Problem, Tie, UsageError, Votes
 from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
@@ -25,6 +25,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
@@ -76,26 +77,16 @@ async def esc(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     while size := min(window, limit - drawn):
         traces = await ctx.sample_all(problem.prompt, size)
         drawn += size
-        for trace in traces:
-            votes.add(trace)
+        votes.extend(traces)
         ctx.offer(votes.top(), votes.winner())
-        if size == window and (winner := unanimous(problem, traces)) is not None:
-            return Outcome(problem.answer(winner), winner, "unanimous_window", {"window": window})
+        if size == window and (last := Votes.of(problem, traces)).unanimous:
+            return Outcome(last.top(), last.winner(), "unanimous_window", {"window": window})
         if cfg.control and drawn == size and votes.total:
             p = [count / votes.total for count in votes.counts]
             limits = {*(n for n in cfg.limits if n < cfg.max_samples), cfg.max_samples}
             window, limit = control(p, cfg.windows, sorted(limits), cfg.max_risk)
             limit = max(limit, drawn)
     return Outcome(votes.top(), votes.winner(), "max_samples", {"window": window})
-
-
-def unanimous(problem: Problem, traces: Sequence[Trace]) -> Trace | None:
-    """The first trace of a window in which all give the same answer; None if they do not."""
-    votes = Votes(problem)
-    for trace in traces:
-        if votes.add(trace) is None:
-            return None
-    return votes.winner() if len(votes.ballots) == 1 else None
 
 
 def expected_samples(p: Sequence[float], window: int, max_samples: int) -> float:

@@ -23,6 +23,7 @@ FFS = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="length",
+    verification_use=("select",),
     aggregation="first",
     knob="n",
     draws="n",
@@ -41,6 +42,7 @@ LFS = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="length",
+    verification_use=("select",),
     aggregation="vote",
     knob="n",
     draws="n",
@@ -116,8 +118,6 @@ async def last_finish(problem: Problem, ctx: Context, cfg: LastConfig) -> Outcom
 
 
 def _vote(problem: Problem, traces: list[Trace], cfg: Config | LastConfig, reached: str) -> Outcome:
-    votes = Votes(problem, cfg.tie)
-    for trace in traces:
-        votes.add(trace)
+    votes = Votes.of(problem, traces, tie=cfg.tie)
     stopped_by = reached if len(traces) == cfg.k or reached == "n_samples" else "n_samples"
     return Outcome(votes.top(), votes.winner(), stopped_by, {"votes": votes.counts})

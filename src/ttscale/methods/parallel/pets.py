@@ -13,6 +13,7 @@ Symbols: B = average, w = warm_up, M = options, s = per_round.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 from typing import Annotated, Literal
 
 import numpy as np
@@ -47,6 +48,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="average",
     scope="set",
@@ -178,9 +180,9 @@ class Question:
         votes, cfg = self.votes, self.cfg
         if cfg.weight != "none" and self.traces:
             values = np.array([_confidence(t, cfg) for t in self.traces])
-            votes = Votes(self.problem, cfg.tie)
-            for i in np.flatnonzero(signals.most_confident(values, cfg.keep)):
-                votes.add(self.traces[i], float(values[i]))
+            kept = signals.most_confident(values, cfg.keep)
+            most = compress(self.traces, kept)
+            votes = Votes.of(self.problem, most, values[kept].tolist(), cfg.tie)
         sure = confidence(self.posterior)
         extra = {"drawn": self.drawn, "votes": self.votes.counts, "confidence": sure}
         return Outcome(votes.top(), votes.winner(), stopped_by, extra)

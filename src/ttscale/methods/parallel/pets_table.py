@@ -12,16 +12,15 @@ Everything is a function of answers as labels; no gold answer is looked at.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from ...core import RecordError, UsageError
+from ...core import SavedFile, UsageError
 from ...core.declared import AtLeast, Within, check
 from .pets_curves import (
     K_MAX,
@@ -69,7 +68,7 @@ class Table:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2) + b"\n")
+        TABLE_FILE.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Table:
@@ -78,33 +77,21 @@ class Table:
         Raises:
             RecordError: if it cannot be read or is no table of this version.
         """
-        try:
-            data = orjson.loads(Path(path).read_bytes())
-        except OSError as error:
-            raise RecordError(
-                f"cannot read the PETS table {str(path)!r}: {error.strerror}",
-                fix="make one from a pool of answers",
-            ) from None
-        except ValueError as error:
-            raise RecordError(f"the PETS table {str(path)!r} is no JSON: {error}") from None
-        try:
-            if data["version"] != VERSION:
-                raise RecordError(
-                    f"the PETS table {str(path)!r} has version {data['version']}, not {VERSION}",
-                    fix="fit it again",
-                )
-            lists = {n: tuple(data[n]) for n in ("budgets", "share", "slope", "offset")}
-            table = cls(**{**data, **lists})
-            sizes = {len(v) for v in lists.values()}
-            check(Kind, kind=table.kind)
-            check(tuple[Annotated[int, AtLeast(WARM_UP)], ...], budgets=table.budgets)
-        except (KeyError, TypeError, UsageError) as error:
-            if isinstance(error, RecordError):
-                raise
-            raise RecordError(f"{str(path)!r} is no PETS table: {error}") from None
-        if sizes != {len(PATTERNS[table.kind])}:
-            raise RecordError(f"{str(path)!r} is no PETS table: it has {sizes} buckets")
-        return table
+        return TABLE_FILE.load(path)
+
+
+def _table(content: Mapping[str, Any]) -> Table:
+    lists = {name: tuple(content[name]) for name in ("budgets", "share", "slope", "offset")}
+    table = Table(**{**content, **lists})
+    check(Kind, kind=table.kind)
+    check(tuple[Annotated[int, AtLeast(WARM_UP)], ...], budgets=table.budgets)
+    sizes = {len(values) for values in lists.values()}
+    if sizes != {len(PATTERNS[table.kind])}:
+        raise UsageError(f"it has {sizes} buckets")
+    return table
+
+
+TABLE_FILE = SavedFile("PETS table", VERSION, _table, fix="make one from a pool of answers")
 
 
 def fit_table(

@@ -19,6 +19,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="n",
     draws="n",
@@ -38,7 +39,6 @@ class Config:
 @method(card=CARD)
 async def self_consistency(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Vote over n samples; samples without an answer abstain."""
-    votes = Votes(problem, cfg.tie)
-    for trace in await ctx.sample_all(problem.prompt, cfg.n):
-        votes.add(trace)
+    traces = await ctx.sample_all(problem.prompt, cfg.n)
+    votes = Votes.of(problem, traces, tie=cfg.tie)
     return Outcome(votes.top(), votes.winner(), "n_samples", {"votes": votes.counts})

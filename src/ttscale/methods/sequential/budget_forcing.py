@@ -7,10 +7,9 @@ limit it is closed by force and the answer asked for. All rounds of thinking sha
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace, roles
+from ...core import THINK, Card, Context, Outcome, Problem, Trace, roles
 from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
@@ -51,8 +50,8 @@ class Config:
     max_thinking: Annotated[int, AtLeast(1)] | None = None
     n_ignore: Annotated[int, AtLeast(0)] = 0
     wait: str = "Wait"
-    opening: str = "<think>\n"
-    end: str = "</think>"
+    opening: str = f"{THINK.opening}\n"
+    end: str = THINK.closing
     cue: str = "Final Answer:"
     answer_tokens: Annotated[int, AtLeast(1)] | None = 1000
     temperature: Annotated[float, Within(0, 100)] | None = 0.0
@@ -74,7 +73,7 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
         )
         parts.append(part)
         if part.finish not in ("stop", "length"):
-            return Outcome(None, _joined(parts, thinking + part.text), part.finish)
+            return Outcome(None, Trace.joined(parts, thinking + part.text), part.finish)
         used += part.tokens
         thinking += part.text
         forced = part.finish == "length" or (
@@ -91,21 +90,7 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
     answer = await ctx.sample(
         problem.prompt.then(thinking), max_tokens=cfg.answer_tokens, temperature=cfg.temperature
     )
-    whole = _joined([*parts, answer], thinking + answer.text)
+    whole = Trace.joined([*parts, answer], thinking + answer.text)
     stopped_by = "max_thinking" if forced else "thinking_ended"
     extra = {"thinking_tokens": used, "ignored": ignored}
     return Outcome(problem.answer(whole), whole, stopped_by, extra)
-
-
-def _joined(parts: list[Trace], text: str) -> Trace:
-    """The phases as one trace: the last one's end, everybody's tokens."""
-    return replace(
-        parts[-1],
-        text=text,
-        tokens=sum(p.tokens for p in parts),
-        estimated=sum(p.estimated for p in parts),
-        logprobs=None,
-        conf=None,
-        ends=None,
-        mean_logprob=None,
-    )

@@ -26,6 +26,7 @@ CARD = Card(
     what="sequential",
     stimulation="prompt",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="turns",
     stops="all turns are taken",
@@ -134,18 +135,12 @@ async def select(
 
 def best_weighted(problem: Problem, scored: Sequence[tuple[Trace, float]]) -> tuple[Trace, float]:
     """The best-scored trace of the answer with the largest sum of scores."""
-    votes = Votes(problem)
-    for trace, score in scored:
-        votes.add(trace, score)
-    leader = votes.leader()
+    traces, scores = zip(*scored, strict=True)
+    leader = Votes.of(problem, traces, scores).leader()
     assert leader is not None
     return max((s for s in scored if s[0] in leader.traces), key=lambda s: s[1])
 
 
 def flat_vote(problem: Problem, chains: Sequence[Sequence[Trace]]) -> Votes:
     """All answers, chain by chain."""
-    votes = Votes(problem)
-    for chain in chains:
-        for trace in chain:
-            votes.add(trace)
-    return votes
+    return Votes.of(problem, (trace for chain in chains for trace in chain))

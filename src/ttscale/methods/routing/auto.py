@@ -9,13 +9,11 @@ on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Annotated, Literal
 
-from ..core import (
+from ...core import (
     Card,
     Configured,
     Context,
@@ -27,11 +25,11 @@ from ..core import (
     Votes,
     roles,
 )
-from ..core.declared import AtLeast, Within, check, declared, read
-from ..methods.parallel.adaptive_consistency import leader_confidence
-from ..methods.registry import method, parse
+from ...core.declared import AtLeast, Within, check, declared, read
+from ..parallel.adaptive_consistency import leader_confidence
+from ..registry import method, parse
 from .difficulty import Difficulty, agreement, mean_reward
-from .policy import Level, Policy
+from .policy import POLICY_FILE, Level, Policy
 
 CARD = Card(
     name="auto",
@@ -40,6 +38,7 @@ CARD = Card(
     what="hybrid",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="selection",
     knob="budget",
     files=("policy",),
@@ -86,13 +85,7 @@ class Config:
     @property
     def loaded(self) -> Policy:
         """The policy itself."""
-        if not self.policy:
-            return MADE_UP
-        try:
-            changed = os.stat(self.policy).st_mtime_ns
-        except OSError:
-            changed = 0
-        return _loaded(self.policy, changed)
+        return POLICY_FILE.cached(self.policy) if self.policy else MADE_UP
 
     def needs(self) -> Mapping[str, Role]:
         """What the pilot and everything that may be chosen need, together."""
@@ -134,8 +127,7 @@ async def follow(
     while (left := more.n - len(pilot)) > 0 and not more.settled(counted):
         further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
         pilot += further
-        for trace in further:
-            counted.add(trace)
+        counted.extend(further)
     stopped_by = "sure" if more.settled(counted) else "n_samples"
     select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
     if select == "vote":
@@ -239,12 +231,4 @@ async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[
 
 
 def _voted(problem: Problem, traces: list[Trace], rewards: Mapping[int, float]) -> Votes:
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace, rewards.get(id(trace), 1.0))
-    return votes
-
-
-@lru_cache(maxsize=64)
-def _loaded(path: str, changed: int) -> Policy:
-    return Policy.load(path)
+    return Votes.of(problem, traces, (rewards.get(id(t), 1.0) for t in traces))
