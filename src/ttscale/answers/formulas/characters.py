@@ -49,6 +49,10 @@ _LOOKS = re.compile(
     r"|\\textcolor\s*\{[^{}]*\}|\\colorbox\s*\{[^{}]*\}|\\kern-?[\d.]+(?:em|mu|pt)?"
 )
 _CURRENCY = re.compile(r"\b(?:US|USD|CA|A|NZ|HK)\s*(?=\\?\$)")
+_PER = re.compile(  # km/h as a fraction of upright letters
+    r"\\[dt]?frac\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}\s*\}"
+    r"\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}(?:\^\{?\d\}?)?\s*\}"
+)
 _KEEPERS = re.compile(
     r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)"
 )
@@ -68,7 +72,7 @@ def spelled(text: str) -> str:
     """The text in one spelling; see the module."""
     if not text.isascii():
         text = _ascii(text)
-    text = _CURRENCY.sub("", text)
+    text = _PER.sub(r"\\text{ \1/\2}", _CURRENCY.sub("", text))
     text = _KEEPERS.sub("", _LOOKS.sub(" ", _BARS.sub(_bar, text)))
     text = _SPACES.sub(" ", _TIGHT.sub("", text).replace(r"{,}", ","))
     return _ANGLES.sub(r"\\langle \1\\rangle ", stripped(_FRACS.sub(r"\\frac", text)))

@@ -186,7 +186,7 @@ class Readings(Relations):
         return ("based", digits.lstrip("0") or "0", base)
 
     def on_amount(self, node: Node) -> Reading:
-        return ("amount", self.read(node.parts[0]), node.value.casefold())
+        return ("amount", self.read(node.parts[0]), node.value)
 
     def on_compound(self, node: Node) -> Reading:
         return ("compound", tuple(self.read(part) for part in node.parts))

@@ -7,7 +7,7 @@ nowhere the whole text is `UnreadableError`.
 
 from __future__ import annotations
 
-from ..tree import Node, num
+from ..tree import Node, num, symbols
 from .arithmetic import Arithmetic
 from .number_words import SCALES
 from .tokens import Token, UnreadableError, prepared
@@ -57,15 +57,8 @@ class Grammar(Arithmetic):
         """A relation, or an expression with its unit."""
         self.label()
         parts, ops = [self.quantity()], []
-        while (token := self.next) and token.kind in ("sign", "command"):
-            if token.text == ":" and not self.in_set:
-                self.at += 1
-                ops.append(":")
-            elif token.text in RELATIONS and token.kind in ("sign", "command"):
-                self.at += 1
-                ops.append(RELATIONS[token.text])
-            else:
-                break
+        while op := self.takes(*RELATIONS, *([] if self.in_set else [":"])):
+            ops.append(op)
             parts.append(self.quantity())
         found = parts[0] if not ops else Node("relation", tuple(parts), tuple(ops))
         if (modulus := self.modulus()) is not None:
@@ -92,14 +85,13 @@ class Grammar(Arithmetic):
     def modulus(self) -> Node | None:
         if self.takes("pmod", "bmod", "mod"):
             return self.argument()
-        if self.sees("(") and self.at + 1 < len(self.tokens):
-            after = self.tokens[self.at + 1]
-            if after.kind == "command" and after.text in ("bmod", "mod"):
-                self.at += 2
-                found = self.expression()
-                self.expect(")")
-                return found
-        return None
+        after = self.ahead()
+        if not self.sees("(") or after is None or after.text not in ("bmod", "mod"):
+            return None
+        self.at += 2
+        found = self.expression()
+        self.expect(")")
+        return found
 
     def quantity(self) -> Node:
         """An expression and the unit or noun after it; several are a compound (3 h 20 min)."""
@@ -118,7 +110,8 @@ class Grammar(Arithmetic):
         return found if len(parts) == 1 else Node("compound", tuple(parts))
 
     def scaled(self, amount: Node, words: list[str]) -> Node:
-        """The amount times its scale ("5 million people"), with its unit."""
+        """The amount times its scale ("5 million people"), with its unit. Nouns count only what has
+        a number: "n even" is no n."""
         units = []
         for word in words:
             if word.casefold() in SCALES:
@@ -127,7 +120,9 @@ class Grammar(Arithmetic):
                 amount = Node("percent", (amount,))
             else:
                 units.append(word)
-        return Node("amount", (amount,), " ".join(units)) if units else amount
+        if symbols(amount) and not all(map(is_unit, units)):
+            raise UnreadableError("words after symbols")
+        return Node("amount", (amount,), "".join(units)) if units else amount
 
     def unit(self) -> list[str]:
         """The words of a unit at this place."""
@@ -144,19 +139,18 @@ class Grammar(Arithmetic):
                 self.at += 1
             elif found and self.unit_power():
                 found.append(f"^{self.tokens[self.at - 1].text}")
-            elif found and token.text == "/" and self.unit_follows(1):
+            elif found and token.text in ("/", "cdot") and self.unit_follows():
                 self.at += 1
-                found.append("/")
-            elif found and token.text == "cdot" and self.unit_follows(1):
-                self.at += 1
+                found.append(token.text)
             else:
                 break
         return found
 
-    def unit_follows(self, ahead: int) -> bool:
-        if self.at + ahead >= len(self.tokens):
+    def unit_follows(self) -> bool:
+        """Whether a unit stands after the next token."""
+        token = self.ahead()
+        if token is None:
             return False
-        token = self.tokens[self.at + ahead]
         return token.kind in ("text", "word") or (token.kind == "letter" and is_unit(token.text))
 
     def unit_power(self) -> bool:
@@ -175,14 +169,13 @@ class Grammar(Arithmetic):
 
     @staticmethod
     def words(token: Token) -> list[str]:
-        words = token.text.strip("()").replace(",", " ").split()
+        """The words of a token, all of which are units, nouns or scales."""
+        words = [word.strip(".") for word in token.text.strip("()").replace(",", " ").split()]
         for word in words:
-            bare = word.strip(".")
-            if not (
-                is_unit(bare) or is_noun(word) or bare.casefold() in SCALES or bare in ("per", "a")
-            ):
+            known = is_unit(word) or word.casefold() in SCALES or word in ("per", "a")
+            if not known and not is_noun(word, upright=token.kind == "text"):
                 raise UnreadableError(f"{word!r} after a number")
-        return [word.strip(".") for word in words]
+        return words
 
     def sets(self) -> Node:
         found = self.chosen()

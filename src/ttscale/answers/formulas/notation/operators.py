@@ -17,21 +17,17 @@ class Operators(Brackets):
 
     def argument(self) -> Node:
         """What a command takes: a group, one digit, or one symbol."""
-        if self.sees("{"):
-            token = self.next
-            if token is not None and token.kind == "sign":
-                return self.braced()
         token = self.next
-        if token is not None and token.kind == "number" and "." in token.text:
+        if token is None or token.kind != "number":
+            is_group = token is not None and (token.kind, token.text) == ("sign", "{")
+            return self.braced() if is_group else self.primary()
+        if "." in token.text:
             raise UnreadableError("a decimal number without braces")
-        if token is not None and token.kind == "number" and len(token.text) > 1:
-            rest = Token("number", token.text[1:], token.at + 1, token.end, False)
-            self.tokens[self.at] = rest
-            return num(Fraction(token.text[0]))
-        if token is not None and token.kind == "number":
+        if len(token.text) > 1:  # \frac12: each takes a digit
+            self.tokens[self.at] = Token("number", token.text[1:], token.at + 1, token.end, False)
+        else:
             self.at += 1
-            return num(Fraction(token.text))
-        return self.primary()
+        return num(Fraction(token.text[0]))
 
     def fraction(self) -> Node:
         token = self.next
@@ -106,7 +102,7 @@ class Operators(Brackets):
                 break
             found = Node("mul", (found, self.power()))
         if self.sees("/") and found.op in ("constant", "symbol", "mul", "degree", "num"):
-            after = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
+            after = self.ahead()
             if after is not None and after.kind == "number" and not after.spaced:
                 self.at += 1  # \sin \pi/6
                 found = Node("div", (found, self.power()))
@@ -140,7 +136,7 @@ class Operators(Brackets):
             raise UnreadableError("an integral without bounds")
         start = self.at
         while (token := self.next) is not None:
-            after = self.tokens[self.at + 1] if self.at + 1 < len(self.tokens) else None
+            after = self.ahead()
             if token.text == "d" and token.kind == "letter" and after and after.kind == "letter":
                 inner = self.tokens[start : self.at]
                 body = num(1) if not inner else self.inner(inner)

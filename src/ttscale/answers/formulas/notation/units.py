@@ -14,8 +14,8 @@ UNITS = frozenset(prefix + unit for unit in _PREFIXED for prefix in _PREFIXES) |
     "in ft yd mi lb lbs oz gal qt pt mph kph rpm rad deg sec secs min mins hr hrs h d yr yrs wk mo "
     "day days hour hours minute minutes second seconds week weeks month months year years ha acre "
     "acres degree degrees inch inches foot feet yard yards mile miles meter meters metre metres "
-    "sq cu unit units cent cents dollar dollars euro euros pound pounds gram grams liter liters "
-    "litre litres percent USD EUR atm psi kn u amu ppm dB lx lm cd Gy Sv kat fps kWh Wh mAh"
+    "sq cu square cubic unit units per cent cents dollar dollars euro euros pound pounds gram grams "
+    "liter liters litre litres percent USD EUR atm psi kn u amu ppm dB lx lm cd Gy Sv kat fps kWh Wh mAh"
 )
 _ATTACHED = names("cm mm km kg kmh mph ft lb lbs min sec hr hrs kWh mL ml Hz kHz MHz")
 _LONE = frozenset("msJNWVKLΩ")  # of a single letter, these are units after a number and a space
@@ -75,13 +75,14 @@ def _is_whole(text: str, match: re.Match[str], spaced: bool) -> bool:
     return (spaced or not lone or "/" in match[1]) and (not rest or rest[0] in ",;.)=<>")
 
 
-def is_noun(word: str) -> bool:
-    """Whether a word after a number only says what is counted."""
+def is_noun(word: str, upright: bool = False) -> bool:
+    r"""Whether a word after a number only says what is counted. Letters that are not `upright` (in
+    \text) must look like a word."""
     bare = word.casefold().strip(".,")
     return (
         len(bare) > 2
         and bare not in _CHANGERS
         and bare not in SCALES
         and bare not in CARDINALS
-        and any(vowel in bare for vowel in "aeiouy")
+        and (upright or any(vowel in bare for vowel in "aeiouy"))
     )

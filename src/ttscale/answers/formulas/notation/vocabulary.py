@@ -26,12 +26,9 @@ OPENING = names(
     "frac sqrt cbrt binom lvert lfloor lceil langle { abs floor ceil sum prod int lim "
     "angle triangle"
 )
-RELATIONS = {sign: sign for sign in "=<>"} | {
-    name: name
-    for name in names(
-        "le ge ne approx in notin equiv cong subset subseteq to mapsto iff parallel perp propto"
-    )
-}
+RELATIONS = names(
+    "= < > le ge ne approx in notin equiv cong subset subseteq to mapsto iff parallel perp propto"
+)
 
 # what people type without a backslash
 PLAIN = {name: name for name in FUNCTIONS - names("deg dim det arg Re Im sgn")} | pairs(
