@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core import Outcome, Problem, Tally, Usage
+from ..core.verdict import outcome_is_right
 from .codec import dumps
 
 
@@ -61,7 +62,7 @@ class Item:
         return cls(
             problem=problem.id,
             answer=outcome.answer,
-            correct=None if error is not None else problem.correct(outcome.answer),
+            correct=outcome_is_right(problem, outcome),
             stopped_by=outcome.stopped_by,
             usage=outcome.usage,
             seconds=outcome.usage.seconds if timed else None,
