@@ -273,6 +273,7 @@ def _document(data: bytes) -> list[Row] | None:
             lists = [v for v in value["eval"].values() if isinstance(v, list)]
             inner = [row for rows in lists for row in rows]
         value = inner if inner else [value]
+    rows: list[Row]
     rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
     return rows or None
 
