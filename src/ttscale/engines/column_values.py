@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -15,11 +15,14 @@ _PROSE = 80  # characters: what is longer is no parsed answer
 
 
 class ColumnValues:
-    """The values of a table's first rows, by column."""
+    """The values of a table's first rows, by column; of those that have the values `where` asks
+    for, as far as it names columns."""
 
-    def __init__(self, table: Table) -> None:
-        rows = islice(table.rows(table.columns), LOOKED_AT)
-        self._rows = [dict(zip(table.columns, values)) for _, values in rows]
+    def __init__(self, table: Table, where: Mapping[str, str] | None = None) -> None:
+        rows = (dict(zip(table.columns, values)) for _, values in table.rows(table.columns))
+        tests = [(name, v) for name, v in (where or {}).items() if name in table.columns]
+        kept = (row for row in rows if all(cells.text(row[name]) == v for name, v in tests))
+        self._rows = list(islice(kept, LOOKED_AT))
 
     def of(self, column: str) -> list[Any]:
         """Those that are there."""

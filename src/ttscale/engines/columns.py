@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core import RecordError, UnknownName
+from . import cells
 from .column_values import ColumnValues
 from .tables import Table
 
@@ -197,11 +198,14 @@ class Columns:
         return list(self.found.values())
 
 
-def find_columns(table: Table, asked: Mapping[str, str] | None = None) -> Columns:
+def find_columns(
+    table: Table, asked: Mapping[str, str] | None = None, where: Mapping[str, str] | None = None
+) -> Columns:
     """Match a table's columns with what a recording may tell.
 
     `asked` maps some of it (the keys of `ALIASES`) to columns; an empty name leaves it out. The
-    rest is found by its usual names, and where those are used in two senses by the values.
+    rest is found by its usual names, and where those are used in two senses by the values, of rows
+    that have what `where` asks for.
 
     Raises:
         UnknownName: if `asked` names something a recording does not tell.
@@ -216,7 +220,13 @@ def find_columns(table: Table, asked: Mapping[str, str] | None = None) -> Column
             raise RecordError(
                 f"{table.path} has no column {column!r} for {what}", fix=_there(table.columns)
             )
-    found = _Search(table, asked).run()
+    values = ColumnValues(table, where)
+    if {"filter", "filtered_resps"} <= set(table.columns) and values.distinct("filter") > 1:
+        raise RecordError(
+            f"{table.path} has every sample once per filter",
+            fix=f"choose one, where.filter={cells.text(values.of('filter')[0])}",
+        )
+    found = _Search(table, asked, values).run()
     if "question" not in found:
         raise RecordError(
             f"{table.path} has no column that tells the question",
@@ -234,11 +244,10 @@ def find_columns(table: Table, asked: Mapping[str, str] | None = None) -> Column
 class _Search:
     """The columns of one table, taken one after the other."""
 
-    def __init__(self, table: Table, asked: Mapping[str, str]) -> None:
-        self.table, self.asked = table, asked
+    def __init__(self, table: Table, asked: Mapping[str, str], values: ColumnValues) -> None:
+        self.table, self.asked, self.values = table, asked, values
         self.known = {name.casefold(): name for name in reversed(table.columns)}
         self.found = {what: column for what, column in asked.items() if column}
-        self.values = ColumnValues(table)
 
     def run(self) -> dict[str, str]:
         values = self.values

@@ -53,17 +53,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "logprobs": cells.array,
     "choices": options,
 }
-_OF_SAMPLES = (
-    "text",
-    "answer",
-    "tokens",
-    "correct",
-    "reward",
-    "finish_reason",
-    "mean_logprob",
-    "confs",
-    "logprobs",
-)
+_OF_SAMPLES = ("answer", "tokens", "correct", "reward", "mean_logprob", "confs", "logprobs")
 _VERDICTS: dict[bool | None, dict[str, Any]] = {True: {CORRECT: True}, False: {CORRECT: False}}
 
 
@@ -101,7 +91,7 @@ def read_pools(
         if value not in known:
             raise UsageError(f"{name}={value!r}", fix=f"use {' or '.join(map(repr, known))}")
     table = open_table(path)
-    found = find_columns(table, columns)
+    found = find_columns(table, columns, where)
     groups: dict[tuple[str, str], _Group] = {}
     for line, row in _rows(table, found, where or {}):
         key = (row["model"] or "", row["dataset"] or bare_name(table.path))
@@ -156,14 +146,13 @@ def _samples(values: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if not isinstance(texts, list) or len(texts) < 2:
         yield values
         return
-    several = {
-        what: value
-        for what in _OF_SAMPLES
-        if isinstance(value := values.get(what), list) and len(value) == len(texts)
-    } | {"text": texts}
+    shared, several = dict(values), {"text": texts}
+    for what in _OF_SAMPLES:
+        value = shared.pop(what, None)  # said of the row as a whole, unless it is such a list
+        if isinstance(value, list) and len(value) == len(texts):
+            several[what] = value
     for number in range(len(texts)):
-        one = {what: listed[number] for what, listed in several.items()}
-        yield {**values, **one}
+        yield {**shared, **{what: listed[number] for what, listed in several.items()}}
 
 
 class _Group:
@@ -248,8 +237,9 @@ class _Group:
         return self.shared.setdefault(text, text)
 
     def pool(self, rule: AnswerRule | None, first: int | None) -> Pool:
-        self._name_choices(first)
         by_verdict = "correct" in self.told and not {"answer", "text"} & self.told
+        if not by_verdict:
+            self._name_choices(first)
         if rule is None:
             rule = rule_for("text") if by_verdict else self._rule()
         problems = [item.problem(name, rule, by_verdict) for name, item in self.items.items()]
@@ -356,7 +346,8 @@ class _Item:
         known = {verdict for verdict in self.verdicts if verdict is not None}
         if not known or (by_verdict and None not in self.verdicts):
             return problem
-        return replace(problem, meta={**meta, "grade": self._grade(problem)})
+        compared = replace(problem, reference=None) if by_verdict else problem
+        return replace(problem, meta={**meta, "grade": self._grade(compared)})
 
     def _grade(self, problem: Problem) -> Callable[[str], bool | None]:
         """What the recording says of an answer: of this wording, else of an equivalent one; then
