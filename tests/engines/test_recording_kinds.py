@@ -76,13 +76,25 @@ def code(s):
 
 KINDS = {
     "a data set with a completion beside it": [
-        {"problem": f"p{q}", "solution": worked(q), "answer": str(q + 2), "subject": "Algebra",
-         "level": 2, "unique_id": f"test/{q}.json", "completion": boxed(q, s)}
+        {
+            "problem": f"p{q}",
+            "solution": worked(q),
+            "answer": str(q + 2),
+            "subject": "Algebra",
+            "level": 2,
+            "unique_id": f"test/{q}.json",
+            "completion": boxed(q, s),
+        }
         for q, s in SAMPLES
     ],
     "all completions of a question in one row, with their scores": [
-        {"problem": f"p{q}", "solution": worked(q), "answer": str(q + 2),
-         "completions": [boxed(q, s) for s in range(4)], "scores": [0.5, 0.25, 0.5, 0.1]}
+        {
+            "problem": f"p{q}",
+            "solution": worked(q),
+            "answer": str(q + 2),
+            "completions": [boxed(q, s) for s in range(4)],
+            "scores": [0.5, 0.25, 0.5, 0.1],
+        }
         for q in range(3)
     ],
     "a worked solution is the only gold": [
@@ -100,79 +112,144 @@ KINDS = {
         for q, s in SAMPLES
     ],
     "the sample's own `answer`, beside text and gold": [
-        {"question": f"p{q}", "answer": str(q + 2 if right(s) else 99), "response": boxed(q, s),
-         "ground_truth": q + 2}
+        {
+            "question": f"p{q}",
+            "answer": str(q + 2 if right(s) else 99),
+            "response": boxed(q, s),
+            "ground_truth": q + 2,
+        }
         for q, s in SAMPLES
     ],
     "one log line a sample, with the filter's answer": [
-        {"doc_id": q, "doc": {"question": f"p{q}", "answer": gsm(q)}, "target": gsm(q),
-         "arguments": {"gen_args_0": {"arg_0": f"Q: p{q}"}}, "resps": [[boxed(q, s)]],
-         "filtered_resps": [str(q + 2 if right(s) else 99)], "filter": "flexible-extract",
-         "metrics": ["exact_match"], "doc_hash": f"d{q}", "exact_match": float(right(s))}
+        {
+            "doc_id": q,
+            "doc": {"question": f"p{q}", "answer": gsm(q)},
+            "target": gsm(q),
+            "arguments": {"gen_args_0": {"arg_0": f"Q: p{q}"}},
+            "resps": [[boxed(q, s)]],
+            "filtered_resps": [str(q + 2 if right(s) else 99)],
+            "filter": "flexible-extract",
+            "metrics": ["exact_match"],
+            "doc_hash": f"d{q}",
+            "exact_match": float(right(s)),
+        }
         for q, s in SAMPLES
     ],
     "several repeats of a request in one log line": [
-        {"doc_id": q, "target": str(q + 2), "resps": [[boxed(q, s) for s in range(4)]],
-         "filtered_resps": [str(q + 2)], "filter": "maj@4", "exact_match": 1.0}
+        {
+            "doc_id": q,
+            "target": str(q + 2),
+            "resps": [[boxed(q, s) for s in range(4)]],
+            "filtered_resps": [str(q + 2)],
+            "filter": "maj@4",
+            "exact_match": 1.0,
+        }
         for q in range(3)
     ],
     "log-likelihoods of choices, with a verdict": [
-        {"doc_id": q * 4 + s, "doc": {"query": f"p{q}", "choices": ["x", "y"]}, "target": 1,
-         "resps": [[["-3.2", "False"]], [["-1.1", "True"]]],
-         "filtered_resps": [["-3.2", "False"], ["-1.1", "True"]], "filter": "none",
-         "acc": float(right(s)), "acc_norm": 1.0}
+        {
+            "doc_id": q * 4 + s,
+            "doc": {"query": f"p{q}", "choices": ["x", "y"]},
+            "target": 1,
+            "resps": [[["-3.2", "False"]], [["-1.1", "True"]]],
+            "filtered_resps": [["-3.2", "False"], ["-1.1", "True"]],
+            "filter": "none",
+            "acc": float(right(s)),
+            "acc_norm": 1.0,
+        }
         for q, s in SAMPLES
     ],
     "details with the choice's index": [
-        {"doc": {"id": str(q), "query": f"Which of p{q}?", "choices": ["w", "x", "y"],
-                 "gold_index": q}, "model_response": {"text": [f"Answer: {'ABC'[q - bool(s)]}"]}}
+        {
+            "doc": {
+                "id": str(q),
+                "query": f"Which of p{q}?",
+                "choices": ["w", "x", "y"],
+                "gold_index": q,
+            },
+            "model_response": {"text": [f"Answer: {'ABC'[q - bool(s)]}"]},
+        }
         for q, s in SAMPLES
     ],
     "details with a metric": [
-        {"doc": {"id": str(q), "query": f"Which of p{q}?"},
-         "model_response": {"text": ["Let me see: yes."]}, "metric": {"match": float(right(s))}}
+        {
+            "doc": {"id": str(q), "query": f"Which of p{q}?"},
+            "model_response": {"text": ["Let me see: yes."]},
+            "metric": {"match": float(right(s))},
+        }
         for q, s in SAMPLES
     ],
     "a log of samples in epochs": {
-        "version": 2, "eval": {"task": "t", "model": "m"},
+        "version": 2,
+        "eval": {"task": "t", "model": "m"},
         "samples": [
-            {"id": q, "epoch": s + 1, "input": f"p{q}", "target": str(q + 2),
-             "output": {"model": "m", "completion": boxed(q, s),
-                        "choices": [{"stop_reason": "stop", "message": {"content": "…"}}],
-                        "usage": {"input_tokens": 9, "output_tokens": 7}},
-             "scores": {"match": {"value": "C" if right(s) else "I", "answer": "…"}}}
+            {
+                "id": q,
+                "epoch": s + 1,
+                "input": f"p{q}",
+                "target": str(q + 2),
+                "output": {
+                    "model": "m",
+                    "completion": boxed(q, s),
+                    "choices": [{"stop_reason": "stop", "message": {"content": "…"}}],
+                    "usage": {"input_tokens": 9, "output_tokens": 7},
+                },
+                "scores": {"match": {"value": "C" if right(s) else "I", "answer": "…"}},
+            }
             for q, s in SAMPLES
         ],
     },
     "programs with the outcome of their tests": {
-        "date": "2024-01-01", "hash": "0",
+        "date": "2024-01-01",
+        "hash": "0",
         "eval": {
             f"HumanEval/{q}": [
-                {"task_id": f"HumanEval/{q}", "solution": code(s), "base_status": "pass",
-                 "plus_status": "pass" if right(s) else "fail"}
+                {
+                    "task_id": f"HumanEval/{q}",
+                    "solution": code(s),
+                    "base_status": "pass",
+                    "plus_status": "pass" if right(s) else "fail",
+                }
                 for s in range(4)
             ]
             for q in range(3)
         },
     },
     "fenced programs that passed or failed": [
-        {"task_id": f"HumanEval/{q}", "completion": f"Here:\n```python\n{code(s)}\n```\nIt is O(1).",
-         "result": "passed" if right(s) else "failed: 3 != 2", "passed": right(s)}
+        {
+            "task_id": f"HumanEval/{q}",
+            "completion": f"Here:\n```python\n{code(s)}\n```\nIt is O(1).",
+            "result": "passed" if right(s) else "failed: 3 != 2",
+            "passed": right(s),
+        }
         for q, s in SAMPLES
     ],
     "patches that resolve an issue or do not": [
-        {"instance_id": f"astropy__astropy-{q}", "model_name_or_path": "agent",
-         "model_patch": f"diff --git a/x b/x\n-old\n+new {'abcd'[s]}", "resolved": right(s)}
+        {
+            "instance_id": f"astropy__astropy-{q}",
+            "model_name_or_path": "agent",
+            "model_patch": f"diff --git a/x b/x\n-old\n+new {'abcd'[s]}",
+            "resolved": right(s),
+        }
         for q, s in SAMPLES
     ],
     "prose that a judge liked": [
-        {"id": f"p{q}", "output": "Paris, of course." if right(s) else f"Rome{'!' * s}",
-         "verdict": "correct" if right(s) else "incorrect"}
+        {
+            "id": f"p{q}",
+            "output": "Paris, of course." if right(s) else f"Rome{'!' * s}",
+            "verdict": "correct" if right(s) else "incorrect",
+        }
         for q, s in SAMPLES
     ],
     "greedy outputs in lists, by session": [
-        {"session_id": f"gsm#{q}-{s}", "input": f"p{q}", "model_input": f"Answer p{q}",
-         "output": [boxed(q, s)], "generator": "m", "correct_answer": q + 2}
+        {
+            "session_id": f"gsm#{q}-{s}",
+            "input": f"p{q}",
+            "model_input": f"Answer p{q}",
+            "output": [boxed(q, s)],
+            "generator": "m",
+            "correct_answer": q + 2,
+        }
         for q, s in SAMPLES
     ],
     "a score of 0 and 1": [
@@ -189,7 +266,7 @@ KINDS = {
     "one run's name on all rows": [
         {"task_id": "run-7", "id": q, "target": q + 2, "response": boxed(q, s)} for q, s in SAMPLES
     ],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -228,12 +305,15 @@ def test_parquet_tells_what_is_inside_of_a_value(tmp_path, bench):
             "score_a and score_b are verdicts; .*columns.correct=score_a",
         ),
         (
-            [{"doc_id": q, "resps": [["5"]], "filtered_resps": ["5"], "filter": f, "target": "5"}
-             for q in range(3) for f in ("strict", "flexible")],
+            [
+                {"doc_id": q, "resps": [["5"]], "filtered_resps": ["5"], "filter": f, "target": "5"}
+                for q in range(3)
+                for f in ("strict", "flexible")
+            ],
             "once per filter.*where.filter=strict",
         ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_known_is_asked_for_with_what_the_rest_was_taken_for(write, rows, said):
     with pytest.raises(RecordError, match=said):
         read_pools(write(rows))
@@ -445,10 +525,18 @@ def test_positions_that_may_count_from_0_or_1_are_asked_for(write):
 )
 def test_errors_are_apart_in_every_method(write, bench, failed, method, items, errors):
     rows = [
-        {"id": q, "response": "\\boxed{5}", "reference": "5", "finish_reason": "stop", "error": None,
-         "error_message": "", **(failed if s == 0 else {})}
-        for q in range(2) for s in range(4)
-    ]  # fmt: skip
+        {
+            "id": q,
+            "response": "\\boxed{5}",
+            "reference": "5",
+            "finish_reason": "stop",
+            "error": None,
+            "error_message": "",
+            **(failed if s == 0 else {}),
+        }
+        for q in range(2)
+        for s in range(4)
+    ]
     rows = [
         {k: v for k, v in row.items() if k in {"id", "response", "reference", *failed}}
         for row in rows
