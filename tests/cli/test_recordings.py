@@ -39,9 +39,20 @@ def test_repeats_say_what_they_leave_out(cli, uneven):
     done = bench(cli, uneven, "-m", "simple", "--json")
     assert rows_of(done)["simple"]["items"] == 8
     assert (
-        "note: simple leaves out 6 of 14 recorded samples of uneven on uneven: it uses 2 of each "
-        "question, and question 'q2' has 2"
+        "note: simple leaves out 6 of 14 recorded samples of uneven on uneven, using 2 of each "
+        "question: question 'q2' has 2"
     ) in " ".join(done.stderr.split())
+
+
+def test_methods_that_leave_out_alike_share_a_line(cli):
+    rows = [{"id": q, "answer": "1", "gold": "1"} for q in "aabb" * 4]
+    done = bench(
+        cli, write("eight.jsonl", rows), "-m", "sc(n=3)", "-m", "ffs(n=3)", "-m", "sc(n=4)"
+    )
+    assert [line for line in done.stderr.splitlines() if "leave" in line] == [
+        "note: sc(n=3) and 1 more leave out 4 of 16 recorded samples of eight on eight, using 6 of "
+        "each question"
+    ]
 
 
 def test_repeats_that_use_every_row_say_nothing(cli, uneven):
@@ -121,6 +132,15 @@ def test_a_task_file_without_golds_says_so_before_it_spends(cli, gold, said):
     done = cli(*base, "--json")
     assert ("no question of asked has a gold answer" in done.stderr) == said
     assert (rows_of(done)["simple"]["accuracy"] is None) == said
+
+
+def test_a_bench_of_judged_samples_is_a_recording_with_their_verdicts(cli):
+    rows = [{"id": q, "text": f"It is {s}.", "correct": s == q} for q in range(2) for s in range(4)]
+    path = write("judged.jsonl", rows)
+    first = bench(cli, path, "-m", "simple", "--json", "--keep-traces", "all")
+    again = cli("bench", "run", "--model", "replay:run.db", "-m", "simple", "--json", "-q")
+    assert again.stderr == first.stderr == ""
+    assert rows_of(again)["simple"]["accuracy"] == rows_of(first)["simple"]["accuracy"] == 0.25
 
 
 # -- columns

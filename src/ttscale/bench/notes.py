@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..engines.replay import Replay
+from .codec import SCORED
 from .plan import Planned, draws_used
 from .tasks import Task
 
@@ -22,7 +23,8 @@ def notes(planned: Sequence[Planned], *, every_row: bool) -> list[str]:
 
 
 def _golds(task: Task) -> Iterator[str]:
-    unknown = sum(not problem.has_gold for problem in task.problems)
+    # a scorer that is in no file left its verdicts with the samples
+    unknown = sum(not p.has_gold and SCORED not in p.meta for p in task.problems)
     if unknown == len(task.problems):
         yield f"no question of {task.name} has a gold answer: accuracy is unknown"
     elif unknown:
@@ -33,28 +35,41 @@ def _golds(task: Task) -> Iterator[str]:
 
 
 def _left_out(planned: Sequence[Planned]) -> Iterator[str]:
-    """Recorded samples that no repeat of a method reaches."""
+    """Recorded samples that no repeat of a method reaches; methods that leave out alike together."""
     cells: dict[tuple[str, str, str], list[Planned]] = {}
     for p in planned:
         cells.setdefault((p.method.label, p.model.name, p.task.name), []).append(p)
-    for (method, model, task), repeats in cells.items():
-        engine = repeats[0].model.make() if repeats[0].model.pools else None
-        if not isinstance(engine, Replay) or engine.resample:
-            continue
-        rows = {
-            problem.id: len(engine.pool.find(problem, "main", problem.prompt)) - engine.skip
-            for problem in repeats[0].task.problems
-        }
-        configured = repeats[0].method
-        if configured.draws() is None and configured.card.knob:
-            continue  # it may ask for all there are
-        reach = len(repeats) * draws_used(configured, min(rows.values()))
-        left = sum(max(0, count - reach) for count in rows.values())
-        if left:
-            fewest = min(rows, key=rows.__getitem__)
-            uneven = len(set(rows.values())) > 1
-            yield (
-                f"{method} leaves out {left:,} of {sum(rows.values()):,} recorded samples of "
-                f"{model} on {task}: it uses {reach} of each question"
-                + (f", and question {fewest!r} has {rows[fewest]}" if uneven else "")
-            )
+    alike: dict[str, list[str]] = {}
+    for (method, *_), repeats in cells.items():
+        if (said := _beyond_reach(repeats)) is not None:
+            alike.setdefault(said, []).append(method)
+    for said, methods in alike.items():
+        first, *others = methods
+        more = f" and {len(others)} more leave" if others else " leaves"
+        yield f"{first}{more} out {said}"
+
+
+def _beyond_reach(repeats: Sequence[Planned]) -> str | None:
+    """What the repeats of one method leave of a recording; None if nothing, or it is not known."""
+    configured, source, task = repeats[0].method, repeats[0].model, repeats[0].task
+    engine = source.make() if source.pools else None
+    if not isinstance(engine, Replay) or engine.resample:
+        return None
+    if configured.draws() is None and configured.card.knob:
+        return None  # it may ask for all there are
+    rows = {
+        problem.id: len(engine.pool.find(problem, "main", problem.prompt)) - engine.skip
+        for problem in task.problems
+    }
+    reach = len(repeats) * draws_used(configured, min(rows.values()))
+    left = sum(max(0, count - reach) for count in rows.values())
+    if not left:
+        return None
+    said = (
+        f"{left:,} of {sum(rows.values()):,} recorded samples of {source.name} on {task.name}, "
+        f"using {reach} of each question"
+    )
+    if len(set(rows.values())) == 1:
+        return said
+    fewest = min(rows, key=rows.__getitem__)
+    return f"{said}: question {fewest!r} has {rows[fewest]}"
