@@ -79,12 +79,18 @@ def test_a_file_of_questions(write):
     assert len(load_task(str(path), n=1).problems) == 1
 
 
-@pytest.mark.parametrize("answer", ["b", 1, "second"])
-def test_choices_by_letter_position_or_text(write, answer):
+@pytest.mark.parametrize(
+    ("answer", "other"), [("b", "a"), (1, 0), (2, 3), ("second", "first"), ("B", "third")]
+)
+def test_choices_by_letter_position_or_text(write, answer, other):
+    choices = ["first", "second", "third"]
     path = write(
-        [{"question": "Which?", "answer": answer, "choices": ["first", "second", "third"]}]
+        [
+            {"question": "Which?", "answer": answer, "choices": choices},
+            {"question": "And now?", "answer": other, "choices": choices},
+        ]
     )
-    (problem,) = load_task(str(path)).problems
+    problem, _ = load_task(str(path)).problems
     assert problem.reference == "B"
     assert problem.choices == ("first", "second", "third")
     assert "A. first\nB. second\nC. third" in problem.prompt.text

@@ -11,6 +11,7 @@ from statistics import fmean
 import pytest
 
 from ttscale.core import Run, run_in_token_time
+from ttscale.core.verdict import is_right, outcome_is_right
 from ttscale.engines.records import read_pools
 from ttscale.engines.replay import Replay
 from ttscale.methods.registry import parse
@@ -37,17 +38,21 @@ def only(name, **options):
     return pool
 
 
-def run(pool, spec):
-    """(accuracy, mean sequential tokens, mean generated tokens) of a method."""
+def run(pool, spec, repeats=1, draws=8):
+    """(accuracy, mean sequential tokens, mean generated tokens) of a method, over repeats on so
+    many draws each."""
     method = parse(spec)
-    engine = Replay(pool)
-    execution = Run({"main": engine, "prm": engine})
+    outcomes = []
+    for repeat in range(repeats):
+        engine = Replay(pool, skip=repeat * draws)
+        execution = Run({"main": engine, "prm": engine})
 
-    async def main():
-        return [await execution.answer(method, p) for p in pool.problems]
+        async def main(execution=execution):
+            return [await execution.answer(method, p) for p in pool.problems]
 
-    outcomes = run_in_token_time(main())
-    right = [bool(p.correct(o.answer)) for p, o in zip(pool.problems, outcomes, strict=True)]
+        outcomes += run_in_token_time(main())
+    problems = pool.problems * repeats
+    right = [bool(outcome_is_right(p, o)) for p, o in zip(problems, outcomes, strict=True)]
     return (
         fmean(right),
         fmean(o.usage.sequential_tokens for o in outcomes),
@@ -58,8 +63,7 @@ def run(pool, spec):
 def single(pool):
     """Accuracy of one sample: the mean over all that were recorded."""
     return fmean(
-        fmean(bool(p.correct(p.answer(t))) for t in pool.find(p, "main", p.prompt))
-        for p in pool.problems
+        fmean(bool(is_right(p, t)) for t in pool.find(p, "main", p.prompt)) for p in pool.problems
     )
 
 
@@ -137,16 +141,17 @@ def test_gsm8k_single_sample():
 
 def test_math500_with_a_process_reward_model():
     pool = only(MATH500)
-    assert len(pool.problems) == 120  # 40 problems in three repetitions
-    assert run(pool, "simple")[0] == pytest.approx(0.383, abs=5e-4)
-    assert run(pool, "bon(n=8)")[0] == pytest.approx(0.550, abs=5e-4)
-    assert run(pool, "bon(n=8, verifier=oracle)")[0] == pytest.approx(0.700, abs=5e-4)
+    assert len(pool.problems) == 40
+    assert pool.size() == 24  # three seeds of eight samples each, one after the other
+    assert run(pool, "simple", 3)[0] == pytest.approx(0.383, abs=5e-4)
+    assert run(pool, "bon(n=8)", 3)[0] == pytest.approx(0.550, abs=5e-4)
+    assert run(pool, "bon(n=8, verifier=oracle)", 3)[0] == pytest.approx(0.700, abs=5e-4)
 
 
 def test_math500_majority_lies_between_the_bounds():
     """Its answers were not recorded, only whether they are right: .525 was published."""
-    low = run(only(MATH500), "sc(n=8)")[0]
-    high = run(only(MATH500, wrong="distinct"), "sc(n=8)")[0]
+    low = run(only(MATH500), "sc(n=8)", 3)[0]
+    high = run(only(MATH500, wrong="distinct"), "sc(n=8)", 3)[0]
     assert low == pytest.approx(0.400, abs=5e-4)
     assert high == pytest.approx(0.583, abs=5e-4)
     assert low < 0.525 < high

@@ -86,11 +86,6 @@ def test_truncated_samples_vote_only_when_asked_to(write):
     assert answers(pool) == ["7", "7"]
 
 
-def test_seeds_are_repetitions_of_a_question(write):
-    (pool,) = read_pools(write("seed,question,sample,answer,gold\n0,q,0,1,1\n1,q,0,2,1\n"))
-    assert [p.id for p in pool.problems] == ["q seed=0", "q seed=1"]
-
-
 def test_verdicts_stand_for_answers_where_there_are_none(write):
     path = write("question,tokens,correct\n0,4,True\n0,5,False\n0,6,False\n")
     (pool,) = read_pools(path)

@@ -19,6 +19,7 @@ from ttscale.metrics.cost_of_pass import (
     marginal_cost,
     with_oracle,
 )
+from ttscale.metrics.intervals import wilson
 
 
 def test_it_is_the_expected_cost_until_the_first_success():
@@ -50,7 +51,14 @@ def test_the_interval_holds_the_value_and_narrows_with_questions():
         assert low < costs.mean() / right.mean() < high
         widths.append(high - low)
     assert widths[1] < widths[0]
-    assert interval([1.0, 1.0], [0.0, 0.0]) == (math.inf, math.inf)
+
+
+@pytest.mark.parametrize("n", [1, 4, 20, 500])
+def test_all_right_or_none_leaves_the_accuracy_open_as_far_as_its_interval(n):
+    least, most = wilson(n, n)
+    assert interval([7.0] * n, [1.0] * n) == pytest.approx((7.0 / most, 7.0 / least))
+    low, high = interval([7.0] * n, [0.0] * n)
+    assert (low, high) == (pytest.approx(7.0 / (1 - least)), math.inf)
 
 
 def test_marginal_cost_reproduces_the_published_step():

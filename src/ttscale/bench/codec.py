@@ -206,10 +206,11 @@ def _message(wire: Mapping[str, Any]) -> Message:
 
 
 def questions_digest(problems: Sequence[Problem]) -> str:
-    """Equal for equal questions with equal references, in the same order."""
+    """Equal for equal questions with equal gold answers, in the same order."""
     digest = hashlib.blake2b(digest_size=12)
     for problem in problems:
-        digest.update(f"{problem.id}\0{problem.prompt.key}\0{problem.reference}\0".encode())
+        golds = "\0".join([str(problem.reference), *problem.meta.get("golds", ())])
+        digest.update(f"{problem.id}\0{problem.prompt.key}\0{golds}\0".encode())
     return digest.hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..answers import unread
 from ..core import Outcome, PartTally, Problem, Tally, Usage
+from ..core.verdict import outcome_is_right
 from .codec import dumps, part_of
 
 
@@ -63,7 +64,7 @@ class Item:
         return cls(
             problem=problem.id,
             answer=outcome.answer,
-            correct=None if error is not None else problem.correct(outcome.answer),
+            correct=outcome_is_right(problem, outcome),
             stopped_by=outcome.stopped_by,
             usage=outcome.usage,
             seconds=outcome.usage.seconds if timed else None,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core import Problem, Trace, Votes
+from ..core.verdict import answer_is_right, is_right
 from ..engines.pool import Pool
 from ..metrics import eflops
 from ..metrics.arise import arise, flows
@@ -49,6 +50,7 @@ def merits(
     from .recorded import pools_from_store
 
     pools = {(p.model, p.task): p for p in pools_from_store(path)}
+    samples = {key: sampled(pool, shape) for key, pool in pools.items()}
     parts: dict[tuple[str, str], list[Row]] = {}
     with Store.open(path) as store:
         for row in rows(store):
@@ -56,7 +58,7 @@ def merits(
         return [
             {
                 "model": model, "task": task,
-                "samples": sampled(pools[key], shape) if (key := (model, task)) in pools else None,
+                "samples": _with_errors(store, model, task, samples.get((model, task))),
                 "methods": [_of_method(store, row, shape, watts) for row in part],
                 "curves": _curves(store, part),
             }
@@ -64,25 +66,49 @@ def merits(
         ]  # fmt: skip
 
 
+def _with_errors(
+    store: Store, model: str, task: str, found: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    """The figures of a store's samples; those that failed are in the store, in no pool of it."""
+    if found is not None:
+        sql = (
+            "SELECT count(*) FROM traces JOIN cells ON cells.id = cell JOIN tasks "
+            "ON tasks.id = task WHERE finish = 'error' AND model = ? AND name = ?"
+        )
+        found["errors"] += int(next(store.query(sql, model, task))[0])
+    return found
+
+
 def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
-    """pass@k and cons@k of a recording, for k in powers of two; None without gold answers."""
-    graded = {p.id: counted(p, pool.find(p, "main", p.prompt)) for p in pool.problems}
-    known = [g for g in graded.values() if g is not None]
+    """pass@k and cons@k of a recording, for k in powers of two; None without gold answers.
+
+    Each k counts the questions that have as many samples: `questions_at_k`. Failed samples
+    (`errors`) and those of unknown verdict are none.
+    """
+    asked = {p.id: pool.find(p, "main", p.prompt) for p in pool.problems}
+    graded = [counted(p, asked[p.id]) for p in pool.problems]
+    known = [g for g in graded if g is not None]
     if not known:
         return None
     sizes = [n for n, *_ in known]
-    powers = [2**i for i in range(16) if 2**i <= min(sizes)]
     found: dict[str, Any] = {
-        "questions": len(known), "samples": min(sizes), "pass_at_k": {}, "cons_at_k": {},
-    }  # fmt: skip
-    for k in powers:
-        found["pass_at_k"][k] = mean_pass_at_k([(n, c) for n, c, *_ in known], k)
-        voted = [cons_at_k(counts, True, k, abstained=lost) for _, _, counts, lost in known]
+        "questions": len(known),
+        "samples": min(sizes),
+        "errors": sum(t.finish == "error" for traces in asked.values() for t in traces),
+        "questions_at_k": {},
+        "pass_at_k": {},
+        "cons_at_k": {},
+    }
+    for k in (2**i for i in range(max(sizes).bit_length())):
+        enough = [g for g in known if g[0] >= k]
+        found["questions_at_k"][k] = len(enough)
+        found["pass_at_k"][k] = mean_pass_at_k([(n, c) for n, c, *_ in enough], k)
+        voted = [cons_at_k(counts, True, k, abstained=lost) for _, _, counts, lost in enough]
         found["cons_at_k"][k] = math.fsum(voted) / len(voted)
     if shape is not None:
-        asked = [t for p in pool.problems for t in pool.find(p, "main", p.prompt)]
-        prompts = [t.prompt_tokens or 0 for t in asked]
-        cost = eflops.dense(shape, prompts, [t.tokens for t in asked])
+        drawn = [t for traces in asked.values() for t in traces]
+        prompts = [t.prompt_tokens or 0 for t in drawn]
+        cost = eflops.dense(shape, prompts, [t.tokens for t in drawn])
         found["eflops_mean"] = float(np.mean(cost.total))
         found["kv_share"] = float(np.sum(cost.kv) / np.sum(cost.total))
     return found
@@ -91,17 +117,20 @@ def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
 def counted(
     problem: Problem, traces: Sequence[Trace]
 ) -> tuple[int, int, dict[Any, int], int] | None:
-    """(samples, right ones, votes by answer, abstentions); the right answer is called True. None
-    without a gold answer or samples."""
-    verdicts = [problem.correct(problem.answer(t)) for t in traces]
+    """(samples, right ones, votes by answer, abstentions), of the samples that did not fail; the
+    right answer is called True. None if it is not known which of them are right, or there are none.
+    """
+    drawn = [t for t in traces if t.finish != "error"]
+    verdicts = [is_right(problem, t) for t in drawn]
     if not verdicts or None in verdicts:
         return None
-    votes = Votes.of(problem, traces)
+    votes = Votes.of(problem, drawn)
     counts: dict[Any, int] = {}
     for number, ballot in enumerate(votes.ballots):
-        name = True if problem.correct(ballot.answer) else f"wrong {number}"
+        right = answer_is_right(problem, ballot.answer, ballot.traces, ballot.traces[0])
+        name = True if right else f"wrong {number}"
         counts[name] = counts.get(name, 0) + ballot.count
-    return len(traces), sum(map(bool, verdicts)), counts, votes.abstained
+    return len(drawn), sum(map(bool, verdicts)), counts, votes.abstained
 
 
 def _cells(store: Store, row: Row) -> list[Cell]:
@@ -121,6 +150,7 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
         "cost_mean": row.cost_mean, "e3": row.e3, "cost_of_pass": row.cost_of_pass,
         "tokens_per_right": row.tokens_per_right, "tokens_per_right_ci": None,
         "accuracy_ci": accuracy_interval({q: (sum(r), len(r)) for q, r in right.items()}),
+        "errors": row.errors,
     }  # fmt: skip
     if tokens:
         means = [float(np.mean(t)) for t in tokens.values()]

@@ -31,6 +31,7 @@ class Plan:
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
+        recordings: file -> its fingerprint, of the recordings among the models.
     """
 
     methods: tuple[str, ...]
@@ -45,6 +46,7 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
+    recordings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("methods", "models"):

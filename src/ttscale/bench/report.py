@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..core import PoolExhausted
 from ..metrics.cost_of_pass import cost_of_pass
 from ..metrics.efficiency import e3
 from ..metrics.intervals import Difference, accuracy_interval, paired_difference
@@ -27,6 +28,7 @@ class Row:
 
     Attributes:
         items: answered items: questions times repeats, failed ones left out.
+        ended: why the row ends before its last question, as where a recording runs dry.
         accuracy_ci: 95% interval, clustered by question; see `metrics.intervals`.
         abstentions: answered items without an answer; they count as not right.
         unread: samples whose answer was out of reach, and is compared as it is written.
@@ -72,6 +74,7 @@ class Row:
     stopped_by: dict[str, int]
     knobs: dict[str, Any]
     difference: Difference | None = None
+    ended: str | None = None
     e3: float | None = field(init=False, default=None)
     cost_of_pass: float | None = field(init=False, default=None)
     tokens_per_right: float | None = field(init=False, default=None)
@@ -117,12 +120,15 @@ class Sums:
     totals: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(_MEANS, 0))
     grades: dict[str, tuple[int, int]] = field(default_factory=dict)  # question -> right, graded
     stopped_by: dict[str, int] = field(default_factory=dict)
+    ended: str | None = None
 
     def add(self, item: Item) -> None:
         usage = item.usage
         if item.error is not None:
             self.errors += 1
             self.error_tokens += usage.completion_tokens
+            if item.error.startswith(PoolExhausted.__name__):
+                self.ended = item.error.partition(": ")[2]
             return
         self.items += 1
         self.abstentions += item.answer is None
@@ -163,6 +169,7 @@ class Sums:
             set_seconds=_mean_of(c.seconds for c in self.cells),
             stopped_by=dict(sorted(self.stopped_by.items(), key=lambda kv: -kv[1])),
             knobs=dict(cell.knobs),
+            ended=self.ended,
             **means,
         )
 

@@ -3,7 +3,8 @@
 Models run one after the other, each with all its cells and with `concurrency` questions in flight.
 A finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of
 wall time. Infrastructure errors become items with an error: they are no wrong answers, and a
-resumed run tries them again. Errors that would meet every question end the run.
+resumed run tries them again. A recording that runs dry ends its cell; errors that would meet every
+question end the run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..core import (
     Budget,
     EngineError,
     Outcome,
+    PoolExhausted,
     Problem,
     Run,
     StoreError,
@@ -50,6 +52,7 @@ class Open:
     journal: StoreJournal | None
     todo: list[Problem]
     keep: bool
+    ran_dry: bool = False  # no more questions are asked then
 
     @property
     def is_set(self) -> bool:
@@ -209,6 +212,8 @@ class _Runner:
                 yield lambda cell=cell: self._set(cell)  # type: ignore[misc]
             else:
                 for problem in cell.todo:
+                    if cell.ran_dry:
+                        break
                     yield lambda cell=cell, problem=problem: self._item(cell, problem)  # type: ignore[misc]
 
     def _fail(self, error: StoreError) -> None:
@@ -227,6 +232,7 @@ class _Runner:
             item, error = Item.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
         except Exception as raised:
             item, error = _failed(problem, _kept(raised), scope.usage), raised
+            open_.ran_dry = open_.ran_dry or isinstance(raised, PoolExhausted)
         self._finish(open_, [item])
         self._reached(error)
 
@@ -313,7 +319,9 @@ def _timed(open_: Open, problem: Problem) -> bool:
 def _kept(error: Exception) -> str:
     """What an item says about its failure; an error that would meet every item is raised."""
     if isinstance(error, TTScaleError):
-        if not isinstance(error, EngineError) or error.fatal:
+        # a recording that runs dry ends its cell, not the run: other methods may ask for less
+        fatal = not isinstance(error, EngineError) or error.fatal
+        if fatal and not isinstance(error, PoolExhausted):
             raise error
         return f"{type(error).__name__}: {error}"
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from typing import Any
 from ..answers import ChoiceRule, detect, rule_for
 from ..core import AnswerRule, Image, Problem, Prompt, RecordError, UnknownName, UsageError
 from ..engines import cells
+from ..engines.columns import GOLDS
+from ..engines.files import bare_name
+from ..engines.golds import Options, UnknownChoice, UnknownFirst, golds, lettered, letters, options
 from ..engines.tables import Table, open_table
 from .templates import TEMPLATES, ask
 
 COLUMNS: dict[str, tuple[str, ...]] = {
-    "id": ("id", "question_id", "problem_id", "qid", "unique_id"),
-    "question": ("question", "problem", "prompt", "input", "query", "question_text"),
-    "answer": ("answer", "reference", "gold", "gold_answer", "target", "ground_truth", "solution"),
+    "id": ("id", "question_id", "problem_id", "qid", "unique_id", "task_id"),
+    "question": ("question", "problem", "prompt", "input", "query", "question_text", "instruction"),
+    "answer": ("answer", "answers", *GOLDS, "final_answer", "solution", "label", "output"),
     "choices": ("choices", "options"),
     "images": ("images", "image"),
     "level": ("level", "difficulty"),
@@ -26,27 +29,35 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 def name_of(path: str) -> str:
     """The task's name: the file's, without its ending."""
-    return Path(path).stem
+    return bare_name(Path(path))
+
+
+def columns_of(path: str, settings: Mapping[str, str]) -> dict[str, str]:
+    """What a row of a file tells -> the column it is read from."""
+    return _columns(open_table(path), {k: v for k, v in settings.items() if k in COLUMNS})
 
 
 def questions(
     path: str, settings: dict[str, str], n: int | None, seed: int, template: str | None
 ) -> list[Problem]:
-    """The first `n` problems of a file. `settings` name columns (question=prompt) and the rule.
+    """The first `n` problems of a file. `settings` name columns (question=prompt), the rule, and
+    the `first` position of a choice, 0 or 1.
 
-    With choices the answer may be a letter, a position from 0, or the text of a choice.
+    With choices the answer may be a letter, a position, a label or the text of a choice; several
+    answers mean any of them.
     """
     table = open_table(path)
     settings = dict(settings)
-    named = settings.pop("rule", None)
+    named, first = settings.pop("rule", None), _first(settings.pop("first", None))
     found = _columns(table, settings)
     rows = [
         (line, dict(zip(found, values)))
         for line, values in islice(table.rows(list(found.values())), n)
     ]
     texts = [_question(table, line, row) for line, row in rows]
-    choices = [_choices(table, line, row) for line, row in rows]
-    answers = [_answer(table, line, row, options) for (line, row), options in zip(rows, choices)]
+    given = [_options(table, line, row) for line, row in rows]
+    choices = [options_.texts for options_ in given]
+    answers = _answers(table, rows, given, first)
     rule = rule_for(named) if named else _rule(answers, choices, table.path)
     form = template or TEMPLATES[rule.name]
     problems: dict[str, Problem] = {}
@@ -60,15 +71,20 @@ def questions(
             ask(texts[number], form, choices[number]), *_images(table, line, row.get("images"))
         )
         level = cells.text(row.get("level"))
-        meta = {} if level is None else {"level": level}
-        problems[name] = Problem(name, prompt, rule, answers[number], choices[number], meta)
+        meta: dict[str, Any] = {} if level is None else {"level": level}
+        reference, *others = answers[number] or (None,)
+        if others:
+            meta["golds"] = others
+        problems[name] = Problem(name, prompt, rule, reference, choices[number], meta)
     return list(problems.values())
 
 
 def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
     for what, column in settings.items():
         if what not in COLUMNS:
-            raise UnknownName("setting of a task file", what, (*COLUMNS, "rule", "template"))
+            raise UnknownName(
+                "setting of a task file", what, (*COLUMNS, "rule", "first", "template")
+            )
         if column and column not in table.columns:
             raise RecordError(
                 f"{table.path} has no column {column!r} for {what}",
@@ -96,45 +112,54 @@ def _question(table: Table, line: int, row: dict[str, Any]) -> str:
     return text.strip()
 
 
-def _choices(table: Table, line: int, row: dict[str, Any]) -> tuple[str, ...]:
+def _options(table: Table, line: int, row: dict[str, Any]) -> Options:
     try:
-        return cells.texts(row.get("choices"))
-    except (ValueError, TypeError):
+        return options(row.get("choices"))
+    except (ValueError, TypeError, KeyError):
         raise RecordError(
             f"{table.path}, line {line}: choices={str(row['choices'])[:40]!r} is no list",
             fix='write a JSON list, ["first", "second"]',
         ) from None
 
 
-def _answer(table: Table, line: int, row: dict[str, Any], choices: Sequence[str]) -> str | None:
-    text = cells.text(row.get("answer"))
-    if text is None or not text.strip():
-        return None
-    text = text.rsplit("####", 1)[-1].strip()  # as GSM8K marks its answers
-    if not choices:
-        return text
-    letters = [chr(65 + i) for i in range(len(choices))]
-    if text in choices:
-        return letters[choices.index(text)]
-    if text.upper() in letters:
-        return text.upper()
-    if text.isdecimal() and int(text) < len(choices):
-        return letters[int(text)]
-    raise RecordError(
-        f"{table.path}, line {line}: answer {text[:40]!r} is none of the {len(choices)} choices",
-        fix="give a letter, a position from 0, or the text of a choice",
-    )
+def _first(written: str | None) -> int | None:
+    if written not in (None, "0", "1"):
+        raise UsageError(f"first={written!r} of a task file", fix="give 0 or 1")
+    return None if written is None else int(written)
+
+
+def _answers(
+    table: Table,
+    rows: Sequence[tuple[int, dict[str, Any]]],
+    given: Sequence[Options],
+    first: int | None,
+) -> list[tuple[str, ...]]:
+    """The golds of every row, by letter where there are choices."""
+    named = [golds(row.get("answer")) for _, row in rows]
+    try:
+        return lettered(list(zip(named, given, strict=True)), first)
+    except UnknownChoice as error:
+        raise RecordError(
+            f"{table.path}, line {rows[error.row][0]}: answer {error.gold[:40]!r} is none of the "
+            f"{len(given[error.row].texts)} choices",
+            fix="give a letter, a position, a label or the text of a choice",
+        ) from None
+    except UnknownFirst:
+        raise RecordError(
+            f"{table.path}: the answers may count choices from 0 or from 1",
+            fix="say which: ?first=0 or ?first=1",
+        ) from None
 
 
 def _rule(
-    answers: Sequence[str | None], choices: Sequence[Sequence[str]], path: Path
+    answers: Sequence[tuple[str, ...]], choices: Sequence[Sequence[str]], path: Path
 ) -> AnswerRule:
     most = max((len(c) for c in choices), default=0)
     if most > 26:
         raise UsageError(f"{path} has {most} choices", fix="at most 26 can be told by letters")
     if most:
-        return ChoiceRule("".join(chr(65 + i) for i in range(most)))
-    return detect([a for a in answers if a is not None], path.stem)
+        return ChoiceRule("".join(letters(most)))
+    return detect([a for several in answers for a in several], bare_name(path))
 
 
 def _images(table: Table, line: int, value: Any) -> list[Image]:

@@ -8,8 +8,8 @@ questions.csv?question=prompt   the same; settings name columns
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from ..core import Problem, UnknownName, UsageError
@@ -19,10 +19,12 @@ from .templates import TEMPLATES
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A set of problems with a name."""
+    """A set of problems with a name; of a file also where it is, and what its columns tell."""
 
     name: str
     problems: list[Problem]
+    source: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 Loader = Callable[[str, dict[str, str], int | None, int, str | None], list[Problem]]
@@ -63,7 +65,9 @@ def load_task(
     problems = LOADERS[kind](body, settings, n, seed, template or settings.pop("template", None))
     if not problems:
         raise UsageError(f"task {spec!r} has no problems", fix="check the file or its settings")
-    return Task(task_files.name_of(body) if kind == "file" else spec, problems)
+    if kind != "file":
+        return Task(spec, problems)
+    return Task(task_files.name_of(body), problems, body, task_files.columns_of(body, settings))
 
 
 __all__ = ["LOADERS", "TEMPLATES", "Task", "load_task"]

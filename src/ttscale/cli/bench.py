@@ -12,10 +12,12 @@ from .completing import method_names, model_names
 from .options import assignments, budget_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..bench.plan import Plan, Planned
+    from ..bench.report import Row
     from ..bench.store import Store
+    from ..engines.spec import ModelSource
 
 EXAMPLES = """
 \b
@@ -80,6 +82,11 @@ def bench() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default."
 )
+@click.option(
+    "--show",
+    type=click.Choice(["columns"]),
+    help="Show what each column is taken for; run nothing.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
 def run(
@@ -94,6 +101,7 @@ def run(
     seed: int | None,
     keep_traces: Any,
     out: Path | None,
+    show: str | None,
     quiet: bool,
     as_json: bool,
     **sampling: Any,
@@ -102,12 +110,21 @@ def run(
 
     Infrastructure errors are counted apart, never as wrong answers. Ctrl-C keeps what is finished.
     """
+    import dataclasses
+
+    from ..bench.fingerprints import fingerprints
+    from ..bench.notes import notes
     from ..bench.plan import Plan, grid
     from ..bench.store import Store
     from ..library import seed_of
     from .config import load
 
     config = load()
+    if show == "columns":
+        from .columns import show_columns
+
+        show_columns(models or ((config.model,) if config.model else ()), tasks, as_json=as_json)
+        return
     limits = budget_of(budget) or config.budget
     plan = Plan(
         methods=methods or ((config.method,) if config.method else ()),
@@ -124,10 +141,14 @@ def run(
         keep_traces=keep_traces,
     )
     path = _free(out)
-    planned = grid(plan, config)
+    planned, opened = grid(plan, config), _opened(plan)
+    sources = [*(p.model for p in planned), *opened.values()]
+    plan = dataclasses.replace(plan, recordings=fingerprints(sources))
+    for note in notes(planned, every_row=plan.repeats == "auto"):
+        click.echo(f"note: {note}", err=True)
     with Store.create(path, plan.as_dict()) as store:
         try:
-            _go(store, plan, planned, quiet=quiet, as_json=as_json)
+            _go(store, plan, planned, opened, quiet=quiet, as_json=as_json)
         except (Exception, KeyboardInterrupt):
             if not _begun(store):
                 store.delete()  # there is nothing to resume
@@ -143,6 +164,7 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
+    from ..bench.fingerprints import check_unchanged, fingerprints
     from ..bench.plan import Plan, grid
     from ..bench.store import Store
     from .config import load
@@ -151,7 +173,10 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
         plan = Plan.from_dict(store.plan)
         if concurrency is not None:
             plan = dataclasses.replace(plan, concurrency=concurrency)
-        _go(store, plan, grid(plan, load()), quiet=quiet, as_json=as_json)
+        planned, opened = grid(plan, load()), _opened(plan)
+        sources = [*(p.model for p in planned), *opened.values()]
+        check_unchanged(plan.recordings, fingerprints(sources))
+        _go(store, plan, planned, opened, quiet=quiet, as_json=as_json)
 
 
 @bench.command(short_help="Show what a run found.")
@@ -230,20 +255,13 @@ def _free(out: Path | None) -> Path:
     return path
 
 
-def _go(
-    store: Store, plan: Plan, planned: Sequence[Planned], *, quiet: bool, as_json: bool
-) -> None:
-    """Run what is left and report; whatever ends the run early says what is kept."""
-    from ..bench.plan import Settings
-    from ..bench.progress import Progress
-    from ..bench.report import rows
-    from ..bench.runner import run_bench
-    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError, UsageError
+def _opened(plan: Plan) -> dict[str, ModelSource]:
+    """The models of the roles that the plan names."""
+    from ..core import UsageError
     from ..engines.spec import open_model
     from .config import load
-    from .progress import shown
 
-    roles = {}
+    opened = {}
     for role, spec in plan.roles.items():
         sources = open_model(spec, load())
         if len(sources) > 1:
@@ -251,7 +269,27 @@ def _go(
                 f"--role {role}={spec} stands for {len(sources)} recordings",
                 fix="choose one with ?where.model=X or ?where.task=X",
             )
-        roles[role] = sources[0]
+        opened[role] = sources[0]
+    return opened
+
+
+def _go(
+    store: Store,
+    plan: Plan,
+    planned: Sequence[Planned],
+    roles: Mapping[str, ModelSource],
+    *,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Run what is left and report; whatever ends the run early says what is kept."""
+    from ..bench.plan import Settings
+    from ..bench.progress import Progress
+    from ..bench.report import rows
+    from ..bench.runner import run_bench
+    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError
+    from .progress import shown
+
     settings = Settings(
         budget=Budget.of(dict(plan.budget)) if plan.budget else None,
         request=Sampling.of(plan.sampling),
@@ -299,15 +337,39 @@ def _go(
             err=True,
         )
     if state.errors:
+        _tell_errors(store, found)
+    if starved and len(starved) == len(found):
+        raise output.Fail(BudgetTooSmall.exit_code)
+
+
+def _tell_errors(store: Store, found: Sequence[Row]) -> None:
+    """What failed, by what can be done about it; ends with a failure if nothing was answered."""
+    from ..core import PoolExhausted
+
+    live = {cell.model for cell in store.cells() if not cell.recorded}
+    again = sum(row.errors for row in found if row.model in live)
+    recorded = sum(row.errors - (row.ended is not None) for row in found if row.model not in live)
+    if again:
         click.echo(
-            f"{state.errors} items failed and count as errors, not as wrong answers; try them "
+            f"{again} items failed and count as errors, not as wrong answers; try them "
             f"again with: ttscale bench resume {store.path}",
             err=True,
         )
-        if not any(row.items for row in found):
-            raise output.Fail(1)
-    if starved and len(starved) == len(found):
-        raise output.Fail(BudgetTooSmall.exit_code)
+    if recorded > 0:
+        click.echo(
+            f"{recorded} items are errors in the recording; they count as errors, not as wrong "
+            "answers",
+            err=True,
+        )
+    dry = [row for row in found if row.ended]
+    for row in dry:
+        click.echo(
+            f"{row.method} on {row.task} ended after {row.items} items, and its accuracy is that "
+            f"of those: {row.ended}",
+            err=True,
+        )
+    if not any(row.items for row in found):
+        raise output.Fail(PoolExhausted.exit_code if dry else 1)
 
 
 def _begun(store: Store) -> bool:

@@ -54,10 +54,10 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
         names = {
             "method": "method", "accuracy": "accuracy", "e3": "E3", "tokens_mean": "tokens",
             "tokens_per_right": "tokens per right", "tokens_per_right_ci": "95% CI",
-            "cost_of_pass": "cost-of-pass", "eflops_mean": "eFLOPs",
+            "cost_of_pass": "cost-of-pass", "errors": "errors", "eflops_mean": "eFLOPs",
             "wh_mean_estimate": "Wh (estimate)", "wh_per_right_estimate": "Wh per right",
         }  # fmt: skip
-        _table(part["methods"], names)
+        _table([{**m, "errors": m["errors"] or None} for m in part["methods"]], names)
         names = {
             "curve": "curve", "levels": "levels", "arise": "ARISE", "scaling": "scaling",
             "performance": "performance", "gained": "gained", "lost": "lost", "mixed": "mixed",
@@ -69,11 +69,14 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
 
 def _samples(told: Mapping[str, Any]) -> None:
     ks = list(told["pass_at_k"])
-    rows = [
-        {"": name, **{str(k): told[key][k] for k in ks}}
-        for name, key in (("pass@k", "pass_at_k"), ("cons@k", "cons_at_k"))
-    ]
-    _table(rows, {"": f"{told['questions']} questions, k =", **{str(k): str(k) for k in ks}})
+    shown = [("pass@k", "pass_at_k"), ("cons@k", "cons_at_k")]
+    if len(set(told["questions_at_k"].values())) > 1:  # some have fewer samples
+        shown.append(("questions", "questions_at_k"))
+    rows = [{"": name, **{str(k): told[key][k] for k in ks}} for name, key in shown]
+    failed = f", {told['errors']} failed samples apart" if told["errors"] else ""
+    _table(
+        rows, {"": f"{told['questions']} questions{failed}, k =", **{str(k): str(k) for k in ks}}
+    )
 
 
 def _table(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.verdict import outcome_is_right
 from . import output
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def tell(
         document: dict[str, Any] = {
             "question": problem.prompt.text,
             "answer": outcome.answer,
-            "correct": problem.correct(outcome.answer),
+            "correct": outcome_is_right(problem, outcome),
             "reply": outcome.winner.reply if outcome.winner else None,
             "stopped_by": outcome.stopped_by,
             "unread": unread(problem, outcome.traces),
@@ -101,7 +102,7 @@ def _spent(outcome: Outcome, problem: Problem) -> str:
     parts.append(f"stopped by {outcome.stopped_by}")
     if missed := unread(problem, outcome.traces):
         parts.append(f"unread: {missed}")
-    correct = problem.correct(outcome.answer)
+    correct = outcome_is_right(problem, outcome)
     if correct is not None and outcome.answer is not None:
         parts.append("right" if correct else "wrong")
     return " | ".join(parts)

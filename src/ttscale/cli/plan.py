@@ -144,6 +144,7 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
 
     On the samples it was fitted on this is too good; the two-fold figures of show are not.
     """
+    from ..core.verdict import outcome_is_right
     from ..methods.routing.auto import checked
     from ..planner import Policy
     from ..planner.evidence import follow_all
@@ -155,7 +156,7 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     rows = [
         {
             "question": p.id, "bin": o.extra["bin"], "strategy": o.extra["strategy"],
-            "answer": o.answer, "correct": p.correct(o.answer), "samples": o.usage.samples,
+            "answer": o.answer, "correct": outcome_is_right(p, o), "samples": o.usage.samples,
             "tokens": o.usage.completion_tokens,
         }
         for p, o in zip(problems, outcomes, strict=True)

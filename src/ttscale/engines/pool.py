@@ -16,6 +16,7 @@ class Pool:
         records: (problem id, role, prompt key) -> traces in recorded order. The prompt key ""
             stands for the problem's own prompt, for records that do not tell what was asked.
         problems: the questions, in recorded order.
+        columns: what a row of the file tells -> the column it was read from.
     """
 
     model: str
@@ -24,6 +25,7 @@ class Pool:
     records: Mapping[tuple[str, str, str], Sequence[Trace]]
     source: str = ""
     capabilities: frozenset[str] = field(default_factory=lambda: frozenset({"text"}))
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, problem: Problem, role: str, prompt: Prompt) -> Sequence[Trace]:
         """What was recorded for an ask; empty if nothing was."""

@@ -346,6 +346,7 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
     reading: dict[str, Any] = {
         "truncated": records.Truncated,
         "wrong": records.Wrong,
+        "first": Literal["0", "1"],
         "rule": Annotated[str, OneOf(RULES)],
     }
     types: dict[str, Any] = {
@@ -365,6 +366,8 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
         told = {name: options.pop(name) for name in reading if name in options}
         if "rule" in told:
             told["rule"] = rule_for(told["rule"])
+        if "first" in told:
+            told["first"] = int(told["first"])
         pools = records.read_pools(path, columns=columns, where=where, **told)
     if not pools:
         asked = ", ".join(f"{k}={v}" for k, v in where.items())

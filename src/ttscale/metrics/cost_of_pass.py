@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..core import UsageError
-from .intervals import LEVEL
+from .intervals import LEVEL, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,9 @@ def interval(
     """Percentile bootstrap over questions of mean cost over accuracy, from each question's cost and
     share of successful attempts, both (questions,).
 
+    Where all attempts succeeded no resample has a failure, and where none did no success: there the
+    accuracy's ends are Wilson's, and the mean cost's are resampled.
+
     Returns:
         (low, high); high is infinite if resamples without a success are among the upper tail.
     """
@@ -60,11 +63,15 @@ def interval(
     if c.shape != r.shape or c.ndim != 1 or not len(c):
         raise UsageError("costs and successes differ in number", fix="give one of each a question")
     picks = np.random.default_rng(seed).integers(0, len(c), (draws, len(c)))
-    with np.errstate(divide="ignore"):
-        values = np.sort(c[picks].mean(axis=1) / r[picks].mean(axis=1))
     tail = (1 - level) / 2
-    low, high = int(tail * (draws - 1)), math.ceil((1 - tail) * (draws - 1))
-    return float(values[low]), float(values[high])
+    ends = [int(tail * (draws - 1)), math.ceil((1 - tail) * (draws - 1))]
+    if r.min() == r.max() and r[0] in (0.0, 1.0):
+        cheap, dear = np.sort(c[picks].mean(axis=1))[ends]
+        least, most = wilson(float(r.sum()), len(r), level=level)
+        return float(cheap / most), float(dear / least) if r[0] else math.inf
+    with np.errstate(divide="ignore"):
+        low, high = np.sort(c[picks].mean(axis=1) / r[picks].mean(axis=1))[ends]
+    return float(low), float(high)
 
 
 def marginal_cost(costs: Sequence[float], accuracies: Sequence[float]) -> list[float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..core import Problem, Votes
+from ..core.verdict import AGREED
 from ..engines.pool import Pool
 
 
@@ -20,5 +21,5 @@ def agreed(pool: Pool) -> Pool:
 
 def _with_reference(pool: Pool, problem: Problem) -> Problem:
     votes = Votes.of(problem, pool.find(problem, "main", problem.prompt))
-    meta = {name: value for name, value in problem.meta.items() if name != "grade"}
-    return replace(problem, reference=votes.top(), meta=meta)
+    meta = {name: v for name, v in problem.meta.items() if name not in ("grade", "golds")}
+    return replace(problem, reference=votes.top(), meta={**meta, AGREED: True})

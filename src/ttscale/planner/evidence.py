@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
+from ..core.verdict import is_right, outcome_is_right
 from ..engines.pool import Pool
 from ..engines.spec import ModelSource
 from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
@@ -109,7 +110,7 @@ def replayed(
             outcomes = follow_all(source, problems, policy, seed=seed + r)
             for q, (problem, outcome) in enumerate(zip(problems, outcomes, strict=True)):
                 t = q * repeats + r
-                right[s, t] = bool(problem.correct(outcome.answer))
+                right[s, t] = bool(outcome_is_right(problem, outcome))
                 tokens[s, t] = outcome.usage.completion_tokens
                 samples[s, t] = outcome.usage.samples
                 score[t] = outcome.extra["score"]
@@ -164,7 +165,7 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
     for problem in pool.problems:
         traces = pool.find(problem, "main", problem.prompt)
-        verdicts = [problem.correct(problem.answer(t)) for t in traces]
+        verdicts = [is_right(problem, t) for t in traces if t.finish != "error"]
         if verdicts and None not in verdicts:
             counts[problem.id] = (len(verdicts), sum(map(bool, verdicts)))
     return counts
