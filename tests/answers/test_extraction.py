@@ -712,6 +712,7 @@ def test_nothing_inside_thinking_counts(tag):
     assert answer_text(f"<{tag}>a</{tag}>b") == "b"
     assert answer_text(f"<{tag}>a") == ""
     assert answer_text(f"a</{tag}>b") == "b"
+    assert answer_text(f"<{tag}>a</{tag}>b<{tag}>c</{tag}>d</{tag}>e") == "e"
     assert answer_text(f"<{tag}>a</{tag}>b<{tag}>c</{tag}>d") == "bd"
     assert answer_text(f"<{tag}>a</{tag}>b<{tag}>c") == "b"
 

@@ -599,6 +599,30 @@ x>3, x<5  !=  x>3
 \text{No real solutions}  ==  \varnothing
 \{\emptyset\}  !=  \emptyset
 """,
+    "touching intervals": r"""
+(-\infty,1)\cup(1,\infty)  !=  \mathbb{R}
+(0,1)\cup(1,2)  !=  (0,2)
+(0,1]\cup(1,2)  ==  (0,2)
+(0,1)\cup[1,2)  ==  (0,2)
+[0,1)\cup(1,2]  !=  [0,2]
+(0,2)\setminus\{1\}  ==  (0,1)\cup(1,2)
+x>2 \text{ or } x\ge 3  ==  x>2
+(0,3)\cap[1,2]  ==  [1,2]
+""",
+    "nouns and symbols": r"""
+n \text{ even}  !=  n \text{ odd}
+n \text{ even}  !=  n
+2\pi\text{ square units}  ==  2\pi
+72\text{ bpm}  ==  72
+18 \frac{\text{km}}{\text{h}}  ==  18
+120 \text{ ways}  ==  120
+\text{5 students}  ==  5
+⅔  ==  2/3
+−½  ==  -0.5
+10⁻³  ==  0.001
+∛8  ==  2
+|x|≥2  ==  x≤-2 or x≥2
+""",
     "general solutions": r"""
 \frac{\pi}{6}+2\pi k, k\in\mathbb{Z}  ==  \frac{\pi}{6}+2k\pi, k\in\mathbb{Z}
 2\pi k  !=  \pi k
