@@ -1,5 +1,6 @@
 # Everything from a bare Python 3.11 with pip: `make demo` shows it, `make test` checks it.
 # Each makes its own virtual environment under .venv if there is none.
+# `make test EXTRAS=dev,torch,train` runs the tests of the torch code too.
 
 PYTHON ?= python3
 VENV   ?= .venv
@@ -7,25 +8,27 @@ EXTRAS ?= dev
 BIN    := $(VENV)/bin
 OUT    := out
 TESTS  ?= tests
-PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-all lint docs bench clean
+.PHONY: demo install test test-all lint docs clean
 
-demo: $(VENV)/demo.stamp
+demo: $(VENV)/all.stamp
 	@PATH="$(abspath $(BIN)):$$PATH" OUT=$(OUT) bash examples/demo.sh
 
-test: $(VENV)/test.stamp lint
+install: $(VENV)/$(EXTRAS).stamp
+
+test: install lint
 	$(BIN)/python -m pytest -m "not slow" $(TESTS)
 
-test-all: $(VENV)/test.stamp lint
-	$(BIN)/python -m pytest
+test-all: install lint
+	$(BIN)/python -m pytest --durations=20 $(TESTS)
 
-lint: $(VENV)/test.stamp
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/test.stamp
+docs: install
 	$(BIN)/ttscale methods list --markdown > docs/methods.md
 	$(BIN)/python -m ttscale.cli.manual > docs/cli.md
 
@@ -35,10 +38,8 @@ clean:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/python
-	$(PIP) -e '.[all]'
-	@touch $@
-
-$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
-	$(PIP) -e '.[$(EXTRAS)]'
+# One stamp for each set of extras. Torch goes first, so that its version is settled before anything asks for it.
+$(VENV)/%.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(if $(findstring torch,$*),$(PIP) torch)
+	$(PIP) --editable '.[$*]'
 	@touch $@

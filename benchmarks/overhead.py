@@ -25,8 +25,8 @@ import aiohttp
 import orjson
 
 from ttscale.core import (
-    Call,
     Card,
+    GenerationRequest,
     Method,
     Outcome,
     Problem,
@@ -37,10 +37,10 @@ from ttscale.core import (
     Votes,
     run_in_token_time,
 )
+from ttscale.engines.dialect import Dialect
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.pool import Pool
 from ttscale.engines.replay import Replay
-from ttscale.engines.wire import Dialect
 
 CHUNKS = 100  # tokens per reply, one event each
 DIALECT = Dialect(counting="usage")
@@ -117,7 +117,7 @@ def serve(port: Any) -> None:
 # -- the clients
 
 
-class Ask(Call):
+class Ask(GenerationRequest):
     """A call whose trace can be awaited."""
 
     def __init__(self, draw: int) -> None:
@@ -125,7 +125,7 @@ class Ask(Call):
         super().__init__(PROBLEM, PROBLEM.prompt, Sampling(), "main", draw, 0, loop)
         self.done: asyncio.Future[Trace] = loop.create_future()
 
-    def land(self, trace: Trace) -> None:
+    def finish(self, trace: Trace) -> None:
         self.done.set_result(trace)
 
 

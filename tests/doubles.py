@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 from ttscale.core import (
     Budget,
-    Call,
     Card,
     EngineError,
     Finish,
-    Flight,
+    Generation,
+    GenerationRequest,
+    KnownGeneration,
+    LiveGeneration,
     Method,
     Outcome,
     Problem,
@@ -27,9 +29,9 @@ from ttscale.core import (
     Trace,
     run_in_token_time,
 )
-from ttscale.core.timed import TimedFlight, head, piece
+from ttscale.core.known_generation import head, piece
 
-Course = Callable[[Call], Trace]
+Course = Callable[[GenerationRequest], Trace]
 
 
 class Boxed:
@@ -57,7 +59,7 @@ def said(answer: str | None, tokens: int = 10, **fields: Any) -> Trace:
 
 
 class Scripted:
-    """Plays the traces that a function of the call returns; an `EngineError` it raises is raised."""
+    """Plays the traces that a function of the request returns; an `EngineError` it raises is raised."""
 
     time: Literal["wall", "tokens"] = "tokens"
 
@@ -71,7 +73,7 @@ class Scripted:
         name: str = "scripted",
     ) -> None:
         self.capabilities, self.speed, self.name = frozenset(capabilities), speed, name
-        self.calls: list[Call] = []
+        self.calls: list[GenerationRequest] = []
         self.rewards = rewards or (lambda trace: 0.5)
         self.opened = self.closed = 0
         if callable(course):
@@ -79,7 +81,7 @@ class Scripted:
         else:
             script = list(course)
 
-            def play(call: Call) -> Trace:
+            def play(request: GenerationRequest) -> Trace:
                 entry = script[len(self.calls) - 1]
                 if isinstance(entry, EngineError):
                     raise entry
@@ -93,9 +95,9 @@ class Scripted:
     async def close(self) -> None:
         self.closed += 1
 
-    def start(self, call: Call) -> Flight:
-        self.calls.append(call)
-        return TimedFlight(call, self.course(call), self.speed)
+    def start(self, request: GenerationRequest) -> Generation:
+        self.calls.append(request)
+        return KnownGeneration(request, self.course(request), self.speed)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         return Rewards([self.rewards(t) for t in traces], tokens=sum(t.tokens for t in traces))
@@ -107,84 +109,54 @@ class Ticking(Scripted):
     def __init__(self, course: Course | Iterable[Trace | EngineError], **options: Any) -> None:
         super().__init__(course, **options)
         self.generated = 0
-        self.flights: list[TickingFlight] = []
+        self.generations: list[TickingGeneration] = []
 
-    def start(self, call: Call) -> Flight:
-        self.calls.append(call)
-        flight = TickingFlight(self, call, self.course(call))
-        self.flights.append(flight)
-        return flight
+    def start(self, request: GenerationRequest) -> Generation:
+        self.calls.append(request)
+        generation = TickingGeneration(self, request, self.course(request))
+        self.generations.append(generation)
+        return generation
 
 
-class TickingFlight:
+class TickingGeneration(LiveGeneration):
     """Knows nothing beforehand but its course; asks rule, limits and cap after every token."""
 
-    def __init__(self, engine: Ticking, call: Call, course: Trace) -> None:
-        self.engine, self.call, self.course = engine, call, course
-        self.tokens, self.landed = 0, False
-        self.most: float = float("inf")
-        assert isinstance(call.loop, TokenLoop)
-        self.loop = call.loop
-        self.start = self.loop.tick
-        self.due = self.loop.at(self.start, self.begin)
+    def __init__(self, engine: Ticking, request: GenerationRequest, course: Trace) -> None:
+        super().__init__(request)
+        self.engine, self.course, self.tokens = engine, course, 0
+        assert isinstance(request.loop, TokenLoop)
+        self.loop = request.loop
+        self.due = self.loop.at(self.loop.tick, self.go_on)
 
-    def begin(self) -> None:
-        if not self.ended():
-            self.next()
-
-    def next(self) -> None:
-        self.due = self.loop.at(self.loop.tick + self.engine.speed, self.token)
+    def go_on(self) -> None:
+        most, finish = self.request.most()
+        if self.tokens >= self.course.tokens:
+            self.end(self.course.finish, self.course.error)
+        elif most is not None and self.tokens >= most:
+            self.end(finish)
+        elif not self.finished:
+            self.due = self.loop.at(self.loop.tick + self.engine.speed, self.token)
 
     def token(self) -> None:
         self.tokens += 1
         self.engine.generated += 1
         chunk = piece(self.course, self.tokens - 1, self.tokens)
-        if self.call.watch is not None:
-            self.call.watch(chunk)
-        if self.call.rule is not None and self.call.rule.feed(chunk) is not None:
-            self.land("cut")
-            return
-        if not self.ended():
-            self.next()
-            if self.call.progress is not None:
-                self.call.progress()
-
-    def ended(self) -> bool:
-        limit = self.call.sampling.max_tokens
-        if self.tokens >= self.course.tokens:
-            self.land(self.course.finish)
-        elif limit is not None and self.tokens >= limit:
-            self.land("length")
-        elif self.call.limit is not None and self.tokens >= self.call.limit:
-            self.land("budget")
-        elif self.tokens >= self.most:
-            self.land("cut")
-        return self.landed
+        self.show(chunk, ended=self.tokens >= self.course.tokens)
+        self.go_on()
 
     def seen(self, at: float | None = None) -> int:
         return self.tokens if at is None else self.tokens + max(0, int(at) - self.loop.tick)
 
-    def abort(self, finish: Finish) -> None:
-        if not self.landed:
-            self.land(finish)
-
-    def cap(self, tokens: int) -> None:
-        self.most = tokens
-        if not self.landed and self.tokens >= tokens:
-            self.land("cut")
-
-    def land(self, finish: Finish) -> None:
-        self.landed = True
+    def _stop(self, finish: Finish) -> int:
         TokenLoop.withdraw(self.due)
-        whole = self.tokens >= self.course.tokens
-        trace = self.course.copy() if whole else head(self.course, self.tokens)
-        trace.finish = finish
-        trace.began, trace.ended = float(self.start), self.loop.time()
-        self.call.land(trace)
+        return 0
+
+    def _trace(self, finish: Finish, kept: int) -> Trace:
+        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
 
 
 class Live:
-    """Lives in real time: a thread lands every draw after `seconds`."""
+    """Lives in real time: a thread ends every sample after `seconds`."""
 
     time: Literal["wall", "tokens"] = "wall"
     capabilities = frozenset({"text"})
@@ -197,34 +169,36 @@ class Live:
 
     async def close(self) -> None: ...
 
-    def start(self, call: Call) -> Flight:
-        return LiveFlight(call, self.course(call), self.seconds)
+    def start(self, request: GenerationRequest) -> Generation:
+        return TimedGeneration(request, self.course(request), self.seconds)
 
 
-class LiveFlight:
-    def __init__(self, call: Call, course: Trace, seconds: float) -> None:
-        self.call, self.course, self.landed = call, course, False
+class TimedGeneration(LiveGeneration):
+    """Everything at once, when its time has come."""
+
+    def __init__(self, request: GenerationRequest, course: Trace, seconds: float) -> None:
+        super().__init__(request)
+        self.course, self.tokens = course, 0
         self.timer = threading.Timer(
-            seconds, lambda: call.loop.call_soon_threadsafe(self.land, course.finish)
+            seconds, lambda: request.loop.call_soon_threadsafe(self.deliver)
         )
         self.timer.start()
 
-    def land(self, finish: Finish) -> None:
-        if not self.landed:
-            self.landed = True
-            self.timer.join()
-            trace = self.course.copy()
-            trace.finish = finish
-            self.call.land(trace)
+    def deliver(self) -> None:
+        self.timer.join()
+        if not self.finished:
+            self.tokens = self.course.tokens
+            self.end(self.course.finish, self.course.error)
 
     def seen(self, at: float | None = None) -> int:
+        return self.tokens
+
+    def _stop(self, finish: Finish) -> int:
+        self.timer.cancel()
         return 0
 
-    def abort(self, finish: Finish) -> None:
-        self.timer.cancel()
-        self.land(finish)
-
-    def cap(self, tokens: int) -> None: ...
+    def _trace(self, finish: Finish, kept: int) -> Trace:
+        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,23 @@ be killed: `python paced.py STORE LOG [SECONDS_PER_TOKEN]`."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from ttscale.bench import Settings, Store, Task, arrange, run_bench
-from ttscale.core import Call, EngineError, Finish, Problem, Prompt, StoreError, Trace
-from ttscale.core.timed import head
+from ttscale.core import (
+    EngineError,
+    Finish,
+    GenerationRequest,
+    LiveGeneration,
+    Problem,
+    Prompt,
+    StoreError,
+    Trace,
+)
+from ttscale.core.known_generation import head
 from ttscale.engines.spec import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
@@ -36,35 +44,26 @@ def questions(n: int) -> list[Problem]:
     return [Problem(f"q{i:03}", Prompt.user(f"Question {i}"), Same(), "right") for i in range(n)]
 
 
-class PacedFlight:
-    def __init__(self, call: Call, course: Trace, token: float) -> None:
-        self.call, self.course, self.token, self.loop = (
-            call,
-            course,
-            token,
-            asyncio.get_running_loop(),
-        )
-        self.began = self.loop.time()
-        self.timer = self.loop.call_later(
-            course.tokens * token, self.deliver, course.tokens, "stop"
-        )
+class PacedGeneration(LiveGeneration):
+    def __init__(self, request: GenerationRequest, course: Trace, token: float) -> None:
+        super().__init__(request)
+        self.course, self.token, self.over = course, token, False
+        self.timer = request.loop.call_later(course.tokens * token, self.deliver)
 
     def seen(self, at: float | None = None) -> int:
-        return min(self.course.tokens, int((self.loop.time() - self.began) / self.token))
+        made = int((self.request.loop.time() - self.began) / self.token)
+        return self.course.tokens if self.over else min(self.course.tokens, made)
 
-    def deliver(self, tokens: int, finish: Finish) -> None:
+    def deliver(self) -> None:
+        self.over = True
+        self.end("stop")
+
+    def _stop(self, finish: Finish) -> int:
         self.timer.cancel()
-        whole = tokens >= self.course.tokens
-        trace = self.course.copy() if whole else head(self.course, tokens)
-        trace.finish = finish
-        self.call.land(trace)
+        return 0
 
-    def abort(self, finish: Finish) -> None:
-        if not self.timer.cancelled() and self.timer.when() > self.loop.time():
-            self.deliver(self.seen(), finish)
-
-    def cap(self, tokens: int) -> None:
-        raise NotImplementedError
+    def _trace(self, finish: Finish, kept: int) -> Trace:
+        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
 
 
 class Paced:
@@ -86,15 +85,15 @@ class Paced:
     async def close(self) -> None:
         pass
 
-    def start(self, call: Call) -> PacedFlight:
+    def start(self, request: GenerationRequest) -> PacedGeneration:
         self.starts += 1
         if self.log is not None:
             with self.log.open("a") as file:
-                file.write(f"{call.run_seed} {call.problem.id} {call.draw}\n")
+                file.write(f"{request.run_seed} {request.problem.id} {request.draw}\n")
         if self.fails and self.starts % self.fails == 0:
             raise EngineError("the server said 500")
-        return PacedFlight(
-            call, self.synthetic.draw(self.world, call.problem, call.seed), self.token
+        return PacedGeneration(
+            request, self.synthetic.draw(self.world, request.problem, request.seed), self.token
         )
 
 

@@ -7,19 +7,20 @@ token takes in each role.
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 from typing import Any
 
-from doubles import method_of
+from doubles import Scripted, method_of
 
-from ttscale.core import Call, Context, Outcome, Prompt, Trace
+from ttscale.core import Context, GenerationRequest, Outcome, Prompt, Trace, Used, UseRequest
 
 Program = tuple[Any, ...]
 MAIN, SLOW = "main", "slow"
 
 
-def length_of(call: Call) -> Trace:
+def length_of(call: GenerationRequest) -> Trace:
     """The course of a draw: its prompt says how long it is."""
     tokens = int(str(call.prompt.raw).split("|")[1])
     return Trace("x" * tokens, tokens, ends=list(range(1, tokens + 1)), prompt_tokens=5)
@@ -29,10 +30,45 @@ def ask(name: str, tokens: int) -> Prompt:
     return Prompt(raw=f"{name}|{tokens}")
 
 
+@dataclass(frozen=True)
+class Evaluate(UseRequest[str]):
+    """So many network evaluations one after the other, for each of `wide` pictures."""
+
+    evals: int
+    wide: int = 1
+    role: str = MAIN
+
+    def units(self) -> dict[str, float]:
+        return {"evals": float(self.evals * self.wide)}
+
+
+class World(Scripted):
+    """Also evaluates: one tick each, pictures side by side. With `saves`, it often needs less than
+    it was asked for."""
+
+    def __init__(self, course: Any = length_of, saves: bool = False, **options: Any) -> None:
+        super().__init__(course, capabilities=("text", "prefix", "use"), **options)
+        self.saves = saves
+        self.begun: list[Evaluate] = []
+        self.used = 0.0
+
+    async def use(self, request: Any) -> Used[str]:
+        self.begun.append(request)
+        done = request.evals // 2 if self.saves and len(self.begun) % 3 else request.evals
+        await asyncio.sleep(done)
+        self.used += done * request.wide
+        units = {"evals": float(done * request.wide)}
+        return Used("painted", units, {"evals": float(done)})
+
+
 def random_program(
-    rng: random.Random, depth: int, roles: tuple[str, ...], cancels: bool
+    rng: random.Random,
+    depth: int,
+    roles: tuple[str, ...],
+    cancels: bool,
+    uses: bool = False,
 ) -> Program:
-    """A program of at most `depth` levels."""
+    """A program of at most `depth` levels; with `uses` it also asks for evaluations."""
 
     def draw() -> tuple[int, str]:
         return rng.randint(0, 30), rng.choice(roles)
@@ -40,12 +76,14 @@ def random_program(
     def draws() -> list[tuple[int, str]]:
         return [draw() for _ in range(rng.randint(1, 5))]
 
-    kinds = ["sample", "all", "race", "stop", "stream"]
+    kinds = ["sample", "all", "race", "stop", "stream"] + (["use"] * 3 if uses else [])
     if depth > 0:
         kinds += ["seq", "map", "group", "solve", "graph"] * 2 + (["first"] if cancels else [])
     kind = rng.choice(kinds)
     if kind == "sample":
         return (kind, *draw())
+    if kind == "use":
+        return (kind, rng.randint(0, 12), rng.randint(1, 3), rng.choice(roles))
     if kind == "stream":
         return (kind, *draw(), rng.randint(0, 30))
     if kind == "all":
@@ -53,7 +91,7 @@ def random_program(
     if kind in ("race", "stop"):
         asked = draws()
         return (kind, asked, rng.randint(1, len(asked)))
-    below = [random_program(rng, depth - 1, roles, cancels) for _ in range(rng.randint(1, 3))]
+    below = [random_program(rng, depth - 1, roles, cancels, uses) for _ in range(rng.randint(1, 3))]
     if kind == "first":
         return (kind, below, rng.randint(1, len(below)))
     if kind == "graph":
@@ -68,6 +106,8 @@ async def run(ctx: Context, program: Program, name: str = "") -> None:
     kind = program[0]
     if kind == "sample":
         await ctx.sample(ask(name, program[1]), program[2])
+    elif kind == "use":
+        assert await ctx.use(Evaluate(*program[1:])) == "painted"
     elif kind == "stream":
         seen = 0
         async with ctx.stream(ask(name, program[1]), program[2]) as live:
@@ -142,17 +182,21 @@ class At:
 
     time: int
     chain: int
+    evals: int = 0
 
 
 def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
     """Where a program ends that begins at `start`."""
     kind = program[0]
     if kind == "sample":
-        return At(start.time + program[1] * speed[program[2]], start.chain + program[1])
+        ticks = program[1] * speed[program[2]]
+        return At(start.time + ticks, start.chain + program[1], start.evals)
+    if kind == "use":
+        return At(start.time + program[1], start.chain, start.evals + program[1])
     if kind == "stream":
         # the first chunk comes before anybody can leave
         tokens = min(program[1], max(1, program[3]))
-        return At(start.time + tokens * speed[program[2]], start.chain + tokens)
+        return At(start.time + tokens * speed[program[2]], start.chain + tokens, start.evals)
     if kind == "all":
         return _joined([oracle(("sample", *d), start, speed) for d in program[1]])
     if kind in ("race", "stop"):
@@ -163,7 +207,7 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
         if kind == "stop":
             for n, role in program[1]:
                 chain = max(chain, start.chain + min(n, (now - start.time) // speed[role]))
-        return At(now, chain)
+        return At(now, chain, start.evals)
     if kind in ("seq", "solve"):
         for part in program[1]:
             start = oracle(part, start, speed)
@@ -180,4 +224,4 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
 
 
 def _joined(ends: list[At]) -> At:
-    return At(max(e.time for e in ends), max(e.chain for e in ends))
+    return At(max(e.time for e in ends), max(e.chain for e in ends), max(e.evals for e in ends))

@@ -6,14 +6,14 @@ so that a model behaves alike wherever it is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .core import Engine, Price, Run, Sampling
 
 if TYPE_CHECKING:
-    from .core import Journal
+    from .core import Journal, Observer
     from .engines.spec import ModelSource
 
 
@@ -43,14 +43,16 @@ class Assembly:
         `defaults` stand below each model's own; `settings` override those of the main model's
         specification.
         """
-        main = sources["main"]
-        made = {main.spec: main.make(**settings)}
-        for source in sources.values():
-            if source.spec not in made:
-                made[source.spec] = source.make()
+        made: dict[tuple[str, str], Engine] = {}
+        engines = {}
+        for role, source in sources.items():
+            key = (source.name, source.spec)
+            if key not in made:
+                made[key] = source.make(**(settings if role == "main" else {}))
+            engines[role] = made[key]
         below = defaults or Sampling()
         return cls(
-            {role: made[source.spec] for role, source in sources.items()},
+            engines,
             {role: source.price for role, source in sources.items() if source.price is not None},
             {role: source.sampling.over(below) for role, source in sources.items()},
         )
@@ -69,6 +71,7 @@ class Assembly:
         *,
         seed: int = 0,
         request: Sampling | None = None,
+        observers: Sequence[Observer] = (),
         journal: Journal | None = None,
     ) -> Run:
         """A run on these engines; see `Run` for the parameters."""
@@ -78,5 +81,6 @@ class Assembly:
             request=request,
             defaults=self.defaults,
             prices=self.prices,
+            observers=observers,
             journal=journal,
         )

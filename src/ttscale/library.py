@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import string
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -35,9 +35,10 @@ from .methods.registry import parse
 
 if TYPE_CHECKING:
     from .cli.config import Config
-    from .core import Journal
+    from .core import Observer
     from .engines.spec import ModelSource
 
+Answering = Coroutine[Any, Any, Outcome]
 FALLBACK = "smollm2-135m"
 LONGEST_SEED = 63  # bits: what JSON and a store can hold
 
@@ -55,9 +56,10 @@ class Attempt:
         """Answer it on engines that are open."""
         return await self.run.answer(self.method, self.problem, budget=self.budget)
 
-    def execute(self) -> Outcome:
-        """Open the engines, answer, and close them; blocks."""
-        return execute(self.run, self.answer)
+    def execute(self, around: Callable[[Answering], Answering] | None = None) -> Outcome:
+        """Open the engines, answer, and close them; blocks. `around` wraps what is awaited, for
+        example to show progress meanwhile."""
+        return execute(self.run, lambda: around(self.answer()) if around else self.answer())
 
 
 class Session:
@@ -118,13 +120,11 @@ class Session:
         system: str | None = None,
         images: Sequence[str] = (),
         seed: int | None = None,
-        journal: Journal | None = None,
+        observers: Sequence[Observer] = (),
         **sampling: Any,
     ) -> Attempt:
         """Everything that is needed to answer a question; nothing has been spent yet."""
         config = self._config
-        if seed is not None and seed.bit_length() > LONGEST_SEED:
-            raise UsageError(f"seed={seed}", fix="give a whole number of at most 63 bits")
         chosen = method or config.method or "simple"
         rule = answer or ("choice" if choices else config.answer)
         if not isinstance(question, Problem):
@@ -136,9 +136,9 @@ class Session:
             question,
             parse(chosen) if isinstance(chosen, str) else chosen,
             self._assembly.run(
-                seed=config.seed if seed is None else seed,
+                seed=seed_of(seed, config),
                 request=Sampling.of({k: v for k, v in sampling.items() if v is not None}),
-                journal=journal,
+                observers=observers,
             ),
             _budget(budget, limits) or config.budget,
         )
@@ -193,13 +193,15 @@ def solve(
         roles: models for further roles of the method, such as `{"prm": "tiny-prm"}`.
         asked: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
             by which answers are found and compared ("math", "number", ...); `choices`, `reference`,
-            `system`, `images` (paths), `seed`; and any setting of `Sampling`.
+            `system`, `images` (paths), `seed`, `observers` of the run; and any setting of `Sampling`.
 
     Raises:
         UsageError: for anything that is not known or out of range, before a token is spent.
         EngineError: if the model cannot be reached or does not do what the method needs.
     """
-    attempt = open_session(model, **(roles or {})).attempt(question, method=method, **asked)
+    attempt = open_session(model, config=None, **(roles or {})).attempt(
+        question, method=method, **asked
+    )
     return _blocking(attempt.execute)
 
 
@@ -212,7 +214,7 @@ async def asolve(
     **asked: Any,
 ) -> Outcome:
     """Answer one question without blocking the event loop; see `solve`."""
-    async with open_session(model, **(roles or {})) as session:
+    async with open_session(model, config=None, **(roles or {})) as session:
         return await session.solve(question, method=method, **asked)
 
 
@@ -251,6 +253,17 @@ def _budget(budget: Budget | Mapping[str, Any] | None, limits: Mapping[str, Any]
 
 
 # -- models and questions
+
+
+def seed_of(seed: int | None, config: Config) -> int:
+    """The seed asked for, else the configured one.
+
+    Raises:
+        UsageError: if it is larger than JSON and a store can hold.
+    """
+    if seed is not None and seed.bit_length() > LONGEST_SEED:
+        raise UsageError(f"seed {seed}", fix=f"give a whole number of at most {LONGEST_SEED} bits")
+    return config.seed if seed is None else seed
 
 
 def source_of(spec: str | None, config: Config, option: str) -> ModelSource:

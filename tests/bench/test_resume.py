@@ -13,10 +13,11 @@ from pathlib import Path
 
 import paced
 import pytest
+from doubles import Scripted, method_of
 
-from ttscale.bench import Settings, Store, arrange, pools_from_store, run_bench
+from ttscale.bench import Settings, Store, arrange, codec, pools_from_store, run_bench
 from ttscale.bench.tasks import Task
-from ttscale.core import Card, Configured, EngineError, Method, Outcome, StoreError
+from ttscale.core import Artifact, Card, Configured, EngineError, Method, Outcome, StoreError, Trace
 from ttscale.engines.spec import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
@@ -228,6 +229,33 @@ def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
         grid = arrange(methods, [(replayed, [Task("t", pool.problems)])], repeats=1)
         run_bench(store, grid)
     assert results(tmp_path / "again.db") == results(tmp_path / "first.db")
+
+
+@pytest.mark.parametrize(("largest", "drawn"), [(3, 1), (2, 2)])
+def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(
+    tmp_path, monkeypatch, largest, drawn
+):
+    monkeypatch.setattr(codec, "LARGEST_ARTIFACT", largest)
+    crash, pictures = [True], []
+
+    async def solve(problem, ctx, cfg):
+        trace = await ctx.sample(problem.prompt)
+        pictures.append(trace.artifacts[0].content)
+        if crash[0]:
+            raise KeyboardInterrupt
+        return Outcome("right", trace, "drawn")
+
+    engine = Scripted(lambda call: Trace("", 3, artifacts=(Artifact.of("picture", b"abc"),)))
+    source = ModelSource(name="s", spec="", make=lambda: engine)
+    method = method_of(solve).bind(None)
+    grid = arrange([method], [(source, [Task("t", paced.questions(1))])])
+    settings = Settings(keep_traces="all")
+    with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(KeyboardInterrupt):
+        run_bench(store, grid, settings)
+    crash[0] = False
+    with Store.open(tmp_path / "run.db", write=True) as store:
+        run_bench(store, grid, settings)
+    assert (pictures, len(engine.calls)) == ([b"abc", b"abc"], drawn)
 
 
 def test_a_draw_that_a_rule_cut_is_served_as_it_was_cut(tmp_path):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import zstandard
 from doubles import Boxed, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,9 @@ from hypothesis.extra import numpy as arrays
 
 from ttscale.answers import rule_for
 from ttscale.bench import Cell, Item, Store, codec, export, pools_from_store
+from ttscale.bench.item import usage_json, usage_of
 from ttscale.core import (
+    Artifact,
     EngineError,
     Image,
     Outcome,
@@ -68,6 +72,61 @@ def test_a_trace_comes_back_as_it_was(text, logprobs, conf, ends, reward):
             assert its == mine, name
 
 
+@pytest.mark.parametrize("role", ["main", "draft", "judge", "planner"])
+@pytest.mark.parametrize("part", ["answer", "step", "verdict", "plan", "pilot"])
+def test_a_trace_keeps_its_part(role, part):
+    body = codec.pack(Trace("x", 1, role=role, part=part))
+    assert codec.unpack(body, role=role, prompt_key="", draw=0).part == part
+
+
+@pytest.mark.parametrize(
+    ("role", "part"),
+    [("main", "answer"), ("draft", "answer"), ("judge", "verdict"), ("planner", "plan")],
+)
+def test_a_trace_from_before_parts_were_kept_is_what_its_role_says(role, part):
+    header = b'{"text":"13-13=0: Yes","tokens":9}'
+    old = zstandard.compress(len(header).to_bytes(4, "little") + header)
+    trace = codec.unpack(old, role=role, prompt_key="", draw=0)
+    assert (trace.text, trace.part) == ("13-13=0: Yes", part)
+
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000")
+
+
+def kept(store: Store, trace: Trace) -> Trace:
+    """The trace as it comes back from a store."""
+    cell = cell_in(store, [problem("a")])
+    store.add_trace(cell, "a", "", trace)
+    ((_, back),) = store.traces(cell)
+    return back
+
+
+def test_a_picture_comes_back_from_the_store(store):
+    made = (Artifact.of("picture", PNG, "image/png"), Artifact.of("patch", b"", "text/x-diff"))
+    back = kept(store, Trace("see", 3, logprobs=[-1.0, 0.5], ends=[1, 3], artifacts=made))
+    assert back.artifacts == made
+    assert [a.content for a in back.artifacts] == [PNG, b""]
+    assert (back.text, list(back.logprobs), back.ends) == ("see", [-1.0, 0.5], [1, 3])
+
+
+def test_of_what_is_too_large_the_name_is_kept(store, monkeypatch):
+    monkeypatch.setattr(codec, "LARGEST_ARTIFACT", len(PNG) - 1)
+    made = (Artifact.of("picture", PNG, "image/png"), Artifact.of("boxes", b"[0, 0]"))
+    large, small = kept(store, Trace(artifacts=made)).artifacts
+    assert (large, small) == made  # equal by name
+    assert (large.data, small.data) == (None, b"[0, 0]")
+
+
+def test_a_trace_without_artifacts_is_packed_as_it_always_was():
+    assert b"artifacts" not in codec._decompress(codec.pack(Trace("x", 1)))
+
+
+def test_a_picture_that_is_another_than_was_kept_is_damage():
+    body = codec._decompress(codec.pack(Trace(artifacts=(Artifact.of("picture", PNG),))))
+    with pytest.raises(StoreError, match="damaged"):
+        codec.unpack(codec._compress(body[:-1] + b"x"), role="main", prompt_key="", draw=0)
+
+
 def test_a_damaged_trace_is_a_store_error():
     body = codec.pack(Trace("x" * 100, 5))
     with pytest.raises(StoreError, match="damaged"):
@@ -109,6 +168,31 @@ def test_items_come_back_and_failed_ones_are_not_done(store):
     assert first.usage.as_dict() == usage.as_dict()
     assert (second.correct, second.error) == (None, "EngineError: gone")
     assert store.done(cell) == {"a"}
+
+
+def test_usage_from_before_parts_were_kept_has_the_totals_it_had(store):
+    cell = cell_in(store, [problem("a")])
+    store.finish(cell, [Item.of(problem("a"), Outcome("right"))])
+    old = {
+        "by": {
+            "main": {"calls": 3, "completion_tokens": 90, "cut_tokens": 10},
+            "judge": {"calls": 2, "completion_tokens": 20, "cancelled_tokens": 5},
+            "prm": {"calls": 4, "scored_calls": 4, "scored_tokens": 400},
+            "planner": {"calls": 1, "completion_tokens": 7},
+        },
+        "units": {"calls": 2.0},
+        "sequential_tokens": 60,
+        "seconds": 0.5,
+    }
+    with store.transaction() as db:
+        db.execute("UPDATE items SET usage = ?", (json.dumps(old),))
+    (item,) = store.items(cell)
+    usage = item.usage
+    assert (usage.calls, usage.samples, usage.useful_tokens) == (10, 3, 80)
+    assert (usage.verifier_tokens, usage.planning_tokens) == (420, 7)
+    assert (usage.units, usage.sequential_units) == ({"calls": 2.0}, {})
+    again = usage_of(json.loads(usage_json(usage)))
+    assert again == usage
 
 
 def test_an_item_without_reference_is_neither_right_nor_wrong(store):

@@ -25,22 +25,22 @@ ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
         (("--role", "prm=nope"), 2, "unknown model 'nope'"),
         (("--role", "prm"), 2, "write NAME=VALUE"),
         (("--role", "judge=synthetic:", "--role", "judge=synthetic:"), 2, "given twice"),
-        (("--budget", "tokns=5"), 2, "unknown budget 'tokns': did you mean 'tokens'?"),
+        (("--budget", "tokns=5"), 2, "unknown kind of budget 'tokns': did you mean 'tokens'?"),
         (("--budget", "tokens=many"), 2, "write tokens=2000 or tokens=2k"),
-        (("--budget", "tokens=0"), 2, "give a number above 0"),
+        (("--budget", "tokens=0"), 2, "budget.tokens=0: give a whole number above 0"),
         (("--budget", "seconds=inf"), 2, "give a number above 0"),
         (("--budget", "sequential=10.5"), 2, "give a whole number"),
         (("--method", "sc(n=8, n=4)"), 2, "sets a parameter twice"),
         (("--method", "sc(n=8)(n=4)"), 2, "write it as name(n=8, k=4)"),
         (("--method", "sc(n={[]: 1})"), 2, "give a number, a word or a quoted text"),
-        (("--method", "esc(windows=3)"), 2, "give several numbers"),
+        (("--method", "esc(windows=3)"), 2, "windows=3: give several whole numbers of at least 1"),
         (("--method", "esc(windows=(3.5,))"), 2, "give a whole number"),
         (("--method", "esc(control=true, windows=(50,))"), 2, "add a smaller window"),
         (("--seed", "9" * 20), 2, "give a whole number of at most 63 bits"),
         (("--budget", "tokens=5"), 7, "raise --budget tokens="),
         (("--answer", "mathh"), 2, "unknown answer rule 'mathh': did you mean 'math'?"),
         (("--answer", "number"), 1, "choose another --answer rule"),
-        (("--temperature", "-1"), 2, "temperature=-1.0 is out of range: give 0 to 100"),
+        (("--temperature", "-1"), 2, "temperature=-1.0: give a number from 0 to 100"),
         (("--temperature", "hot"), 2, "'hot' is not a valid float: see ttscale solve --help"),
         (("--image", "none.png"), 2, "'none.png' does not exist"),
         (("--show", "all"), 2, "see ttscale solve --help"),
@@ -122,21 +122,24 @@ def test_recording_of_several_models_asks_which(refuses, own_home):
 def test_config_with_an_unknown_key_names_file_and_key(refuses, own_home):
     (own_home / "folder" / "ttscale.toml").write_text("[defaults]\nmodle = 'x'\n")
     error = refuses("solve", "What?", code=2)
-    assert "ttscale.toml: defaults.modle" in error
+    assert "ttscale.toml: defaults 'modle'" in error
     assert "did you mean 'model'?" in error
 
 
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ("[defaults.budget]\ntokens = 'many'", "tokens='many' is not positive"),
-        ("[defaults.budget]\nunits = 3", "give a limit per unit"),
-        ("[defaults]\nstop = 5", "stop=5 is no list of texts"),
-        ("[defaults]\nstop = [5]", "is no list of texts"),
+        ("[defaults.budget]\ntokens = 'many'", "budget.tokens='many': give a whole number above 0"),
+        ("[defaults.budget]\nunits = 3", "budget.units=3: give a table"),
+        ("[defaults]\nstop = 5", "stop=5: give several texts"),
+        ("[defaults]\nstop = [5]", "stop=5: give a text"),
         ("[defaults]\nmax_tokens = 10.5", "give a whole number from 1"),
-        ("[defaults]\nextra = 3", "extra=3 is no table"),
+        ("[defaults]\nextra = 3", "extra=3: give a table"),
         ("[defaults]\nseed = 99999999999999999999", "give a whole number"),
-        ("[prices]\nx = { prompt = nan, completion = 1 }", "give money per million tokens"),
+        (
+            "[prices]\nx = { prompt = nan, completion = 1 }",
+            "prompt=nan is not finite: give a number of at least 0",
+        ),
     ],
 )
 def test_config_with_a_bad_value_names_file_and_key(refuses, own_home, entry, told):

@@ -11,7 +11,7 @@ import pytest
 from doubles import Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import MAIN, length_of, method, random_program
+from programs import MAIN, Evaluate, World, length_of, method, random_program
 
 from ttscale.core import (
     Budget,
@@ -291,23 +291,35 @@ def test_a_method_that_returns_in_the_step_in_which_its_budget_ends_leaves_no_ca
 
 
 def test_a_method_that_ends_its_own_budget_by_spending_and_returns_is_not_cancelled_later():
-    from ttscale.core import Used
-
-    class Machine(Scripted):
-        async def use(self, request):
-            return Used("done", {"renders": 1.0})
-
-    machine = Machine(length_of, capabilities=("text", "use"))
-
-    async def renders(p, ctx, cfg):
+    async def evaluates(p, ctx, cfg):
         for n in range(10):
-            await ctx.use("main", "render")
+            await ctx.use(Evaluate(1))
             ctx.offer(str(n))
         return Outcome("never")
 
-    outcome = answer(machine, renders, budget=Budget(units={"renders": 3}))
-    assert (outcome.answer, outcome.stopped_by) == ("2", "budget:renders")
-    assert outcome.usage.units == {"renders": 3.0}
+    outcome = answer(World(length_of), evaluates, budget=Budget(units={"evals": 3}))
+    assert (outcome.answer, outcome.stopped_by) == ("2", "budget:evals")
+    assert outcome.usage.units == {"evals": 3.0}
+
+
+@pytest.mark.parametrize("engine", [Scripted, Ticking])
+def test_a_spent_budget_of_units_stops_samples_and_scores_too(engine):
+    async def calls_and_samples(p, ctx, cfg):
+        first = await ctx.sample(p.prompt)
+        ctx.offer("first", first)
+        await (ctx.sample(p.prompt) if cfg is None else ctx.reward([first]))
+        return Outcome("never")
+
+    for cfg in (None, "reward"):
+        drawn = engine(lambda call: said("x", units={"calls": 1.0}))
+        held = answer(drawn, calls_and_samples, cfg, budget=Budget(units={"calls": 1}))
+        assert (held.answer, held.stopped_by) == ("first", "budget:calls")
+        assert len(drawn.calls) == 1
+
+
+def test_a_unit_cannot_bear_the_name_of_a_kind_of_budget():
+    with pytest.raises(UsageError, match="'tokens' is a kind of its own"):
+        Budget(units={"tokens": 3})
 
 
 def test_a_method_that_swallows_its_cancellation_gains_nothing():
@@ -340,7 +352,7 @@ def test_the_user_can_ask_what_remains():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
 def test_a_budget_that_is_not_positive_is_refused(kind, value):
-    with pytest.raises(UsageError, match=f"budget {kind}="):
+    with pytest.raises(UsageError, match=rf"budget\.{kind}="):
         Budget(**{kind: value})
 
 

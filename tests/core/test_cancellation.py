@@ -51,8 +51,8 @@ def test_a_timeout_around_the_run_leaves_no_flight_and_no_task(budget):
                 await run.answer(method_of(nested).bind(None), problem(), budget=budget)
         nothing_left()
         assert run.usage.completion_tokens == engine.generated  # what it cost is known all the same
-        assert len(engine.flights) == 7
-        assert all(f.landed for f in engine.flights)
+        assert len(engine.generations) == 7
+        assert all(f.finished for f in engine.generations)
         generated = engine.generated
         await asyncio.sleep(500)
         assert engine.generated == generated  # nobody goes on
@@ -75,7 +75,7 @@ def test_cancelling_the_task_passes_through_and_everything_is_charged():
         with pytest.raises(asyncio.CancelledError):
             await task
         nothing_left()
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
         usage = scopes[0].usage
         assert usage.completion_tokens == usage.cancelled_tokens == engine.generated == 7 * 100
 
@@ -201,7 +201,7 @@ class TestBranches:
         with pytest.raises(KeyError, match="branch"):
             answer(engine, main)
         assert engine.generated == 30
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
 
     def test_of_two_errors_at_one_tick_the_branch_that_started_first_is_raised(self):
         async def work(branch, n):

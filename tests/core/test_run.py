@@ -16,15 +16,17 @@ from programs import length_of
 from ttscale.core import (
     AuthError,
     Budget,
-    Call,
     CapabilityError,
     EngineError,
+    GenerationRequest,
     Journal,
+    Observer,
     Outcome,
     PoolExhausted,
     Price,
     Prompt,
     Run,
+    SampleCount,
     Sampling,
     Stalled,
     Trace,
@@ -37,7 +39,7 @@ from ttscale.methods.registry import parse
 
 
 class TestIdentity:
-    def asked(self, fn, **run) -> list[Call]:
+    def asked(self, fn, **run) -> list[GenerationRequest]:
         engine = Scripted(lambda call: said("x"))
         answer(engine, fn, **run)
         return engine.calls
@@ -160,15 +162,15 @@ class Memory(Journal):
         self.kept: dict[tuple, Trace] = dict(kept or {})
         self.served_draws = 0
 
-    def key(self, call: Call) -> tuple:
+    def key(self, call: GenerationRequest) -> tuple:
         return (call.problem.id, call.role, call.prompt.key, call.draw, call.sampling)
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, call: GenerationRequest) -> Trace | None:
         found = self.kept.get(self.key(call))
         self.served_draws += found is not None
         return found and found.copy()
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, call: GenerationRequest, trace: Trace) -> None:
         if trace.finish in ("stop", "length"):
             self.kept[self.key(call)] = trace.copy()
 
@@ -248,7 +250,7 @@ class TestFailures:
         with pytest.raises(fatal):
             answer(engine, self.vote)
         assert len(engine.calls) == 2
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
 
     def test_a_fatal_error_that_lands_later_ends_the_run_too(self):
         engine = Ticking([said("A", 50), Trace("", 3, "error", error=AuthError("revoked"))])
@@ -370,18 +372,67 @@ class TestPrices:
         assert cached == pytest.approx(2 * (500 + 50) / 1e6)
 
 
-def test_events_reach_the_listeners_with_the_problem():
-    heard = []
+class Diary(Observer):
+    """Writes down what it is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def started(self, draw):
+        self.lines.append(("started", draw.role, draw.draw, draw.part))
+
+    def finished(self, draw, trace):
+        self.lines.append(("finished", draw.draw, trace.finish, trace.tokens))
+
+    def judged(self, problem, traces):
+        self.lines.append(("judged", problem.id, [t.reward for t in traces]))
+
+    def offered(self, problem, answer, trace):
+        self.lines.append(("offered", problem.id, answer, trace))
+
+
+def test_observers_are_told_of_starts_ends_rewards_and_offers_in_their_order():
+    diary, count = Diary(), SampleCount()
 
     async def fn(p, ctx, cfg):
-        ctx.offer("A")
-        ctx.emit("note", n=1)
-        return Outcome("A")
+        async with ctx.as_finished([Prompt(raw="a|5"), Prompt(raw="b|9")]) as race:
+            first = await anext(race)
+        await ctx.reward([first])
+        ctx.offer("A", first)
+        assert (count.begun, count.ended, count.tokens) == (2, 2, 10)
+        async with ctx.stream(Prompt(raw="c|7"), part="step") as live:
+            await anext(live)
+            assert (count.begun, count.ended, count.tokens) == (3, 2, 11)
+        return Outcome("A", first)
 
-    answer(Scripted(length_of), fn, listeners=[lambda kind, data: heard.append((kind, data))])
-    assert heard == [
-        ("offer", {"problem": "p", "answer": "A"}), ("note", {"problem": "p", "n": 1})
-    ]  # fmt: skip
+    outcome = answer(Scripted(length_of), fn, observers=[diary, count])
+    assert diary.lines == [
+        ("started", "main", 0, "answer"),
+        ("started", "main", 0, "answer"),
+        ("finished", 0, "stop", 5),
+        ("finished", 0, "cancelled", 5),
+        ("judged", "p", [0.5]),
+        ("offered", "p", "A", outcome.winner),
+        ("started", "main", 0, "step"),
+        ("finished", 0, "cut", 1),
+    ]
+
+
+def test_samples_that_a_journal_serves_are_observed_and_not_recorded_again():
+    first, again, diary = Memory(), Memory(), Diary()
+    vote = parse("sc(n=3)")
+    answer(Scripted(lambda c: said("A")), vote.method, vote.cfg, journal=first)
+    again.kept = dict(first.kept)
+    again.record = None  # calling it would fail
+    answer(Scripted([]), vote.method, vote.cfg, journal=again, observers=[diary])
+    assert [line[0] for line in diary.lines] == ["started"] * 3 + ["finished"] * 3
+
+
+def test_a_sample_that_a_budget_refuses_is_neither_started_nor_finished():
+    diary = Diary()
+    vote, engine = parse("sc(n=8)"), Scripted(lambda c: said("A"))
+    answer(engine, vote.method, vote.cfg, budget=Budget(samples=2), observers=[diary])
+    assert [line[0] for line in diary.lines] == ["started"] * 2 + ["finished"] * 2
 
 
 def test_in_real_time_the_same_method_runs_and_seconds_are_seconds():

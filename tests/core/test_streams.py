@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import Chunk, Outcome, Prompt, Trace
-from ttscale.core.timed import head, piece
+from ttscale.core.known_generation import head, piece
 
 words = st.lists(st.text("abc ", min_size=0, max_size=4), min_size=1, max_size=20)
 

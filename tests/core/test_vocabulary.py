@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 import ttscale.core as core
 from ttscale.core import (
+    CAPABILITIES,
     Card,
     EngineError,
     Message,
+    PartTally,
     Price,
     Problem,
     Prompt,
@@ -25,14 +28,13 @@ from ttscale.core import (
     Usage,
     UsageError,
     Votes,
+    roles,
 )
+from ttscale.core.card import OPEN
 
 
 def voted(script, tie="first", asked: Problem | None = None) -> Votes:
-    votes = Votes(asked or problem(), tie)
-    for a, tokens in script:
-        votes.add(said(a, tokens))
-    return votes
+    return Votes.of(asked or problem(), [said(a, tokens) for a, tokens in script], tie=tie)
 
 
 class TestVotes:
@@ -52,6 +54,22 @@ class TestVotes:
 
     def test_an_equal_shortest_trace_leaves_it_to_the_first(self):
         assert voted([("B", 3), ("A", 3)], "shortest").top() == "B"
+
+    def test_traces_vote_with_their_weights(self):
+        traces = [said("A", 1), said("B", 1), said("A", 1)]
+        votes = Votes.of(problem(), traces, [1.0, 5.0, 2.0])
+        assert (votes.top(), [b.weight for b in votes.ballots]) == ("B", [3.0, 5.0])
+        with pytest.raises(ValueError, match="shorter"):
+            Votes.of(problem(), traces, [1.0])
+
+    @pytest.mark.parametrize(
+        ("script", "unanimous"),
+        [("AaA", True), ("A", True), ("AAB", False), ("AA-", False), ("--", False), ("", False)],
+    )
+    def test_unanimous_are_traces_that_all_give_the_same_answer(self, script, unanimous):
+        votes = Votes.of(problem(), [Trace() if a == "-" else said(a, 1) for a in script])
+        assert votes.unanimous is unanimous
+        assert votes.total + votes.abstained == len(script)
 
     @pytest.mark.parametrize(
         "finish", ["length", "cut", "cancelled", "budget", "censored", "refused", "error"]
@@ -78,16 +96,25 @@ class TestVotes:
         assert voted([(a, 1) for a in answers]).counts == voted([(a, 1) for a in shuffled]).counts
 
 
+units = st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float))
 tallies = st.builds(
     Tally, calls=st.integers(1, 5), failed=st.integers(0, 5), completion_tokens=st.integers(0, 99),
     prompt_tokens=st.integers(0, 99), cancelled_tokens=st.integers(0, 9),
     unknown_prompts=st.integers(0, 1), cost=st.none() | st.integers(0, 9).map(float),
+    uses=st.integers(0, 3), units=units,
 )  # fmt: skip
 usages = st.builds(
-    Usage, by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
-    units=st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float)),
-    sequential_tokens=st.integers(0, 99), seconds=st.integers(0, 9).map(float),
-)  # fmt: skip
+    Usage,
+    by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
+    parts=st.dictionaries(
+        st.sampled_from(["verdict", "plan", "pilot", "step"]),
+        st.builds(PartTally, st.integers(1, 5), st.integers(0, 99), st.integers(0, 9)),
+    ),
+    units=units,
+    sequential_tokens=st.integers(0, 99),
+    sequential_units=units,
+    seconds=st.integers(0, 9).map(float),
+)
 
 
 class TestUsage:
@@ -112,12 +139,14 @@ class TestUsage:
         assert total.cost == (None if not known or None in known else sum(known))
 
     def test_every_counter_of_a_tally_adds_up(self):
-        ones = Tally(**dict.fromkeys(Tally.__slots__, 1))
-        total = Tally(**dict.fromkeys(Tally.__slots__, 2))
-        total.add(ones)
-        assert {name: getattr(total, name) for name in Tally.__slots__} == dict.fromkeys(
-            Tally.__slots__, 3
-        )
+        for kind in (Tally, PartTally):
+            names = [f.name for f in dataclasses.fields(kind) if f.name != "units"]
+            ones, total = (kind(**dict.fromkeys(names, n)) for n in (1, 2))
+            total.add(ones)
+            assert {name: getattr(total, name) for name in names} == dict.fromkeys(names, 3)
+        total = Tally(units={"renders": 1.0})
+        total.add(Tally(units={"renders": 2.0, "calls": 4.0}))
+        assert total.units == {"renders": 3.0, "calls": 4.0}
 
     def test_an_empty_usage_costs_nobody_knows_what(self):
         assert Usage().cost is None
@@ -145,16 +174,28 @@ class TestUsage:
 
     def test_where_the_tokens_went(self):
         usage = Usage()
-        for role, finish, tokens in (
-            ("main", "stop", 100), ("main", "cancelled", 20), ("main", "budget", 3),
-            ("main", "cut", 40), ("judge", "stop", 7), ("planner", "stop", 9), ("main", "error", 0),
-        ):  # fmt: skip
-            usage.charge(Trace(tokens=tokens, finish=finish, role=role), Price(0, 0), 0)
-        assert usage.completion_tokens == 179
-        assert (usage.cancelled_tokens, usage.cut_tokens, usage.useful_tokens) == (23, 40, 100)
-        assert (usage.verifier_tokens, usage.planning_tokens) == (7, 9)
-        assert (usage.calls, usage.samples, usage.by["main"].failed) == (7, 5, 1)
-        assert usage.cost == 0.0
+        for part, finish, tokens in (
+            ("answer", "stop", 100),
+            ("answer", "cancelled", 20),
+            ("answer", "budget", 3),
+            ("answer", "cut", 40),
+            ("verdict", "stop", 7),
+            ("verdict", "cancelled", 2),
+            ("plan", "stop", 9),
+            ("pilot", "stop", 50),
+            ("calibration", "cut", 11),
+            ("step", "stop", 30),
+            ("reflection", "stop", 60),
+            ("answer", "error", 0),
+        ):
+            usage.charge(Trace(tokens=tokens, finish=finish, part=part), Price(0, 0), 0)
+        usage.charge_scored("prm", 1000, None)
+        assert usage.completion_tokens == 332
+        assert (usage.cancelled_tokens, usage.cut_tokens) == (25, 51)
+        assert usage.useful_tokens == 100 + 30 + 60
+        assert (usage.verifier_tokens, usage.planning_tokens) == (7 + 2 + 1000, 9 + 50 + 11)
+        assert (usage.calls, usage.samples, usage.by["main"].failed) == (13, 9, 1)
+        assert usage.by["main"].cost == 0.0
 
 
 class TestSampling:
@@ -240,6 +281,71 @@ class TestTraces:
     def test_thinking_and_reply_are_told_apart(self, text, thinking, reply):
         assert (Trace(text).thinking, Trace(text).reply) == (thinking, reply)
 
+    def test_joined_draws_are_one_trace_of_everything_that_was_made_and_used(self):
+        first = Trace(
+            "a",
+            3,
+            estimated=1,
+            draw=4,
+            prompt_tokens=10,
+            cached_tokens=2,
+            began=1.0,
+            ended=2.0,
+            answer="old",
+            reward=0.1,
+            logprobs=[-1.0],
+            conf=[1.0],
+            ends=[1],
+            mean_logprob=-1.0,
+            tool_calls=({"id": "x"},),
+            units={"renders": 1.0, "calls": 1.0},
+            chain=3,
+        )
+        last = Trace(
+            "c",
+            5,
+            "length",
+            "target",
+            estimated=2,
+            draw=7,
+            prompt_tokens=14,
+            cached_tokens=13,
+            began=3.0,
+            ended=4.0,
+            answer="new",
+            reward=0.9,
+            model="large",
+            chain=8,
+            units={"renders": 2.0},
+            meta={"stopped_at": ""},
+        )
+        joined = Trace.joined([first, last], "a, b: c")
+        assert joined == Trace(
+            "a, b: c",
+            8,
+            "length",
+            "target",
+            estimated=3,
+            draw=7,
+            prompt_tokens=10,
+            cached_tokens=2,
+            began=1.0,
+            ended=4.0,
+            answer="new",
+            reward=0.9,
+            model="large",
+            chain=8,
+            tool_calls=({"id": "x"},),
+            units={"renders": 3.0, "calls": 1.0},
+            meta={"stopped_at": ""},
+        )
+        joined.units["renders"] = joined.meta["more"] = 0.0  # the draws keep their own
+        assert (first.units["renders"], last.units, last.meta) == (
+            1.0,
+            {"renders": 2.0},
+            {"stopped_at": ""},
+        )
+
     def test_a_copy_is_equal_and_apart(self):
         trace = Trace("x", 3, draw=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
         copied = trace.copy()
@@ -254,7 +360,9 @@ class TestCards:
 
     @pytest.mark.parametrize(
         "bad", [{"what": "paralel"}, {"status": "faithfull"}, {"search": "beem"},
-                {"needs": {"main": frozenset({"txt"})}}, {"cost_unit": "token"}],
+                {"needs": {"main": roles.answers("txt")}}, {"cost_unit": "token"},
+                {"domain": ("maths",)}, {"modality": ("text", "images")},
+                {"verification_source": "rewardmodel"}, {"verification_use": ("selects",)}],
     )  # fmt: skip
     def test_an_unknown_value_is_refused_with_the_nearest(self, bad):
         with pytest.raises(UnknownName, match="did you mean"):
@@ -266,13 +374,56 @@ class TestCards:
             with pytest.raises(UsageError, match="small letters, digits and hyphens"):
                 self.card(**bad)
 
+    @pytest.mark.parametrize("bad", [{"domain": "math"}, {"search": ("beam", "tree")}])
+    def test_fields_of_one_term_and_of_several_are_told_apart(self, bad):
+        with pytest.raises(UsageError, match=r"give (a tuple|one term)"):
+            self.card(**bad)
+
+    def test_every_method_costs_something(self):
+        with pytest.raises(UnknownName, match="cost unit"):
+            self.card(cost_unit="")
+
+    @pytest.mark.parametrize(
+        "field",
+        ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"],
+    )
+    def test_another_family_adds_its_terms_without_a_change_here(self, field, monkeypatch):
+        given = {"needs": {"main": roles.answers("new")}, "domain": ("new",)}.get(field, "new")
+        known = CAPABILITIES if field == "needs" else OPEN[field]
+        monkeypatch.setattr(known, "_terms", dict(known))  # leaves no trace
+        with pytest.raises(UnknownName, match="'new'"):
+            self.card(**{field: given})
+        known.add("new", "a word of tomorrow")
+        known.add("new", "a word of tomorrow")  # two modules of one family may both say it
+        assert (known["new"], list(known)[-1]) == ("a word of tomorrow", "new")
+        card = self.card(**{field: given})
+        assert Card.from_dict(card.as_dict()) == card
+        with pytest.raises(UsageError, match="choose another term"):
+            known.add("new", "something else")
+
+    def test_every_term_has_a_meaning_in_one_line(self):
+        for known in (*OPEN.values(), CAPABILITIES):
+            assert known.name
+            assert all(m and "\n" not in m for m in known.values())
+        with pytest.raises(UsageError):
+            CAPABILITIES.add("empty", "")
+
     @pytest.mark.parametrize("bad", [{"stops": ""}, {"title": ""}])
     def test_title_and_stop_rule_are_mandatory(self, bad):
         with pytest.raises(UsageError, match="title"):
             self.card(**bad)
 
     def test_it_makes_the_round_trip_through_json(self):
-        card = self.card(needs={"prm": frozenset({"reward"})}, deviations=("One.",), aliases=("y",))
+        card = self.card(
+            needs={"prm": roles.judges("reward")},
+            deviations=("One.",),
+            aliases=("y",),
+            verification="outcome",
+            verification_source="tests",
+            verification_use=("select", "weight"),
+            domain=("math", "code"),
+            modality=("text", "image"),
+        )
         assert Card.from_dict(json.loads(json.dumps(card.as_dict()))) == card
 
 

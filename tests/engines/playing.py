@@ -11,10 +11,10 @@ from typing import Any
 
 from aiohttp import web
 
-from ttscale.core import Call, Problem, Prompt, Sampling, Trace
+from ttscale.core import GenerationRequest, Problem, Prompt, Sampling, Trace
+from ttscale.engines.dialect import Dialect
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.retry import Retry
-from ttscale.engines.wire import Dialect
 
 Play = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
 CHAT = Dialect(capabilities=frozenset({"text", "logprobs", "prefix"}), prefix="last")
@@ -164,7 +164,7 @@ class Server:
             await runner.cleanup()
 
 
-class Ask(Call):
+class Ask(GenerationRequest):
     """A call whose trace can be awaited."""
 
     def __init__(self, sampling: Sampling, prompt: Prompt, draw: int, **fields: Any) -> None:
@@ -173,7 +173,7 @@ class Ask(Call):
         self.traces: list[Trace] = []
         self.done: asyncio.Future[Trace] = loop.create_future()
 
-    def land(self, trace: Trace) -> None:
+    def finish(self, trace: Trace) -> None:
         self.traces.append(trace)
         if not self.done.done():
             self.done.set_result(trace)

@@ -15,10 +15,10 @@ import pytest
 from engines.playing import CHAT, PROBLEM, QUICK, Ask, said
 
 from ttscale.core import Sampling, Trace, Unreachable
-from ttscale.engines import openai_http
+from ttscale.engines import http_client
+from ttscale.engines.dialect import Dialect
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.retry import Retry
-from ttscale.engines.wire import Dialect
 
 ONCE = Retry(times=0)
 COUNTING = Dialect(capabilities=CHAT.capabilities, counting="usage")
@@ -243,7 +243,7 @@ async def test_a_connection_is_used_again_if_its_exchange_is_over(play: Any, aga
 async def test_a_connection_that_has_been_idle_for_long_is_not_trusted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(openai_http, "KEPT", 0.5)
+    monkeypatch.setattr(http_client, "KEPT", 0.5)
     async with asking(sends(LENGTH)) as (engine, raw):
         for pause in (0.0, 1.0, 0.0):
             await drawn(engine)

@@ -87,6 +87,17 @@ async def test_a_hang_before_the_first_token_times_out_and_is_asked_again(desk: 
     assert trace.text == "42"
 
 
+async def test_a_server_that_hangs_twice_would_hang_for_ever(desk: Any) -> None:
+    """Samples and plain requests alike: `QUICK` would allow three retries."""
+    async with desk(hang, idle=0.2) as d:
+        trace = await d.draw()
+        assert len(d.server.requests) == 2
+        with pytest.raises(Unreachable, match="was silent"):
+            await d.engine.ask_raw("/x", {})
+        assert len(d.server.requests) == 4
+    assert (trace.finish, trace.meta["retries"]) == ("error", 1)
+
+
 async def test_a_hang_in_mid_stream_times_out_with_the_tokens_so_far(desk: Any) -> None:
     async with desk(stream(said("a", "b", finish=None), then="hang"), idle=0.2) as d:
         trace = await d.draw()

@@ -35,9 +35,9 @@ from ttscale.core import (
     execute,
 )
 from ttscale.core.context import Context
+from ttscale.engines.dialect import Dialect
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.engines.wire import Dialect
 
 COUNTING = Dialect(capabilities=CHAT.capabilities, counting="usage")
 LONG = [f"w{i} " for i in range(200)]

@@ -80,9 +80,9 @@ class TestReplay:
     def test_unknown_setting_and_value(self, samples):
         with pytest.raises(UnknownName, match="did you mean 'resample'"):
             open_model(f"replay:{samples}?resampl=true")
-        with pytest.raises(UnknownName, match="did you mean 'shuffled'"):
+        with pytest.raises(UsageError, match="order='shuffle': did you mean 'shuffled'"):
             open_model(f"replay:{samples}?order=shuffle")
-        with pytest.raises(UsageError, match="resample='maybe' cannot be read"):
+        with pytest.raises(UsageError, match="resample='maybe': give true or false"):
             open_model(f"replay:{samples}?resample=maybe")
         with pytest.raises(UsageError, match=r"'order' .* has no value"):
             open_model(f"replay:{samples}?skip=1&order")
@@ -140,8 +140,9 @@ class TestOpenAI:
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
             ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
-            ("openai:m@http://h?temperature=-1", "out of range"),
+            ("openai:m@http://h?temperature=-1", "temperature=-1.0: give a number from 0 to 100"),
             ("openai:m@http://h?concurrency=many", "give a whole number"),
+            ("openai:m@http://h?concurrency=0", "concurrency=0: give a whole number of at least 1"),
         ],
     )
     def test_refusals(self, text, told):
@@ -199,10 +200,10 @@ class TestSynthetic:
         ("text", "told"),
         [
             ("synthetic:lenght=3", "did you mean 'length'"),
-            ("synthetic:p=2", "p=2.0 is no probability"),
+            ("synthetic:p=2", "p=2.0: give a number from 0 to 1"),
             ("synthetic:p=x", "give a number"),
             ("synthetic:confidence=3", "belong together"),
-            ("synthetic:length=nan", "length=nan: give a number of at least 0"),
+            ("synthetic:length=nan", "length=nan is not finite: give a number of at least 0"),
             ("synthetic:spread=-1", "spread=-1.0: give a number of at least 0"),
         ],
     )

@@ -437,12 +437,12 @@ def test_a_race_cancels_the_rest(folder: Path) -> None:
             async for trace in race:
                 winner = trace
                 break
-        rows = len(engine._worker.flights)
+        rows = len(engine._worker.generations)
         for _ in range(200):  # the worker drops them at its next step
-            if not engine._worker._aboard:
+            if not engine._worker._running:
                 break
             await asyncio.sleep(0.01)
-        return winner, rows, list(engine._worker._aboard), ctx.scope.traces
+        return winner, rows, list(engine._worker._running), ctx.scope.traces
 
     winner, flights, aboard, traces = working(engine, main)
     assert winner.finish == "stop"

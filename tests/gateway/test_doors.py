@@ -207,11 +207,14 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
     [
         ({"server": {"prot": 1}}, "did you mean 'port'"),
         ({"server": {"port": "80"}}, "server.port"),
-        ({"server": 3}, "no table"),
+        ({"server": 3}, "server=3: give a table"),
         ({"models": {"a": {"roles": {"prm": "b"}, "spec": "x"}}}, "unknown model"),
         ({"models": {"a": {}}}, "spec"),
         ({"models": {"a": {"spec": "x", "api_key": "k"}}}, "does not belong"),
-        ({"models": {"a": {"spec": "x", "methods": {"sc": 3}}}}, "no table"),
+        (
+            {"models": {"a": {"spec": "x", "methods": {"sc": 3}}}},
+            "models.a.methods.sc=3: give a table",
+        ),
         ({"limits": {"budget": {"token": 3}}}, "limits.budget"),
     ],
 )

@@ -480,7 +480,7 @@ async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once
             await asyncio.sleep(0.02)
         assert visits / 10 < finished < visits
         assert w.gateway.door.active == w.gateway.door.waiting == 0
-        assert not upstream._flights
+        assert not upstream._generations
         assert [r.outstanding for r in upstream.replicas.all] == [0]
         assert [r.tokens for r in upstream.replicas.all] == [0]
         # kept connections come and go; three for each visitor would be a leak

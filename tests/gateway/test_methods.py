@@ -83,6 +83,25 @@ async def test_what_is_wrong_is_told_with_the_nearest_name(asked, status, told):
     assert set(reply["error"]) == {"message", "type", "param", "code"}
 
 
+@pytest.mark.parametrize(
+    ("options", "param", "told"),
+    [
+        ({"candidates": 1}, "ttscale.candidates", "give true or false"),
+        ({"method": 3}, "ttscale.method", "give a text"),
+        ({"budget": {"tokens": "many"}}, "ttscale.budget.tokens", "give a whole number above 0"),
+        ({"budget": {"units": {"frames": 3}}}, "ttscale", "leave out budget.units"),
+        ({"progress": "reason"}, "ttscale.progress", "did you mean 'reasoning'?"),
+        ({"metod": "sc"}, "ttscale.metod", "did you mean 'method'?"),
+    ],
+)
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+async def test_a_wrong_option_is_told_with_its_place(path, options, param, told):
+    async with world(Model()) as w:
+        status, reply = await w.post(path, model="m", ttscale=options)
+    assert (status, reply["error"]["param"]) == (400, param)
+    assert told in reply["error"]["message"]
+
+
 async def test_models_are_listed_with_every_method_they_can_run():
     async with world(Model()) as w:
         async with w.session.get(f"{w.url}/v1/models") as reply:
@@ -115,6 +134,28 @@ def fitted(path, *strategies):
     }  # fmt: skip
     path.write_text(json.dumps(policy))
     return {"auto": {"policy": str(path)}}
+
+
+def judging(body, number):
+    """Answers 4; asked for a verdict, says something that holds a number too."""
+    if "Is the proposed solution correct?" in body["messages"][-1]["content"]:
+        return ["Yes", ", ", "\\boxed{7}"]
+    return boxed(body, number)
+
+
+async def test_verdicts_neither_vote_nor_answer():
+    async with world(Model(judging)) as w:
+        status, reply = await w.post(
+            model="best-of-n(n=3, verifier=judge)/m", ttscale={"candidates": True}
+        )
+    told = reply["ttscale"]
+    assert status == 200, reply
+    assert (told["answers"], told["agreement"]) == (["4"], [{"votes": 3, "of": 3}])
+    assert (told["samples"], told["verifier_tokens"], told["planning_tokens"]) == (3, 9, 0)
+    said = sorted((c["part"], c["answer"]) for c in told["candidates"] if c["part"] == "answer")
+    assert said == [("answer", "4")] * 3
+    verdicts = [c for c in told["candidates"] if c["part"] == "verdict"]
+    assert [c["answer"] for c in verdicts] == [None] * 3
 
 
 async def test_auto_follows_the_configured_policy(tmp_path):
@@ -179,6 +220,16 @@ async def test_a_configured_method_has_its_parameters_where_the_request_says_not
         assert (await w.post(model="sc(n=2)/m"))[1]["ttscale"]["samples"] == 2
         more = {"params": {"n": 4}}
         assert (await w.post(model="sc/m", ttscale=more))[1]["ttscale"]["samples"] == 4
+
+
+async def test_a_models_sampling_holds_where_neither_request_nor_method_says_otherwise():
+    model = Model()
+    async with world(model, temperature=0.25, max_tokens=77) as w:
+        await w.post(model="sc(n=2)/m")
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.25, 77)] * 2
+        model.bodies.clear()
+        await w.post(model="sc(n=2)/m", temperature=0.5)
+        assert [(b["temperature"], b["max_tokens"]) for b in model.bodies] == [(0.5, 77)] * 2
 
 
 async def test_methods_without_a_bound_keep_to_the_limit_of_samples():

@@ -224,3 +224,15 @@ async def test_plain_is_a_method_name_that_passes_through():
         status, reply = await w.post(model="sc/m", ttscale={"method": "plain"})
     assert (status, "ttscale" in reply, len(model.bodies)) == (200, False, 1)
     assert model.bodies[0] == {"messages": USER, "model": "m"}
+
+
+async def test_a_plain_request_gets_the_models_sampling_where_it_leaves_it_open():
+    model = Model()
+    async with world(model, temperature=0.25, max_tokens=77, stop=["END"]) as w:
+        await w.post(model="m", temperature=0.5)
+        (sent,) = model.bodies
+        assert (sent["temperature"], sent["max_tokens"], sent["stop"]) == (0.5, 77, ["END"])
+        model.bodies.clear()
+        await w.post(model="m", max_completion_tokens=5)
+        (sent,) = model.bodies
+        assert (sent["max_completion_tokens"], "max_tokens" in sent) == (5, False)

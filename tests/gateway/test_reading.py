@@ -14,8 +14,8 @@ from gateway.worlds import USER, Model, boxed, world
 from ttscale.answers import MathRule, expressions
 from ttscale.answers.apart import Helper, read
 from ttscale.answers.expressions import UnreadError, learn, quickly, unlearn
-from ttscale.core import Call, Problem, Prompt, Sampling, Trace
-from ttscale.gateway.reading import Held, Reader
+from ttscale.core import GenerationRequest, Problem, Prompt, Sampling, Trace
+from ttscale.gateway.reading import DeferredGeneration, Reader
 
 HALVES = ["\\boxed{\\frac{x+1}{2}}", "\\boxed{x}", "The answer is $0.5 x + 0.5$"]
 
@@ -84,19 +84,19 @@ async def test_an_answer_that_cannot_be_read_fails_its_sample(monkeypatch, error
     assert {c["error"] for c in reply["ttscale"]["candidates"]} >= {"EngineError"}
 
 
-class Asking(Call):
-    def land(self, trace):
-        """Nobody waits for it."""
+class Asking(GenerationRequest):
+    def finish(self, trace):
+        """It is waited for by no method."""
 
 
-async def test_a_trace_that_is_held_still_costs_what_it_did():
+async def test_a_trace_whose_answer_is_unread_still_costs_what_it_did():
     asked = Problem("q", Prompt.user("?"), MathRule())
     call = Asking(asked, asked.prompt, Sampling(), "main", 0, 0, asyncio.get_running_loop())
     reader = Reader()
-    held = Held(call, reader)
-    held.land(Trace(HALVES[0], 5, prompt_tokens=7, cached_tokens=2))
-    assert held.waits
-    assert (held.seen(), held.prompt_tokens, held.cached_tokens) == (5, 7, 2)
+    deferred = DeferredGeneration(call, reader)
+    deferred.receive(Trace(HALVES[0], 5, prompt_tokens=7, cached_tokens=2))
+    assert deferred.unread is not None
+    assert (deferred.seen(), deferred.prompt_tokens, deferred.cached_tokens) == (5, 7, 2)
     await reader.close()
 
 

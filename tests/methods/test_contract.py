@@ -18,11 +18,11 @@ from doubles import Boxed, Scripted, Ticking, nothing_left, problem
 
 from ttscale.core import (
     Budget,
-    Call,
     CapabilityError,
     Card,
     Embeddings,
     EngineError,
+    GenerationRequest,
     Method,
     Outcome,
     Price,
@@ -35,8 +35,8 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
-from ttscale.core.usage import VERIFIER_ROLES
-from ttscale.methods.registry import methods
+from ttscale.core.roles import kind_of
+from ttscale.methods.registry import methods, parse
 
 METHODS = methods()
 STEPS = 3
@@ -68,7 +68,7 @@ def configured(method: Method) -> Any:
     return cfg
 
 
-def course(call: Call) -> Trace:
+def course(call: GenerationRequest) -> Trace:
     """A small thinking model: three steps, then an answer; what the prefix holds is not repeated.
 
     Judges say yes or no. Text, length and confidence depend on the draw's seed alone.
@@ -103,7 +103,7 @@ def course(call: Call) -> Trace:
     )  # fmt: skip
 
 
-def _at_a_stop(call: Call, words: list[str]) -> bool:
+def _at_a_stop(call: GenerationRequest, words: list[str]) -> bool:
     return bool(call.sampling.stop) and "boxed" not in words[-1] and "idea" not in words[-1]
 
 
@@ -138,7 +138,8 @@ def _reward(trace: Trace) -> float:
 @pytest.fixture(params=list(METHODS))
 def method(request: pytest.FixtureRequest) -> Method:
     found = METHODS[request.param]
-    needed = {c for wanted in found.needs(configured(found)).values() for c in wanted}
+    wanted = found.needs(configured(found)).values()
+    needed = {capability for role in wanted for capability in role.capabilities}
     if not needed <= GIVEN:
         pytest.skip(f"the laboratory engine does not give {', '.join(needed - GIVEN)}")
     return found
@@ -183,7 +184,7 @@ def test_the_meter_equals_the_engines_own_count(method):
     assert sum(len(o.traces) for o in outcomes) == len(engine.calls)
     generated = sum(t.tokens for o in outcomes for t in o.traces)
     assert generated == engine.generated
-    assert all(f.landed for f in engine.flights)
+    assert all(f.finished for f in engine.generations)
 
 
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(method):
@@ -216,7 +217,7 @@ def test_cancellation_leaves_no_task_and_no_flight(method, tick):
         with contextlib.suppress(asyncio.CancelledError):
             await task
         nothing_left()
-        assert all(f.landed for f in engine.flights)
+        assert all(f.finished for f in engine.generations)
         generated = engine.generated
         await asyncio.sleep(1000)
         assert engine.generated == generated
@@ -277,7 +278,7 @@ def test_whenever_there_is_an_answer_there_is_a_winner_that_gives_it(method, bud
 
 def _lacks(method: Method) -> Iterator[tuple[str, str]]:
     for role, wanted in method.needs(configured(method)).items():
-        for capability in wanted:
+        for capability in wanted.capabilities:
             yield role, capability
 
 
@@ -324,7 +325,7 @@ def test_what_is_scaled_shows_in_what_is_asked(method):
     drawn; what is scaled in sequence goes on from what was generated before."""
     engine = Recorded()
     play(method, engine)
-    draws = [call for call in engine.calls if call.role not in VERIFIER_ROLES]
+    draws = [call for call in engine.calls if kind_of(call.part) != "judges"]
     building = [call for call in draws if call.prompt != call.problem.prompt]
     if method.card.what in ("parallel", "internal"):
         assert not building
@@ -336,7 +337,7 @@ def test_what_is_scaled_shows_in_what_is_asked(method):
 
 @pytest.mark.parametrize("error", [EngineError("down"), Unreachable("gone")])
 def test_if_every_draw_fails_the_outcome_is_an_error_not_a_wrong_answer(method, error):
-    def fails(call: Call) -> Trace:
+    def fails(call: GenerationRequest) -> Trace:
         raise error
 
     for outcome in play(method, Recorded(fails)):
@@ -349,7 +350,7 @@ def test_if_every_draw_fails_the_outcome_is_an_error_not_a_wrong_answer(method, 
 def test_one_failed_draw_does_not_fail_the_run(method):
     failed = []
 
-    def first_fails(call: Call) -> Trace:
+    def first_fails(call: GenerationRequest) -> Trace:
         if not failed:
             failed.append(call)
             raise EngineError("hiccup")
@@ -361,7 +362,7 @@ def test_one_failed_draw_does_not_fail_the_run(method):
 
 
 def test_unparsable_samples_never_become_an_answer(method):
-    def mute(call: Call) -> Trace:
+    def mute(call: GenerationRequest) -> Trace:
         trace = course(call)
         trace.text = trace.text.replace("boxed", "b0xed")
         return trace
@@ -373,7 +374,7 @@ def test_unparsable_samples_never_become_an_answer(method):
 
 @pytest.mark.parametrize("finish", ["length", "refused", "error"])
 def test_samples_that_did_not_finish_never_become_an_answer(method, finish):
-    def unfinished(call: Call) -> Trace:
+    def unfinished(call: GenerationRequest) -> Trace:
         trace = course(call)
         trace.finish = finish
         trace.error = EngineError("refused") if finish == "error" else None
@@ -416,6 +417,41 @@ def test_concurrent_problems_do_not_disturb_one_another(method):
     assert math.isclose(
         run.usage.completion_tokens, sum(o.usage.completion_tokens for o in together)
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "traps"),
+    [
+        ("best-of-n(n=4, verifier='judge')", {"verdict"}),
+        ("beam-search(n=4, verifier='judge', lookahead=1)", {"verdict", "rollout"}),
+        ("dvts(n=4, verifier='judge')", {"verdict"}),
+        ("three-d(batch=3, turns=3, aggregator='judge')", {"verdict", "reflection"}),
+        ("turns(turns=3, carry='reflection')", {"reflection"}),
+        ("atts(chains=4, calibration=6)", {"calibration"}),
+    ],
+)
+def test_what_judges_calibrates_or_reflects_never_becomes_the_answer(spec, traps):
+    """However a budget ends the run, and whatever can be read in a judge's reply."""
+    seen = set()
+
+    def trapped(call: GenerationRequest) -> Trace:
+        if call.part not in traps:
+            return course(call)
+        seen.add(call.part)
+        return Trace("\\boxed{trap}", 3, ends=[2, 4, 12], prompt_tokens=7)
+
+    answered = 0
+    for tokens in range(1, 120, 3):
+        run = Run({"main": Recorded(trapped)})
+
+        async def main(run=run, tokens=tokens) -> Outcome:
+            return await run.answer(parse(spec), problem("q0"), budget=Budget(tokens=tokens))
+
+        outcome = run_in_token_time(main())
+        assert outcome.answer != "trap", tokens
+        answered += outcome.over_budget and outcome.answer is not None
+    assert seen == traps
+    assert answered, "no budget ended a run that had an answer"
 
 
 def test_there_are_methods_of_every_kind_the_first_release_promises():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 
 import pytest
 
 from ttscale.core import Card, UnknownName, UsageError
+from ttscale.methods.index import MODULES
 from ttscale.methods.registry import get, method, methods, parse
 
 
@@ -73,6 +76,63 @@ def test_specifications_are_read_as_they_are_written():
 def test_what_cannot_be_read_is_refused_with_the_fix(spec, says):
     with pytest.raises((UsageError, UnknownName), match=says):
         parse(spec)
+
+
+@pytest.mark.parametrize("name", ["esc", "sc"])
+def test_a_name_is_taken_before_its_method_is_loaded(name):
+    program = f"""
+from ttscale.core import Card, UsageError
+from ttscale.methods import registry
+from ttscale.methods.baselines.simple import Config
+
+async def mine(problem, ctx, cfg: Config): ...
+
+card = Card(name="mine", title="Mine", what="parallel", stops="x", aliases=({name!r},))
+try:
+    registry.method(card=card)(mine)
+except UsageError as error:
+    print(error)
+"""
+    assert f"{name!r} is taken by ttscale.methods.parallel" in run(program)
+
+
+def test_the_index_says_where_every_method_is():
+    cards = {n: m.fn.__module__ for m in methods().values() for n in (m.name, *m.card.aliases)}
+    built_in = {n: module for n, module in cards.items() if module.startswith("ttscale.")}
+    assert built_in == MODULES
+
+
+def test_a_method_loads_what_it_needs_and_nothing_else():
+    program = """
+import sys
+from ttscale.methods.registry import parse
+parse("sc(n=8)")
+print(*sys.modules)
+"""
+    loaded = set(run(program).split())
+    assert not loaded & {"numpy", "scipy", "sympy", "torch", "transformers"}
+    others = {m for m in loaded if m in MODULES.values()}
+    assert others == {"ttscale.methods.parallel.self_consistency"}
+
+
+def test_importing_methods_verifiers_and_planner_loads_no_torch():
+    program = """
+import importlib, pkgutil, sys
+import ttscale.methods, ttscale.planner, ttscale.verifiers
+for package in (ttscale.methods, ttscale.planner, ttscale.verifiers):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+print(*sys.modules)
+"""
+    loaded = set(run(program).split())
+    assert {"ttscale.methods.hybrid.atts", "ttscale.planner.fitting"} <= loaded
+    assert not loaded & {"torch", "transformers", "tokenizers"}
+
+
+def run(program: str) -> str:
+    """What a program prints in a process of its own."""
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def test_names_and_aliases_are_unique():

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
+from ttscale.methods.routing.difficulty import quantile_cuts
 from ttscale.planner import (
     Difficulty,
     best_strategy,
@@ -20,7 +21,6 @@ from ttscale.planner import (
     two_fold,
 )
 from ttscale.planner.compute_optimal import in_sample
-from ttscale.planner.difficulty import quantile_cuts
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(1, 5))

@@ -3,11 +3,15 @@
 import random
 
 import pytest
-import torch
 
-from ttscale.lab.data import document
-from ttscale.training.model import Reasoner, Shape
-from ttscale.training.tokenizer import train_tokenizer
+for needed in ("torch", "tokenizers", "gguf"):  # without one of them this whole folder is skipped
+    pytest.importorskip(needed, reason="needs the extra ttscale[train]")
+
+import torch  # noqa: E402
+
+from ttscale.lab.data import document  # noqa: E402
+from ttscale.training.model import Reasoner, Shape  # noqa: E402
+from ttscale.training.tokenizer import train_tokenizer  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
 from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
 from ttscale.training.model import Reasoner
+from ttscale.training.precision import multiplies_bfloat16
 
 
 def test_rate_warms_up_stays_and_falls_to_zero():
@@ -32,6 +33,12 @@ def test_progress_counts_tokens_or_minutes():
     assert Schedule(minutes=0.25).progress(state) == 1.0
     with pytest.raises(ValueError, match="exactly one"):
         Schedule(tokens=1, minutes=1.0)
+
+
+def test_a_torch_that_knows_no_capabilities_trains_in_float32_on_a_cpu(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not multiplies_bfloat16(torch.device("cpu"))
+    assert multiplies_bfloat16(torch.device("cuda"))
 
 
 def documents(rng: random.Random):

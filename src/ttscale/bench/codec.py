@@ -1,9 +1,10 @@
 """Traces, problems and settings as bytes, and back.
 
 A packed trace is a zstandard frame: the length of a JSON header, the header (every field that is
-not at its default, and the lengths of the arrays), then the arrays. Log-probabilities and
-confidences are float32, exact: a resumed run must decide as the interrupted one did. Token ends are
-stored as differences, which compress well.
+not at its default, and the lengths of arrays and artifacts), then the arrays and the artifacts'
+bytes. Log-probabilities and confidences are float32, exact: a resumed run must decide as the
+interrupted one did. Token ends are stored as differences, which compress well. Of an artifact larger
+than `LARGEST_ARTIFACT` its name is kept and its bytes are not.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import zstandard
 
 from ..core import (
     AnswerRule,
+    Artifact,
     EngineError,
     Image,
     Message,
@@ -32,7 +34,18 @@ from ..core import (
 SCORED = "scorer"  # in `meta`: the problem has a scorer of its own, which is code and not kept
 _FLOATS = ("logprobs", "conf")
 _ENDS = "ends"
-_APART = {*_FLOATS, _ENDS, "error", "prompt_key", "draw", "role"}  # columns, arrays or special
+LARGEST_ARTIFACT = 16 * 2**20  # bytes; a picture fits, a film does not
+_ARTIFACTS = "artifacts"
+_APART = {
+    *_FLOATS,
+    _ENDS,
+    _ARTIFACTS,
+    "error",
+    "part",
+    "prompt_key",
+    "draw",
+    "role",
+}  # columns, arrays or special
 _PLAIN: dict[str, Callable[[], Any]] = {
     f.name: (lambda f=f: f.default) if f.default is not MISSING else f.default_factory  # type: ignore[misc]
     for f in fields(Trace)
@@ -51,23 +64,39 @@ def pack(trace: Trace) -> bytes:
         for name, default in _PLAIN.items()
         if (value := getattr(trace, name)) != default()
     }
+    if trace.part != part_of(trace.role):
+        header["part"] = trace.part
     if trace.error is not None:
         header["error"] = str(trace.error)
-    arrays: list[bytes] = []
+    blocks: list[bytes] = []  # arrays, then artifacts
     lengths: list[tuple[str, int]] = []  # in the order of the arrays
     for name in _FLOATS:
         values = getattr(trace, name)
         if values is not None:
             lengths.append((name, len(values)))
-            arrays.append(np.asarray(values, dtype="<f4").tobytes())
+            blocks.append(np.asarray(values, dtype="<f4").tobytes())
     if trace.ends is not None:
         lengths.append((_ENDS, len(trace.ends)))
         steps = np.diff(np.asarray(trace.ends, dtype="<i4"), prepend=np.int32(0))
-        arrays.append(steps.astype("<i4").tobytes())
+        blocks.append(steps.astype("<i4").tobytes())
     if lengths:
         header["arrays"] = lengths
+    if trace.artifacts:
+        header[_ARTIFACTS] = kept = []
+        for artifact in trace.artifacts:
+            data = artifact.data if artifact.size <= LARGEST_ARTIFACT else None
+            kept.append(
+                [
+                    artifact.kind,
+                    artifact.media_type,
+                    artifact.size,
+                    artifact.digest,
+                    data is not None,
+                ]
+            )
+            blocks.append(data or b"")
     head = dumps(header)
-    return _compress(b"".join((len(head).to_bytes(4, "little"), head, *arrays)))
+    return _compress(b"".join((len(head).to_bytes(4, "little"), head, *blocks)))
 
 
 def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
@@ -86,13 +115,32 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
             array = np.frombuffer(data, kind, length, start)
             start += array.nbytes
             header[name] = np.cumsum(array).tolist() if name == _ENDS else array.astype(np.float32)
+        artifacts = []
+        for kind, media_type, size, digest, with_data in header.pop(_ARTIFACTS, []):
+            artifact = Artifact(kind, digest, size, media_type)
+            if with_data:
+                artifact = Artifact.of(kind, data[start : start + size], media_type)
+                start += size
+                if artifact.digest != digest:
+                    raise ValueError(f"the {kind} {digest} is another")
+            artifacts.append(artifact)
         if "error" in header:
             header["error"] = EngineError(header["error"])
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
-        return Trace(**header, role=role, prompt_key=prompt_key, draw=draw)
+        header.setdefault("part", part_of(role))
+        identity = {"role": role, "prompt_key": prompt_key, "draw": draw}
+        return Trace(**header, **identity, artifacts=tuple(artifacts))
     except DAMAGE as error:
         raise damaged("trace", error) from None
+
+
+def part_of(role: str) -> str:
+    """What a trace of this role is where it is not written down: what its role said before parts
+    were kept."""
+    if role in ("prm", "judge", "verifier", "reward"):
+        return "verdict"
+    return "plan" if role in ("planner", "difficulty") else "answer"
 
 
 def pack_problem(problem: Problem) -> bytes:

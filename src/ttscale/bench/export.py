@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core import UsageError
+from ..core import TOTALS, UsageError
 from .codec import dumps
 from .schema import fresh_file
 from .store import Store
@@ -52,10 +52,12 @@ def item_rows(store: Store) -> Iterator[dict[str, Any]]:
                 "correct": item.correct,
                 "stopped_by": item.stopped_by,
                 "error": item.error,
-                **{name: v for name, v in usage.items() if name not in ("by", "units")},
+                **{name: usage[name] for name in TOTALS},
                 "seconds": item.seconds,
                 "units": dumps(usage["units"]).decode(),
+                "sequential_units": dumps(usage["sequential_units"]).decode(),
                 "by_role": dumps(usage["by"]).decode(),
+                "by_part": dumps(usage["parts"]).decode(),
                 "extra": dumps(item.extra).decode(),
             }
 
@@ -71,6 +73,7 @@ def trace_rows(store: Store) -> Iterator[dict[str, Any]]:
                 "repeat": cell.repeat,
                 "problem": problem,
                 "role": trace.role,
+                "part": trace.part,
                 "prompt": trace.prompt_key,
                 "draw": trace.draw,
                 "finish": trace.finish,
@@ -119,9 +122,10 @@ def _parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
 
 
 _TEXTS = {
-    "method", "model", "task", "problem", "answer", "stopped_by", "error", "units", "by_role",
-    "extra", "role", "prompt", "finish", "text",
-}  # fmt: skip
+    *("method", "model", "task", "problem", "answer", "stopped_by", "error", "extra"),
+    *("units", "sequential_units", "by_role", "by_part"),
+    *("role", "part", "prompt", "finish", "text"),
+}
 _NUMBERS = {"seconds", "cost", "mean_logprob", "reward"}
 
 

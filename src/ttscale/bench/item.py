@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core import Outcome, Problem, Tally, Usage
+from ..core import Outcome, PartTally, Problem, Tally, Usage
 from ..core.verdict import outcome_is_right
-from .codec import dumps
+from .codec import dumps, part_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +88,23 @@ def usage_json(usage: Usage) -> str:
                 }
                 for role, tally in usage.by.items()
             },
+            "parts": usage.parts,
             "units": usage.units,
             "sequential_tokens": usage.sequential_tokens,
+            "sequential_units": usage.sequential_units,
             "seconds": usage.seconds,
         }
     ).decode()
+
+
+def usage_of(data: Mapping[str, Any]) -> Usage:
+    """The inverse of `usage_json`, once the JSON is read; also of one from before parts and chains
+    of units were kept."""
+    usage = Usage.from_dict({"parts": {}, "sequential_units": {}, **data})
+    if "parts" not in data:
+        for role, tally in usage.by.items():
+            if (part := part_of(role)) != "answer" and (drawn := tally.calls - tally.scored_calls):
+                counted = usage.parts.setdefault(part, PartTally())
+                lost = tally.cancelled_tokens + tally.cut_tokens
+                counted.add(PartTally(drawn, tally.completion_tokens, lost))
+    return usage

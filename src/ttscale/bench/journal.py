@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..core import Call, Journal, Problem, Sampling, StoreError, Trace
+from ..core import GenerationRequest, Journal, Observer, Problem, Sampling, StoreError, Trace
 from . import codec
 from .item import Cell
 from .store import Store
@@ -17,8 +17,8 @@ from .store import Store
 _FINISHED = ("stop", "length", "refused")
 
 
-class StoreJournal(Journal):
-    """The journal of one cell.
+class StoreJournal(Journal, Observer):
+    """The journal of one cell, and an observer of what is judged in it.
 
     `record` is called while a flight lands, where an exception would leave the method waiting for
     ever: a store that cannot be written is reported through `failed` instead.
@@ -36,7 +36,7 @@ class StoreJournal(Journal):
         )
         self._unfinished = {problem for (problem,) in found}
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, call: GenerationRequest) -> Trace | None:
         """The finished trace of this very draw, if the interrupted run recorded it."""
         if call.problem.id not in self._unfinished:
             return None
@@ -55,10 +55,13 @@ class StoreJournal(Journal):
         # a rule cuts at the same token again; a method that cut by itself may want to go on
         if finish not in _FINISHED and not (finish == "cut" and call.rule is not None):
             return None
+        trace = codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+        if any(artifact.data is None for artifact in trace.artifacts):
+            return None  # the method would miss what was too large to keep
         self.served_problems.add(call.problem.id)
-        return codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+        return trace
 
-    def record(self, call: Call, trace: Trace) -> None:
+    def record(self, call: GenerationRequest, trace: Trace) -> None:
         """Keep a landed trace."""
         try:
             self._store.add_trace(self._cell, call.problem.id, self._digest(call.sampling), trace)

@@ -124,15 +124,13 @@ def counted(
     verdicts = [is_right(problem, t) for t in drawn]
     if not verdicts or None in verdicts:
         return None
-    votes = Votes(problem)
-    for trace in drawn:
-        votes.add(trace)
+    votes = Votes.of(problem, drawn)
     counts: dict[Any, int] = {}
     for number, ballot in enumerate(votes.ballots):
         right = answer_is_right(problem, ballot.answer, ballot.traces, ballot.traces[0])
         name = True if right else f"wrong {number}"
         counts[name] = counts.get(name, 0) + ballot.count
-    return len(drawn), sum(map(bool, verdicts)), counts, len(drawn) - votes.total
+    return len(drawn), sum(map(bool, verdicts)), counts, votes.abstained
 
 
 def _cells(store: Store, row: Row) -> list[Cell]:

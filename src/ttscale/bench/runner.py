@@ -12,18 +12,17 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from ..assembly import Assembly
 from ..core import (
     Budget,
-    Engine,
     EngineError,
     Outcome,
     PoolExhausted,
-    Price,
     Problem,
     Run,
     StoreError,
@@ -32,7 +31,7 @@ from ..core import (
     Usage,
     execute,
 )
-from ..core.scope import Scope
+from ..core.budget_guard import scope_of
 from .item import Cell, Item
 from .journal import StoreJournal
 from .plan import Planned, Settings
@@ -145,12 +144,11 @@ class _Runner:
         if not left:
             return
         source = column[0][0].model
-        roles = {name: model.make() for name, model in (self.settings.roles or {}).items()}
-        # a recording is an engine per repeat; a live model is loaded once
-        shared = None if source.pools else source.make()
-        host = Run({"main": shared or source.make(), **roles})
+        settings = self.settings
+        models = Assembly.of({"main": source, **(settings.roles or {})}, settings.defaults)
+        host = models.run()
         self.store.group_seconds = GROUP_SECONDS if _all_recorded(host) else 0.0
-        cells = [self._open(*entry, shared, roles, host) for entry in left]
+        cells = [self._open(*entry, models, host) for entry in left]
         execute(host, lambda: self._all(cells))
         self.store.commit()
 
@@ -159,8 +157,7 @@ class _Runner:
         planned: Planned,
         cell: Cell,
         todo: list[Problem],
-        shared: Engine | None,
-        roles: Mapping[str, Engine],
+        models: Assembly,
         host: Run,
     ) -> Open:
         settings, source = self.settings, planned.model
@@ -168,17 +165,12 @@ class _Runner:
         keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
         # recorded draws that are not kept need no journal: making them again costs nothing
         journal = StoreJournal(self.store, cell, self._fail) if keep or not recorded else None
-        prices: dict[str, Price | None] = {"main": source.price}
-        prices |= {name: model.price for name, model in (settings.roles or {}).items()}
-        run = Run(
-            {"main": shared or source.make(**planned.engine), **roles},
+        if source.pools:  # a recording is an engine per repeat; a live model is loaded once
+            models = models.with_main(source.make(**planned.engine))
+        run = models.run(
             seed=planned.seed,
             request=settings.request,
-            defaults={
-                role: model.sampling.over(settings.defaults)
-                for role, model in {"main": source, **(settings.roles or {})}.items()
-            },
-            prices={name: price for name, price in prices.items() if price is not None},
+            observers=() if journal is None else (journal,),
             journal=journal,
         )
         return Open(planned, cell, run, journal, todo, keep)
@@ -233,7 +225,7 @@ class _Runner:
 
     async def _item(self, open_: Open, problem: Problem) -> None:
         method = open_.planned.method
-        scope = Scope(None, problem=problem, budget=self.settings.budget)
+        scope = scope_of(None, self.settings.budget, problem=problem)
         error: Exception | None
         try:
             outcome = await open_.run.solve(method, problem, scope)

@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from ..core import Problem, StoreError, Trace, Usage
+from ..core import Problem, StoreError, Trace
 from . import codec, schema
-from .item import Cell, Item, usage_json
+from .item import Cell, Item, usage_json, usage_of
 
 
 class Store:
@@ -328,7 +328,7 @@ class Store:
                 item = Item(
                     problem=problem, answer=answer, stopped_by=stopped, seconds=seconds,
                     error=error, correct=None if correct is None else bool(correct),
-                    usage=Usage.from_dict(orjson.loads(usage)),
+                    usage=usage_of(orjson.loads(usage)),
                     extra=orjson.loads(extra) if extra else {},
                     winner=tuple(orjson.loads(winner)) if winner else None,
                 )  # fmt: skip

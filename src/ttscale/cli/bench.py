@@ -9,7 +9,7 @@ import click
 
 from . import output
 from .completing import method_names, model_names
-from .options import assignments, budget_of, seed_of
+from .options import assignments, budget_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,6 +116,7 @@ def run(
     from ..bench.notes import notes
     from ..bench.plan import Plan, grid
     from ..bench.store import Store
+    from ..library import seed_of
     from .config import load
 
     config = load()

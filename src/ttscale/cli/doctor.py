@@ -110,7 +110,7 @@ def _core() -> Check:
     ran = 0
     problem = Problem("doctor", Prompt.user("?"), TextRule(), reference="right")
     for method, cfg in _with_defaults():
-        if any(needs != {"text"} for needs in method.needs(cfg).values()):
+        if any(role.capabilities != {"text"} for role in method.needs(cfg).values()):
             continue
         run = Run({"main": Synthetic(binary(0.9))})
         outcome = execute(run, lambda: run.answer(method.bind(cfg), problem))  # noqa: B023
@@ -157,8 +157,8 @@ def _config(loaded: list[Config]) -> Check:
 
 
 def _models() -> Check:
+    from ..library import FALLBACK
     from .models import available
-    from .options import FALLBACK
 
     here = [entry["name"] for entry in available() if entry["cached"]]
     if not here:
@@ -189,11 +189,11 @@ def _embedded() -> Check:
 
 def _upstream(spec: str, config: Config) -> Iterator[Check]:
     """Open a model the user named; what it can do, and which methods that is enough for."""
-    from .options import opened
+    from ..library import source_of
 
     name = f"model {spec}"
     try:
-        source = opened(spec, config, "--model")
+        source = source_of(spec, config, "--model")
         engine = source.make()
         if source.pools:
             able = engine.capabilities

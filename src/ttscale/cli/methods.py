@@ -13,7 +13,7 @@ from . import output
 from .completing import method_names
 
 if TYPE_CHECKING:
-    from ..core import Method
+    from ..core import Method, Role
 
 
 @click.group(invoke_without_command=True, short_help="List the methods, or show one.")
@@ -65,7 +65,8 @@ def show_method(name: str, as_json: bool) -> None:
     console.print(Padding(facts, (0, 2)))
     entries = Table.grid(padding=(0, 2))
     for entry in parameters(method):
-        entries.add_row(escape(f"{entry['name']}={entry['default']}"), escape(entry["about"]))
+        about = f"{entry['about']} ({entry['takes']})"
+        entries.add_row(escape(f"{entry['name']}={_written(entry['default'])}"), escape(about))
     console.print("\n[bold]Parameters[/]", Padding(entries, (0, 2)), sep="\n")
     console.print("\n[bold]Example[/]")
     console.print(f"  {_example(method)}", markup=False)
@@ -77,12 +78,15 @@ def described(method: Method) -> dict[str, Any]:
 
 
 def parameters(method: Method) -> list[dict[str, Any]]:
-    """Name, type, default and meaning of every parameter, in order."""
-    about = explained(method.config)
+    """Name, what it takes in words and as JSON Schema, default and meaning of every parameter."""
+    from ..core.declared import fields_of
+
+    about, declared = explained(method.config), fields_of(method.config)
     return [
         {
             "name": field.name,
-            "type": field.type if isinstance(field.type, str) else str(field.type),
+            "takes": declared[field.name].kind.said,
+            "schema": declared[field.name].kind.schema,
             "default": _default(field),
             "about": about.get(field.name, ""),
         }
@@ -118,6 +122,11 @@ def _default(field: dataclasses.Field[Any]) -> Any:
     return "required"
 
 
+def _written(value: Any) -> str:
+    """As it is written in `name(n=8)`: a word as it is, any other text in quotes."""
+    return value if isinstance(value, str) and re.fullmatch(r"\w+", value) else repr(value)
+
+
 def _facts(method: Method) -> dict[str, str]:
     card = method.card
     how = (card.stimulation, card.verification, card.search, card.aggregation)
@@ -126,6 +135,10 @@ def _facts(method: Method) -> dict[str, str]:
         "also called": ", ".join(card.aliases),
         "scales": card.what,
         "how": ", ".join(part for part in how if part),
+        "judged by": card.verification_source,
+        "verdicts": ", ".join(f"to {use}" for use in card.verification_use),
+        "made for": ", ".join(card.domain) if card.domain != ("general",) else "",
+        "works on": ", ".join(card.modality) if card.modality != ("text",) else "",
         "needs": needs(card.needs),
         "spends on": "a set of questions" if card.scope == "set" else "one question",
         "stops when": card.stops,
@@ -136,9 +149,9 @@ def _facts(method: Method) -> dict[str, str]:
     return {label: value for label, value in facts.items() if value}
 
 
-def needs(roles: Mapping[str, frozenset[str]]) -> str:
+def needs(roles: Mapping[str, Role]) -> str:
     """What a method asks of whom, "main: text; prm: reward"."""
-    return "; ".join(f"{role}: {', '.join(sorted(what))}" for role, what in roles.items())
+    return "; ".join(f"{name}: {', '.join(sorted(r.capabilities))}" for name, r in roles.items())
 
 
 def _example(method: Method) -> str:
@@ -206,9 +219,10 @@ def _section(method: Method) -> list[str]:
     lines += [f"- deviation: {deviation}" for deviation in card.deviations]
     entries = parameters(method)
     if entries:
-        lines += ["", "| parameter | default | meaning |", "|---|---|---|"]
+        lines += ["", "| parameter | takes | default | meaning |", "|---|---|---|---|"]
     for entry in entries:
-        cells = (f"`{entry['name']}`", f"`{entry['default']}`", entry["about"])
+        shown = (entry["takes"], f"`{_written(entry['default'])}`", entry["about"])
+        cells = (f"`{entry['name']}`", *shown)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return [*lines, "", f"    {_example(method)}"]
 

@@ -1,4 +1,4 @@
-"""How options are written that several commands share: `name=value` lists, budgets, models."""
+"""How options are written that several commands share: `name=value` lists and budgets."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..core import Budget
-    from ..engines.spec import ModelSource
-    from .config import Config
-
-FALLBACK = "smollm2-135m"
 
 
 def assignments(given: Iterable[str], option: str) -> dict[str, str]:
@@ -53,54 +49,3 @@ def budget_of(given: Iterable[str]) -> Budget | None:
         whole = kind in ("tokens", "sequential", "samples") and number.is_integer()
         limits[kind] = int(number) if whole else number
     return Budget.of(limits) if limits else None
-
-
-def seed_of(seed: int | None, config: Config) -> int:
-    """The seed asked for, else the configured one.
-
-    Raises:
-        UsageError: if it is larger than JSON and a store can hold.
-    """
-    from ..core import UsageError
-
-    if seed is not None and seed.bit_length() > 63:
-        raise UsageError(f"--seed {seed}", fix="give a whole number of at most 63 bits")
-    return config.seed if seed is None else seed
-
-
-def opened(spec: str | None, config: Config, option: str) -> ModelSource:
-    """The one model a specification stands for; without one, the default model.
-
-    Raises:
-        UsageError: if a recording holds several models or tasks and none is chosen.
-    """
-    from ..core import UsageError
-    from ..engines.spec import open_model
-
-    sources = open_model(spec or config.model or default_model(), config)
-    if len(sources) > 1:
-        there = "; ".join(f"where.model={s.name}&where.dataset={s.pools[0].task}" for s in sources)
-        raise UsageError(
-            f"{option} {spec!r} holds {len(sources)} recordings", fix=f"add one of: ?{there}"
-        )
-    return sources[0]
-
-
-def default_model() -> str:
-    """The bundled reasoner, or else the small general model if it has been fetched.
-
-    Raises:
-        UsageError: if there is neither; says how to get one.
-    """
-    from ..core import UsageError
-    from ..engines import models
-    from ..engines.bundled import bundled_models
-
-    if bundled := list(bundled_models()):
-        return bundled[0]
-    if models.is_cached(FALLBACK):
-        return FALLBACK
-    raise UsageError(
-        "no model is given and none is here",
-        fix=f"run ttscale models pull {FALLBACK}, or give --model",
-    )

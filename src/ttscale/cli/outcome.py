@@ -104,6 +104,7 @@ def _spent(outcome: Outcome, problem: Problem) -> str:
 def _listed(trace: Trace, problem: Problem) -> dict[str, Any]:
     return {
         "role": trace.role,
+        "part": trace.part,
         "draw": trace.draw,
         "finish": trace.finish,
         "answer": problem.answer(trace),

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..engines.spec import ModelSource
+    from ..methods.routing.policy import Policy
     from ..planner.evidence import Evidence
-    from ..planner.policy import Policy
 
 EXAMPLES = """
 \b
@@ -145,8 +145,8 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     On the samples it was fitted on this is too good; the two-fold figures of show are not.
     """
     from ..core.verdict import outcome_is_right
+    from ..methods.routing.auto import checked
     from ..planner import Policy
-    from ..planner.auto import checked
     from ..planner.evidence import follow_all
 
     recording = _recording(source)
@@ -205,11 +205,11 @@ def _fit_pets(
 def _recording(source: str) -> ModelSource:
     """The one recording meant; a file needs no scheme."""
     from ..core import UsageError
+    from ..library import source_of
     from .config import load
-    from .options import opened
 
     spec = source if source.startswith("replay:") else f"replay:{source}"
-    found = opened(spec, load(), "SAMPLES")
+    found = source_of(spec, load(), "SAMPLES")
     if not found.pools:
         raise UsageError(f"{source!r} is no recording", fix="give a file of samples")
     return found

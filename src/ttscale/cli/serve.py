@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -83,10 +83,13 @@ def serve(
 
     own = load()
     model = _model(upstream, spec, name, policy, required=config_path is None)
-    given = {
-        "host": host, "port": port, "workers": workers, "state": str(state) if state else None,
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "state": str(state) if state else None,
         "anonymous": anonymous or None,
-    }  # fmt: skip
+    }
 
     def read() -> Config:
         config = gateway.load(config_path) if config_path else gateway.Config()
@@ -112,8 +115,8 @@ def _model(
     from ..core import UsageError
     from ..engines.spec import open_model
     from ..gateway.config import Model
+    from ..library import default_model
     from .config import load
-    from .options import default_model
 
     if upstream is not None:
         if spec is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import string
 import sys
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,11 @@ import click
 
 from . import output
 from .completing import method_names, model_names
-from .options import assignments, budget_of, opened, seed_of
+from .options import assignments, budget_of
 from .outcome import tell
 
 if TYPE_CHECKING:
-    from ..core import AnswerRule, Call, Outcome, Problem, Trace
-    from ..engines.spec import ModelSource
+    from ..core import Outcome, SampleCount
 
 EXAMPLES = """
 \b
@@ -93,100 +91,39 @@ def solve(
     The answer goes to standard output, what it cost to standard error. For a recording
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
-    from ..core import Run, Sampling, UsageError, execute
-    from ..methods.registry import parse
+    from ..core import SampleCount
+    from ..library import open_session
     from .config import load
 
-    text = (sys.stdin.read() if question == "-" else question).strip()
-    if not text:
-        raise UsageError("the question is empty", fix="give a question, or '-' and a text on stdin")
+    text = sys.stdin.read() if question == "-" else question
     config = load()
-    limits = budget_of(budget) or config.budget
-    method = parse(method_spec or config.method or "simple")
-    asked = Sampling.of({k: v for k, v in sampling.items() if v is not None})
-    seed = seed_of(seed, config)
-
-    sources = {"main": opened(model_spec, config, "--model")}
-    for role, role_spec in assignments(roles, "--role").items():
-        sources[role] = opened(role_spec, config, "--role")
-    rule_name = rule_name or ("choice" if choices else config.answer)
-    "".join((text, *choices, reference or "", system or "")).encode()  # bytes are no question
-    problem = _problem(sources["main"], text, rule_name, choices, reference, system, images)
-    progress = _Progress(method.label)
-    engines = {source.spec: source.make() for source in sources.values()}
-    run = Run(
-        {role: engines[source.spec] for role, source in sources.items()},  # loaded once
+    session = open_session(model_spec, config=config, **assignments(roles, "--role"))
+    count = SampleCount()
+    attempt = session.attempt(
+        text,
+        method=method_spec,
+        budget=budget_of(budget),
+        answer=rule_name,
+        choices=choices,
+        reference=reference,
+        system=system,
+        images=images,
         seed=seed,
-        request=asked,
-        defaults={role: model.sampling.over(config.sampling) for role, model in sources.items()},
-        prices={role: source.price for role, source in sources.items() if source.price},
-        journal=progress,
+        observers=[count],
+        **sampling,
     )
-
-    async def answered() -> Outcome:
-        return await run.answer(method, problem, budget=limits)
-
-    with progress.shown(not run.token_time):
-        outcome = execute(run, lambda: progress.watch(answered()))
-    tell(outcome, problem, method, sources, seed, show, as_json)
-
-
-def _problem(
-    main: ModelSource,
-    text: str,
-    rule_name: str,
-    choices: tuple[str, ...],
-    reference: str | None,
-    system: str | None,
-    images: tuple[str, ...],
-) -> Problem:
-    from ..answers import ChoiceRule, rule_for
-    from ..core import Image, Problem, Prompt, UnknownName, UsageError
-
-    if main.pools:
-        problems = main.pools[0].problems
-        found = next((p for p in problems if text in (p.id, p.prompt.text)), None)
-        if found is None:
-            raise UnknownName(
-                f"question of recording {main.spec!r}", text, [p.id for p in problems]
-            )
-        return found
-    letters = string.ascii_uppercase[: len(choices)]
-    if choices and rule_name == "choice":
-        if len(choices) > len(letters):
-            raise UsageError(f"{len(choices)} choices", fix="give at most 26")
-        rule: AnswerRule = ChoiceRule(letters)
-    else:
-        rule = rule_for(rule_name)
-    listed = "".join(f"\n{letter}) {choice}" for letter, choice in zip(letters, choices))
-    asked = f"{text}\n{listed}" if choices else text
-    prompt = Prompt.user(asked, *map(Image.read, images), system=system)
-    return Problem("question", prompt, rule, reference, choices)
+    progress = _Progress(attempt.method.label, count)
+    with progress.shown(not attempt.run.token_time):
+        outcome = attempt.execute(progress.watch)
+    tell(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
 
 
 class _Progress:
-    """Samples and tokens so far, on a terminal's stderr; silent elsewhere.
+    """Samples and tokens so far, on a terminal's stderr; silent elsewhere."""
 
-    It looks on as a journal that has nothing to serve: it is asked before every draw and told of
-    every trace that lands.
-    """
-
-    def __init__(self, label: str) -> None:
-        self._label = label
-        self._finished = self._tokens = 0
-        self._under_way: dict[Any, None] = {}
+    def __init__(self, label: str, count: SampleCount) -> None:
+        self._label, self._count = label, count
         self._status: Any = None
-
-    def served(self, call: Call) -> None:
-        self._under_way[call] = None
-
-    def record(self, call: Call, trace: Trace) -> None:
-        self._under_way.pop(call, None)
-        self._finished += 1
-        self._tokens += trace.tokens
-
-    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
-        pass
 
     @contextmanager
     def shown(self, worth_it: bool) -> Iterator[None]:
@@ -206,11 +143,10 @@ class _Progress:
 
         async def report() -> None:
             while True:
-                started = self._finished + len(self._under_way)
-                tokens = self._tokens + sum(draw.seen() for draw in self._under_way)
+                count = self._count
                 self._status.update(
-                    f"{self._label}: {self._finished} of {started} samples finished, "
-                    f"{tokens:,} tokens"
+                    f"{self._label}: {count.ended} of {count.begun} samples finished, "
+                    f"{count.tokens:,} tokens"
                 )
                 await asyncio.sleep(0.2)
 

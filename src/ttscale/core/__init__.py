@@ -1,20 +1,15 @@
-"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O."""
+"""The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O but that
+of small saved files."""
 
+from . import roles as roles
+from .aggregator import Aggregator
+from .artifact import ARTIFACT, Artifact
 from .branches import Branch, Group
 from .budget import Budget
-from .card import CAPABILITIES, Card
+from .card import Card
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
-from .engine import (
-    Call,
-    Embeddings,
-    Engine,
-    Flight,
-    Rewards,
-    Score,
-    StopRule,
-    Used,
-)
+from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used, UseRequest
 from .errors import (
     AuthError,
     BudgetEnded,
@@ -34,23 +29,53 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
+from .known_generation import KnownGeneration
 from .method import Configured, Method
+from .observer import Observer, SampleCount
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
+from .roles import Role
 from .run import Journal, Run, execute
 from .sampling import Sampling
+from .saved_file import SavedFile
 from .streams import Live, Race
+from .thinking import THINK, ThinkingSplitter, ThinkTags
 from .trace import Chunk, Finish, FloatArray, Trace
-from .usage import PLANNER_ROLES, TOTALS, VERIFIER_ROLES, Price, Tally, Usage
+from .usage import TOTALS, PartTally, Price, Tally, Usage
+from .vocabulary import (
+    AGGREGATION,
+    CAPABILITIES,
+    COST_UNIT,
+    DOMAIN,
+    MODALITY,
+    SEARCH,
+    STIMULATION,
+    VERIFICATION,
+    VERIFICATION_SOURCE,
+    VERIFICATION_USE,
+    Vocabulary,
+)
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
+    "AGGREGATION",
+    "ARTIFACT",
     "CAPABILITIES",
-    "PLANNER_ROLES",
+    "COST_UNIT",
+    "DOMAIN",
+    "MODALITY",
+    "SEARCH",
+    "STIMULATION",
+    "THINK",
     "TOTALS",
-    "VERIFIER_ROLES",
+    "VERIFICATION",
+    "VERIFICATION_SOURCE",
+    "VERIFICATION_USE",
+    "Aggregator",
     "AnswerRule",
+    "Artifact",
     "Ask",
     "AuthError",
     "Ballot",
@@ -58,7 +83,6 @@ __all__ = [
     "Budget",
     "BudgetEnded",
     "BudgetTooSmall",
-    "Call",
     "CapabilityError",
     "Card",
     "Chunk",
@@ -68,18 +92,24 @@ __all__ = [
     "Embeddings",
     "Engine",
     "EngineError",
+    "EngineWrapper",
     "Finish",
-    "Flight",
     "FloatArray",
+    "Generation",
+    "GenerationRequest",
     "GivenUp",
     "Group",
     "Image",
     "Journal",
+    "KnownGeneration",
     "Live",
+    "LiveGeneration",
     "Message",
     "Method",
     "ModelNotFound",
+    "Observer",
     "Outcome",
+    "PartTally",
     "PoolExhausted",
     "Price",
     "Problem",
@@ -88,14 +118,19 @@ __all__ = [
     "RateLimited",
     "RecordError",
     "Rewards",
+    "Role",
     "Run",
+    "SampleCount",
     "Sampling",
+    "SavedFile",
     "Score",
     "Stalled",
     "StopRule",
     "StoreError",
     "TTScaleError",
     "Tally",
+    "ThinkTags",
+    "ThinkingSplitter",
     "Tie",
     "TokenLoop",
     "Trace",
@@ -103,7 +138,9 @@ __all__ = [
     "Unreachable",
     "Usage",
     "UsageError",
+    "UseRequest",
     "Used",
+    "Vocabulary",
     "Votes",
     "execute",
     "run_in_token_time",

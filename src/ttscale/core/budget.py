@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
-from .errors import UnknownName, UsageError
+from .declared import Above, check_fields, read
+from .errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,35 +26,28 @@ class Budget:
         units: other named amounts (network evaluations, tool calls).
     """
 
-    tokens: int | None = None
-    sequential: int | None = None
-    samples: int | None = None
-    seconds: float | None = None
-    cost: float | None = None
-    units: dict[str, float] = field(default_factory=dict)
+    tokens: Annotated[int, Above(0)] | None = None
+    sequential: Annotated[int, Above(0)] | None = None
+    samples: Annotated[int, Above(0)] | None = None
+    seconds: Annotated[float, Above(0)] | None = None
+    cost: Annotated[float, Above(0)] | None = None
+    units: dict[str, Annotated[float, Above(0)]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in KINDS:
-            value = getattr(self, name)
-            if value is None:
-                continue
-            _check(name, value)
-            if name in _COUNTS:
-                if value != int(value):
-                    raise UsageError(f"budget {name}={value!r}", fix="give a whole number")
-                object.__setattr__(self, name, int(value))
-        if not isinstance(self.units, dict):
-            raise UsageError(f"budget units={self.units!r}", fix="give a limit per unit")
-        for unit, limit in self.units.items():
-            _check(unit, limit)
+        check_fields(self, "budget")
+        for unit in self.units:
+            if unit in KINDS:
+                raise UsageError(f"budget units: {unit!r} is a kind of its own", fix=f"{unit}=...")
 
     @classmethod
-    def of(cls, limits: dict[str, Any]) -> Budget:
+    def of(cls, limits: Mapping[str, Any]) -> Budget:
         """A budget from a mapping; unknown kinds are an error naming the nearest."""
-        for name in limits:
-            if name not in (*KINDS, "units"):
-                raise UnknownName("budget", name, KINDS)
-        return cls(**limits)
+        return read(cls, limits, "budget", entry="kind")
+
+    def limit(self, kind: str) -> float | None:
+        """The limit of a kind or named unit; None if there is none."""
+        limit: float | None = getattr(self, kind) if kind in KINDS else self.units.get(kind)
+        return limit
 
     def given(self) -> dict[str, Any]:
         """The limits that are set."""
@@ -62,11 +56,3 @@ class Budget:
 
 
 KINDS = ("tokens", "sequential", "samples", "seconds", "cost")
-_COUNTS = ("tokens", "sequential", "samples")
-
-
-def _check(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise UsageError(
-            f"budget {name}={value!r} is not positive and finite", fix="give a number above 0"
-        )

@@ -11,39 +11,34 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from . import roles, vocabulary
 from .errors import UnknownName, UsageError
+from .vocabulary import CAPABILITIES, Vocabulary
 
 What = Literal["parallel", "sequential", "hybrid", "internal"]
 Status = Literal["faithful", "reconstruction", "oracle"]
 Scope = Literal["problem", "set"]
-Capability = Literal[
-    "text",  # plain sampling
-    "logprobs",  # log-probabilities of generated tokens, with alternatives
-    "prefix",  # continues a reply whose beginning is given
-    "score",  # log-probabilities of a given text
-    "reward",  # a verifier's score of a (partial) solution
-    "embed",  # sentence embeddings
-    "images",
-    "tools",
-    "hidden",  # hidden states
-    "use",  # a metered resource other than a language model
-]
-CAPABILITIES = frozenset(get_args(Capability))
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-KINDS: Mapping[str, frozenset[str]] = {
-    "what": frozenset(get_args(What)),
-    "status": frozenset(get_args(Status)),
-    "scope": frozenset(get_args(Scope)),
-    "stimulation": frozenset({"", "prompt", "decode", "latent", "self-repetition", "mixture"}),
-    "verification": frozenset({"", "outcome", "process", "agreement", "confidence", "length"}),
-    "search": frozenset(
-        {"", "tree", "graph", "beam", "look-ahead", "mcts", "reward-balanced", "particle"}
-    ),
-    "aggregation": frozenset(
-        {"", "vote", "weighted-vote", "best-of-n", "first", "last", "selection", "fusion"}
-    ),
-    "cost_unit": frozenset({"tokens", "samples", "network evaluations", "renders", "tool calls"}),
+CLOSED: Mapping[str, tuple[str, ...]] = {
+    "what": get_args(What),
+    "status": get_args(Status),
+    "scope": get_args(Scope),
 }
+"""Fields that the machinery itself tells apart."""
+OPEN: Mapping[str, Vocabulary] = {
+    "stimulation": vocabulary.STIMULATION,
+    "verification": vocabulary.VERIFICATION,
+    "verification_source": vocabulary.VERIFICATION_SOURCE,
+    "verification_use": vocabulary.VERIFICATION_USE,
+    "search": vocabulary.SEARCH,
+    "aggregation": vocabulary.AGGREGATION,
+    "domain": vocabulary.DOMAIN,
+    "modality": vocabulary.MODALITY,
+    "cost_unit": vocabulary.COST_UNIT,
+}
+"""Fields whose terms describe a method: a new family adds its own."""
+SEVERAL = ("verification_use", "domain", "modality")
+"""Those that take a tuple of terms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +50,12 @@ class Card:
         paper: arXiv id and title words, or "" for a plain baseline.
         what: what is scaled (one primary value).
         stimulation, verification, search, aggregation: how; "" if absent.
-        needs: role -> capabilities. The role "main" is always there; a role that is not configured
-            falls back to "main" if that has the capabilities.
+        verification_source: who or what judges, where `verification` does not say it.
+        verification_use: what verdicts are for.
+        domain: what kinds of questions it is made for.
+        modality: what it reads and makes.
+        needs: role -> its kind and capabilities. The role "main" is always there; a role that is
+            not configured falls back to "main" if that has the capabilities.
         knob: the config field that scales compute, or "" if there is none.
         draws: the config field that bounds the draws per problem, or "" if unbounded or one.
         files: config fields that name files. A server takes them from whoever runs it, never from
@@ -77,10 +76,14 @@ class Card:
     paper: str = ""
     stimulation: str = ""
     verification: str = ""
+    verification_source: str = ""
+    verification_use: tuple[str, ...] = ()
     search: str = ""
     aggregation: str = ""
-    needs: Mapping[str, frozenset[str]] = field(
-        default_factory=lambda: {"main": frozenset({"text"})}, hash=False
+    domain: tuple[str, ...] = ("general",)
+    modality: tuple[str, ...] = ("text",)
+    needs: Mapping[str, roles.Role] = field(
+        default_factory=lambda: {"main": roles.answers("text")}, hash=False
     )
     knob: str = ""
     draws: str = ""
@@ -99,28 +102,42 @@ class Card:
                     f"card {self.name!r}: {name!r} cannot be typed as a method's name",
                     fix="use small letters, digits and hyphens",
                 )
-        for name, allowed in KINDS.items():
+        where = f"on card {self.name!r}"
+        for name, allowed in CLOSED.items():
+            if (value := getattr(self, name)) not in allowed:
+                raise UnknownName(f"{name} {where}", value, allowed)
+        for name, known in OPEN.items():
             value = getattr(self, name)
-            if value not in allowed:
-                raise UnknownName(f"{name} on card {self.name!r}", value, allowed - {""})
-        for role, capabilities in self.needs.items():
-            for capability in capabilities:
-                if capability not in CAPABILITIES:
-                    raise UnknownName(f"capability of role {role!r}", capability, CAPABILITIES)
+            if isinstance(value, tuple) != (name in SEVERAL):
+                number = "a tuple of terms" if name in SEVERAL else "one term"
+                raise UsageError(f"{name}={value!r} {where}", fix=f"give {number}")
+            for term in value if name in SEVERAL else (value,):
+                if term or name == "cost_unit":  # "" is absent, but every method costs something
+                    known.check(term, where)
+        for role, needed in self.needs.items():
+            for capability in needed.capabilities:
+                CAPABILITIES.check(capability, f"of role {role!r} {where}")
         if not self.stops or not self.title:
             raise UsageError(f"card {self.name!r} must say its title and when it stops")
 
     def as_dict(self) -> dict[str, Any]:
         """The card, ready for JSON."""
-        needs = {role: sorted(capabilities) for role, capabilities in self.needs.items()}
-        return {**asdict(self), "needs": needs, "deviations": list(self.deviations),
-                "aliases": list(self.aliases), "files": list(self.files)}  # fmt: skip
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {
+            **values,
+            "needs": {role: sorted(needed.capabilities) for role, needed in self.needs.items()},
+            "kinds": {role: needed.kind for role, needed in self.needs.items()},
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Card:
         """The inverse of `as_dict`."""
-        needs = {role: frozenset(capabilities) for role, capabilities in data["needs"].items()}
-        listed = {
-            name: tuple(data[name]) for name in ("deviations", "aliases", "files") if name in data
+        values: dict[str, Any] = {
+            n: tuple(v) if isinstance(v, list) else v for n, v in data.items()
         }
-        return cls(**{**data, **listed, "needs": needs})
+        kinds = values.pop("kinds")
+        values["needs"] = {
+            role: roles.Role(kinds[role], frozenset(capabilities))
+            for role, capabilities in data["needs"].items()
+        }
+        return cls(**values)

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .branches import Group
 from .budget import Budget
+from .budget_guard import admit, scope_of
 from .draw import Draw
-from .engine import Rewards, Score, StopRule
-from .errors import BudgetEnded, EngineError
+from .engine import Reply, Resource, Rewards, Score, UseRequest
+from .errors import EngineError
+from .generation import StopRule
+from .metering import NO_UNITS, Scope, later
 from .method import Configured
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
+from .roles import default_part
 from .sampling import Sampling
-from .scope import Scope
 from .streams import Arrivals, Live, Race
 from .trace import Chunk, FloatArray, Trace
 
@@ -36,12 +39,14 @@ Until = Callable[[], StopRule]
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one draw is asked. `until` makes the stop rule that watches it."""
+    """What one draw is asked. `until` makes the stop rule that watches it, `part` says what the
+    trace will be."""
 
     prompt: Prompt
     role: str = "main"
     sampling: Sampling = field(default_factory=Sampling)
     until: Until | None = None
+    part: str = "answer"
 
 
 class Context:
@@ -49,13 +54,22 @@ class Context:
 
     Attributes:
         cursor: tokens in the longest chain this branch has waited for.
+        cursors: the same in every named unit; replaced, never changed.
         problem: the problem being answered; None in a set method until `of` names one.
     """
 
-    __slots__ = ("cursor", "problem", "run", "scope")
+    __slots__ = ("cursor", "cursors", "problem", "run", "scope")
 
-    def __init__(self, run: Run, scope: Scope, problem: Problem | None, cursor: int = 0) -> None:
-        self.run, self.scope, self.problem, self.cursor = run, scope, problem, cursor
+    def __init__(
+        self,
+        run: Run,
+        scope: Scope,
+        problem: Problem | None,
+        cursor: int = 0,
+        cursors: Mapping[str, float] = NO_UNITS,
+    ) -> None:
+        self.run, self.scope, self.problem = run, scope, problem
+        self.cursor, self.cursors = cursor, cursors
 
     # -- sampling
 
@@ -64,11 +78,16 @@ class Context:
         prompt: Prompt,
         role: str = "main",
         *,
+        part: str = "",
         until: Until | None = None,
         **sampling: Any,
     ) -> Trace:
-        """Draw one trace. Sampling settings are those of `Sampling`."""
-        (trace,) = await self.sample_all(prompt, 1, role, until=until, **sampling)
+        """Draw one trace. Sampling settings are those of `Sampling`.
+
+        `part` says what it is, if it is not what its role makes by itself (an answer, a judge's
+        verdict): a "step", a "reflection". Only answers vote when a budget ends the method.
+        """
+        (trace,) = await self.sample_all(prompt, 1, role, part=part, until=until, **sampling)
         return trace
 
     async def sample_all(
@@ -77,6 +96,7 @@ class Context:
         n: int = 1,
         role: str = "main",
         *,
+        part: str = "",
         until: Until | None = None,
         vary: Sequence[Mapping[str, Any]] | None = None,
         **sampling: Any,
@@ -88,9 +108,9 @@ class Context:
         Under a budget of tokens a draw starts only when it can be expected to finish: n draws
         that starve together would leave no answer at all.
         """
-        asks = self.asks(prompts, n, role, until, vary, sampling)
+        asks = self.asks(prompts, n, role, until, vary, sampling, part)
         arrivals = Arrivals(self.run.loop)
-        limited = self.scope.limits and self.scope.watched
+        limited = bool(self.scope.watched)
         try:
             for ask in asks:
                 while limited and not self._fits(ask, arrivals):
@@ -109,18 +129,25 @@ class Context:
         n: int = 1,
         role: str = "main",
         *,
+        part: str = "",
         until: Until | None = None,
         vary: Sequence[Mapping[str, Any]] | None = None,
         **sampling: Any,
     ) -> Race:
         """A race of draws: `async with ctx.as_finished(...) as race: async for trace in race`."""
-        return Race(self, self.asks(prompts, n, role, until, vary, sampling))
+        return Race(self, self.asks(prompts, n, role, until, vary, sampling, part))
 
     def stream(
-        self, prompt: Prompt, role: str = "main", *, until: Until | None = None, **sampling: Any
+        self,
+        prompt: Prompt,
+        role: str = "main",
+        *,
+        part: str = "",
+        until: Until | None = None,
+        **sampling: Any,
     ) -> Live:
         """One trace, watched while it is generated: `async with ctx.stream(...) as live`."""
-        return Live(self, self.ask(prompt, role, until, sampling))
+        return Live(self, self.ask(prompt, role, until, sampling, part))
 
     def ask(
         self,
@@ -128,14 +155,14 @@ class Context:
         role: str = "main",
         until: Until | None = None,
         sampling: Mapping[str, Any] | None = None,
+        part: str = "",
     ) -> Ask:
         """What `sample` would ask, for `Race.start`."""
-        return Ask(
-            prompt,
-            role,
-            self.run.sampling_for(sampling or {}, self.run.resolve(self.scope, role)),
-            until,
-        )
+        if not part:
+            known = None if role == "main" else self.scope.role(role)
+            part = "answer" if known is None else default_part(known.kind)
+        settings = self.run.sampling_for(sampling or {}, self.scope.resolve(role))
+        return Ask(prompt, role, settings, until, part)
 
     def asks(
         self,
@@ -145,13 +172,14 @@ class Context:
         until: Until | None,
         vary: Sequence[Mapping[str, Any]] | None,
         sampling: Mapping[str, Any],
+        part: str = "",
     ) -> list[Ask]:
         each = [prompts] if isinstance(prompts, Prompt) else list(prompts)
         if vary is None:
-            return [ask for p in each for ask in [self.ask(p, role, until, sampling)] * n]
+            return [ask for p in each for ask in [self.ask(p, role, until, sampling, part)] * n]
         wanted = [p for p in each for _ in range(n)]
         return [
-            self.ask(p, role, until, {**sampling, **more})
+            self.ask(p, role, until, {**sampling, **more}, part)
             for p, more in zip(wanted, vary, strict=True)
         ]
 
@@ -169,35 +197,32 @@ class Context:
 
     def receive(self, trace: Trace) -> Trace:
         """Take a landed trace into this context's chain; raise an error that hits every draw."""
-        if trace.chain > self.cursor:
-            self.advance(trace.chain)
+        if trace.chain > self.cursor or trace.chains:
+            self.advance(trace.chain, trace.chains)
         if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
             raise trace.error
         return trace
 
-    def advance(self, chain: int) -> None:
-        """Depend on something that ended at `chain` tokens."""
-        if chain > self.cursor:
-            self.cursor = chain
-            scope: Scope | None = self.scope
-            while scope is not None:
-                if scope.cursor < chain:
-                    scope.cursor = chain
-                scope = scope.parent
+    def advance(self, chain: int, chains: Mapping[str, float] = NO_UNITS) -> None:
+        """Depend on something that ended at `chain` tokens, and at `chains` named units."""
+        if chain > self.cursor or chains:
+            self.cursor = max(self.cursor, chain)
+            self.cursors = later(self.cursors, chains)
+            self.scope.advance(chain, chains)
 
     # -- branches
 
     def branch(self) -> Context:
         """A context for concurrent work, starting where this one stands."""
-        return Context(self.run, self.scope, self.problem, self.cursor)
+        return Context(self.run, self.scope, self.problem, self.cursor, self.cursors)
 
     def of(self, problem: Problem) -> Context:
         """A branch that books into the ledger of one problem of a set."""
         ledger = self.scope.by_problem.get(problem.id)
         if ledger is None:
-            ledger = Scope(self.scope, problem=problem, origin=self.cursor)
+            ledger = Scope(self.scope, problem=problem, origin=self.cursor, origins=self.cursors)
             self.scope.by_problem[problem.id] = ledger
-        return Context(self.run, ledger, problem, self.cursor)
+        return Context(self.run, ledger, problem, self.cursor, self.cursors)
 
     def group(self) -> Group:
         """Structured concurrency: `async with ctx.group() as g: g.start(fn, ...)`."""
@@ -229,17 +254,24 @@ class Context:
         """Run another method inside this one; `roles` renames what it asks for."""
         # what a set method has solved for it is in the ledger of the problem, as its own draws are
         where = self if self.problem is not None else self.of(problem)
-        scope = Scope(where.scope, problem=problem, budget=budget, roles=roles, origin=self.cursor)
+        scope = scope_of(
+            where.scope,
+            budget,
+            problem=problem,
+            names=roles,
+            origin=self.cursor,
+            origins=self.cursors,
+        )
         outcome = await self.run.solve(method, problem, scope)
-        where.advance(scope.cursor)
-        self.advance(scope.cursor)
+        where.advance(scope.cursor, scope.cursors)
+        self.advance(scope.cursor, scope.cursors)
         return outcome
 
     # -- judging and other resources
 
     async def score(self, prompt: Prompt, text: str, role: str = "main") -> Score:
         """Log-probabilities of a given text after `prompt`, in nats."""
-        self._affordable()
+        admit(self.scope)
         role, engine = self.run.engine_for(self.scope, role, "score")
         score = await self.run.real(engine, engine.score(prompt, text))
         self.scope.charge_scored(role, score.tokens, self.run.price_of(role))
@@ -249,19 +281,19 @@ class Context:
         """A verifier's scores of (partial) solutions, also left in `trace.reward`."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it judges: ctx.of(problem)")
-        self._affordable()
+        admit(self.scope)
         role, engine = self.run.engine_for(self.scope, role, "reward")
         rewards: Rewards = await self.run.real(engine, engine.reward(self.problem, traces))
         self.scope.charge_scored(role, rewards.tokens, self.run.price_of(role))
         for trace, value in zip(traces, rewards.values, strict=True):
             trace.reward = value
-        if self.run.journal is not None:
-            self.run.journal.judged(self.problem, traces)
+        for observer in self.run.observers:
+            observer.judged(self.problem, traces)
         return rewards
 
     async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:
         """Sentence embeddings, (texts, dimensions)."""
-        self._affordable()
+        admit(self.scope)
         role, engine = self.run.engine_for(self.scope, role, "embed")
         embedded = await self.run.real(engine, engine.embed(texts))
         self.scope.charge_scored(role, embedded.tokens, self.run.price_of(role))
@@ -269,19 +301,41 @@ class Context:
 
         return np.asarray(embedded.vectors, dtype=np.float32)
 
-    async def use(self, role: str, request: Any) -> Any:
-        """Use another metered resource (environment, denoiser, renderer): charges named units."""
-        self._affordable()
-        _, engine = self.run.engine_for(self.scope, role, "use")
-        used = await self.run.real(engine, engine.use(request))
-        self.scope.charge_units(used.units)
+    async def use(self, request: UseRequest[Reply]) -> Reply:
+        """Use another metered resource (environment, denoiser, renderer): charges named units.
+
+        A request that would overshoot a budget does not start: it waits while others are under
+        way, which may take less than they said, and then ends the budget. One that is stopped or
+        fails is booked in full: how much of it was done is not known.
+        """
+        role, engine = self.run.engine_for(self.scope, request.role, "use")
+        resource: Resource = engine
+        price, start = request.units(), self.cursors
+        while (full := admit(self.scope, units=price)) is not None:
+            await full.room()
+        self.scope.reserve(price)
+        taken = price
+        try:
+            used = await self.run.real(engine, resource.use(request))
+            taken = price if used.units is None else used.units
+        finally:
+            self.scope.charge_use(role, price, taken)
+        if any(amount > price.get(unit, 0.0) for unit, amount in taken.items()):
+            raise EngineError(
+                f"engine {engine.name!r} took {dict(taken)} for a request of {dict(price)}",
+                fix="its `units` must say the most it can take",
+            )
+        chain = taken if used.sequential is None else used.sequential
+        ends = {unit: start.get(unit, 0.0) + amount for unit, amount in chain.items()}
+        self.advance(self.cursor, ends)
         return used.reply
 
     # -- budgets, progress, randomness
 
     def remaining(self, kind: str) -> float | None:
-        """What may still be spent of `kind`, the tightest of all scopes; None if unlimited."""
-        left = [r for s in self.scope.chain if (r := s.remaining(kind)) is not None]
+        """What may still be spent of a kind or named unit, the tightest of all scopes; None if
+        unlimited."""
+        left = [r for s in self.scope.budgeted if (r := s.remaining(kind)) is not None]
         return min(left, default=None)
 
     def can_afford(
@@ -316,12 +370,8 @@ class Context:
     def offer(self, answer: str | None, trace: Trace | None = None) -> None:
         """Announce the best answer so far: it is returned if a budget ends the method."""
         self.scope.best = (answer, trace)
-        self.emit("offer", answer=answer)
-
-    def emit(self, kind: str, **data: Any) -> None:
-        """Tell whoever watches the run."""
-        if self.run.listeners:
-            self.run.emit(kind, problem=self.problem.id if self.problem else None, **data)
+        for observer in self.run.observers:
+            observer.offered(self.problem, answer, trace)
 
     def rng(self, *key: Any) -> random.Random:
         """A generator that depends on the run's seed, the problem and `key` only."""
@@ -330,28 +380,10 @@ class Context:
 
     # -- private
 
-    def _affordable(self) -> None:
-        """Refuse to start anything once a budget is used up."""
-        for scope in self.scope.chain:
-            if scope.ended:
-                raise BudgetEnded(scope, scope.ended)
-            budget = scope.budget
-            if budget is None:
-                continue
-            for kind in ("tokens", "cost", "sequential", "seconds"):
-                left = scope.remaining(kind)
-                if left is not None and left <= 0:
-                    scope.end(kind)
-                    raise BudgetEnded(scope, kind)
-            for unit, limit in budget.units.items():
-                if scope.usage.units.get(unit, 0) >= limit:
-                    scope.end(unit)
-                    raise BudgetEnded(scope, unit)
-
     def _buys(self, role: str) -> float | None:
         """Tokens a role may still generate for the money left; None if there is no such limit."""
         money = self.remaining("cost")
-        price = self.run.price_of(self.run.resolve(self.scope, role))
+        price = self.run.price_of(self.scope.resolve(role))
         if money is None or price is None or not price.completion:
             return None
         return money * 1e6 / price.completion

@@ -1,13 +1,14 @@
-"""One draw on its way: the call an engine receives, tied to the scope that pays for it."""
+"""One sample under way: the request an engine receives, tied to the scope that pays for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from .engine import Call, Flight
+from .budget_guard import LimitedScope
+from .generation import Generation, GenerationRequest
+from .metering import Scope
 from .problem import Problem
-from .scope import Scope
 from .trace import Chunk, Finish, Trace
 from .usage import Price
 
@@ -15,39 +16,42 @@ if TYPE_CHECKING:
     from .context import Ask, Context
 
 
-class Draw(Call):
-    """A draw under way.
+class Draw(GenerationRequest):
+    """A sample under way.
 
     Attributes:
         scope: who pays. price: per token, None if unknown.
         chain_start: tokens in the chain it had to wait for.
-        on_land: told when it has landed.
-        recorded: keeps the landed trace in a journal, if there is one.
-        landed: its trace, once it has landed.
+        on_land: called when it has finished.
+        chains_start: the same in named units.
+        watched: called with its trace before `on_land` is; None if nothing observes.
+        landed: its trace, once it has finished.
         limiter: the scope whose budget limits it or has ended it; None if none does.
     """
 
     __slots__ = (
         "chain_start",
-        "flight",
+        "chains_start",
+        "generation",
         "landed",
         "limiter",
         "on_land",
         "price",
         "prompt_key",
-        "recorded",
         "scope",
+        "watched",
     )
 
     scope: Scope
     price: Price | None
     chain_start: int
+    chains_start: Mapping[str, float]
     prompt_key: str
-    flight: Flight | None
+    generation: Generation | None
     on_land: Callable[[Draw, Trace], None] | None
-    recorded: Callable[[Call, Trace], None] | None
+    watched: Callable[[Draw, Trace], None] | None
     landed: Trace | None
-    limiter: Scope | None
+    limiter: LimitedScope | None
 
     def __init__(
         self,
@@ -63,47 +67,53 @@ class Draw(Call):
         run = ctx.run
         _, role, prompt_key = identity
         self.problem, self.prompt, self.sampling = problem, ask.prompt, ask.sampling
-        self.role, self.prompt_key, self.draw = role, prompt_key, ordinal
+        self.role, self.prompt_key, self.draw, self.part = role, prompt_key, ordinal, ask.part
         self.run_seed, self.loop, self.watch = run.seed, run.loop, watch
-        self.scope, self.chain_start, self.on_land = ctx.scope, ctx.cursor, on_land
+        self.scope, self.on_land = ctx.scope, on_land
+        self.chain_start, self.chains_start = ctx.cursor, ctx.cursors
         self.price = run.price_of(role) if run.prices else None
         self.rule = self.limit = self.progress = self.limiter = None
-        self.flight = self.landed = self.recorded = None
+        self.generation = self.landed = self.watched = None
 
-    def land(self, trace: Trace) -> None:
+    def finish(self, trace: Trace) -> None:
         """Receive the engine's trace, the first time: identify, charge, record, hand over."""
         if self.landed is not None:
             return
         self.landed = trace
         # cut the references that go round in circles: all is freed at once, not by the collector
-        self.flight = self.progress = None
+        self.generation = self.progress = None
         trace.role = self.role
         trace.prompt_key = self.prompt_key
         trace.draw = self.draw
+        trace.part = self.part
         trace.chain = self.chain_start + trace.tokens
+        if trace.units:
+            start = self.chains_start
+            trace.chains = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
         self.scope.charge(self, trace)
-        if self.recorded is not None:
-            self.recorded(self, trace)
+        if self.watched is not None:
+            self.watched(self, trace)
         on_land, self.on_land = self.on_land, None
         assert on_land is not None
         on_land(self, trace)
 
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""
-        return 0 if self.flight is None else self.flight.seen(at)
+        return 0 if self.generation is None else self.generation.seen(at)
 
     def cost(self, at: float | None = None) -> float:
         """Money so far, as far as it is known: the prompt counts as soon as a draw of the same
-        problem has told how long it is, or this one's flight can."""
+        problem has told how long it is, or this one's generation can."""
         if self.price is None:
             return 0.0
-        prompt = getattr(self.flight, "prompt_tokens", None)
+        generation = self.generation
+        prompt = None if generation is None else generation.prompt_tokens
         if prompt is None:
             prompt = self.scope.prompts.get((self.role, self.prompt_key), 0)
-        cached = getattr(self.flight, "cached_tokens", None) or 0
-        return self.price.of(prompt, self.seen(at), cached)
+        cached = None if generation is None else generation.cached_tokens
+        return self.price.of(prompt, self.seen(at), cached or 0)
 
     def abort(self, finish: Finish) -> None:
-        """Stop it, unless it has landed."""
-        if self.flight is not None:
-            self.flight.abort(finish)
+        """Stop it, unless it has finished."""
+        if self.generation is not None:
+            self.generation.abort(finish)

@@ -26,6 +26,11 @@ import difflib
 from collections.abc import Iterable
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that was probably meant; None if no name is near."""
+    return next(iter(difflib.get_close_matches(name, known, n=1, cutoff=0.5)), None)
+
+
 class TTScaleError(Exception):
     """Base of all errors meant for the user; `str()` is one line that names cause and fix."""
 
@@ -38,9 +43,13 @@ class TTScaleError(Exception):
 
 
 class UsageError(TTScaleError):
-    """The call itself was wrong: a bad value, flag, specification or combination."""
+    """The call itself was wrong: a bad value, flag, specification or combination.
+
+    `place` says where the wrong value stands (`models.qwen.price`), "" if that is not known.
+    """
 
     exit_code = 2
+    place = ""
 
 
 class UnknownName(UsageError):
@@ -48,10 +57,10 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        fix = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+        near = nearest(name, known)
+        fix = f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}"
         super().__init__(f"unknown {kind} {name!r}", fix=fix)
-        self.name, self.nearest = name, near[0] if near else None
+        self.name, self.nearest = name, near
 
 
 class CapabilityError(UsageError):

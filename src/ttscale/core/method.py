@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from .card import Card
-from .errors import TTScaleError, UnknownName, UsageError
+from .declared import read
+from .roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,26 +38,10 @@ class Method:
 
     def configure(self, params: Mapping[str, Any]) -> Any:
         """A validated config. Unknown parameters and bad values are errors that name the fix."""
-        known = {f.name: f for f in fields(self.config)}
-        for name in params:
-            if name not in known:
-                raise UnknownName(f"parameter of method {self.name!r}", name, known)
-        missing = [
-            name
-            for name, f in known.items()
-            if name not in params and f.default is MISSING and f.default_factory is MISSING
-        ]
-        if missing:
-            raise UsageError(f"method {self.name!r} needs {', '.join(missing)}")
-        try:
-            return self.config(**params)
-        except TTScaleError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"method {self.name!r}", fix=str(error)) from None
+        return read(self.config, params, of=f"method {self.name!r}", entry="parameter")
 
-    def needs(self, cfg: Any) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities; a config whose choices change the needs has its own `needs`."""
+    def needs(self, cfg: Any) -> Mapping[str, Role]:
+        """Role -> kind and capabilities; a config whose choices change them has its own `needs`."""
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 
@@ -77,8 +62,8 @@ class Configured:
     def card(self) -> Card:
         return self.method.card
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
-        """Role -> capabilities, with these parameters."""
+    def needs(self) -> Mapping[str, Role]:
+        """Role -> kind and capabilities, with these parameters."""
         return self.method.needs(self.cfg)
 
     def draws(self) -> int | None:

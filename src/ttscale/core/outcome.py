@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .artifact import Artifact
 from .trace import Trace
 from .usage import Usage
 
@@ -15,7 +16,8 @@ class Outcome:
 
     Attributes:
         answer: None if nothing parsed.
-        winner: the trace that speaks for the answer: its text is the reply.
+        winner: the trace that speaks for the answer: its text is the reply, and what it made
+            besides is part of the answer.
         stopped_by: the rule, or "budget:KIND", that ended the method.
         extra: what the method wants to show (thresholds, posteriors), ready for JSON.
         traces: all draws in the order they landed, cancelled ones included (added by the runner).
@@ -31,6 +33,11 @@ class Outcome:
     traces: list[Trace] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     error: Exception | None = None
+
+    @property
+    def artifacts(self) -> tuple[Artifact, ...]:
+        """What the answer is besides text: the winner's artifacts."""
+        return self.winner.artifacts if self.winner else ()
 
     @property
     def over_budget(self) -> bool:

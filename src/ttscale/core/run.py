@@ -1,4 +1,4 @@
-"""A run: methods on engines, with seeds, prices, listeners and a journal.
+"""A run: methods on engines, with seeds, prices, observers and a journal.
 
 run = Run({"main": engine}, seed=0)
 outcome = await run.answer(first_finish(n=8), problem, budget=Budget(tokens=10_000))
@@ -12,39 +12,37 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from .budget import Budget
+from .budget_guard import LimitedScope, admit, scope_of
 from .clock import TokenLoop, run_in_token_time
 from .context import Ask, Context
 from .draw import Draw
-from .engine import Call, Engine
+from .engine import Engine
 from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
+from .generation import GenerationRequest
+from .known_generation import KnownGeneration
+from .metering import Scope
 from .method import Configured
+from .observer import Observer
 from .outcome import Outcome
 from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
-from .scope import Scope
-from .timed import TimedFlight
 from .trace import Chunk, Trace
 from .usage import Price, Usage
 
 T = TypeVar("T")
-Listener = Callable[[str, Mapping[str, Any]], None]
 
 
 class Journal(Protocol):
     """Finished draws of an interrupted run, served instead of being drawn again."""
 
-    def served(self, call: Call) -> Trace | None:
+    def served(self, request: GenerationRequest) -> Trace | None:
         """The recorded trace of this very draw, if there is one."""
         ...
 
-    def record(self, call: Call, trace: Trace) -> None:
-        """Keep a landed trace."""
+    def record(self, request: GenerationRequest, trace: Trace) -> None:
+        """Keep a finished trace that was not served."""
         ...
-
-    def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
-        """Keep the rewards that these traces were given; by default nothing is done."""
-        return
 
 
 class Run:
@@ -57,7 +55,8 @@ class Run:
         defaults: settings used where neither user nor method asks for anything; those of one role
             go before those of "main".
         prices: role -> price; a role that falls back to "main" is charged main's price.
-        listeners: called synchronously with every event; they must not block.
+        observers: told what happens.
+        journal: serves samples of an interrupted run, and keeps those that are drawn.
         ticks_per_second: speed assumed in token time, for seconds.
     """
 
@@ -69,7 +68,7 @@ class Run:
         request: Sampling | None = None,
         defaults: Sampling | Mapping[str, Sampling] | None = None,
         prices: Mapping[str, Price] | None = None,
-        listeners: Sequence[Listener] = (),
+        observers: Sequence[Observer] = (),
         journal: Journal | None = None,
         ticks_per_second: float = 100.0,
     ) -> None:
@@ -81,7 +80,8 @@ class Run:
             {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
         )
         self.prices = dict(prices or {})
-        self.listeners, self.journal = list(listeners), journal
+        self.observers, self.journal = tuple(observers), journal
+        self._watched = bool(observers) or journal is not None
         self.ticks_per_second = ticks_per_second
         self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
         self._ordinals: dict[tuple[str, str, str], int] = {}
@@ -108,7 +108,7 @@ class Run:
         if method.card.scope == "set":
             (outcome,) = await self.answer_set(method, [problem], budget=budget)
             return outcome
-        scope = Scope(None, problem=problem, budget=budget)
+        scope = scope_of(None, budget, problem=problem)
         return await self.solve(method, problem, scope)
 
     async def answer_set(
@@ -122,7 +122,7 @@ class Run:
         at once, so each took the seconds of the whole set."""
         self.check(method, budget)
         self.loop = asyncio.get_running_loop()
-        scope = Scope(None, budget=budget, keep=False)
+        scope = scope_of(None, budget, needs=method.needs, keep=False)
         ctx = Context(self, scope, None)
         outcomes, stopped_by = await self._guarded(
             scope, method.method.fn(list(problems), ctx, method.cfg)
@@ -143,7 +143,8 @@ class Run:
 
     async def solve(self, method: Configured, problem: Problem, scope: Scope) -> Outcome:
         """Run a method in a given scope; a budget of that scope ends here."""
-        ctx = Context(self, scope, problem, scope.origin)
+        scope.needs = method.needs
+        ctx = Context(self, scope, problem, scope.origin, scope.origins)
         outcome, stopped_by = await self._guarded(scope, method.method.fn(problem, ctx, method.cfg))
         if outcome is None:
             answer, winner = scope.best_so_far()
@@ -153,11 +154,10 @@ class Run:
     async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
         """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
         loop = self.loop
-        scope.task = asyncio.current_task(loop)
-        scope.began = loop.time()
-        asked_before = scope.task.cancelling() if scope.task else 0
-        if scope.budget is not None:
-            scope.arm(loop, self.ticks_per_second)
+        began = loop.time()
+        limited = scope if isinstance(scope, LimitedScope) else None
+        if limited is not None:
+            limited.arm(loop, self.ticks_per_second)
         delivered = False
         try:
             return await work, ""
@@ -167,15 +167,15 @@ class Run:
             return None, ended.kind
         except asyncio.CancelledError:
             delivered = True
-            if not scope.ended or (scope.task and scope.task.cancelling() > asked_before + 1):
+            if limited is None or not limited.cancelled_alone:
                 raise
-            return None, scope.ended
+            return None, limited.ended
         finally:
-            scope.disarm()
-            await scope.absorb(delivered)
+            if limited is not None:
+                await limited.disarm(delivered)
             for draw in list(scope.active):  # a method that leaked a flight
                 draw.abort("cancelled")
-            elapsed = loop.time() - scope.began
+            elapsed = loop.time() - began
             token_time = isinstance(loop, TokenLoop)
             scope.usage.seconds = elapsed / self.ticks_per_second if token_time else elapsed
             if scope.parent is None:
@@ -185,6 +185,9 @@ class Run:
         """Add what only the runner knows."""
         usage = scope.usage
         usage.sequential_tokens = scope.cursor - scope.origin
+        usage.sequential_units = {
+            unit: at - scope.origins.get(unit, 0.0) for unit, at in scope.cursors.items()
+        }
         outcome.usage, outcome.traces = usage, scope.traces
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
@@ -198,7 +201,7 @@ class Run:
         are not known, before any token is spent."""
         for role, needed in method.needs().items():
             engine = self.engines.get(role, self.engines["main"])
-            missing = sorted(needed - engine.capabilities)
+            missing = sorted(needed.capabilities - engine.capabilities)
             if missing:
                 what = " and ".join(missing)
                 where = f"engine {engine.name!r}" + (
@@ -239,16 +242,9 @@ class Run:
         defaults = self.defaults.get(role) or self.defaults.get("main") or Sampling()
         return Sampling.of(asked).asked_by(self.request).over(defaults)
 
-    def resolve(self, scope: Scope | None, role: str) -> str:
-        """The run's name of a role, after the renamings of `solve`."""
-        while scope is not None:
-            role = scope.roles.get(role, role)
-            scope = scope.parent
-        return role
-
     def engine_for(self, scope: Scope, role: str, capability: str) -> tuple[str, Any]:
         """(resolved role, engine), checked for a capability."""
-        role = self.resolve(scope, role)
+        role = scope.resolve(role)
         engine = self.engines.get(role) or self.engines["main"]
         if capability not in engine.capabilities:
             raise CapabilityError(
@@ -270,7 +266,7 @@ class Run:
 
     def draws_left(self, scope: Scope, problem: Problem, prompt: Prompt, role: str) -> int | None:
         """How many further draws an engine has; None if it never runs dry."""
-        role = self.resolve(scope, role)
+        role = scope.resolve(role)
         engine = self.engines.get(role) or self.engines["main"]
         pool_size = getattr(engine, "pool_size", None)
         if pool_size is None:
@@ -291,33 +287,32 @@ class Run:
         """Start a draw on behalf of a context, or refuse it if a budget has ended."""
         scope, role = ctx.scope, ask.role
         if scope.renames:
-            role = self.resolve(scope, role)
+            role = scope.resolve(role)
         key = (problem.id, role, ask.prompt.key)
         ordinal = self._ordinals.get(key, 0)
         draw = Draw(ctx, problem, ask, key, ordinal, on_land, watch)
         if scope.limits:
-            refused = self._admit(ctx)
+            refused = admit(scope, sample=True)
             if refused is not None:
                 scope.limit_by(refused, "samples")
-                draw.landed = Trace(finish="budget", role=role, prompt_tokens=0, chain=ctx.cursor)
-                draw.on_land = None  # nothing may refer to itself: see `Draw.land`
+                draw.landed = Trace(
+                    finish="budget", role=role, part=ask.part, prompt_tokens=0, chain=ctx.cursor
+                )
+                draw.on_land = None  # nothing may refer to itself: see `Draw.finish`
                 on_land(draw, draw.landed)
                 return draw
             draw.limit, draw.limiter = self._sequential_limit(ctx)
-            draw.progress = scope.check_watched if scope.watched else None
+            draw.progress = _check_all(scope.watched)
         if ask.until is not None:
             draw.rule = ask.until()
         self._ordinals[key] = ordinal + 1
-        scope.takeoff(draw)
-        if self.journal is not None:
-            served = self.journal.served(draw)
-            if served is not None:
-                draw.flight = TimedFlight(draw, served, own=True)
-                return draw
-            draw.recorded = self.journal.record
+        scope.begin(draw)
+        if self._watched and (served := self._announce(draw)) is not None:
+            draw.generation = KnownGeneration(draw, served, own=True)
+            return draw
         engine = self.engines.get(role) or self.engines["main"]
         try:
-            draw.flight = engine.start(draw)
+            draw.generation = engine.start(draw)
         except TTScaleError as error:
             self._not_started(draw, error)
         else:
@@ -325,14 +320,21 @@ class Run:
                 self._hold_the_clock(draw)
         return draw
 
+    def _announce(self, draw: Draw) -> Trace | None:
+        """Tell the observers that a sample starts; its trace, if the journal has it."""
+        for observer in self.observers:
+            observer.started(draw)
+        served = None if self.journal is None else self.journal.served(draw)
+        draw.watched = self._told if served is None else self._told_of_served
+        return served
+
     def _not_started(self, draw: Draw, error: TTScaleError) -> None:
         """A flight that cannot start is a failed sample, if not worse."""
         if not isinstance(error, EngineError) or error.fatal:
-            for scope in draw.scope.chain:
-                scope.active.pop(draw, None)
+            draw.scope.forget(draw)
             raise error
         failed = Trace(finish="error", error=error, prompt_tokens=0)
-        draw.flight = TimedFlight(draw, failed)
+        draw.generation = KnownGeneration(draw, failed)
 
     def _hold_the_clock(self, draw: Draw) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""
@@ -347,45 +349,40 @@ class Run:
 
         draw.on_land = landed
 
-    def _admit(self, ctx: Context) -> Scope | None:
-        """Raise if a budget has ended; the scope whose budget of samples refuses this one draw.
+    def _told(self, draw: Draw, trace: Trace) -> None:
+        """A sample has ended: it is kept, and the observers are told."""
+        if self.journal is not None:
+            self.journal.record(draw, trace)
+        self._told_of_served(draw, trace)
 
-        A draw over a budget of samples is refused while others are under way, so that a vote of
-        eight under a budget of five becomes a vote of five.
-        """
-        refused: Scope | None = None
-        for scope in ctx.scope.budgeted:
-            if scope.ended:
-                raise BudgetEnded(scope, scope.ended)
-            for kind in ("tokens", "cost", "sequential", "seconds"):
-                left = scope.remaining(kind)
-                if left is not None and left <= 0:
-                    scope.end(kind)
-                    raise BudgetEnded(scope, kind)
-            left = scope.remaining("samples")
-            if left is not None and left <= 0:
-                if not scope.active:
-                    scope.end("samples")
-                    raise BudgetEnded(scope, "samples")
-                refused = refused or scope
-        return refused
+    def _told_of_served(self, draw: Draw, trace: Trace) -> None:
+        for observer in self.observers:
+            observer.finished(draw, trace)
 
-    def _sequential_limit(self, ctx: Context) -> tuple[int | None, Scope | None]:
+    def _sequential_limit(self, ctx: Context) -> tuple[int | None, LimitedScope | None]:
         """Tokens a draw may have before a budget of sequential tokens ends it, and whose."""
         limits = [
             (scope.origin + scope.budget.sequential - ctx.cursor, scope)
             for scope in ctx.scope.budgeted
-            if scope.budget is not None and scope.budget.sequential is not None
+            if scope.budget.sequential is not None
         ]
         if not limits:
             return None, None
         least, owner = min(limits, key=lambda entry: entry[0])
         return max(0, least), owner
 
-    def emit(self, kind: str, **data: Any) -> None:
-        """Tell all listeners."""
-        for listener in self.listeners:
-            listener(kind, data)
+
+def _check_all(watched: Sequence[LimitedScope]) -> Callable[[], None] | None:
+    """What a live sample calls as it makes progress: whether a budget is used up; None without
+    one."""
+    if not watched:
+        return None
+
+    def check() -> None:
+        for scope in watched:
+            scope.check()
+
+    return check
 
 
 _FIXES = {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import field, fields, replace
+from typing import Annotated, Any
 
-from .errors import UnknownName, UsageError
+from .declared import Within, declared, read
+
+_MOST = 1 << 31
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Sampling:
     """Sampling settings of one call.
 
@@ -24,40 +26,20 @@ class Sampling:
         extra: further fields of the request body, passed through untouched.
     """
 
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    max_tokens: int | None = None
-    min_tokens: int | None = None
+    temperature: Annotated[float, Within(0, 100)] | None = None
+    top_p: Annotated[float, Within(0, 1)] | None = None
+    top_k: Annotated[int, Within(0, _MOST)] | None = None
+    min_p: Annotated[float, Within(0, 1)] | None = None
+    max_tokens: Annotated[int, Within(1, _MOST)] | None = None
+    min_tokens: Annotated[int, Within(0, _MOST)] | None = None
     stop: tuple[str, ...] = ()
-    logprobs: int | None = None
+    logprobs: Annotated[int, Within(0, 100)] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    def __post_init__(self) -> None:
-        _check(self, "temperature", 0, 100)
-        _check(self, "top_p", 0, 1)
-        _check(self, "min_p", 0, 1)
-        _check(self, "top_k", 0, 1 << 31, whole=True)
-        _check(self, "max_tokens", 1, 1 << 31, whole=True)
-        _check(self, "min_tokens", 0, 1 << 31, whole=True)
-        _check(self, "logprobs", 0, 100, whole=True)
-        if isinstance(self.stop, str):
-            object.__setattr__(self, "stop", (self.stop,))
-        elif isinstance(self.stop, Iterable):
-            object.__setattr__(self, "stop", tuple(self.stop))
-        if not isinstance(self.stop, tuple) or not all(isinstance(s, str) for s in self.stop):
-            raise UsageError(f"stop={self.stop!r} is no list of texts", fix='write ["text", ...]')
-        if not isinstance(self.extra, Mapping):
-            raise UsageError(f"extra={self.extra!r} is no table", fix="write { name = value }")
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Sampling:
         """Settings from a mapping; a name that is none of them is an error naming the nearest."""
-        for name in settings:
-            if name not in _NAMES:
-                raise UnknownName("sampling setting", name, _NAMES)
-        return cls(**settings)
+        return read(cls, settings, of="sampling", entry="setting")
 
     def over(self, lower: Sampling) -> Sampling:
         """These settings, with `lower` filling what is left open."""
@@ -89,13 +71,3 @@ class Sampling:
 
 
 _NAMES = tuple(f.name for f in fields(Sampling))
-
-
-def _check(sampling: Sampling, name: str, low: float, high: float, *, whole: bool = False) -> None:
-    value = getattr(sampling, name)
-    if value is None:
-        return
-    kinds = int if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-        what = "a whole number from " if whole else ""
-        raise UsageError(f"{name}={value!r} is out of range", fix=f"give {what}{low} to {high}")

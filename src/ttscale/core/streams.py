@@ -128,8 +128,8 @@ class Race:
     def cap(self, tokens: int) -> None:
         """Let the draws under way have `tokens` tokens at most."""
         for draw in self._arrivals.draws:
-            if draw.flight is not None:
-                draw.flight.cap(tokens)
+            if draw.generation is not None:
+                draw.generation.cap(tokens)
 
     def stop(self) -> list[Trace]:
         """Stop the draws under way but keep what they have, in the order they started.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
+
+from .artifact import Artifact
+from .thinking import THINK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +50,16 @@ class Chunk:
     conf: FloatArray | None = None
     ends: Sequence[int] | None = None
 
+    def first(self, tokens: int) -> Chunk:
+        """The first tokens of it. Their text is known only where the tokens' ends are."""
+        if tokens >= self.tokens:
+            return self
+        ends = None if self.ends is None else self.ends[:tokens]
+        text = self.text if ends is None else self.text[: ends[-1] if ends else 0]
+        logprobs = None if self.logprobs is None else self.logprobs[:tokens]
+        conf = None if self.conf is None else self.conf[:tokens]
+        return Chunk(text, tokens, logprobs, conf, ends)
+
 
 @dataclass(slots=True)
 class Trace:
@@ -55,12 +69,15 @@ class Trace:
         text: everything generated, thinking included, the prompt's prefix excluded.
         tokens: generated tokens, also those of a draw that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
+        role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
         draw: ordinal among equal asks of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
         chain: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
-        units: named amounts used besides tokens.
+        units: named amounts used besides tokens; chains: their longest dependent chains up to this
+            trace's end.
+        artifacts: what was made besides text, in order.
         error: why it failed, for finish `error` or `refused`.
     """
 
@@ -87,30 +104,83 @@ class Trace:
     error: Exception | None = None
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    part: str = "answer"
+    chains: Mapping[str, float] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:
         """A copy that can land and be identified on its own; arrays are shared."""
         return Trace(
-            self.text, self.tokens, self.finish, self.role, self.prompt_key, self.draw,
-            self.prompt_tokens, self.cached_tokens, self.estimated, self.logprobs, self.conf,
-            self.ends, self.mean_logprob, self.tool_calls, self.answer, self.reward, self.chain,
-            self.began, self.ended, self.model, self.error, self.units, self.meta,
-        )  # fmt: skip
+            self.text,
+            self.tokens,
+            self.finish,
+            self.role,
+            self.prompt_key,
+            self.draw,
+            self.prompt_tokens,
+            self.cached_tokens,
+            self.estimated,
+            self.logprobs,
+            self.conf,
+            self.ends,
+            self.mean_logprob,
+            self.tool_calls,
+            self.answer,
+            self.reward,
+            self.chain,
+            self.began,
+            self.ended,
+            self.model,
+            self.error,
+            self.units,
+            self.meta,
+            self.part,
+            self.chains,
+            self.artifacts,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Trace], text: str) -> Trace:
+        """One trace of a text that was made in several draws, each going on where the one before
+        ended (at least one); `text` holds theirs and what a method put between them.
+
+        It began as its first draw began and was asked what that was asked: the later prompts repeat
+        text that is counted already. It ended as its last draw ended and is known by it; an answer
+        or a reward recorded with a draw that goes on is one of everything up to its end. What was
+        made and used is the sum. Figures of single tokens are left out: no token made the text in
+        between.
+        """
+        first, last = parts[0], parts[-1]
+        units: Counter[str] = Counter()
+        for part in parts:
+            units.update(part.units)
+        return replace(
+            last,
+            text=text,
+            tokens=sum(part.tokens for part in parts),
+            estimated=sum(part.estimated for part in parts),
+            prompt_tokens=first.prompt_tokens,
+            cached_tokens=first.cached_tokens,
+            logprobs=None,
+            conf=None,
+            ends=None,
+            mean_logprob=None,
+            tool_calls=tuple(call for part in parts for call in part.tool_calls),
+            artifacts=tuple(artifact for part in parts for artifact in part.artifacts),
+            began=first.began,
+            units=dict(units),
+            meta=dict(last.meta),
+        )
 
     @property
     def thinking(self) -> str:
         """The text inside the think tags; empty if there are none."""
-        head, tag, _ = self.text.partition("</think>")
-        if not tag and "<think>" not in head:
-            return ""
-        return head.split("<think>", 1)[-1].strip("\n")
+        return THINK.thinking(self.text)
 
     @property
     def reply(self) -> str:
         """The text after the thinking; all of it if the model does not think."""
-        if "</think>" in self.text:
-            return self.text.rsplit("</think>", 1)[1].lstrip("\n")
-        return "" if "<think>" in self.text else self.text
+        return THINK.answer_text(self.text)
 
     @property
     def average_logprob(self) -> float | None:

@@ -1,4 +1,6 @@
-"""What was spent: counters per role, with every total derived from them.
+"""What was spent: counters per role and per part, with every total derived from them.
+
+The role says who paid, the part what for (see `roles`).
 
 Conventions. `None` means unknown, never zero. Completion tokens are all generated tokens, those of
 cancelled draws included. Sequential tokens are the longest chain of tokens that had to wait for one
@@ -7,14 +9,14 @@ another: the latency that no amount of hardware removes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
 
+from .declared import AtLeast
+from .roles import Kind, kind_of
 from .trace import Trace
 
-VERIFIER_ROLES = frozenset({"prm", "judge", "verifier", "reward"})
-PLANNER_ROLES = frozenset({"planner", "difficulty"})
 _UNWANTED = ("cancelled", "budget")
 
 
@@ -22,9 +24,9 @@ _UNWANTED = ("cancelled", "budget")
 class Price:
     """Money per million tokens; `cached` defaults to `prompt`."""
 
-    prompt: float
-    completion: float
-    cached: float | None = None
+    prompt: Annotated[float, AtLeast(0)]
+    completion: Annotated[float, AtLeast(0)]
+    cached: Annotated[float, AtLeast(0)] | None = None
 
     def of(self, prompt: int, completion: int, cached: int = 0) -> float:
         """Money for so many tokens; `cached` of the prompt's came from a cache."""
@@ -49,6 +51,7 @@ class Tally:
         scored_tokens: tokens of given texts that were scored, not generated.
         scored_calls: calls that scored or embedded given texts.
         unknown_prompts: calls whose prompt tokens the engine did not tell.
+        uses: requests to a metered resource; units: the named amounts they and samples took.
         cost: money; None if the price is not known.
     """
 
@@ -64,6 +67,8 @@ class Tally:
     scored_tokens: int = 0
     scored_calls: int = 0
     unknown_prompts: int = 0
+    uses: int = 0
+    units: dict[str, float] = field(default_factory=dict)
     cost: float | None = None
 
     def add(self, other: Tally) -> None:
@@ -86,15 +91,47 @@ class Tally:
         self.scored_tokens += other.scored_tokens
         self.scored_calls += other.scored_calls
         self.unknown_prompts += other.unknown_prompts
+        self.uses += other.uses
+        add_units(self.units, other.units)
+
+
+@dataclass(slots=True)
+class PartTally:
+    """Samples of one part, their generated tokens, and of these the cancelled and cut ones."""
+
+    samples: int = 0
+    tokens: int = 0
+    lost_tokens: int = 0
+
+    def add(self, other: PartTally) -> None:
+        self.samples += other.samples
+        self.tokens += other.tokens
+        self.lost_tokens += other.lost_tokens
+
+
+def add_units(to: dict[str, float], units: Mapping[str, float]) -> None:
+    """Add named amounts."""
+    for unit, amount in units.items():
+        to[unit] = to.get(unit, 0) + amount
 
 
 @dataclass(slots=True)
 class Usage:
-    """What a scope has spent. `by[role]` holds the counters; the properties are their totals."""
+    """What a scope has spent; the properties are totals.
+
+    Attributes:
+        by: counters per role.
+        parts: those samples, by part, that are no plain answers: the counters of the others are
+            what is left.
+        units: named amounts, of all roles.
+        sequential_tokens: the longest chain; sequential_units: the same in every named unit.
+    """
 
     by: dict[str, Tally] = field(default_factory=dict)
+    parts: dict[str, PartTally] = field(default_factory=dict)
     units: dict[str, float] = field(default_factory=dict)
     sequential_tokens: int = 0
+    sequential_units: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     def charge(self, trace: Trace, price: Price | None, shared_prompt: int) -> None:
@@ -103,16 +140,20 @@ class Usage:
         if tally is None:
             tally = self.by[trace.role] = Tally()
         tally.calls += 1
-        tokens = trace.tokens
+        tokens, lost = trace.tokens, 0
         tally.completion_tokens += tokens
         finish = trace.finish
         if finish != "stop":
             if finish in _UNWANTED:
                 tally.cancelled_tokens += tokens
+                lost = tokens
             elif finish == "cut":
                 tally.cut_tokens += tokens
+                lost = tokens
             elif finish == "error":
                 tally.failed += 1
+        if trace.part != "answer":  # not one more entry for every plain sample
+            self.parts.setdefault(trace.part, PartTally()).add(PartTally(1, tokens, lost))
         tally.estimated_tokens += trace.estimated
         if trace.prompt_tokens is None:
             tally.unknown_prompts += 1
@@ -124,23 +165,47 @@ class Usage:
             cost = price.of(trace.prompt_tokens or 0, tokens, trace.cached_tokens or 0)
             tally.cost = cost if tally.cost is None else tally.cost + cost
         if trace.units:
-            for unit, amount in trace.units.items():
-                self.units[unit] = self.units.get(unit, 0) + amount
+            add_units(tally.units, trace.units)
+            add_units(self.units, trace.units)
+
+    def charge_scored(self, role: str, tokens: int, cost: float | None) -> None:
+        """Book tokens of a given text that a model read in order to judge or embed it."""
+        tally = self.by.setdefault(role, Tally())
+        first = not tally.calls
+        tally.calls += 1
+        tally.scored_calls += 1
+        tally.scored_tokens += tokens
+        if first:
+            tally.cost = cost
+        elif cost is not None and tally.cost is not None:
+            tally.cost += cost
+
+    def charge_use(self, role: str, units: Mapping[str, float]) -> None:
+        """Book a request to a metered resource."""
+        tally = self.by.setdefault(role, Tally())
+        tally.uses += 1
+        add_units(tally.units, units)
+        add_units(self.units, units)
 
     def add(self, other: Usage) -> None:
         """Add another scope's counters. Chains and times of scopes do not add up: the caller
         knows whether they ran one after the other."""
         for role, tally in other.by.items():
             self.by.setdefault(role, Tally()).add(tally)
-        for unit, amount in other.units.items():
-            self.units[unit] = self.units.get(unit, 0) + amount
+        for part, counted in other.parts.items():
+            self.parts.setdefault(part, PartTally()).add(counted)
+        add_units(self.units, other.units)
 
-    def _sum(self, counter: str, roles: Iterable[str] | None = None) -> int:
-        return sum(
-            getattr(tally, counter)
-            for role, tally in self.by.items()
-            if roles is None or role in roles
-        )
+    def _sum(self, counter: str) -> int:
+        return sum(getattr(tally, counter) for tally in self.by.values())
+
+    def _serving(self, *kinds: Kind) -> PartTally:
+        """The samples that served something of these kinds, together."""
+        total = PartTally()
+        for part, counted in self.parts.items():
+            if kind_of(part) in kinds:
+                total.add(counted)
+        return total
 
     @property
     def calls(self) -> int:
@@ -148,11 +213,11 @@ class Usage:
 
     @property
     def samples(self) -> int:
-        """Draws that can hold an answer: calls that generate, of roles that neither judge nor
-        plan."""
-        apart = VERIFIER_ROLES | PLANNER_ROLES
-        own = [t for role, t in self.by.items() if role not in apart]
-        return sum(t.calls - t.scored_calls for t in own)
+        """Draws that can hold an answer, or a piece of one: neither verdicts nor plans."""
+        drawn = sum(tally.calls - tally.scored_calls for tally in self.by.values())
+        for part in ("verdict", "plan") if self.parts else ():
+            drawn -= self.parts[part].samples if part in self.parts else 0
+        return drawn
 
     @property
     def prompt_tokens(self) -> int | None:
@@ -183,19 +248,19 @@ class Usage:
     @property
     def verifier_tokens(self) -> int:
         """Tokens generated or scored in order to judge."""
-        generated = self._sum("completion_tokens", VERIFIER_ROLES)
-        return generated + self._sum("scored_tokens")
+        return self._serving("judges").tokens + self._sum("scored_tokens")
 
     @property
     def planning_tokens(self) -> int:
-        return self._sum("completion_tokens", PLANNER_ROLES)
+        """Tokens generated in order to plan, those of pilot samples included."""
+        return self._serving("plans").tokens
 
     @property
     def useful_tokens(self) -> int:
         """Generated tokens that neither were cancelled or cut nor served judging or planning."""
-        apart = VERIFIER_ROLES | PLANNER_ROLES
-        own = [t for role, t in self.by.items() if role not in apart]
-        return sum(t.completion_tokens - t.cancelled_tokens - t.cut_tokens for t in own)
+        apart = self._serving("judges", "plans")
+        kept = self.completion_tokens - self.cancelled_tokens - self.cut_tokens
+        return kept - (apart.tokens - apart.lost_tokens)
 
     @property
     def known_cost(self) -> float:
@@ -209,21 +274,25 @@ class Usage:
         return None if not costs or None in costs else float(sum(c for c in costs if c is not None))
 
     def as_dict(self) -> dict[str, Any]:
-        """Totals and the counters per role, ready for JSON."""
+        """Totals and the counters per role and part, ready for JSON."""
         totals = {name: getattr(self, name) for name in TOTALS}
-        roles = {
-            role: {name: getattr(tally, name) for name in Tally.__slots__}
-            for role, tally in self.by.items()
+        return {
+            **totals,
+            "units": dict(self.units),
+            "sequential_units": dict(self.sequential_units),
+            "by": {role: asdict(tally) for role, tally in self.by.items()},
+            "parts": {part: asdict(counted) for part, counted in self.parts.items()},
         }
-        return {**totals, "units": dict(self.units), "by": roles}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Usage:
-        """The inverse of `as_dict`."""
+        """The inverse of `as_dict`; counters that are left out are zero."""
         return cls(
             by={role: Tally(**counters) for role, counters in data["by"].items()},
+            parts={part: PartTally(**counters) for part, counters in data["parts"].items()},
             units=dict(data["units"]),
             sequential_tokens=data["sequential_tokens"],
+            sequential_units=dict(data["sequential_units"]),
             seconds=data["seconds"],
         )
 

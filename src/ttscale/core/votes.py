@@ -6,8 +6,9 @@ seen first, or, with tie="shortest", to the class that holds the shortest trace.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from .problem import Problem
 from .trace import Trace
@@ -29,19 +30,49 @@ class Ballot:
 
 
 class Votes:
-    """Counts answers of one problem. `add` returns the answer, or None for an abstention."""
+    """Counts the answers of one problem.
 
-    __slots__ = ("_index", "ballots", "problem", "tie", "total")
+    Attributes:
+        ballots: classes of equivalent answers, in order of first appearance.
+        total: votes cast.
+        abstained: traces without a vote.
+    """
+
+    __slots__ = ("_index", "abstained", "ballots", "problem", "tie", "total")
 
     def __init__(self, problem: Problem, tie: Tie = "first") -> None:
         self.problem, self.tie = problem, tie
-        self.ballots: list[Ballot] = []  # in order of first appearance
-        self.total = 0  # votes cast, abstentions not counted
+        self.ballots: list[Ballot] = []
+        self.total = self.abstained = 0
         self._index: dict[str, Ballot] = {}  # every wording seen, to its class
 
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        traces: Iterable[Trace],
+        weights: Iterable[float] | None = None,
+        tie: Tie = "first",
+    ) -> Self:
+        """The votes of `traces`, each counting 1 or its weight."""
+        votes = cls(problem, tie)
+        votes.extend(traces, weights)
+        return votes
+
+    def extend(self, traces: Iterable[Trace], weights: Iterable[float] | None = None) -> None:
+        """Count several traces, each as 1 or with its weight."""
+        if weights is None:
+            for trace in traces:
+                self.add(trace)
+        else:
+            for trace, weight in zip(traces, weights, strict=True):
+                self.add(trace, weight)
+
     def add(self, trace: Trace, weight: float = 1.0) -> str | None:
+        """The answer that was counted; None for an abstention."""
         answer = self.problem.answer(trace)
         if answer is None:
+            self.abstained += 1
             return None
         ballot = self._index.get(answer) or self.ballot(answer)
         if ballot is None:
@@ -66,6 +97,11 @@ class Votes:
     def counts(self) -> list[int]:
         """Votes per class, largest first."""
         return sorted((b.count for b in self.ballots), reverse=True)
+
+    @property
+    def unanimous(self) -> bool:
+        """Whether every trace has an answer and all answers are the same; False without traces."""
+        return len(self.ballots) == 1 and not self.abstained
 
     def leader(self) -> Ballot | None:
         """The class with the largest weight; None without votes."""

@@ -37,11 +37,19 @@ class Refused(EngineError):
 
 
 class Failure(Exception):
-    """One attempt failed. `again` says whether another may do better, `after` (seconds) when."""
+    """One attempt failed.
 
-    def __init__(self, error: EngineError, again: bool, after: float | None = None) -> None:
+    Attributes:
+        again: another attempt may do better. after: in so many seconds.
+        blamed: the replica is to rest; not if the request itself may be at fault.
+    """
+
+    def __init__(
+        self, error: EngineError, again: bool, after: float | None = None, *, blamed: bool = True
+    ) -> None:
         super().__init__(str(error))
         self.error, self.again, self.after = error, again, after
+        self.blamed = again and blamed
 
 
 def of_reply(
@@ -63,8 +71,10 @@ def of_event(error: Any, server: str, key: Key) -> Failure:
     return of_reply(status, {}, orjson.dumps({"error": error}, default=str), server, key)
 
 
-def of_connection(error: BaseException, server: str) -> Failure:
-    """No connection, or one that broke before the reply began."""
+def of_connection(error: BaseException, server: str, tokens: int = 0) -> Failure:
+    """No connection, or one that broke after so many tokens."""
+    if tokens:
+        return broke_off(server, tokens)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return Failure(
             Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"),
@@ -75,6 +85,12 @@ def of_connection(error: BaseException, server: str) -> Failure:
     refused = isinstance(error, aiohttp.ClientConnectorError)
     fix = "is the server running, and is the URL right?" if refused else "try again, or see its log"
     return Failure(Unreachable(f"{server} cannot be reached ({_why(error)})", fix=fix), True)
+
+
+def broke_off(server: str, tokens: int) -> Failure:
+    """A stream that ended before the model did."""
+    what = f"broke off after {tokens} tokens" if tokens else "ended without a reply"
+    return Failure(Unreachable(f"{server} {what}", fix="try again, or see its log"), True)
 
 
 def garbled(server: str, what: str) -> Failure:

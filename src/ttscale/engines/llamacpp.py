@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from ..core import UsageError
 from . import wall
+from .dialect import LLAMACPP
 from .openai_http import OpenAIHTTP
 from .retry import Retry
-from .wire import LLAMACPP
 
 _MAGIC = b"GGUF"
 _PATIENCE = 60.0  # seconds for the first answer, on a machine however busy
@@ -68,7 +68,7 @@ class LlamaCpp(OpenAIHTTP):
         Raises `UsageError` if the file is missing, no GGUF, or cannot be loaded, or if xllamacpp is
         not installed.
         """
-        if self._opened:
+        if self.attached:
             return
         _check(self.path)
         self._server = await asyncio.to_thread(self._serve)

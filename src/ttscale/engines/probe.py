@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from ..core import EngineError, ModelNotFound, Unreachable
+from .dialect import LLAMACPP, Dialect, Kind
 from .retry import Retry
 from .sse import Packets
-from .wire import LLAMACPP, Dialect, Kind
 
 if TYPE_CHECKING:
     from .openai_http import OpenAIHTTP

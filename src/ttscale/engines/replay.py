@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ..core import (
-    Call,
-    Flight,
+    Generation,
+    GenerationRequest,
     PoolExhausted,
     Problem,
     Prompt,
@@ -21,7 +21,7 @@ from ..core import (
     Trace,
     UsageError,
 )
-from ..core.timed import TimedFlight, check_speed
+from ..core.known_generation import KnownGeneration, check_speed
 from .pool import Pool
 
 Order = Literal["recorded", "shuffled"]
@@ -72,25 +72,27 @@ class Replay:
             return None
         return max(0, len(self.pool.find(problem, role, prompt)) - self.skip)
 
-    def start(self, call: Call) -> Flight:
-        rows = self.pool.find(call.problem, call.role, call.prompt)
+    def start(self, request: GenerationRequest) -> Generation:
+        rows = self.pool.find(request.problem, request.role, request.prompt)
         if not rows:
             # a continuation that was never recorded: nobody knows what would have come
-            return TimedFlight(call, Trace(finish="censored", meta={"censored": "not recorded"}))
-        return TimedFlight(call, self._row(rows, call), self.ticks_per_token)
+            return KnownGeneration(
+                request, Trace(finish="censored", meta={"censored": "not recorded"})
+            )
+        return KnownGeneration(request, self._row(rows, request), self.ticks_per_token)
 
-    def _row(self, rows: Sequence[Trace], call: Call) -> Trace:
+    def _row(self, rows: Sequence[Trace], request: GenerationRequest) -> Trace:
         if self.resample:
-            return rows[random.Random(call.seed).randrange(len(rows))]
-        number = call.draw + self.skip
+            return rows[random.Random(request.seed).randrange(len(rows))]
+        number = request.draw + self.skip
         if number >= len(rows):
             raise PoolExhausted(
-                f"draw {number + 1} of question {call.problem.id!r} (role {call.role!r}): the "
+                f"draw {number + 1} of question {request.problem.id!r} (role {request.role!r}): the "
                 f"recording holds {len(rows)}",
                 fix="ask for fewer samples, or draw with replacement (resample)",
             )
         if self.order == "shuffled":
-            ask = (call.problem.id, call.role, call.prompt.key, call.run_seed)
+            ask = (request.problem.id, request.role, request.prompt.key, request.run_seed)
             order = self._permutations.get(ask)
             if order is None:
                 order = list(range(len(rows)))

@@ -115,19 +115,23 @@ class Replicas:
 class Lease:
     """`async with lease as replica:` takes one request's room on one replica.
 
-    Every draw takes one, so it is a plain object: a generator's context costs three times as much.
+    Every sample takes one, so it is a plain object: a generator's context costs three times as
+    much. `keep` lets it outlast the block; then `give_back` ends it.
     """
 
-    __slots__ = ("_avoid", "_cost", "_of", "_prefix", "_replica")
+    __slots__ = ("_avoid", "_cost", "_kept", "_of", "_prefix", "replica")
+
+    replica: Replica
 
     def __init__(
         self, of: Replicas, cost: int, prefix: int | None, avoid: Collection[Replica]
     ) -> None:
         self._of, self._cost, self._prefix, self._avoid = of, cost, prefix, avoid
+        self._kept = False
 
     async def __aenter__(self) -> Replica:
         await self._of.room.acquire()
-        replica = self._replica = self._of.pick(self._cost, self._prefix, self._avoid)
+        replica = self.replica = self._of.pick(self._cost, self._prefix, self._avoid)
         replica.outstanding += 1
         replica.served += 1
         replica.tokens += self._cost
@@ -139,6 +143,14 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._replica.outstanding -= 1
-        self._replica.tokens -= self._cost
+        if not self._kept:
+            self.give_back()
+
+    def keep(self) -> Lease:
+        self._kept = True
+        return self
+
+    def give_back(self) -> None:
+        self.replica.outstanding -= 1
+        self.replica.tokens -= self._cost
         self._of.room.release()

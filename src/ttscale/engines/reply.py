@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ..core import Chunk, Finish, FloatArray
+from ..core import THINK, Chunk, Finish, FloatArray
 
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",
@@ -55,8 +55,7 @@ class Reply:
         self._exact = True  # whether these belong to real tokens
         self._logprobs: list[float] = []
         self._confs: list[float] = []
-        opened = prefix.rpartition("<think>")
-        self._thinking = bool(opened[1]) and "</think>" not in opened[2]
+        self._thinking = THINK.left_open(prefix)
 
     # -- taking in
 
@@ -151,15 +150,15 @@ class Reply:
         if not thought:
             if content and self._thinking and self._split:
                 self._thinking = False
-                return "</think>" + str(content)
+                return THINK.closing + str(content)
             return str(content)
         self._split = True
         if not self._thinking:
             self._thinking = True
-            thought = "<think>" + thought
+            thought = THINK.opening + thought
         if content:
             self._thinking = False
-            return f"{thought}</think>{content}"
+            return f"{thought}{THINK.closing}{content}"
         return str(thought)
 
     _split = False  # whether the server takes the thinking out of the text
@@ -248,13 +247,11 @@ class Reply:
             return whole
         return whole[: self._ends[tokens - 1] if tokens else 0]
 
-    def ends(self, kept: int | None, tokens: int) -> list[int] | None:
-        """Characters up to the end of each of `tokens` tokens, of which `kept` have text; None if
-        not known."""
+    def ends(self, kept: int) -> list[int] | None:
+        """Characters up to the end of each of the first `kept` tokens; None if not known."""
         if self.estimated or not self._exact or not self._ends_fit():
             return None
-        ends = self._ends[:kept]
-        return ends + [ends[-1] if ends else 0] * (tokens - len(ends))
+        return self._ends[:kept]
 
     def arrays(self, kept: int | None) -> tuple[FloatArray | None, FloatArray | None]:
         """(log-probabilities, confidences) of the first `kept` tokens, as far as reported."""
@@ -265,17 +262,6 @@ class Reply:
 
     def _ends_fit(self) -> bool:
         return len(self._ends) == self.tokens
-
-
-def first(chunk: Chunk, tokens: int) -> Chunk:
-    """The first tokens of a chunk."""
-    if tokens >= chunk.tokens:
-        return chunk
-    ends = None if chunk.ends is None else chunk.ends[:tokens]
-    text = chunk.text if chunk.ends is None else chunk.text[: ends[-1] if ends else 0]
-    logprobs = None if chunk.logprobs is None else chunk.logprobs[:tokens]
-    conf = None if chunk.conf is None else chunk.conf[:tokens]
-    return Chunk(text, tokens, logprobs, conf, ends)
 
 
 def _array(values: list[float]) -> FloatArray | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 
-from ..core import UsageError
+from ..core.declared import AtLeast, declared
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Retry:
     """Exponential backoff with full jitter. Only what has not produced a token is asked again.
 
@@ -20,13 +20,9 @@ class Retry:
         longest: no wait is longer; a server that asks for more is not waited for.
     """
 
-    times: int = 4
-    first: float = 0.5
-    longest: float = 60.0
-
-    def __post_init__(self) -> None:
-        if self.times < 0 or self.first < 0 or self.longest < 0:
-            raise UsageError(f"{self} has a negative number", fix="give 0 or more")
+    times: Annotated[int, AtLeast(0)] = 4
+    first: Annotated[float, AtLeast(0)] = 0.5
+    longest: Annotated[float, AtLeast(0)] = 60.0
 
     def wait(self, retry: int, asked: float | None) -> float | None:
         """Seconds to wait before the retry-th retry (from 0); None to give up.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any
 from urllib.parse import unquote
 
-from ..core import Sampling, UnknownName, UsageError
+from ..core import Sampling, UsageError
+from ..core.declared import Inline, fields_of, read, read_values
 
 # the last "?" that name=value follows: file names and addresses may hold others
 QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")
-SAMPLING = {f.name for f in dataclasses.fields(Sampling)} - {"extra"}
 
 
 def split(body: str) -> tuple[str, dict[str, str]]:
@@ -30,63 +29,23 @@ def split(body: str) -> tuple[str, dict[str, str]]:
     return parts[0], {unquote(key): unquote(value) for key, _, value in pairs}
 
 
-def typed(
-    settings: Mapping[str, str], types: Mapping[str, Any], what: str, also: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Settings by their declared types; unknown names and unreadable values are errors. `also` are
-    further names that may have been meant."""
-    values = {}
-    for name, text in settings.items():
-        if name not in types:
-            if name in ("key", "api_key", "token"):
-                raise UsageError(
-                    f"{what}: a key does not belong on the command line or in a config",
-                    fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
-                )
-            raise UnknownName(f"setting of {what}", name, {*types, *also})
-        try:
-            read: Callable[[str, Any], Any] = _READERS.get(types[name]) or _read_choice
-            values[name] = read(text, types[name])
-        except ValueError:
-            fix = f"give {_MEANT[types[name]]}"
-            raise UsageError(f"{what}: {name}={text!r} cannot be read", fix=fix) from None
-    return values
+def read_query(
+    body: str, types: Mapping[str, Any], of: str
+) -> tuple[str, dict[str, Any], Sampling]:
+    """(what is named, an engine's own settings that are given, sampling settings among them).
+
+    Raises:
+        UsageError: for a setting that is not known or cannot be.
+    """
+    named, settings = split(body)
+    values = read_values({**types, **_SAMPLING}, settings, of, entry="setting")
+    return named, values, values.pop("sampling", Sampling())
 
 
-def _read_bool(text: str, _: Any) -> bool:
-    if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
-        raise ValueError(text)
-    return text.lower() in ("true", "1", "yes")
+def sampling_of(body: str) -> Sampling:
+    """The sampling settings among those of a query; the others are not looked at."""
+    settings = {k: v for k, v in split(body)[1].items() if k in fields_of(Sampling)}
+    return read(Sampling, settings, of="sampling", entry="setting", written=True)
 
 
-def _read_choice(text: str, choices: Any) -> str:
-    if text not in get_args(choices):
-        raise UnknownName("value", text, get_args(choices))
-    return text
-
-
-_READERS: dict[Any, Callable[[str, Any], Any]] = {
-    bool: _read_bool,
-    int: lambda text, _: int(text),
-    float: lambda text, _: float(text),
-    str: lambda text, _: text,
-    tuple: lambda text, _: (text,),
-}
-_MEANT = {bool: "true or false", int: "a whole number", float: "a number"}
-_SAMPLING_TYPES: dict[str, Any] = {
-    "temperature": float,
-    "top_p": float,
-    "top_k": int,
-    "min_p": float,
-    "max_tokens": int,
-    "min_tokens": int,
-    "stop": tuple,
-    "logprobs": int,
-}
-
-
-def apart(settings: dict[str, str]) -> tuple[dict[str, str], Sampling]:
-    """(an engine's own settings, the sampling settings among them)."""
-    own = {name: value for name, value in settings.items() if name not in SAMPLING}
-    asked = {name: value for name, value in settings.items() if name in SAMPLING}
-    return own, Sampling.of(typed(asked, _SAMPLING_TYPES, "sampling"))
+_SAMPLING = {"sampling": Annotated[Sampling, Inline()]}

@@ -23,14 +23,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from ..answers import RULES, rule_for
 from ..core import Engine, Price, Sampling, UnknownName, UsageError
+from ..core.declared import (
+    AtLeast,
+    Inline,
+    NotEmpty,
+    OneOf,
+    Shorthand,
+    Within,
+    declared,
+    read_values,
+)
 from . import models
 from .bundled import bundled_models
-from .settings import QUERY, SAMPLING, apart, split, typed
+from .settings import QUERY, read_query, sampling_of, split
 
 if TYPE_CHECKING:  # each engine is loaded by the function that opens it
     from .pool import Pool
@@ -42,13 +52,13 @@ _SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
 _SQLITE = b"SQLite format 3\0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Alias:
     """A name of one's own for a specification, with what always goes with it."""
 
-    spec: str
+    spec: Annotated[str, NotEmpty(), Shorthand()]
     price: Price | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Annotated[Sampling, Inline()] = field(default_factory=Sampling)
 
 
 class Catalogue(Protocol):
@@ -114,7 +124,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
     """
     catalogue = catalogue or Plain()
     name, query = _named(spec.strip())
-    asked = apart(split(spec.strip())[1])[1] if name in catalogue.aliases else Sampling()
+    asked = sampling_of(spec.strip()) if name in catalogue.aliases else Sampling()
     text, price, sampling, passed = spec.strip(), None, Sampling(), set()
     while (alias := catalogue.aliases.get(name)) is not None:
         if name in passed:
@@ -202,21 +212,48 @@ def _nearest_file(path: Path) -> Path | None:
     return path.parent / near[0] if near else None
 
 
-# -- one function per scheme
+# -- one function per scheme, and the settings it takes
+
+_Positive = Annotated[int, AtLeast(1)]
+_Count = Annotated[int, AtLeast(0)]
+_Seconds = Annotated[float, AtLeast(0)]
+_LLAMACPP: dict[str, Any] = {
+    "slots": _Positive,
+    "ctx": _Positive,
+    "threads": _Positive,
+    "embeddings": bool,
+    "reranking": bool,
+    "idle": _Seconds,
+}
+_OPENAI: dict[str, Any] = {
+    "key_env": str,
+    "key_file": str,
+    "concurrency": _Positive,
+    "connect": _Seconds,
+    "idle": _Seconds,
+    "total": _Seconds,
+    "seeds": bool,
+}
+_TRANSFORMERS: dict[str, Any] = {
+    "device": str,
+    "dtype": str,
+    "batch": _Positive,
+    "ctx": _Positive,
+    "reuse": _Count,
+    "embedder": str,
+    "revision": str,
+}
+_REWARD: dict[str, Any] = {
+    "device": str,
+    "dtype": str,
+    "separator": str,
+    "right": int,
+    "revision": str,
+}
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = split(body)
-    own, sampling = apart(settings)
-    types: dict[str, Any] = {
-        "slots": int,
-        "ctx": int,
-        "threads": int,
-        "embeddings": bool,
-        "reranking": bool,
-        "idle": float,
-    }
-    options = typed(own, types, "llamacpp", SAMPLING)
+    body, options, sampling = read_query(body, _LLAMACPP, "llamacpp")
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     path = _file(body, "model file", "give the path of a GGUF file, or a known model's name")
@@ -230,18 +267,7 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
 
 
 def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = split(body)
-    own, sampling = apart(settings)
-    types: dict[str, Any] = {
-        "key_env": str,
-        "key_file": str,
-        "concurrency": int,
-        "connect": float,
-        "idle": float,
-        "total": float,
-        "seeds": bool,
-    }
-    options = typed(own, types, "openai", SAMPLING)
+    body, options, sampling = read_query(body, _OPENAI, "openai")
     model, at, urls = body.partition("@http")
     addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
     if not addresses:
@@ -275,18 +301,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
 
 
 def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, settings = split(body)
-    own, sampling = apart(settings)
-    types: dict[str, Any] = {
-        "device": str,
-        "dtype": str,
-        "batch": int,
-        "ctx": int,
-        "reuse": int,
-        "embedder": str,
-        "revision": str,
-    }
-    options = typed(own, types, "transformers", SAMPLING)
+    body, options, sampling = read_query(body, _TRANSFORMERS, "transformers")
     if "ctx" in options:
         options["context"] = options.pop("ctx")
     model = _folder("transformers", body)
@@ -301,14 +316,7 @@ def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
 
 def _reward(body: str, catalogue: Catalogue) -> list[ModelSource]:
     body, settings = split(body)
-    types: dict[str, Any] = {
-        "device": str,
-        "dtype": str,
-        "separator": str,
-        "right": int,
-        "revision": str,
-    }
-    options = typed(settings, types, "reward")
+    options = read_values(_REWARD, settings, "reward", entry="setting")
     model = _folder("reward", body)
 
     def make(**overrides: Any) -> Engine:
@@ -339,16 +347,16 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
         "truncated": records.Truncated,
         "wrong": records.Wrong,
         "first": Literal["0", "1"],
-        "rule": Literal[tuple(RULES)],
+        "rule": Annotated[str, OneOf(RULES)],
     }
     types: dict[str, Any] = {
         **reading,
         "order": Literal["recorded", "shuffled"],
-        "skip": int,
+        "skip": _Count,
         "resample": bool,
-        "ticks_per_token": int,
+        "ticks_per_token": _Positive,
     }
-    options = typed(rest, types, "replay")
+    options = read_values(types, rest, "replay", entry="setting")
     path = _file(body, "recording", "give a CSV, JSONL or Parquet file, or a bench store")
     with path.open("rb") as file:
         is_store = file.read(len(_SQLITE)) == _SQLITE
@@ -396,22 +404,19 @@ def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
 
     pairs = [pair.partition("=") for pair in body.replace("?", "").split(",") if pair.strip()]
     settings = {name.strip(): value.strip() for name, _, value in pairs}
-    types: dict[str, Any] = {
-        "p": float,
-        **{name: float for name in get_type_hints(World) if name != "answers"},
-        "prompt_tokens": int,
-        "ticks_per_token": int,
+    types = get_type_hints(World, include_extras=True) | {
+        "p": Annotated[float, Within(0, 1)],
+        "prompt_tokens": _Count,
+        "ticks_per_token": _Positive,
     }
-    values = typed(settings, types, "synthetic")
+    del types["answers"]
+    values = read_values(types, settings, "synthetic", entry="setting")
     engine = {k: values.pop(k) for k in ("prompt_tokens", "ticks_per_token") if k in values}
-    probability = values.pop("p", 0.7)
-    if not 0 <= probability <= 1:
-        raise UsageError(f"synthetic: p={probability} is no probability", fix="give 0 to 1")
     if ("confidence" in values) != ("wrong_confidence" in values):
         raise UsageError(
             "synthetic: confidence and wrong_confidence belong together", fix="give both"
         )
-    world = binary(probability, **values)
+    world = binary(values.pop("p", 0.7), **values)
     name = f"synthetic:{body}"
     return [ModelSource(name=name, spec=body, make=partial(Synthetic, world, name=name, **engine))]
 

@@ -10,16 +10,18 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 
-from ..core import Call, Flight, Problem, Rewards, Trace, UsageError
-from ..core.timed import TimedFlight, check_speed
+from ..core import Generation, GenerationRequest, Problem, Rewards, Trace, UsageError
+from ..core.declared import AtLeast, declared
+from ..core.known_generation import KnownGeneration, check_speed
+
+Amount = Annotated[float, AtLeast(0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class World:
     """How a synthetic model answers one problem.
 
@@ -32,23 +34,18 @@ class World:
         between: standard deviation of a trace's mean confidence.
     """
 
-    answers: Mapping[str, float]
-    length: float = 200.0
-    wrong_length: float = 300.0
-    spread: float = 40.0
-    wrong_spread: float = 60.0
+    answers: Mapping[str, Amount]
+    length: Amount = 200.0
+    wrong_length: Amount = 300.0
+    spread: Amount = 40.0
+    wrong_spread: Amount = 60.0
     confidence: float | None = None
     wrong_confidence: float | None = None
-    noise: float = 1.0
-    between: float = 1.0
+    noise: Amount = 1.0
+    between: Amount = 1.0
 
     def __post_init__(self) -> None:
-        total = math.fsum(self.answers.values())
-        for name in ("length", "wrong_length", "spread", "wrong_spread", "noise", "between"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise UsageError(f"synthetic: {name}={value}", fix="give a number of at least 0")
-        if not all(p >= 0 for p in self.answers.values()) or total > 1 + 1e-9:
+        if math.fsum(self.answers.values()) > 1 + 1e-9:
             raise UsageError(
                 f"answer probabilities {dict(self.answers)} are no distribution",
                 fix="give numbers of at least 0 that sum to at most 1",
@@ -88,9 +85,11 @@ class Synthetic:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    def start(self, call: Call) -> Flight:
-        world = self.worlds if isinstance(self.worlds, World) else self.worlds[call.problem.id]
-        return TimedFlight(call, self.draw(world, call.problem, call.seed), self.ticks_per_token)
+    def start(self, request: GenerationRequest) -> Generation:
+        world = self.worlds if isinstance(self.worlds, World) else self.worlds[request.problem.id]
+        return KnownGeneration(
+            request, self.draw(world, request.problem, request.seed), self.ticks_per_token
+        )
 
     def draw(self, world: World, problem: Problem, seed: int) -> Trace:
         """The trace that a seed gives."""
@@ -156,10 +155,10 @@ class StepWorld:
     async def close(self) -> None:
         """Nothing to give back."""
 
-    def start(self, call: Call) -> Flight:
-        rng = random.Random(call.seed)
-        done = [line for line in call.prompt.prefix.split("\n\n") if line]
-        stop_at_step = "\n\n" in call.sampling.stop
+    def start(self, request: GenerationRequest) -> Generation:
+        rng = random.Random(request.seed)
+        done = [line for line in request.prompt.prefix.split("\n\n") if line]
+        stop_at_step = "\n\n" in request.sampling.stop
         text, ends, ok = "", [], "bad" not in done and "skipped" not in done
         number = len(done)
         finish = "stop"
@@ -182,7 +181,7 @@ class StepWorld:
             text += f"\\boxed{{{'right' if ok else 'wrong'}}}"
             ends = [*ends[:-1], len(text)] if ends else [len(text)]
         course = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
-        return TimedFlight(call, course)
+        return KnownGeneration(request, course)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         """Exact values of the beginnings, with this verifier's errors added."""

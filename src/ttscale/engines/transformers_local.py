@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ..core import (
-    Call,
     CapabilityError,
     ContextOverflow,
     Embeddings,
-    Finish,
-    Flight,
     FloatArray,
+    Generation,
+    GenerationRequest,
     Prompt,
     Sampling,
     Score,
@@ -45,6 +44,7 @@ T = TypeVar("T")
 
 _TOP = 20  # alternatives in the confidence of a given text (DeepConf, arXiv:2508.15260)
 _COLD = 1e-5  # below this temperature, logits overflow: it is greedy decoding
+_ENDLESS = 1 << 31  # tokens
 _EXTRA = ("chat_template_kwargs",)
 
 
@@ -159,8 +159,8 @@ class TransformersLocal:
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        for flight in list(worker.flights):
-            flight.abort("cancelled")
+        for generation in list(worker.generations):
+            generation.abort("cancelled")
         await asyncio.to_thread(worker.close)
         device = None if self._loaded is None else self._loaded.device
         self._loaded = None
@@ -170,31 +170,30 @@ class TransformersLocal:
 
     # -- drawing
 
-    def start(self, call: Call) -> Flight:
+    def start(self, request: GenerationRequest) -> Generation:
         loaded, worker = self._opened()
-        row = self._row(call, loaded)
-        from .local.flight import LocalFlight
+        row = self._row(request, loaded)
+        from .local.flight import LocalGeneration
 
-        return LocalFlight(worker, call, row, self.model)
+        return LocalGeneration(worker, request, row, self.model)
 
-    def _row(self, call: Call, loaded: Loaded) -> Any:
-        """The draw as the decoder sees it."""
+    def _row(self, request: GenerationRequest, loaded: Loaded) -> Any:
+        """The sample as the decoder sees it."""
         from .local.row import Row
 
-        sampling = call.sampling
-        prompt = self._prompts.ids(call.prompt, _template_settings(sampling, self.name))
-        room = self._room(len(prompt))
-        most, full = _limit(sampling.max_tokens, call.limit, room)
+        sampling = request.sampling
+        prompt = self._prompts.ids(request.prompt, _template_settings(sampling, self.name))
+        most, full = request.most(self._room(len(prompt)))
         wanted = {n: getattr(sampling, n) for n in ("temperature", "top_p", "top_k", "min_p")}
         given = {n: v for n, v in wanted.items() if v is not None}
         if given.get("temperature", 1) < _COLD:
             given["temperature"] = 0.0
         return Row(
             prompt,
-            call.seed,
+            request.seed,
             self._speller(),
             loaded.ends,
-            most=most,
+            most=_ENDLESS if most is None else max(0, most),
             full=full,
             least=sampling.min_tokens or 0,
             stop=sampling.stop,
@@ -285,11 +284,3 @@ def _template_settings(sampling: Sampling, name: str) -> Mapping[str, Any]:
         )
     settings: Mapping[str, Any] = sampling.extra.get("chat_template_kwargs") or {}
     return settings
-
-
-def _limit(asked: int | None, budget: int | None, room: int | None) -> tuple[int, Finish]:
-    """(tokens a draw may have, how it ends there): the model's room counts as a length."""
-    most = min((n for n in (asked, room) if n is not None), default=1 << 31)
-    if budget is not None and budget < most:
-        return max(0, budget), "budget"
-    return most, "length"

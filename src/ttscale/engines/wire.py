@@ -1,72 +1,18 @@
-"""How a draw is written as an OpenAI request, in the dialect of the server it goes to."""
+"""How a sample is written as an OpenAI request, in the dialect of the server it goes to."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
-from ..core import Call, CapabilityError, Prompt, Sampling
-
-Kind = Literal["llamacpp", "vllm", "sglang", "ollama", "other"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dialect:
-    """What a server can do and how it wants to be asked, as probing has found.
-
-    Attributes:
-        capabilities: those of the core's vocabulary that were seen to work.
-        usage: it reports its token count at the end of a stream.
-        counting: it reports its token count in every chunk: a field of its own (`timings`), or
-            `usage` on request.
-        prefix: how a chat reply whose beginning is given is continued: by an assistant message that
-            comes `last`, or by vLLM's `flags` besides. "" if it is not.
-        scoring: prompt log-probabilities are real in "chat", "raw", both ("chat raw"), or "".
-        rewarding: the endpoint that judges: "pooling", "rerank", or "".
-        limit: the field for the most tokens a reply may have.
-    """
-
-    kind: Kind = "other"
-    capabilities: frozenset[str] = frozenset({"text"})
-    usage: bool = True
-    counting: Literal["", "timings", "usage"] = ""
-    prefix: Literal["", "last", "flags"] = ""
-    scoring: str = ""
-    rewarding: str = ""
-    limit: str = "max_tokens"
-
-    @property
-    def ahead(self) -> int:
-        """Tokens a server makes of a sample beyond what has come, before it notices that the
-        connection is closed: those of the step under way. llama.cpp notices as it sends them, and
-        by then the next step runs (measured: 1.7 on average)."""
-        return 2 if self.kind == "llamacpp" else 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """The dialect, ready for JSON."""
-        return {**asdict(self), "capabilities": sorted(self.capabilities)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Dialect:
-        """The inverse of `as_dict`."""
-        return cls(**{**data, "capabilities": frozenset(data["capabilities"])})
+from ..core import CapabilityError, GenerationRequest, Prompt, Sampling
+from .dialect import Dialect
 
 
-LLAMACPP = Dialect(
-    kind="llamacpp",
-    capabilities=frozenset({"text", "logprobs", "prefix", "tools"}),
-    counting="timings",
-    prefix="last",
-)
-"""What every llama.cpp server with a chat model does."""
-
-
-class Letter:
-    """The request of draws that differ only in their seeds, encoded once for all of them.
+class RequestBody:
+    """The request of samples that differ only in their seeds, encoded once for all of them.
 
     Attributes:
         path: below /v1.
@@ -76,25 +22,31 @@ class Letter:
     __slots__ = ("_asked", "_body", "_seeds", "path", "prefix")
 
     def __init__(
-        self, call: Call, dialect: Dialect, model: str, *, seeds: bool, server: str
+        self,
+        request: GenerationRequest,
+        dialect: Dialect,
+        model: str,
+        *,
+        seeds: bool,
+        server: str,
     ) -> None:
-        prompt, sampling, limit = self._asked = call.prompt, call.sampling, call.limit
-        self.path, body = request(prompt, sampling, dialect, model, limit=limit, server=server)
+        prompt, sampling, limit = self._asked = request.prompt, request.sampling, request.limit
+        self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
         self._body = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
         self.prefix = zlib.crc32(self._body[:1024])
 
-    def fits(self, call: Call) -> bool:
-        """Whether it is what this draw asks as well."""
+    def fits(self, request: GenerationRequest) -> bool:
+        """Whether it is what this sample asks as well."""
         prompt, sampling, limit = self._asked
-        return call.prompt is prompt and call.sampling is sampling and call.limit == limit
+        return request.prompt is prompt and request.sampling is sampling and request.limit == limit
 
-    def to(self, call: Call) -> bytes:
-        """The body with the seed of this draw."""
-        return b'%s,"seed":%d}' % (self._body[:-1], call.seed) if self._seeds else self._body
+    def encoded(self, request: GenerationRequest) -> bytes:
+        """The bytes, with the seed of this sample."""
+        return b'%s,"seed":%d}' % (self._body[:-1], request.seed) if self._seeds else self._body
 
 
-def request(
+def body_of(
     prompt: Prompt,
     sampling: Sampling,
     dialect: Dialect,
@@ -103,7 +55,7 @@ def request(
     limit: int | None = None,
     server: str = "the server",
 ) -> tuple[str, dict[str, Any]]:
-    """(path, body) of a streamed draw, without its seed; `limit` is a further bound on its tokens.
+    """(path, body) of a streamed sample, without its seed; `limit` is a further bound on its tokens.
 
     Raises `CapabilityError` for what the server is known not to do: dropped in silence, it would
     be a different experiment.

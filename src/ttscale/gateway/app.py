@@ -17,7 +17,7 @@ from .errors import ApiError, of, wrong
 from .gateway import Gateway
 from .logs import LOG, log
 from .naming import target
-from .options import options
+from .options import NONE, options
 from .passing import pass_on
 from .responses import Responses, asked_of
 from .running import Shaped, run
@@ -136,11 +136,11 @@ def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
     async def serve(visit: Visit, raw: bytes) -> web.StreamResponse:
         body = asking.document(raw)
         gateway = visit.gateway
-        chosen = options(body.get("ttscale"))
+        chosen = options(body)
         where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
         if where.method is None:
             return await pass_on(visit, where.upstream, body, raw)
-        asked = read(body, gateway.config.limits)
+        asked = read(body, gateway.config.limits, chosen)
         return await run(visit, asked, where.upstream, where.method, shaped)
 
     return serve
@@ -149,7 +149,7 @@ def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
 async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
     """Passed on to a server that has this API; else, and under a method, translated."""
     body, gateway = asking.document(raw), visit.gateway
-    chosen = options(body.get("ttscale"))
+    chosen = options(body)
     where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
     method = where.method
     if method is None:
@@ -164,16 +164,15 @@ async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
         from ..methods.registry import parse
 
         method = parse("simple")
-    asked = asked_of(body, gateway.config.limits)
+    asked = asked_of(body, gateway.config.limits, chosen)
     return await run(visit, asked, where.upstream, method, Responses)
 
 
 async def _embeddings(visit: Visit, raw: bytes) -> web.StreamResponse:
     body = asking.document(raw)
-    if options(body.get("ttscale")).method is not None:
+    if options(body).method is not None:
         raise wrong("embeddings are passed through: no method applies", "ttscale.method")
-    account_free = visit.client
-    where = target(body.get("model"), options(None), account_free, visit.gateway.upstreams)
+    where = target(body.get("model"), NONE, visit.client, visit.gateway.upstreams)
     if where.upstream.server is None:
         raise ApiError(400, f"model {where.upstream.name!r} gives no embeddings", param="model")
     return await pass_on(visit, where.upstream, body, raw)

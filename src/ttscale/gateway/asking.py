@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 import orjson
 
-from ..core import Image, Message, Prompt, Sampling, TTScaleError
+from ..core import Image, Message, Prompt, Sampling, UsageError
 from ..core.prompt import Role
 from .config import Limits
-from .errors import ApiError, wrong
-from .options import Options, options
+from .errors import wrong
+from .options import Options
 
-_NUMBERS = ("temperature", "top_p", "min_p")
-_COUNTS = ("top_k", "max_tokens", "min_tokens")
-_OURS = frozenset(
-    {"model", "messages", "prompt", "stream", "stream_options", "n", "seed", "stop", "logprobs",
-     "top_logprobs", "max_completion_tokens", "ttscale", *_NUMBERS, *_COUNTS}
-)  # fmt: skip
+_SETTINGS = {f.name for f in fields(Sampling)} - {"logprobs", "extra"} | {"max_completion_tokens"}
+_OURS = {"model", "messages", "prompt", "stream", "stream_options", "n", "seed", "ttscale"}
+_OURS |= {"logprobs", "top_logprobs"} | _SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +64,7 @@ def document(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def chat(body: Mapping[str, Any], limits: Limits) -> Asked:
+def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
     """A body of /v1/chat/completions."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -77,10 +74,10 @@ def chat(body: Mapping[str, Any], limits: Limits) -> Asked:
     if logprobs not in (None, False, True):
         raise wrong("'logprobs' must be true or false", "logprobs")
     alternatives = count(body, "top_logprobs") or 0
-    return _asked(body, (prompt,), limits, alternatives if logprobs else None)
+    return _asked(body, (prompt,), limits, options, alternatives if logprobs else None)
 
 
-def completion(body: Mapping[str, Any], limits: Limits) -> Asked:
+def completion(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
     """A body of /v1/completions."""
     given = body.get("prompt")
     texts = [given] if isinstance(given, str) else given
@@ -88,7 +85,8 @@ def completion(body: Mapping[str, Any], limits: Limits) -> Asked:
         raise wrong("'prompt' must be a text or a list of texts under a method", "prompt")
     if body.get("echo"):
         raise wrong("'echo' is not available under a method", "echo")
-    return _asked(body, tuple(Prompt(raw=text) for text in texts), limits, count(body, "logprobs"))
+    prompts = tuple(Prompt(raw=text) for text in texts)
+    return _asked(body, prompts, limits, options, count(body, "logprobs"))
 
 
 def message(given: Any, number: int) -> Message:
@@ -122,7 +120,11 @@ def _part(given: Any, where: str) -> str | Image:
 
 
 def _asked(
-    body: Mapping[str, Any], prompts: tuple[Prompt, ...], limits: Limits, logprobs: int | None
+    body: Mapping[str, Any],
+    prompts: tuple[Prompt, ...],
+    limits: Limits,
+    options: Options,
+    logprobs: int | None,
 ) -> Asked:
     n = count(body, "n", least=1) or 1
     if n * len(prompts) > limits.max_choices:
@@ -143,7 +145,7 @@ def _asked(
         model=body.get("model"),
         prompts=prompts,
         sampling=sampling(body, logprobs),
-        options=options(body.get("ttscale")),
+        options=options,
         n=n,
         seed=seed,
         stream=bool(stream),
@@ -160,28 +162,16 @@ def sampling(body: Mapping[str, Any], logprobs: int | None) -> Sampling:
         ApiError: 400 for a value that cannot be, or for a body nested too deeply.
     """
     extra = {name: value for name, value in body.items() if name not in _OURS}
-    stop = body.get("stop")
-    stops = [stop] if isinstance(stop, str) else stop or []
-    if not isinstance(stops, list) or not all(isinstance(s, str) for s in stops):
-        raise wrong("'stop' must be a text or a list of texts", "stop")
-    settings: dict[str, Any] = {}
-    for name in _NUMBERS:
-        value = body.get(name)
-        if value is not None:
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise wrong(f"{name!r} must be a number", name)
-            settings[name] = value
-    for name in _COUNTS:
-        settings[name] = count(body, name)
-    if settings["max_tokens"] is None:
-        settings["max_tokens"] = count(body, "max_completion_tokens")
-    if settings["top_k"] is None and body.get("top_k") == -1:
-        settings["top_k"] = 0  # vLLM's way to say: all
+    given = {name: body[name] for name in _SETTINGS if body.get(name) is not None}
+    if "max_completion_tokens" in given:
+        given.setdefault("max_tokens", given.pop("max_completion_tokens"))
+    if given.get("top_k") == -1:
+        given["top_k"] = 0  # vLLM's way to say: all
     try:
         orjson.dumps(body)  # what cannot be written again cannot be sent on
-        return Sampling(stop=tuple(stops), logprobs=logprobs, extra=extra, **settings)
-    except TTScaleError as error:
-        raise wrong(str(error), str(error).partition("=")[0]) from None
+        return Sampling.of({**given, "logprobs": logprobs, "extra": extra})
+    except UsageError as error:
+        raise wrong(str(error), error.place) from None
     except TypeError:
         raise wrong("the body is nested too deeply", code="invalid_json") from None
 
@@ -194,30 +184,3 @@ def count(body: Mapping[str, Any], name: str, least: int = 0) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 31:
         raise wrong(f"{name!r} must be a whole number from {least}", name)
     return value
-
-
-def forwarded(
-    body: Mapping[str, Any], raw: bytes, model: str, most: int | None
-) -> tuple[bytes, int]:
-    """(what is sent to the upstream, tokens it may cost) of a plain request.
-
-    The bytes stay as they are unless the model has another name there, the body holds options of
-    ours, or a budget limits its tokens to `most`.
-    """
-    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-    if "max_output_tokens" in body or "input" in body:
-        field_name = "max_output_tokens"
-    asked = body.get(field_name)
-    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
-    changes: dict[str, Any] = {}
-    if model and body.get("model") != model:
-        changes["model"] = model
-    if most is not None and (given is None or given > most):
-        changes[field_name] = given = most
-    if not changes and "ttscale" not in body:
-        return raw, given or 0
-    sent = {k: v for k, v in body.items() if k != "ttscale"}
-    try:
-        return orjson.dumps({**sent, **changes}), given or 0
-    except TypeError:
-        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None

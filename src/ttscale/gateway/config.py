@@ -19,20 +19,22 @@ store = "traffic.db"
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any
 
-from ..core import Budget, Price, Sampling, TTScaleError, UnknownName, UsageError
+from ..core import Budget, Price, Sampling, UnknownName, UsageError
+from ..core.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
 
-T = TypeVar("T")
-_SAMPLING = {f.name for f in dataclasses.fields(Sampling)}
+_Count = Annotated[int, AtLeast(0)]
+_Positive = Annotated[int, AtLeast(1)]
+_Seconds = Annotated[float, AtLeast(0)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Server:
     """How the gateway listens and how much it takes on.
 
@@ -52,23 +54,23 @@ class Server:
     """
 
     host: str = "127.0.0.1"
-    port: int = 8080
-    workers: int = 1
-    max_body: int = 32 * 1024 * 1024
-    body_seconds: float = 60.0
-    idle_seconds: float = 75.0
-    active: int = 512
-    queue: int = 1024
-    queue_seconds: float = 30.0
-    heartbeat: float = 10.0
-    drain: float = 30.0
+    port: Annotated[int, Within(0, 65535)] = 8080
+    workers: _Positive = 1
+    max_body: _Count = 32 * 1024 * 1024
+    body_seconds: _Seconds = 60.0
+    idle_seconds: _Seconds = 75.0
+    active: _Positive = 512
+    queue: _Count = 1024
+    queue_seconds: _Seconds = 30.0
+    heartbeat: _Seconds = 10.0
+    drain: _Seconds = 30.0
     anonymous: bool = False
     state: str = ""
     prompts: bool = False
     tracing: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Model:
     """A model clients can name.
 
@@ -82,17 +84,17 @@ class Model:
         health: seconds between two looks at each replica; 0 for none.
     """
 
-    spec: str
+    spec: Annotated[str, NotEmpty(), Shorthand()]
     price: Price | None = None
     roles: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    concurrency: int = 0
-    hedge: float = 0.0
-    health: float = 10.0
-    sampling: Sampling = field(default_factory=Sampling)
+    concurrency: _Count = 0
+    hedge: _Seconds = 0.0
+    health: _Seconds = 10.0
+    sampling: Annotated[Sampling, Inline()] = field(default_factory=Sampling)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Account:
     """A key and what it may do.
 
@@ -107,21 +109,21 @@ class Account:
     hash: str
     method: str = ""
     models: tuple[str, ...] = ()
-    rate: float = 0.0
+    rate: Annotated[float, AtLeast(0)] = 0.0
     budget: Budget = field(default_factory=Budget)
     daily: Budget = field(default_factory=Budget)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Limits:
     """What one request may ask of a method. `budget` is the most any request may spend."""
 
-    max_samples: int = 64
-    max_choices: int = 16
+    max_samples: _Count = 64
+    max_choices: _Count = 16
     budget: Budget = field(default_factory=Budget)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Record:
     """Which requests are kept, for how many days (0: for ever), and by whom they are redacted.
 
@@ -130,12 +132,12 @@ class Record:
     """
 
     store: str = ""
-    sample: float = 1.0
-    keep_days: float = 0.0
+    sample: Annotated[float, Within(0, 1)] = 1.0
+    keep_days: Annotated[float, AtLeast(0)] = 0.0
     redact: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """The whole file."""
 
@@ -144,6 +146,18 @@ class Config:
     keys: Mapping[str, Account] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     record: Record = field(default_factory=Record)
+
+    def __post_init__(self) -> None:
+        for name, account in self.keys.items():
+            if not re.fullmatch("sha256:[0-9a-f]{64}", account.hash):
+                raise UsageError(
+                    f"keys.{name}.hash is not the hash of a key",
+                    fix=f"make one with: ttscale serve --new-key {name}",
+                )
+        for name, model in self.models.items():
+            for role, other in model.roles.items():
+                if other not in self.models:
+                    raise UnknownName(f"model at models.{name}.roles.{role}", other, self.models)
 
 
 def load(path: Path) -> Config:
@@ -163,99 +177,4 @@ def load(path: Path) -> Config:
 
 def parse(document: Mapping[str, Any], where: str = "config") -> Config:
     """The configuration a parsed document describes."""
-    _known(document, {f.name for f in dataclasses.fields(Config)}, where)
-    models = {
-        name: _model(entry, f"{where}: models.{name}")
-        for name, entry in _table(document.get("models", {}), f"{where}: models").items()
-    }
-    keys = {
-        name: _read(Account, entry, f"{where}: keys.{name}")
-        for name, entry in _table(document.get("keys", {}), f"{where}: keys").items()
-    }
-    for name, account in keys.items():
-        digest = account.hash.removeprefix("sha256:")
-        if digest == account.hash or len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise UsageError(
-                f"{where}: keys.{name}.hash is not the hash of a key",
-                fix=f"make one with: ttscale serve --new-key {name}",
-            )
-    for name, model in models.items():
-        for role, other in model.roles.items():
-            if other not in models:
-                raise UnknownName(f"model at {where}: models.{name}.roles.{role}", other, models)
-    return Config(
-        server=_read(Server, document.get("server", {}), f"{where}: server"),
-        models=models,
-        keys=keys,
-        limits=_read(Limits, document.get("limits", {}), f"{where}: limits"),
-        record=_read(Record, document.get("record", {}), f"{where}: record"),
-    )
-
-
-def _model(entry: Any, where: str) -> Model:
-    if isinstance(entry, str):
-        return Model(spec=entry)
-    entry = dict(_table(entry, where))
-    asked = {name: entry.pop(name) for name in list(entry) if name in _SAMPLING}
-    model = _read(Model, entry, where)
-    try:
-        return dataclasses.replace(model, sampling=Sampling.of(asked))
-    except (TTScaleError, TypeError) as error:
-        raise UsageError(where, fix=str(error)) from None
-
-
-def _read(kind: type[T], entry: Any, where: str) -> T:
-    """A dataclass from a table, with every key and type checked."""
-    table = _table(entry, where)
-    types = get_type_hints(kind)
-    _known(table, types, where)
-    values = {name: _value(types[name], value, f"{where}.{name}") for name, value in table.items()}
-    try:
-        return kind(**values)
-    except TypeError:
-        missing = [
-            f.name
-            for f in dataclasses.fields(kind)  # type: ignore[arg-type]
-            if f.name not in values
-            and f.default is dataclasses.MISSING
-            and f.default_factory is dataclasses.MISSING
-        ]
-        raise UsageError(f"{where} does not say {' and '.join(missing)}") from None
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    if kind is Budget or kind == Price | None:
-        try:
-            return (Budget if kind is Budget else Price)(**_table(value, where))
-        except (TTScaleError, TypeError) as error:
-            raise UsageError(where, fix=str(error)) from None
-    if kind is Any:
-        return value
-    if get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(_value(get_args(kind)[0], item, where) for item in value)
-    if get_origin(kind) is Mapping:
-        return {k: _value(get_args(kind)[1], v, where) for k, v in _table(value, where).items()}
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if not isinstance(kind, type) or type(value) is not kind:
-        raise UsageError(f"{where} = {value!r} is not of the right kind", fix=f"give {kind}")
-    if isinstance(value, int | float) and value < 0:
-        raise UsageError(f"{where} = {value!r} is negative", fix="give 0 or more")
-    return value
-
-
-def _table(value: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise UsageError(f"{where} = {value!r} is no table", fix="write { name = value }")
-    return value
-
-
-def _known(table: Mapping[str, Any], known: Any, where: str) -> None:
-    for name in table:
-        if name in ("key", "api_key", "token"):
-            raise UsageError(
-                f"{where}: a key does not belong in the config",
-                fix="put ?key_env=NAME into the spec of a model, or the hash of a client's key",
-            )
-        if name not in known:
-            raise UnknownName(f"entry of {where}", name, known)
+    return read(Config, document, f"{where}:")

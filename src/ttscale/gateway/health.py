@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Sequence
 
-import aiohttp
-
 from ..core import TTScaleError
-from ..engines.failures import BROKEN
 from ..engines.replicas import Replica
 from .logs import log
 from .upstream import Upstream
@@ -55,17 +51,8 @@ async def look_after(upstream: Upstream) -> None:
 
 async def _look_at(upstream: Upstream, replica: Replica) -> None:
     """Note whether a replica answers. One that does is used again at once."""
-    server = upstream.server
-    assert server is not None
-    answers = False
-    with contextlib.suppress(*BROKEN):  # a timeout is one
-        async with server.session.get(
-            f"{replica.url}/v1/models", allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=_PATIENCE),
-        ) as reply:  # fmt: skip
-            await reply.read()
-            answers = reply.status < 500
-    if not answers:
+    assert upstream.server is not None
+    if not await upstream.server.answers(replica, _PATIENCE):
         if works(replica):
             log("replica down", 30, model=upstream.name, url=replica.url)
         replica.failed()

@@ -33,7 +33,6 @@ _HELP = {
 }
 
 Labels = tuple[tuple[str, str], ...]
-Series = dict[str, float]
 
 
 class Metrics:

@@ -5,32 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import __version__
+from ..core.declared import schema_of
+from .options import Options
 
 _TEXT = {"type": "string"}
-_BUDGET = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "tokens": {"type": "integer", "minimum": 1},
-        "sequential": {"type": "integer", "minimum": 1},
-        "samples": {"type": "integer", "minimum": 1},
-        "seconds": {"type": "number", "exclusiveMinimum": 0},
-        "cost": {"type": "number", "exclusiveMinimum": 0},
-    },
-}
-_OPTIONS = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "method": {**_TEXT, "example": "ffs(n=8)"},
-        "params": {"type": "object"},
-        "budget": _BUDGET,
-        "answer": {**_TEXT, "example": "math"},
-        "candidates": {"type": "boolean"},
-        "card": {"type": "boolean"},
-        "progress": {"enum": ["comments", "reasoning", "none"]},
-    },
-}
 _SETTINGS = {
     "model": _TEXT,
     "stream": {"type": "boolean"},
@@ -40,7 +18,6 @@ _SETTINGS = {
     "temperature": {"type": "number", "minimum": 0, "maximum": 2},
     "top_p": {"type": "number", "minimum": 0, "maximum": 1},
     "max_tokens": {"type": "integer", "minimum": 1},
-    "ttscale": _OPTIONS,
 }
 _MESSAGE = {
     "type": "object",
@@ -86,13 +63,22 @@ def _post(about: str, own: dict[str, Any]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["model", *own],
-        "properties": {**_SETTINGS, **own},
+        "properties": {**_SETTINGS, **own, "ttscale": _options()},
     }
     return {
         "summary": about,
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": _answers(),
     }
+
+
+def _options() -> dict[str, Any]:
+    """The `ttscale` object."""
+    schema = schema_of(Options)
+    fields = schema["properties"]
+    fields["method"]["examples"] = ["ffs(n=8)"]
+    del fields["budget"]["properties"]["units"]  # not for a request to limit
+    return schema
 
 
 def _answers() -> dict[str, Any]:

@@ -6,19 +6,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import field
+from typing import Annotated, Any, Literal
 
 from ..answers import RULES
-from ..core import Budget, TTScaleError, UnknownName
+from ..core import Budget, UsageError
+from ..core.declared import OneOf, declared, read
 from .errors import wrong
 
 Progress = Literal["comments", "reasoning", "none"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Options:
     """How a request wants to be answered.
 
@@ -32,10 +32,14 @@ class Options:
     method: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
-    answer: str = ""
+    answer: Annotated[str, OneOf(("", *RULES))] = ""
     candidates: bool = False
     card: bool = False
     progress: Progress = "comments"
+
+    def __post_init__(self) -> None:
+        if self.budget.units:
+            raise UsageError("a request cannot limit units", fix="leave out budget.units")
 
     @property
     def runs(self) -> bool:
@@ -44,45 +48,21 @@ class Options:
 
 
 NONE = Options()
-_NAMES = [f.name for f in dataclasses.fields(Options)]
-_KINDS = {"method": str, "params": dict, "answer": str, "candidates": bool, "card": bool}
 
 
-def options(given: Any) -> Options:
-    """The options of a request.
+def options(body: Mapping[str, Any]) -> Options:
+    """The options of a request; null leaves one out.
 
     Raises:
-        ApiError: 400 for what is unknown (naming the nearest) or of the wrong kind.
+        ApiError: 400 for what is unknown (naming the nearest) or cannot be.
     """
+    given = body.get("ttscale")
     if given is None:
         return NONE
     if not isinstance(given, dict):
         raise wrong("'ttscale' must be an object", "ttscale")
-    for name in given:
-        if name not in _NAMES:
-            raise wrong(str(UnknownName("field of 'ttscale'", name, _NAMES)), f"ttscale.{name}")
-    values = {name: value for name, value in given.items() if value is not None}
-    for name, kind in _KINDS.items():
-        if name in values and not isinstance(values[name], kind):
-            raise wrong(f"'ttscale.{name}' must be a {kind.__name__}", f"ttscale.{name}")
-    if "budget" in values:
-        values["budget"] = budget(values["budget"])
-    if values.get("answer") and values["answer"] not in RULES:
-        raise wrong(str(UnknownName("answer rule", values["answer"], RULES)), "ttscale.answer")
-    if values.get("progress", "comments") not in ("comments", "reasoning", "none"):
-        raise wrong("'ttscale.progress' must be comments, reasoning or none", "ttscale.progress")
-    return Options(**values)
-
-
-def budget(given: Any) -> Budget:
-    """A budget of a request."""
-    where = "ttscale.budget"
-    if not isinstance(given, dict):
-        raise wrong(f"'{where}' must be an object", where)
-    for kind, limit in given.items():
-        if kind == "units" or isinstance(limit, bool) or not isinstance(limit, int | float):
-            raise wrong(f"'{where}.{kind}' must be a number", where)
     try:
-        return Budget.of(given)
-    except (TTScaleError, TypeError) as error:
-        raise wrong(str(error), where) from None
+        values = {name: value for name, value in given.items() if value is not None}
+        return read(Options, values, "ttscale", entry="field")
+    except UsageError as error:
+        raise wrong(str(error), error.place) from None

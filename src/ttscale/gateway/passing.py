@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from aiohttp import web
 
-from ..core import Outcome, Problem, Trace, Usage
+from ..core import Outcome, Problem, Sampling, Trace, Usage
 from ..engines.reply import Reply
 from ..engines.sse import Packets
 from . import asking
 from .errors import ApiError
 from .limits import UNLIMITED
-from .relay import relay
-from .replying import Passed
+from .options import NONE
+from .relay import Passed, relay
 from .rules import rule
 from .solving import Solved
 from .upstream import Upstream
@@ -37,8 +38,12 @@ async def pass_on(
         await upstream.open()  # it tells the name of its only model
     choices = body.get("n") if isinstance(body.get("n"), int) else 1
     most = visit.budget(UNLIMITED).tokens
-    payload, cost = asking.forwarded(
-        body, raw, server.model, None if most is None else max(1, most // max(1, choices or 1))
+    payload, cost = forwarded(
+        body,
+        raw,
+        server.model,
+        None if most is None else max(1, most // max(1, choices or 1)),
+        _configured(visit.path, upstream.sampling),
     )
     passed = Passed()
     recorder = gateway.recorder
@@ -50,6 +55,52 @@ async def pass_on(
     if kept and response.status == 200:
         _keep(visit, upstream, body, kept, passed)
     return response
+
+
+def forwarded(
+    body: Mapping[str, Any],
+    raw: bytes,
+    model: str,
+    most: int | None,
+    configured: Mapping[str, Any],
+) -> tuple[bytes, int]:
+    """(what is sent to the upstream, tokens it may cost) of a plain request.
+
+    The bytes stay as they are unless the model has another name there, the body holds options of
+    ours, a budget limits its tokens to `most`, or it leaves open what is `configured`.
+    """
+    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+    if "max_output_tokens" in body or "input" in body:
+        field_name = "max_output_tokens"
+    changes = {
+        name: value
+        for setting, value in configured.items()
+        if (name := field_name if setting == "max_tokens" else setting) not in body
+    }
+    asked = body.get(field_name, changes.get(field_name))
+    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
+    if model and body.get("model") != model:
+        changes["model"] = model
+    if most is not None and (given is None or given > most):
+        changes[field_name] = given = most
+    if not changes and "ttscale" not in body:
+        return raw, given or 0
+    sent = {k: v for k, v in body.items() if k != "ttscale"}
+    try:
+        return orjson.dumps({**sent, **changes}), given or 0
+    except TypeError:
+        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
+
+
+def _configured(path: str, sampling: Sampling) -> dict[str, Any]:
+    """The configured settings that a plain request to this path may leave open."""
+    if path.endswith("/responses"):
+        known: tuple[str, ...] = ("temperature", "top_p", "max_tokens")
+    elif path.endswith("completions"):
+        known = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop")
+    else:
+        known = ()
+    return {name: value for name, value in sampling.given().items() if name in known}
 
 
 def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:
@@ -73,9 +124,9 @@ def _keep(
     limits = visit.gateway.config.limits
     try:
         if visit.path.endswith("/chat/completions"):
-            asked = asking.chat(body, limits)
+            asked = asking.chat(body, limits, NONE)
         elif visit.path.endswith("/completions"):
-            asked = asking.completion(body, limits)
+            asked = asking.completion(body, limits, NONE)
         else:
             return
     except ApiError:

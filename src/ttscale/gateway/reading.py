@@ -1,4 +1,4 @@
-"""Traces land when their answers have been read: no other request waits for a parser meanwhile.
+"""Samples finish when their answers have been read: no other request waits for a parser meanwhile.
 
 Methods compare answers as their traces arrive, at once. Most answers are numbers and words; a trace
 whose answer takes the parser is held back until a process of its own has read it.
@@ -7,21 +7,18 @@ whose answer takes the parser is held back until a process of its own has read i
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from ..answers.apart import Helper, known
 from ..core import (
-    PLANNER_ROLES,
-    VERIFIER_ROLES,
-    Call,
     Engine,
     EngineError,
+    EngineWrapper,
     Finish,
-    Flight,
+    Generation,
+    GenerationRequest,
     Trace,
 )
-
-_APART = VERIFIER_ROLES | PLANNER_ROLES  # their replies hold no answers
+from ..core.roles import may_answer
 
 
 class Reader:
@@ -32,9 +29,9 @@ class Reader:
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def read(self, held: Held) -> None:
-        """Let a trace go on when its answer has been read, or as failed if it cannot be."""
-        task = asyncio.ensure_future(self._read(held))
+    def read(self, deferred: DeferredGeneration) -> None:
+        """Let a sample finish when its answer has been read, or as failed if it cannot be."""
+        task = asyncio.ensure_future(self._read(deferred))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -44,107 +41,108 @@ class Reader:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._helper.close()
 
-    async def _read(self, held: Held) -> None:
+    async def _read(self, deferred: DeferredGeneration) -> None:
         try:
             async with self._turn:
                 # it may have been stopped meanwhile, or an equal answer read
-                if held.waits and not held.known:
-                    await self._helper.read(held.reply)
-        except Exception as error:  # whatever it is, somebody waits for the trace
-            held.give_up("error", EngineError(f"the answer could not be read ({error})"))
-        held.let_go()
+                if deferred.unread is not None and not deferred.known:
+                    await self._helper.read(deferred.unread.reply)
+        except Exception as error:  # whatever it is, the trace is waited for
+            deferred.give_up("error", EngineError(f"the answer could not be read ({error})"))
+        deferred.let_go()
 
 
-class Reading:
-    """An engine whose traces land when their answers have been read, and is the engine otherwise."""
+class Reading(EngineWrapper):
+    """An engine whose samples finish when their answers have been read, and is the engine
+    otherwise."""
 
     def __init__(self, engine: Engine, reader: Reader) -> None:
-        self._engine, self._reader = engine, reader
+        super().__init__(engine)
+        self._reader = reader
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def start(self, call: Call) -> Flight:
-        if call.role in _APART:
-            return self._engine.start(call)
-        held = Held(call, self._reader)
-        flight = self._engine.start(held)
-        if not held.landed:
-            held.flight = flight
-        return held
+    def start(self, request: GenerationRequest) -> Generation:
+        if not may_answer(request.part):
+            return super().start(request)
+        deferred = DeferredGeneration(request, self._reader)
+        generation = super().start(_Inner(deferred))
+        if not generation.finished:
+            deferred.inner = generation
+        return deferred
 
 
-class Held(Call):
-    """A call that hands its trace on when it has been read: a call to the engine, a flight to the
-    method."""
+class DeferredGeneration(Generation):
+    """A sample that finishes when its answer has been read.
 
-    __slots__ = ("_call", "_reader", "_tokens", "_trace", "flight", "landed")
+    Attributes:
+        inner: the engine's own generation; None once that has finished.
+        unread: the trace whose answer is being read.
+    """
 
-    flight: Flight | None
+    def __init__(self, request: GenerationRequest, reader: Reader) -> None:
+        super().__init__(request)
+        self._reader, self._tokens = reader, 0
+        self.inner: Generation | None = None
+        self.unread: Trace | None = None
 
-    def __init__(self, call: Call, reader: Reader) -> None:
-        super().__init__(
-            call.problem, call.prompt, call.sampling, call.role, call.draw, call.run_seed,
-            call.loop, call.rule, call.limit, call.watch, call.progress,
-        )  # fmt: skip
-        self._call, self._reader = call, reader
-        self._trace: Trace | None = None
-        self._tokens = 0
-        self.flight, self.landed = None, False
-
-    def land(self, trace: Trace) -> None:
-        # cut the references that go round in circles, as a draw does
-        self.flight, self.landed = None, True
+    def receive(self, trace: Trace) -> None:
+        """The engine has finished."""
+        self.inner = None  # cut the references that go round in circles, as a draw does
         self._tokens = trace.tokens
-        if trace.finish != "stop" or known(self.problem, trace):
-            self._call.land(trace)
+        self.unread = trace
+        if trace.finish != "stop" or self.known:
+            self.let_go()
         else:
-            self._trace = trace
             self._reader.read(self)
-
-    # -- while it is held
-
-    @property
-    def waits(self) -> bool:
-        return self._trace is not None
 
     @property
     def known(self) -> bool:
-        return self._trace is not None and known(self.problem, self._trace)
-
-    @property
-    def reply(self) -> str:
-        return "" if self._trace is None else self._trace.reply
+        """Whether the answer needs no reading any more."""
+        return self.unread is None or known(self.request.problem, self.unread)
 
     def give_up(self, finish: Finish, error: Exception | None = None) -> None:
-        """Nobody is to read the answer any more."""
-        if self._trace is not None:
-            self._trace.finish, self._trace.error = finish, error
+        """The answer is not to be read any more."""
+        if self.unread is not None:
+            self.unread.finish, self.unread.error = finish, error
 
     def let_go(self) -> None:
-        trace, self._trace = self._trace, None
+        """Finish, unless it has finished."""
+        trace, self.unread = self.unread, None
         if trace is not None:
-            self._call.land(trace)
+            self.hand_over(trace)
 
-    # -- the Flight protocol
+    # -- what a method may do
 
     @property
     def prompt_tokens(self) -> int | None:
-        return getattr(self.flight or self._trace, "prompt_tokens", None)
+        now = self.inner or self.unread
+        return None if now is None else now.prompt_tokens
 
     @property
     def cached_tokens(self) -> int | None:
-        return getattr(self.flight or self._trace, "cached_tokens", None)
+        now = self.inner or self.unread
+        return None if now is None else now.cached_tokens
 
     def seen(self, at: float | None = None) -> int:
-        return self._tokens if self.flight is None else self.flight.seen(at)
+        return self._tokens if self.inner is None else self.inner.seen(at)
 
     def abort(self, finish: Finish) -> None:
-        if self.flight is not None:
-            self.flight.abort(finish)
+        if self.inner is not None:
+            self.inner.abort(finish)
         self.give_up(finish)
         self.let_go()
 
     def cap(self, tokens: int) -> None:
-        if self.flight is not None:
-            self.flight.cap(tokens)
+        if self.inner is not None:
+            self.inner.cap(tokens)
+
+
+class _Inner(GenerationRequest):
+    """The same request, made of the engine on behalf of a deferred generation."""
+
+    def __init__(self, deferred: DeferredGeneration) -> None:
+        for name in GenerationRequest.__slots__:
+            setattr(self, name, getattr(deferred.request, name))
+        self._receive = deferred.receive
+
+    def finish(self, trace: Trace) -> None:
+        self._receive(trace)

@@ -1,22 +1,22 @@
 """Passing a plain request on: the bytes as they came, the reply as it comes.
 
-Before the first byte of the reply a failed replica is replaced by another one; after it a failure
-is told as an event of the stream. A client that goes away takes its upstream request with it.
+A failure after the first byte of the reply is told as an event of the stream. A client that goes
+away takes its upstream request with it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+from dataclasses import dataclass
+from typing import Any
 
-import aiohttp
 import orjson
 from aiohttp import web
 
-from ..engines.failures import BROKEN
+from ..core import Unreachable
+from ..engines.forwarding import Forwarding
 from ..engines.openai_http import OpenAIHTTP
 from .errors import ApiError
-from .replying import Passed, answering, failed
 from .upstream import Upstream
 
 STREAM_HEADERS = {
@@ -25,7 +25,33 @@ STREAM_HEADERS = {
     "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
 }
 _PASSED = ("Retry-After", "x-request-id")
-_COST = 256  # tokens a reply is expected to have where the request does not say
+
+
+@dataclass(slots=True)
+class Passed:
+    """What a passed request is known to have used.
+
+    Attributes:
+        completion_tokens: as the upstream reports them, else the events of the stream.
+        estimated: whether they were counted by events.
+        hedged: whether a second replica was asked.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    hedged: bool = False
+
+    def read(self, usage: Any) -> None:
+        """Take in a `usage` object of any of the APIs."""
+        if not isinstance(usage, dict):
+            return
+        prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
+        completion = usage.get("completion_tokens", usage.get("output_tokens"))
+        if isinstance(prompt, int):
+            self.prompt_tokens = prompt
+        if isinstance(completion, int):
+            self.completion_tokens, self.estimated = completion, False
 
 
 async def relay(
@@ -44,18 +70,18 @@ async def relay(
     """
     server = upstream.server
     assert server is not None
-    async with answering(
-        server, upstream.model.hedge, path, payload, cost or _COST, passed
-    ) as reply:
-        if reply.content_type == "text/event-stream":
-            return await _stream(request, reply, server.idle, passed, kept)
-        packets: list[bytes] = []
-        try:
-            while packet := await _packet(reply, server.idle):
-                packets.append(packet)
-        except BROKEN:
-            raise failed(server) from None
-    body = b"".join(packets)
+    forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
+    try:
+        async with forwarding as reply:
+            if reply.content_type == "text/event-stream":
+                return await _stream(request, reply, passed, kept)
+            body = await reply.read()
+    except Unreachable:
+        raise ApiError(
+            502, f"{server.server} cannot be reached or broke off", code="upstream_failed"
+        ) from None
+    finally:
+        passed.hedged = forwarding.hedged
     if reply.status == 200 and reply.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
@@ -77,18 +103,14 @@ async def relay(
 
 
 async def _stream(
-    request: web.Request,
-    reply: aiohttp.ClientResponse,
-    idle: float,
-    passed: Passed,
-    kept: list[bytes] | None,
+    request: web.Request, reply: Forwarding, passed: Passed, kept: list[bytes] | None
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     try:
-        while packet := await _packet(reply, idle):
+        while packet := await reply.packet():
             await response.write(packet)
             events += packet.count(b"data:")
             if kept is not None:
@@ -98,9 +120,7 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
-    except BROKEN:
-        if request.transport is None or request.transport.is_closing():
-            raise  # it is the client who has gone
+    except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):
             await response.write(broken.event())
@@ -109,14 +129,6 @@ async def _stream(
         passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
     await response.write_eof()
     return response
-
-
-async def _packet(reply: aiohttp.ClientResponse, idle: float) -> bytes:
-    """What comes next, within `idle` seconds; empty at the end."""
-    if reply.content.at_eof():
-        return b""
-    async with asyncio.timeout(idle):
-        return await reply.content.readany()
 
 
 def _read_usage(tail: bytes, passed: Passed) -> None:

@@ -13,6 +13,7 @@ from . import asking
 from .asking import Asked
 from .config import Limits
 from .errors import wrong
+from .options import Options
 from .shapes import Shape
 from .solving import Solved
 from .telling import finish_reason, usage
@@ -23,7 +24,7 @@ _OWN = frozenset(
 )  # fmt: skip
 
 
-def asked_of(body: Mapping[str, Any], limits: Limits) -> Asked:
+def asked_of(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
     """A body of /v1/responses.
 
     Raises:
@@ -58,7 +59,7 @@ def asked_of(body: Mapping[str, Any], limits: Limits) -> Asked:
         )
     if isinstance(body.get("reasoning"), dict) and body["reasoning"].get("effort"):
         chat["reasoning_effort"] = body["reasoning"]["effort"]
-    return asking.chat(chat, limits)
+    return asking.chat(chat, limits, options)
 
 
 def _messages(given: Any) -> list[dict[str, Any]]:

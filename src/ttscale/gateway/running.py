@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Sequence
 
 import orjson
 from aiohttp import web
 
-from ..core import Configured
+from ..core import THINK, Configured, SampleCount
 from .asking import Asked
 from .logs import log
 from .shapes import Shape
-from .solving import Solved, Tell, Watch, solve
-from .streaming import stream
+from .solving import Solved, solve
+from .streaming import Pieces, stream
 from .telling import agreement, total
 from .upstream import Upstream
 from .visit import Visit
@@ -32,26 +32,31 @@ async def run(
     gateway = visit.gateway
     visit.model, visit.method = upstream.name, method.label
     budget = visit.budget(asked.options.budget)
-    watch, shape = Watch(), shaped(asked, method)
+    count, shape = SampleCount(), shaped(asked, method)
+    pieces = Pieces(shape, upstream.unopened_thinking) if asked.stream else None
     solved: list[Solved] | None = None
-
-    def work(tell: Tell | None) -> Coroutine[Any, Any, list[Solved]]:
-        limits = gateway.config.limits
-        return solve(asked, method, upstream, budget, limits, watch, gateway.reader, tell)
-
+    solving = solve(
+        asked,
+        method,
+        upstream,
+        budget,
+        gateway.config.limits,
+        count,
+        gateway.reader,
+        None if pieces is None else pieces.tell,
+    )
     try:
-        if asked.stream:
+        if pieces is not None:
+            task = asyncio.ensure_future(solving)
             heartbeat = gateway.config.server.heartbeat
-            response, solved = await stream(
-                visit.request, shape, upstream.unopened_thinking, watch, heartbeat, work
-            )
+            response, solved = await stream(visit.request, pieces, task, count, heartbeat)
         else:
-            solved = await work(None)
+            solved = await solving
             response = web.Response(
                 body=orjson.dumps(shape.whole(solved)), content_type="application/json"
             )
     finally:
-        _account(visit, watch, solved)
+        _account(visit, count, solved)
     if solved is not None:
         _learn(upstream, solved)
         if gateway.recorder is not None and gateway.recorder.wants():
@@ -64,13 +69,13 @@ async def run(
     return response
 
 
-def _account(visit: Visit, watch: Watch, solved: Sequence[Solved] | None) -> None:
+def _account(visit: Visit, count: SampleCount, solved: Sequence[Solved] | None) -> None:
     """Count what was used: by the run's meter, or by what was seen of one that never ended."""
     metrics, name = visit.gateway.metrics, visit.method.partition("(")[0]
-    visit.samples = watch.started
-    metrics.add("samples_total", watch.started, method=name)
+    visit.samples = count.begun
+    metrics.add("samples_total", count.begun, method=name)
     if solved is None:
-        visit.tokens = watch.tokens
+        visit.tokens = count.tokens
         metrics.add("tokens_total", visit.tokens, kind="unanswered", model=visit.model)
         visit.gateway.ledger.charge(visit.client, tokens=visit.tokens, samples=visit.samples)
         return
@@ -95,7 +100,7 @@ def _learn(upstream: Upstream, solved: Sequence[Solved]) -> None:
     """Note a model whose chat template opens the thinking: later streams begin with it."""
     if not upstream.unopened_thinking:
         upstream.unopened_thinking = any(
-            "</think>" in t.text and "<think>" not in t.text
+            THINK.unopened(t.text)
             for choice in solved
             for t in choice.outcome.traces
             if not choice.problem.prompt.prefix

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core import Budget, Call, Configured, Engine, Journal, Outcome, Price, Problem, Run, Trace
+from ..assembly import Assembly
+from ..core import Budget, Configured, Outcome, Problem, SampleCount, Trace
+from ..core.roles import may_answer
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
@@ -35,49 +37,17 @@ class Solved:
     partial: bool
 
 
-class Watch(Journal):
-    """Looks on while methods run: how far they are, and what they have used even if they never end.
-
-    It is a journal with nothing to serve: it is asked before every draw and told of every trace.
-    `record`, if given, keeps them.
-    """
-
-    def __init__(self, keep: Callable[[Call, Trace], None] | None = None) -> None:
-        self._keep = keep
-        self._under_way: dict[Call, None] = {}
-        self.started = self.finished = self._tokens = self.stopped_tokens = 0
-
-    def served(self, call: Call) -> Trace | None:
-        self._under_way[call] = None
-        self.started += 1
-        return None
-
-    def record(self, call: Call, trace: Trace) -> None:
-        self._under_way.pop(call, None)
-        self.finished += 1
-        self._tokens += trace.tokens
-        if trace.finish in ("cancelled", "budget"):
-            self.stopped_tokens += trace.tokens
-        if self._keep is not None:
-            self._keep(call, trace)
-
-    @property
-    def tokens(self) -> int:
-        """Generated so far, by all samples."""
-        return self._tokens + sum(getattr(call, "seen", int)() for call in self._under_way)
-
-
 async def solve(
     asked: Asked,
     method: Configured,
     upstream: Upstream,
     budget: Budget,
     limits: Limits,
-    watch: Watch,
+    count: SampleCount,
     reader: Reader,
     tell: Tell | None = None,
 ) -> list[Solved]:
-    """Every choice of a request, in order.
+    """Every choice of a request, in order; `count` is told of their samples.
 
     `tell` is given the pieces of the replies, if the method's draws are the reply.
 
@@ -95,8 +65,7 @@ async def solve(
             budget, samples=limits.max_samples
         )  # it may ask for any number
     try:
-        opened, prices = await upstream.engines()
-        engines: dict[str, Any] = {role: Reading(e, reader) for role, e in opened.items()}
+        models = (await upstream.opened()).wrapped(lambda _, engine: Reading(engine, reader))
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
         streams = method.card.streams and tell is not None
@@ -104,8 +73,8 @@ async def solve(
             _answer(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(asked.options.answer)),
-                asked, method, _tapped(engines, number, tell) if streams else engines, prices, each,
-                watch, asked.seed + number % asked.n,
+                asked, method, _tapped(models, number, tell) if streams else models, each, count,
+                asked.seed + number % asked.n,
             )
             for number, prompt in numbered
         ]  # fmt: skip
@@ -127,15 +96,12 @@ async def _answer(
     problem: Problem,
     asked: Asked,
     method: Configured,
-    engines: dict[str, Engine],
-    prices: dict[str, Price],
+    models: Assembly,
     budget: Budget | None,
-    watch: Journal,
+    count: SampleCount,
     seed: int,
 ) -> Solved:
-    run = Run(
-        engines, seed=seed & 0x7FFF_FFFF, request=asked.sampling, prices=prices, journal=watch
-    )
+    run = models.run(seed=seed & 0x7FFF_FFFF, request=asked.sampling, observers=[count])
     outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
         raise outcome.error
@@ -148,17 +114,17 @@ async def _answer(
 def _nearest(outcome: Outcome) -> Trace:
     """What comes closest to a reply where nothing gives an answer: the first sample that ended,
     else the one that got furthest."""
-    own = [t for t in outcome.traces if t.role in ("main", "target") and t.finish != "error"]
+    own = [t for t in outcome.traces if may_answer(t.part) and t.finish != "error"]
     ended = [t for t in own if t.finish == "stop" and (t.text or t.tool_calls)]
     if ended:
         return ended[0]
     return max(own, key=lambda t: len(t.text), default=Trace(finish="budget"))
 
 
-def _tapped(engines: dict[str, Engine], number: int, tell: Tell | None) -> dict[str, Engine]:
+def _tapped(models: Assembly, number: int, tell: Tell | None) -> Assembly:
     assert tell is not None
-    tapped: Any = Tapped(engines["main"], Course(lambda text: tell(number, text)))
-    return {**engines, "main": tapped}
+    course = Course(lambda text: tell(number, text))
+    return models.with_main(Tapped(models.engines["main"], course))
 
 
 def _share(budget: Budget, choices: int) -> Budget | None:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 from aiohttp import web
 
+from ..core import SampleCount, ThinkingSplitter
 from .errors import of
 from .logs import LOG
 from .relay import STREAM_HEADERS
 from .shapes import Shape
-from .solving import Solved, Watch
-from .tapping import Splitter
+from .solving import Solved
 
 _GRACE = 0.25  # seconds in which a failure still gets a status of its own
 _PROGRESS = 1.0  # seconds between two reports of progress
@@ -26,12 +24,15 @@ _JSON = "application/json"
 
 
 class Pieces:
-    """What was told of each choice and not written yet, and what was written."""
+    """What was told of each choice and not written yet, and what was written.
 
-    def __init__(self, shape: Shape, choices: int, thinking: bool) -> None:
-        self._shape = shape
+    `thinking` says whether replies begin within their thinking.
+    """
+
+    def __init__(self, shape: Shape, thinking: bool) -> None:
+        self.shape, choices = shape, shape.asked.choices
         self._told: list[list[str]] = [[] for _ in range(choices)]
-        self._split = [Splitter(thinking) for _ in range(choices)]
+        self._split = [ThinkingSplitter(thinking) for _ in range(choices)]
         self._thought, self._answered = [""] * choices, [""] * choices
         self.news = asyncio.Event()
 
@@ -47,7 +48,7 @@ class Pieces:
             if told:
                 text = "".join(told)
                 told.clear()
-                split = self._split[choice].feed(text) if self._shape.splits else ("", text)
+                split = self._split[choice].feed(text) if self.shape.splits else ("", text)
                 events += self._written(choice, *split)
         return events
 
@@ -56,7 +57,7 @@ class Pieces:
         events = self.take()
         for choice, found in enumerate(solved):
             trace = found.trace
-            if not self._shape.splits:
+            if not self.shape.splits:
                 events += self._written(choice, "", _beyond(self._answered[choice], trace.text))
                 continue
             if self._thought[choice] or self._answered[choice]:
@@ -71,7 +72,7 @@ class Pieces:
             return []
         self._thought[choice] += thought
         self._answered[choice] += answer
-        return self._shape.piece(choice, thought, answer)
+        return self.shape.piece(choice, thought, answer)
 
 
 def _beyond(told: str, whole: str) -> str:
@@ -81,19 +82,18 @@ def _beyond(told: str, whole: str) -> str:
 
 async def stream(
     request: web.Request,
-    shape: Shape,
-    thinking: bool,
-    watch: Watch,
+    pieces: Pieces,
+    task: asyncio.Task[list[Solved]],
+    count: SampleCount,
     heartbeat: float,
-    work: Callable[[Callable[[int, str], None]], Coroutine[Any, Any, list[Solved]]],
 ) -> tuple[web.StreamResponse, list[Solved] | None]:
-    """Answer with a stream; (response, what was found, or None if it failed on the way).
+    """Answer with the stream of what `task` tells `pieces` and comes to; (response, what was found,
+    or None if it failed on the way). The task does not outlive the call.
 
     Raises:
         ApiError: a failure before the stream has begun.
     """
-    pieces = Pieces(shape, shape.asked.choices, thinking)
-    task = asyncio.ensure_future(work(pieces.tell))
+    shape = pieces.shape
     task.add_done_callback(lambda _: pieces.news.set())
     try:
         await _news(pieces, _GRACE)
@@ -102,7 +102,7 @@ async def stream(
         response = web.StreamResponse(headers=STREAM_HEADERS)
         await response.prepare(request)
         await response.write(b"".join(shape.begin()))
-        progress = _Progress(shape, watch, min(heartbeat, _PROGRESS), heartbeat)
+        progress = _Progress(shape, count, min(heartbeat, _PROGRESS), heartbeat)
         while not task.done():
             events = pieces.take()
             await response.write(b"".join(events) if events else progress.report())
@@ -137,18 +137,18 @@ async def _news(pieces: Pieces, seconds: float) -> None:
 class _Progress:
     """Signs of life: a comment, or what happens as reasoning if that was asked for."""
 
-    def __init__(self, shape: Shape, watch: Watch, pause: float, heartbeat: float) -> None:
-        self._shape, self._watch, self._last = shape, watch, (-1, -1)
+    def __init__(self, shape: Shape, count: SampleCount, pause: float, heartbeat: float) -> None:
+        self._shape, self._count, self._last = shape, count, (-1, -1)
         self._kind = shape.asked.options.progress
         self.pause = heartbeat if self._kind == "none" else pause
 
     def report(self) -> bytes:
-        watch = self._watch
-        now = (watch.finished, watch.tokens)
+        count = self._count
+        now = (count.ended, count.tokens)
         if self._kind == "none" or now == self._last:
             return b": \n\n"
         self._last = now
-        text = f"{watch.finished} of {watch.started} samples finished, {watch.tokens} tokens"
+        text = f"{count.ended} of {count.begun} samples finished, {count.tokens} tokens"
         if self._kind == "reasoning" and self._shape.splits:
             return b"".join(self._shape.piece(0, f"{text}\n", ""))
         return f": {text}\n\n".encode()

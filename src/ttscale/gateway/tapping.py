@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from ..core import Call, Chunk, Engine, Flight
+from ..core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
 
 
-class Tapped:
+class Tapped(EngineWrapper):
     """An engine that tells what its main role generates, and is the engine otherwise."""
 
     def __init__(self, engine: Engine, course: Course) -> None:
-        self._engine, self._course = engine, course
+        super().__init__(engine)
+        self._course = course
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
-    def start(self, call: Call) -> Flight:
-        if call.role == "main":
-            self._course.begin(call.prompt.prefix)
-            before = call.watch
+    def start(self, request: GenerationRequest) -> Generation:
+        if request.role == "main":
+            self._course.begin(request.prompt.prefix)
+            before = request.watch
 
             def watch(chunk: Chunk) -> None:
                 if before is not None:
                     before(chunk)
                 self._course.add(chunk.text)
 
-            call.watch = watch
-        return self._engine.start(call)
+            request.watch = watch
+        return super().start(request)
 
 
 class Course:
@@ -64,57 +61,3 @@ class Course:
         if text:
             self.text += text
             self._tell(text)
-
-
-class Splitter:
-    """Divides a reply, piece by piece, into (thinking, answer), without the tags.
-
-    What may be the beginning of a tag is held back until it is decided.
-    """
-
-    def __init__(self, thinking: bool = False) -> None:
-        self.thinking = thinking
-        self._held = ""
-        self._begun = thinking
-        self._after_tag = thinking  # line breaks that follow belong to nobody
-
-    def feed(self, piece: str) -> tuple[str, str]:
-        text, self._held = self._held + piece, ""
-        if self._after_tag:
-            text = text.lstrip("\n")
-            self._after_tag = not text
-        thought = answer = ""
-        while text:
-            tag = "</think>" if self.thinking else "<think>"
-            if not self.thinking and self._begun:  # thinking comes first, or not at all
-                return thought, answer + text
-            at = text.find(tag)
-            if at >= 0 and (self.thinking or not text[:at].strip()):
-                if self.thinking:
-                    thought += text[:at]
-                    self.thinking, self._begun = False, True
-                else:
-                    self.thinking = True
-                text = text[at + len(tag) :].lstrip("\n")
-                self._after_tag = not text
-                continue
-            keep = _beginning(text, tag)
-            if self.thinking:
-                thought, self._held = thought + text[: len(text) - keep], text[len(text) - keep :]
-            elif keep == len(text.lstrip()) or not text.strip():
-                self._held = text
-            else:
-                self._begun = True
-                answer += text
-            break
-        return thought, answer
-
-    def rest(self) -> tuple[str, str]:
-        """What was held back when the reply has ended."""
-        held, self._held = self._held, ""
-        return (held, "") if self.thinking else ("", held)
-
-
-def _beginning(text: str, tag: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `tag`."""
-    return next((n for n in range(min(len(tag) - 1, len(text)), 0, -1) if tag[:n] == text[-n:]), 0)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core import Configured, Trace, Usage
+from ..core.roles import VOTING
 from .options import Options
 from .solving import Solved
 
@@ -95,12 +96,17 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
 
 
 def agreement(choice: Solved) -> dict[str, int] | None:
-    """How many of the samples that answered gave this answer; None without an answer."""
+    """How many of the samples that answered gave this answer; None without an answer. What judges,
+    plans or reflects did not answer."""
     answer, rule = choice.outcome.answer, choice.problem.rule
     if answer is None:
         return None
-    given = [a for t in choice.outcome.traces if (a := choice.problem.answer(t)) is not None]
+    given = [a for t in choice.outcome.traces if (a := _answer(choice, t)) is not None]
     return {"votes": sum(rule.same(answer, a) for a in given), "of": len(given)}
+
+
+def _answer(choice: Solved, trace: Trace) -> str | None:
+    return choice.problem.answer(trace) if trace.part in VOTING else None
 
 
 def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
@@ -108,10 +114,11 @@ def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
     return {
         "choice": number,
         "role": trace.role,
+        "part": trace.part,
         "draw": trace.draw,
         "text": trace.text,
         "tool_calls": list(trace.tool_calls),
-        "answer": choice.problem.answer(trace),
+        "answer": _answer(choice, trace),
         "finish": trace.finish,
         "tokens": trace.tokens,
         "winner": trace is choice.trace,

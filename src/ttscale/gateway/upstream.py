@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from ..core import Engine, Price, Run, Sampling, TTScaleError, UnknownName, UsageError
+from ..assembly import Assembly
+from ..core import Engine, Price, Sampling, TTScaleError, UnknownName, UsageError
 from ..engines.llamacpp import LlamaCpp
 from ..engines.openai_http import OpenAIHTTP
 from ..engines.spec import Catalogue, ModelSource, open_model
@@ -85,19 +86,27 @@ class Upstream:
         await self.engine.close()
         self._ready = False
 
-    async def engines(self) -> tuple[dict[str, Engine], dict[str, Price]]:
-        """(engines, prices) by role, all of them opened."""
+    @property
+    def assembly(self) -> Assembly:
+        """What its runs are made of: itself, and the upstreams of its other roles."""
         upstreams = {"main": self, **self.roles}
-        for upstream in upstreams.values():
+        return Assembly(
+            {role: upstream.engine for role, upstream in upstreams.items()},
+            {role: u.price for role, u in upstreams.items() if u.price is not None},
+            {role: upstream.sampling for role, upstream in upstreams.items()},
+        )
+
+    async def opened(self) -> Assembly:
+        """The same when all engines are open."""
+        for upstream in (self, *self.roles.values()):
             await upstream.open()
-        prices = {role: u.price for role, u in upstreams.items() if u.price is not None}
-        return {role: u.engine for role, u in upstreams.items()}, prices
+        return self.assembly
 
     def runnable(self) -> list[str]:
         """The methods it can run, as far as it has been probed."""
         if not self._ready:
             return []
-        run = Run({"main": self.engine, **{r: u.engine for r, u in self.roles.items()}})
+        run = self.assembly.run()
         names = []
         for name, method in registry.methods().items():
             try:

@@ -7,9 +7,15 @@ shows it as an expression, `word` tells it as a story with facts that do not mat
 
 import operator
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
-OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul}
+OPERATIONS: dict[str, Callable[[int, int], int]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+}
 LARGEST = 99
 
 
@@ -65,6 +71,11 @@ class Chain:
         return show(first + len(self.nodes) - 1, "", False)
 
 
+Tree: TypeAlias = "int | tuple[str, Tree, Tree]"  # the index of a leaf, or an operation on two
+Story = tuple[list[str], str, list[int], list[Node], list[str], str]
+"""Sentences that matter, the question, leaves, nodes, people, and the thing that is counted."""
+
+
 def allowed(op: str, a: int, b: int) -> bool:
     """Operations of the world: results 0..99, products with one factor of at most 12."""
     if op == "*":
@@ -84,7 +95,7 @@ def arith(rng: random.Random, operations: int, largest: int) -> Chain:
             break
     nodes: list[Node] = []
 
-    def number(item: tuple | int) -> int:
+    def number(item: Tree) -> int:
         if isinstance(item, int):
             return item
         op, left, right = item
@@ -99,7 +110,9 @@ def arith(rng: random.Random, operations: int, largest: int) -> Chain:
     return Chain(question, bare.leaves, bare.nodes, (expression,), shows_rest=True)
 
 
-def _tree(rng: random.Random, operations: int, largest: int, leaves: list[int]):
+def _tree(
+    rng: random.Random, operations: int, largest: int, leaves: list[int]
+) -> tuple[Tree, int] | None:
     """(tree, value), its leaves appended in reading order, or None where no operation fits."""
     if operations == 0:
         leaves.append(rng.randint(1, largest))
@@ -109,7 +122,7 @@ def _tree(rng: random.Random, operations: int, largest: int, leaves: list[int]):
         left_share = operations - 1
     left = _tree(rng, left_share, largest, leaves)
     right = left and _tree(rng, operations - 1 - left_share, largest, leaves)
-    if right is None:
+    if left is None or right is None:
         return None
     op = rng.choice("++--**")
     if op == "*":
@@ -189,7 +202,7 @@ def word(rng: random.Random, operations: int, largest: int, idle: int) -> Chain:
     return Chain(question, tuple(leaves), tuple(nodes), tuple(sentences), tuple(distractors))
 
 
-def _changes(rng: random.Random, operations: int, largest: int):
+def _changes(rng: random.Random, operations: int, largest: int) -> Story:
     """One person's count of one thing, changed by one event after another."""
     person, friend = rng.sample(NAMES, 2)
     item = rng.choice(ITEMS)
@@ -236,7 +249,7 @@ def _changes(rng: random.Random, operations: int, largest: int):
     return sentences, ask.format(**words), leaves, nodes, [person, friend], item
 
 
-def _comparisons(rng: random.Random, operations: int, largest: int):
+def _comparisons(rng: random.Random, operations: int, largest: int) -> Story | None:
     """Several people, each count told relative to another's; maybe a sum at the end."""
     together = operations > 1 and rng.random() < 0.5
     links = operations - together
@@ -258,9 +271,9 @@ def _comparisons(rng: random.Random, operations: int, largest: int):
     nodes, sentences = [], [f"{people[0]} has {values[0]} {item}."]
     index = [0]
     for k, (kind, n) in enumerate(plan):
-        base, name = people[k], people[k + 1]
+        other, name = people[k], people[k + 1]
         relation = f"{n} times as many {item} as" if kind == "times" else f"{n} {kind} {item} than"
-        sentences.append(f"{name} has {relation} {base}.")
+        sentences.append(f"{name} has {relation} {other}.")
         nodes.append(Node({"more": "+", "fewer": "-", "times": "*"}[kind], index[-1], k + 1, name))
         index.append(len(leaves) + len(nodes) - 1)
     if together:

@@ -6,7 +6,9 @@ the mistake is repaired.
 """
 
 import re
+from collections.abc import Sequence
 
+from ..core.thinking import THINK
 from .chains import OPERATIONS, Chain
 from .mazes import Maze, move
 from .traces import compare
@@ -20,7 +22,7 @@ EXPRESSION = re.compile(r"[\d+\-*()]+")
 
 def extract_answer(text: str) -> str | None:
     """Content of the last box, or the bare answer itself; None where a longer text has no box."""
-    boxes = BOX.findall(text)
+    boxes: list[str] = BOX.findall(text)
     if boxes:
         return boxes[-1].strip()
     bare = text.strip()
@@ -54,22 +56,23 @@ def _reaches(maze: Maze, path: list[str]) -> bool:
 
 def split_steps(text: str) -> list[str]:
     """The steps of a reply: paragraphs of its thinking section (of all where it has none)."""
-    body = text.split("</think>")[0].removeprefix("<think>")
-    if "</think>" not in text:
-        body = BOX.sub("", body)
+    body = THINK.thinking(text)
+    if not THINK.closed(text):
+        body = BOX.sub("", body or text)
     return [step.strip("\n") for step in body.split("\n\n") if step.strip()]
 
 
 def check_steps(problem: LabProblem, text: str) -> list[bool]:
     """One verdict per step of `split_steps(text)`."""
     world = problem.world
-    judge = (
-        _maze_step if isinstance(world, Maze) else _arith_step if world.shows_rest else _word_step
-    )
+    if isinstance(world, Maze):
+        return [_maze_step(world, step) for step in split_steps(text)]
+    judge = _arith_step if world.shows_rest else _word_step
     return [judge(world, step) for step in split_steps(text)]
 
 
-def true(calculation: tuple[str, str, str, str]) -> bool:
+def true(calculation: Sequence[str]) -> bool:
+    """Whether the groups of CALCULATION, (a, operation, b, result), hold."""
     a, op, b, result = calculation
     return OPERATIONS[op](int(a), int(b)) == int(result)
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..core.thinking import THINK
 from .chains import Chain
 from .check import as_number, extract_answer
 from .mazes import Maze, move
@@ -156,7 +157,7 @@ def judgement(
     if rng.random() < 0.25:
         return Document(role, system, user, said, NO_THINKING)
     thought = verification(world, replies, rng)
-    return Document(role, system, user, f"<think>\n{thought}\n</think>\n\n{said}")
+    return Document(role, system, user, THINK.wrap(thought, said))
 
 
 def document(rng: random.Random, progress: float = 1.0, role: Role | None = None) -> Document:
@@ -190,14 +191,16 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
         case "facts":
             return Document(role, system, ask, "\n".join(world.facts))
         case "execute":
-            given = (
-                {"plan": plan(world)} if rng.random() < 0.6 else {"facts": "\n".join(world.facts)}
+            asked = (
+                user_prompt(role, ask, plan=plan(world))
+                if rng.random() < 0.6
+                else user_prompt(role, ask, facts="\n".join(world.facts))
             )
-            return Document(role, system, user_prompt(role, ask, **given), careful())
+            return Document(role, system, asked, careful())
         case "judge":
-            shown = solution(world, rng, rng.random() < 0.5)
-            asked = user_prompt(role, ask, solutions=[shown])
-            return judgement(role, system, asked, world, [shown], rng)
+            shown = [solution(world, rng, rng.random() < 0.5)]
+            asked = user_prompt(role, ask, solutions=shown)
+            return judgement(role, system, asked, world, shown, rng)
         case "rate":
             right = rng.random() < 0.5
             pair = [
@@ -219,7 +222,7 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
             )
 
 
-NO_THINKING = "<think>\n\n</think>\n\n"
+NO_THINKING = THINK.wrap("", "")
 
 
 def documents(seed: int, progress: float = 1.0) -> Iterator[Document]:

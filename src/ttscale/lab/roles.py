@@ -4,7 +4,9 @@ The model was trained on exactly these forms. Solutions shown to a role are plai
 (`plain_solution`): steps and box, no tags.
 """
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+
+from ..core.thinking import THINK
 
 Role = Literal["solve", "quick", "plan", "execute", "revise", "judge", "rate", "facts", "merge"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -37,8 +39,7 @@ def system_prompt(role: Role) -> str:
 
 def plain_solution(text: str) -> str:
     """A reply as it is shown to other roles: steps and box, without think tags."""
-    thought, closed, rest = text.removeprefix("<think>").partition("</think>")
-    parts = [part.strip("\n") for part in (thought, rest if closed else "")]
+    parts = [part.strip("\n") for part in (THINK.thinking(text), THINK.answer_text(text))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -73,7 +74,7 @@ def user_prompt(
             return question
 
 
-def messages(role: Role, question: str, **parts) -> list[dict[str, str]]:
+def messages(role: Role, question: str, **parts: Any) -> list[dict[str, str]]:
     """System and user message of a role, ready for a chat API (`parts` as in `user_prompt`)."""
     return [
         {"role": "system", "content": system_prompt(role)},

@@ -9,6 +9,7 @@ it.
 import random
 from dataclasses import dataclass
 
+from ..core.thinking import THINK
 from .chains import LARGEST, OPERATIONS, Chain, Node
 from .mazes import Maze, move
 
@@ -68,14 +69,14 @@ def boxed(answer: str) -> str:
 
 def render(steps: list[str], answer: str) -> str:
     """The whole reply: thinking between tags, then the box. No steps: the no-think form."""
-    if not steps:
-        return f"<think>\n\n</think>\n\n{boxed(answer)}"
-    return "<think>\n" + "\n\n".join(steps) + f"\n</think>\n\n{boxed(answer)}"
+    return THINK.wrap("\n\n".join(steps), boxed(answer))
 
 
 def reason(world: Chain | Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
     """Steps of one attempt and the answer it ends with (always right with `noise.repair`)."""
-    return (_walk if isinstance(world, Chain) else _explore)(world, rng, noise)
+    if isinstance(world, Chain):
+        return _walk(world, rng, noise)
+    return _explore(world, rng, noise)
 
 
 @dataclass(slots=True)
@@ -216,8 +217,8 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
         steps.append("\n".join([*lines, compare(value, maze.target, misjudged)]))
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))
         if noticed or (slips and noise.repair and paths[path][-1] == maze.target):
-            said, right = slips[0]
-            steps.append(f"Wait, is {said}? No, {right}")
+            said, corrected = slips[0]
+            steps.append(f"Wait, is {said}? No, {corrected}")
             continue
         if claimed or not untried:
             return steps, " ".join(path)

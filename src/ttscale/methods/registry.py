@@ -1,8 +1,9 @@
 """The register of methods, and how they are written: `name` or `name(n=8, k=4)`.
 
 Built-in methods and those of other packages enter the same way: the `method` decorator, checked at
-once. Those on a higher floor are listed by name in `ELSEWHERE`; another package names its modules
-under the entry point group `ttscale.methods`.
+once. A built-in method is loaded when it is asked for (`index` says where it is), so that one method
+costs what it imports itself; another package names its modules under the entry point group
+`ttscale.methods`, which are loaded once a name is asked for that is not built in.
 """
 
 from __future__ import annotations
@@ -17,12 +18,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..core import Card, Configured, Method, UnknownName, UsageError
+from .index import MODULES
 
-ELSEWHERE = ("ttscale.planner.auto",)
-"""Modules outside this package that define methods: what chooses among them stands above them."""
-
-_METHODS: dict[str, Method] = {}
-_loaded = False
+_METHODS: dict[str, Method] = {}  # those loaded so far
+_all_loaded = False
 
 
 def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
@@ -47,8 +46,11 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
         for role, name in named:
             if name and name not in names:
                 raise UsageError(f"{where}: card.{role}={name!r} is no field of {config.__name__}")
-        if card.name in _METHODS:
-            raise UsageError(f"{where}: the name is taken by {_METHODS[card.name].fn.__module__}")
+        for name in (card.name, *card.aliases):
+            other = _registered(name)
+            taken_by = other.fn.__module__ if other else MODULES.get(name, fn.__module__)
+            if other or taken_by != fn.__module__:
+                raise UsageError(f"{where}: the name {name!r} is taken by {taken_by}")
         registered = Method(card, fn, config)
         _METHODS[card.name] = registered
         return registered
@@ -57,33 +59,41 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
 
 
 def methods() -> dict[str, Method]:
-    """All registered methods, by name, in alphabetical order."""
-    global _loaded
-    if not _loaded:
-        _loaded = True
+    """All methods, by name, in alphabetical order. Loads every module that defines one."""
+    global _all_loaded
+    if not _all_loaded:
+        _all_loaded = True
         from importlib.metadata import entry_points
 
         package = importlib.import_module(__package__ or "ttscale.methods")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-        for name in ELSEWHERE:
-            importlib.import_module(name)
         for point in entry_points(group="ttscale.methods"):
             point.load()
     return dict(sorted(_METHODS.items()))
 
 
 def get(name: str) -> Method:
-    """The method of that name.
+    """The method of that name; only its own module is loaded if it is built in.
 
     Raises:
         UnknownName: with the nearest name.
     """
-    known = methods()
-    named = known | {alias: m for m in known.values() for alias in m.card.aliases}
-    if name not in named:
-        raise UnknownName("method", name, named)
-    return named[name]
+    if name in MODULES:
+        importlib.import_module(MODULES[name])
+    found = _registered(name)
+    if found is None:
+        known = methods()
+        found = _registered(name)
+    if found is None:
+        names = (n for m in known.values() for n in (m.name, *m.card.aliases))
+        raise UnknownName("method", name, names)
+    return found
+
+
+def _registered(name: str) -> Method | None:
+    """The method of that name, if its module has been loaded."""
+    return next((m for m in _METHODS.values() if name in (m.name, *m.card.aliases)), None)
 
 
 def parse(spec: str) -> Configured:

@@ -1,11 +1,11 @@
 """Which method and how much of it for which question: learned from recorded samples."""
 
+from ..methods.routing.difficulty import Difficulty, quantile_bins
+from ..methods.routing.policy import Level, Policy
 from .compute_optimal import best_strategy, fit_bins, fit_mean, match, two_fold
-from .difficulty import Difficulty, quantile_bins
 from .evidence import Evidence, from_items, replayed
 from .exchange import inference_factor
 from .fitting import fit_policy
-from .policy import Level, Policy
 from .saturation import saturation_point
 
 __all__ = [

@@ -16,16 +16,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core import UsageError
+from ..methods.routing.policy import Spend
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-Spend = Literal["bin", "mean"]
 Fit = Callable[[FloatArray, FloatArray, IntArray, float, int], list[int]]
 
 

@@ -20,8 +20,6 @@ def agreed(pool: Pool) -> Pool:
 
 
 def _with_reference(pool: Pool, problem: Problem) -> Problem:
-    votes = Votes(problem)
-    for trace in pool.find(problem, "main", problem.prompt):
-        votes.add(trace)
+    votes = Votes.of(problem, pool.find(problem, "main", problem.prompt))
     meta = {name: v for name, v in problem.meta.items() if name not in ("grade", "golds")}
     return replace(problem, reference=votes.top(), meta={**meta, AGREED: True})

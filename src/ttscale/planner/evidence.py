@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core import Context, Method, Outcome, Problem, Run, UsageError, execute
+from ..assembly import Assembly
+from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
 from ..core.verdict import is_right, outcome_is_right
 from ..engines.pool import Pool
 from ..engines.spec import ModelSource
-from .auto import CARD, Config, checked, follow, needs_of
-from .difficulty import Difficulty, Kind
-from .policy import Level, Policy, Unit
+from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
+from ..methods.routing.difficulty import Difficulty, Kind
+from ..methods.routing.policy import Level, Policy, Unit
 
 FloatArray = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ def replayed(
         )
     asked: Kind = "agreement" if kind == "oracle" else kind
     policies = [checked(single(strategy, pilot, asked)) for strategy in strategies]
-    judged = any("reward" in wanted for p in policies for wanted in needs_of(p).values())
+    judged = any("reward" in role.capabilities for p in policies for role in needs_of(p).values())
     if judged and "reward" not in pool.capabilities:
         raise UsageError(
             f"the recording {source.spec!r} holds no rewards",
@@ -190,7 +191,7 @@ def follow_all(
 ) -> list[Outcome]:
     """Outcomes of a policy on recorded questions, each on its samples in the order of a seed."""
     made = {"order": "shuffled"} if engine is None else engine
-    run = Run({"main": source.make(**made)}, seed=seed)
+    run = Assembly.of({"main": source}, **made).run(seed=seed)
 
     async def fn(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
         return await follow(problem, ctx, policy, budget)
@@ -208,7 +209,7 @@ def follow_all(
 class _Needs:
     """Stands in for a config: all that is asked of it is what it needs."""
 
-    wanted: Mapping[str, frozenset[str]]
+    wanted: Mapping[str, Role]
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         return self.wanted

@@ -13,12 +13,12 @@ from ..core import UsageError
 from ..engines.pool import Pool
 from ..methods.parallel.pets_curves import WARM_UP
 from ..methods.parallel.pets_online import labels
+from ..methods.routing.difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
+from ..methods.routing.policy import Level, Policy, Spend, Unit
 from ..metrics.intervals import accuracy_interval, paired_difference
 from . import saturation as curves
-from .compute_optimal import FITS, Judged, Spend, best_strategy, in_sample, two_fold
-from .difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
+from .compute_optimal import FITS, Judged, best_strategy, in_sample, two_fold
 from .evidence import Evidence
-from .policy import Level, Policy, Unit
 
 IntArray = NDArray[np.int64]
 SPLITS = 10  # random two-fold splits that are averaged (ours)

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..lab.data import Document
@@ -19,7 +20,7 @@ Row = tuple[list[int], int]  # ids, and how many of them are given rather than l
 BUFFER = 1536  # documents sorted together
 
 
-def encode(tokenizer, documents: list[Document]) -> list[Row]:
+def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[Row]:
     given = tokenizer.encode_batch_fast([chat(d.system, d.user) + d.prefill for d in documents])
     learned = tokenizer.encode_batch_fast([d.reply + END for d in documents])
     return [(g.ids + r.ids, len(g.ids)) for g, r in zip(given, learned, strict=True)]
@@ -54,10 +55,14 @@ def collate(batch: list[Row], pad: int) -> tuple[Tensor, Tensor]:
 
 
 def stream(
-    tokenizer, documents: Iterator[Document], tokens: int, longest: int, rng: random.Random
+    tokenizer: Tokenizer,
+    documents: Iterator[Document],
+    tokens: int,
+    longest: int,
+    rng: random.Random,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of about `tokens` tokens; documents of more than `longest` are left out."""
-    pad = tokenizer.token_to_id(PAD)
+    pad = tokenizer.get_vocab()[PAD]
     while True:
         rows = [
             row

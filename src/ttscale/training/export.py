@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gguf
 import torch
@@ -15,7 +16,7 @@ from .tokenizer import CHAT_TEMPLATE, CONTROL, END, PAD, WRITTEN, save_tokenizer
 
 def llama_config(
     shape: Shape, tokenizer: Tokenizer, architecture: str = "LlamaForCausalLM"
-) -> dict:
+) -> dict[str, Any]:
     """config.json of the Hugging Face folder."""
     return {
         "architectures": [architecture],
@@ -70,7 +71,7 @@ def save_prm(model: ProcessRewardModel, tokenizer: Tokenizer, folder: Path) -> N
     _write_json(folder / "config.json", {**config, **labels})
 
 
-def _write_json(path: Path, value: dict) -> None:
+def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")
 
 
@@ -131,7 +132,8 @@ def save_gguf(model: Reasoner, tokenizer: Tokenizer, path: Path, name: str) -> N
 
 
 def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
-    tokens = sorted(tokenizer.get_vocab(), key=tokenizer.token_to_id)
+    ids = tokenizer.get_vocab()
+    tokens = sorted(ids, key=ids.__getitem__)
     kinds = dict.fromkeys(CONTROL, gguf.TokenType.CONTROL) | dict.fromkeys(
         WRITTEN, gguf.TokenType.USER_DEFINED
     )
@@ -141,7 +143,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_token_list(tokens)
     writer.add_token_types([kinds.get(t, gguf.TokenType.NORMAL) for t in tokens])
     writer.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
-    writer.add_eos_token_id(tokenizer.token_to_id(END))
-    writer.add_pad_token_id(tokenizer.token_to_id(PAD))
+    writer.add_eos_token_id(ids[END])
+    writer.add_pad_token_id(ids[PAD])
     writer.add_add_bos_token(False)
     writer.add_chat_template(CHAT_TEMPLATE)

@@ -16,6 +16,7 @@ from .precision import multiplies_bfloat16
 from .progress import Meter
 
 Batch = tuple[Tensor, ...]
+Progress = Callable[[], float]  # the share of the run that is done
 WARMUP_STEPS = 60
 CHECKPOINT_SECONDS = 60.0
 
@@ -41,14 +42,12 @@ class Schedule:
             )
 
     def progress(self, state: dict[str, float]) -> float:
-        spent = (
-            state["tokens"] / self.tokens
-            if self.tokens
-            else state["seconds"] / (60.0 * self.minutes)
-        )
-        return min(1.0, spent)
+        if self.minutes is not None:
+            return min(1.0, state["seconds"] / (60.0 * self.minutes))
+        assert self.tokens is not None  # one of them is given
+        return min(1.0, state["tokens"] / self.tokens)
 
-    def rate(self, step: int, progress: float) -> float:
+    def rate(self, step: float, progress: float) -> float:
         """Share of the peak learning rates."""
         decay = min(1.0, (1.0 - progress) / (1.0 - self.decay_from))
         return min(1.0, (step + 1) / WARMUP_STEPS) * decay
@@ -67,7 +66,7 @@ def optimizers(model: nn.Module, schedule: Schedule) -> list[torch.optim.Optimiz
 def fit(
     model: nn.Module,
     loss_of: Callable[..., Tensor],
-    stream: Callable[[random.Random, Callable[[], float]], Iterator[Batch]],
+    stream: Callable[[random.Random, Progress], Iterator[Batch]],
     schedule: Schedule,
     checkpoint: Path,
     *,
@@ -81,7 +80,7 @@ def fit(
     """
     device = next(model.parameters()).device
     steppers = optimizers(model, schedule)
-    state = {"step": 0, "seconds": 0.0, "tokens": 0}
+    state: dict[str, float] = {"step": 0, "seconds": 0.0, "tokens": 0}
     if resume and checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
         model.load_state_dict(saved["model"])

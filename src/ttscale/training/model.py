@@ -5,6 +5,7 @@ backward pass dominates.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,7 @@ class Shape:
     theta: float = 10_000.0
     eps: float = 1e-5
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
@@ -118,6 +119,9 @@ class Layer(nn.Module):
 
 class Backbone(nn.Module):
     """Token ids, (batch, time), padded on the right -> hidden states, (batch, time, width)."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()

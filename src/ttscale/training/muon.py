@@ -4,6 +4,9 @@ Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/. Matrices of one 
 together: on a CPU many small products, one by one, would take longer than the backward pass.
 """
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -29,24 +32,29 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; a tall matrix steps sqrt(rows / columns) as far."""
 
     def __init__(
-        self, params, lr: float, momentum: float = 0.95, weight_decay: float = 0.01
+        self,
+        params: Iterable[Tensor],
+        lr: float,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure=None) -> None:
+    def step(self, closure: Callable[[], float] | None = None) -> Any:
+        """One step; the closure of torch's signature is not called."""
         for group in self.param_groups:
             lr, momentum = group["lr"], group["momentum"]
-            by_shape: dict[torch.Size, list[Tensor]] = {}
+            by_shape: dict[torch.Size, list[tuple[Tensor, Tensor]]] = {}  # (parameter, gradient)
             for p in group["params"]:
                 if p.grad is not None:
-                    by_shape.setdefault(p.shape, []).append(p)
+                    by_shape.setdefault(p.shape, []).append((p, p.grad))
             for (rows, columns), params in by_shape.items():
                 updates = []
-                for p in params:
+                for p, gradient in params:
                     buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-                    buffer.lerp_(p.grad, 1 - momentum)
-                    updates.append(p.grad.lerp(buffer, momentum))
+                    buffer.lerp_(gradient, 1 - momentum)
+                    updates.append(gradient.lerp(buffer, momentum))
                 scale = lr * max(1.0, rows / columns) ** 0.5
-                for p, update in zip(params, orthogonal(torch.stack(updates)), strict=True):
+                for (p, _), update in zip(params, orthogonal(torch.stack(updates)), strict=True):
                     p.mul_(1 - lr * group["weight_decay"]).sub_(update, alpha=scale)

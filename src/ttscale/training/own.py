@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
+
+from tokenizers import Tokenizer
 
 from ..lab.chains import Chain
 from ..lab.check import extract_answer
@@ -23,7 +26,13 @@ from .model import Reasoner
 from .sample import sample
 from .tokenizer import chat
 
-SHARES: dict[str, float] = {"judge": 22, "rate": 10, "revise": 5, "merge": 5, "world": 58}
+SHARES: dict[Role | Literal["world"], float] = {
+    "judge": 22,
+    "rate": 10,
+    "revise": 5,
+    "merge": 5,
+    "world": 58,
+}
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,13 @@ class Attempts:
 
 
 def collect(
-    model: Reasoner, tokenizer, path: Path, *, questions: int, samples: int, seed: int
+    model: Reasoner,
+    tokenizer: Tokenizer,
+    path: Path,
+    *,
+    questions: int,
+    samples: int,
+    seed: int,
 ) -> list[Attempts]:
     """`samples` replies to each of `questions` train problems, kept in `path`, a line each."""
     rng = random.Random(f"own/{seed}")

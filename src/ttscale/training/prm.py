@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ..lab.data import ends_right, random_world
 from ..lab.roles import SYSTEM
 from .batches import cut
-from .model import ProcessRewardModel, Reasoner
+from .model import Layer, ProcessRewardModel, Reasoner
 from .sample import sample
 from .tokenizer import PAD, chat
 
@@ -39,7 +40,7 @@ class Labelled(NamedTuple):
     labels: dict[int, float]
 
 
-def scored_positions(tokenizer, ids: list[int], given: int) -> list[int]:
+def scored_positions(tokenizer: Tokenizer, ids: list[int], given: int) -> list[int]:
     """Where a reply is scored: each blank line, and its last token. `given`: prompt length."""
     blank = tokenizer.token_to_id("\n\n")
     found = [i for i in range(given, len(ids)) if ids[i] == blank]
@@ -48,7 +49,7 @@ def scored_positions(tokenizer, ids: list[int], given: int) -> list[int]:
 
 def rollouts(
     model: Reasoner,
-    tokenizer,
+    tokenizer: Tokenizer,
     path: Path,
     *,
     questions: int,
@@ -126,6 +127,7 @@ def start_from(reasoner: Reasoner, layers: int) -> ProcessRewardModel:
     own = model.model.state_dict()
     model.model.load_state_dict(own | reasoner.model.state_dict())
     for layer in model.model.layers[reasoner.shape.layers :]:
+        assert isinstance(layer, Layer)
         for weight in (w for w in layer.parameters() if w.ndim == 2):
             torch.nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
         torch.nn.init.zeros_(layer.self_attn.o_proj.weight)
@@ -156,10 +158,14 @@ class Learner(nn.Module):
 
 
 def batches(
-    tokenizer, rows: list[Labelled], seen: list[Tensor], tokens: int, rng: random.Random
+    tokenizer: Tokenizer,
+    rows: list[Labelled],
+    seen: list[Tensor],
+    tokens: int,
+    rng: random.Random,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (ids, labels, seen) as `Learner.loss` takes them."""
-    pad = tokenizer.token_to_id(PAD)
+    pad = tokenizer.get_vocab()[PAD]
     pairs = list(zip(rows, seen, strict=True))
     while True:
         for batch in cut(pairs, tokens, lambda pair: len(pair[0].ids), rng):

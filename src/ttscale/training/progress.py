@@ -24,7 +24,8 @@ class Meter:
             console=self.console,
             disable=not self.console.is_terminal,
         )
-        self.task = self.bar.add_task(title, total=1.0, completed=done, note="")
+        self.task = self.bar.add_task(title, total=1.0, note="")
+        self.bar.update(self.task, completed=done)
 
     def __enter__(self) -> "Meter":
         self.bar.start()

@@ -1,9 +1,10 @@
 """Batched sampling in torch: many replies at once."""
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from .model import Past, Reasoner
+from .model import Backbone, Past, Reasoner
 from .tokenizer import END, PAD
 
 CROWDED = 0.8  # ended rows are dropped when fewer than this share goes on: dropping copies the rest
@@ -12,7 +13,7 @@ CROWDED = 0.8  # ended rows are dropped when fewer than this share goes on: drop
 @torch.inference_mode()
 def sample(
     model: Reasoner,
-    tokenizer,
+    tokenizer: Tokenizer,
     prompts: list[str],
     *,
     temperature: float = 1.0,
@@ -39,7 +40,7 @@ def sample(
 
 def _continue(
     model: Reasoner,
-    tokenizer,
+    tokenizer: Tokenizer,
     prompts: list[list[int]],
     temperature: float,
     max_tokens: int,
@@ -48,7 +49,8 @@ def _continue(
     """Sampled ids per prompt, end token excluded. Prompts are padded on the left."""
     shape, net = model.shape, model.model
     like = net.embed_tokens.weight
-    pad, end = tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)
+    vocabulary = tokenizer.get_vocab()
+    pad, end = vocabulary[PAD], vocabulary[END]
     longest = max(map(len, prompts))
     room = min(shape.context, longest + max_tokens)
     ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=like.device)
@@ -80,7 +82,7 @@ def _continue(
     return produced
 
 
-def _step(net, fed: Tensor, at: int, empty: Tensor, pasts: list[Past]) -> Tensor:
+def _step(net: Backbone, fed: Tensor, at: int, empty: Tensor, pasts: list[Past]) -> Tensor:
     """Logits of the last position, (rows, vocab)."""
     time = fed.shape[1]
     where = torch.arange(at, at + time, device=fed.device)

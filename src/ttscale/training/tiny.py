@@ -16,7 +16,7 @@ from ..lab.data import Document, document
 from . import own, prm
 from .batches import stream
 from .export import save_gguf, save_hf, save_prm
-from .loop import Schedule, fit
+from .loop import Progress, Schedule, fit
 from .model import Reasoner, Shape
 from .tokenizer import train_tokenizer
 
@@ -80,14 +80,16 @@ def train_tiny(
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(seed)
-    tokenizer = make_tokenizer(work)
     target = pick_device(device)
+    tokenizer = make_tokenizer(work)
 
     def language_model(name: str) -> None:
         model = Reasoner(Shape(vocab=tokenizer.get_vocab_size(), **SHAPES[name])).to(target)
         schedule = replace(FIRST[name], tokens=None, minutes=minutes) if minutes else FIRST[name]
 
-        def first(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        def first(
+            rng: random.Random, progress: Progress
+        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             def endless() -> Iterator[Document]:
                 while True:
                     yield document(rng, progress())
@@ -106,7 +108,9 @@ def train_tiny(
             pool_file.unlink(missing_ok=True)
         pool = own.collect(model, tokenizer, pool_file, seed=seed, **POOL)
 
-        def second(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        def second(
+            rng: random.Random, progress: Progress
+        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             return stream(tokenizer, own.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng)
 
         fit(model, model.loss, second, SECOND, work / "base-own.pt", resume=resume, seed=seed)
@@ -126,7 +130,7 @@ def train_tiny(
         seen = prm.impressions(reasoner, rows)
         learner = prm.Learner(prm.start_from(reasoner, REWARD_LAYERS))
 
-        def labelled(rng: random.Random, progress) -> Iterator[tuple[torch.Tensor, ...]]:
+        def labelled(rng: random.Random, progress: Progress) -> Iterator[tuple[torch.Tensor, ...]]:
             return prm.batches(tokenizer, rows, seen, BATCH_TOKENS, rng)
 
         fit(learner, learner.loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)

@@ -4,8 +4,16 @@ Its pre-tokenizer is the one llama.cpp calls "qwen2", so the same file of merges
 there.
 """
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+from ..core.thinking import THINK
 
 PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -13,7 +21,7 @@ PATTERN = (
 )
 PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end|>"
 CONTROL = (PAD, SYSTEM, USER, ASSISTANT, END)
-WRITTEN = ("<think>", "</think>", "\n\n")  # tokens that appear in a reply's text
+WRITTEN = (THINK.opening, THINK.closing, "\n\n")  # tokens that appear in a reply's text
 
 CHAT_TEMPLATE = (
     "{%- if messages[0]['role'] != 'system' -%}{{ '<|system|>Think step by step.' }}{%- endif -%}"
@@ -23,7 +31,7 @@ CHAT_TEMPLATE = (
     "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|assistant|>' }}"
     "{%- if thinking is defined and thinking is false -%}"
-    "{{ '<think>\\n\\n</think>\\n\\n' }}{%- endif -%}"
+    "{{ '" + THINK.wrap("", "").replace("\n", "\\n") + "' }}{%- endif -%}"
     "{%- endif -%}"
 )
 
@@ -33,8 +41,8 @@ def chat(system: str, user: str) -> str:
     return f"{SYSTEM}{system}{USER}{user}{ASSISTANT}"
 
 
-def train_tokenizer(texts: list[str], vocab_size: int = 1024):
-    """A `tokenizers.Tokenizer` trained on `texts`."""
+def train_tokenizer(texts: list[str], vocab_size: int = 1024) -> Tokenizer:
+    """A tokenizer trained on `texts`."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
@@ -56,7 +64,7 @@ def train_tokenizer(texts: list[str], vocab_size: int = 1024):
     return tokenizer
 
 
-def save_tokenizer(tokenizer, folder: Path, context: int) -> None:
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """tokenizer.json, tokenizer_config.json and chat_template.jinja, as transformers reads them."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))

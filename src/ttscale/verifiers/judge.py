@@ -6,7 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from ..core import Context, Problem, Prompt, Trace
+from ..core import THINK, Context, Problem, Prompt, Trace, roles
 from .register import register
 
 QUESTION = (
@@ -15,7 +15,7 @@ QUESTION = (
 )
 
 
-@register("judge", needs={"judge": frozenset({"text"})}, partial=True, probability=True)
+@register("judge", needs={"judge": roles.judges("text")}, partial=True, probability=True)
 async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list[float]:
     """The probability of "yes", in [0, 1].
 
@@ -27,7 +27,7 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
         Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text))
         for trace in traces
     ]
-    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0, logprobs=0)
+    replies = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0)
     return [probability_of_yes(reply) for reply in replies]
 
 
@@ -44,7 +44,7 @@ def probability_of_yes(reply: Trace) -> float:
 
 def _first_token_of_the_verdict(reply: Trace) -> int | None:
     """Its index; None if the judge thought first and where tokens end is not known."""
-    if "</think>" not in reply.text:
+    if not THINK.closed(reply.text):
         return 0
     if reply.ends is None:
         return None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..core import Context, Problem, Trace, UnknownName
+from ..core import Context, Problem, Role, Trace, UnknownName
 
 Judge = Callable[[Context, Problem, Sequence[Trace]], Awaitable[list[float]]]
 
@@ -21,7 +21,7 @@ class Verifier:
 
     Attributes:
         judge: scores of the traces, one each.
-        needs: role -> capabilities.
+        needs: role -> its kind and capabilities.
         partial: whether it can judge the beginning of a solution.
         oracle: whether it looks at the gold answer.
         probability: whether its scores lie in [0, 1].
@@ -30,7 +30,7 @@ class Verifier:
 
     name: str
     judge: Judge
-    needs: Mapping[str, frozenset[str]]
+    needs: Mapping[str, Role]
     partial: bool = False
     oracle: bool = False
     probability: bool = False
@@ -45,7 +45,7 @@ class Verifier:
 def register(
     name: str,
     *,
-    needs: Mapping[str, frozenset[str]] | None = None,
+    needs: Mapping[str, Role] | None = None,
     partial: bool = False,
     oracle: bool = False,
     probability: bool = False,

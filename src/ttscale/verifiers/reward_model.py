@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..core import Context, Problem, Trace
+from ..core import Context, Problem, Trace, roles
 from .register import register
 
-_NEEDS = {"prm": frozenset({"reward"})}
+_NEEDS = {"prm": roles.judges("reward")}
 
 
 def _aggregated(aggregate: Callable[[list[float]], float]) -> Callable[..., object]:

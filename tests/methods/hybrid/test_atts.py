@@ -10,8 +10,9 @@ import pytest
 from doubles import Scripted, nothing_left, problem
 
 from ttscale.core import (
-    Call,
+    Budget,
     CapabilityError,
+    GenerationRequest,
     Outcome,
     Prompt,
     RecordError,
@@ -33,7 +34,7 @@ def quality(text: str) -> float:
     return float(text.split("(")[1].split(")")[0])
 
 
-def segment(call: Call, right: float) -> Trace:
+def segment(call: GenerationRequest, right: float) -> Trace:
     """A segment with a random quality and length; the third holds the answer."""
     rng = random.Random(call.seed)
     text = f"{call.role[0]}({-rng.expovariate(1.0):.6f})"
@@ -118,13 +119,35 @@ def test_a_chain_stops_at_its_answer_or_at_its_turns(tmp_path: Path) -> None:
     assert (short.answer, short.usage.by["draft"].calls) == (None, 4)
 
 
+def test_calibration_is_planning_and_the_step_that_ends_a_chain_is_an_answer() -> None:
+    outcome = play(chains=2, calibration=5)
+    parts = [t.part for t in outcome.traces]
+    assert (parts.count("calibration"), parts.count("answer")) == (5, 2)
+    assert parts.count("step") == len(parts) - 7
+    calibrated = sum(t.tokens for t in outcome.traces if t.part == "calibration")
+    assert outcome.usage.planning_tokens == calibrated > 0
+    assert outcome.winner is not None
+    assert outcome.winner.part == "answer"
+
+
+def test_chains_that_have_ended_answer_when_a_budget_ends_the_others(tmp_path: Path) -> None:
+    free = play(bank=saved(tmp_path, -99.0), chains=4)
+    run = Run({"main": Target(), "target": Target(), "draft": draft()})
+    chosen = atts(bank=saved(tmp_path, -99.0), chains=4)
+    budget = Budget(tokens=free.usage.completion_tokens - 1)
+    held = run_in_token_time(run.answer(chosen, problem(), budget=budget))
+    assert (held.answer, held.stopped_by) == (free.answer, "budget:tokens")
+    assert held.winner is not None
+    assert held.winner.text.count("d(") == LAST  # the whole chain, not its last segment
+
+
 def test_an_empty_segment_ends_a_chain(tmp_path: Path) -> None:
     outcome = play(drafts=Scripted(lambda call: Trace("", 1)), bank=saved(tmp_path, 0.0), chains=2)
     assert (outcome.answer, outcome.usage.calls) == (None, 2)
 
 
 def test_a_segment_cut_by_its_limit_goes_on(tmp_path: Path) -> None:
-    def cut(call: Call) -> Trace:
+    def cut(call: GenerationRequest) -> Trace:
         trace = segment(call, 1.0)
         trace.finish = "length" if call.prompt.prefix.count("\n\n") < LAST else "stop"
         return trace
@@ -177,7 +200,7 @@ def test_later_turns_leave_the_calibration_distribution(tmp_path: Path) -> None:
     """Exchangeable with the bank is the first segment only: where later ones are worse, more are
     rejected, as in the recorded run of the paper's authors (.40 at turn 1, .61 at turn 15)."""
 
-    def worse(call: Call) -> Trace:
+    def worse(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         done = call.prompt.prefix.count("\n\n")
         box = "\\boxed{x}" if done >= 7 else ""
@@ -220,7 +243,7 @@ def test_decisions_do_not_depend_on_who_arrives_first(speeds: tuple[int, int]) -
 def makespans(chains: int, sigma: float, seed: int) -> tuple[float, float]:
     """(asynchronous, synchronous) tokens: the longest chain, and the sum of each turn's longest."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         done = call.prompt.prefix.count("\n\n")
         text = f"d({rng.random()})" + ("\\boxed{x}" if done == 5 else "")

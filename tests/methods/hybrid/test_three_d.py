@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from doubles import Scripted, answer, nothing_left, problem, said
 
-from ttscale.core import Call, Outcome, Run, Trace, UsageError, run_in_token_time
+from ttscale.core import GenerationRequest, Outcome, Run, Trace, UsageError, run_in_token_time
 from ttscale.methods import registry
 from ttscale.methods.hybrid.three_d import Config, three_d
 
@@ -25,7 +25,7 @@ class Simulator(Scripted):
         self.p0, self.r, self.s, self.j = p0, r, s, j
         super().__init__(self.play)
 
-    def play(self, call: Call) -> Trace:
+    def play(self, call: GenerationRequest) -> Trace:
         rng, asked = random.Random(call.seed), call.prompt.text
         if call.role == "judge":
             candidates = re.findall(r"Solution \d+:\n(.*)", asked)
@@ -143,7 +143,7 @@ def test_one_candidate_in_one_turn_is_plain_decoding(aggregator: str) -> None:
 # -- the context axis: a task of 25 steps and a box, a token each
 
 
-def counting(call: Call) -> Trace:
+def counting(call: GenerationRequest) -> Trace:
     asked, first = call.prompt.text, 1
     if "List the errors" in asked:
         return Trace("go on", 2)
@@ -199,7 +199,7 @@ def candidates(*answers: str) -> list[Trace]:
 
 
 def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         if call.role == "judge":
             return Trace("1", 1)  # always the first place, whoever stands there
         return said("aab"[call.draw])
@@ -209,7 +209,7 @@ def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
 
 
 def test_a_judge_that_names_no_candidate_yields_to_the_vote() -> None:
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         return Trace("the 9th", 1) if call.role == "judge" else said("aab"[call.draw])
 
     outcome = answer(Scripted(course), three_d, Config(batch=3, turns=1, aggregator="judge"))
@@ -225,7 +225,7 @@ def test_a_judge_is_not_asked_where_all_agree() -> None:
 def test_many_candidates_are_judged_as_a_knockout() -> None:
     asked: list[int] = []
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         if call.role != "judge":
             return said("right" if call.draw == 7 else f"wrong{call.draw}")
         shown = re.findall(r"Solution \d+:\n(.*)", call.prompt.text)

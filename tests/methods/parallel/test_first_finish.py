@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from ttscale.core import Call, Flight, Run, UsageError, run_in_token_time
-from ttscale.core.timed import TimedFlight
+from ttscale.core import Generation, GenerationRequest, Run, UsageError, run_in_token_time
+from ttscale.core.known_generation import KnownGeneration
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods.parallel.first_finish import Config, LastConfig, first_finish, last_finish
 from ttscale.methods.parallel.self_consistency import Config as VoteConfig
@@ -100,7 +100,7 @@ def test_the_winner_is_the_same_seed_decoded_alone(mode):
         World(answers={"right": 0.5, "wrong": 0.5}, confidence=9.0, wrong_confidence=8.0)
     )
     run = Run({"main": engine}, seed=3)
-    calls: list[Call] = []
+    calls: list[GenerationRequest] = []
     start = engine.start
     engine.start = lambda call: calls.append(call) or start(call)  # type: ignore[method-assign]
 
@@ -118,9 +118,9 @@ class Uneven(Scripted):
 
     speeds: tuple[int, ...] = ()
 
-    def start(self, call: Call) -> Flight:
+    def start(self, call: GenerationRequest) -> Generation:
         self.calls.append(call)
-        return TimedFlight(call, self.course(call), self.speeds[call.draw])
+        return KnownGeneration(call, self.course(call), self.speeds[call.draw])
 
 
 def test_at_unequal_speeds_sync_takes_the_shortest_and_async_the_first():

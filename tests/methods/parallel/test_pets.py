@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ttscale.answers import ChoiceRule
 from ttscale.core import (
     Budget,
-    Call,
     CapabilityError,
+    GenerationRequest,
     Outcome,
     Problem,
     Run,
@@ -48,7 +48,7 @@ def play(
 def says(answers: dict[str, str]) -> Scripted:
     """Question "q" repeats the letters of answers["q"]; "-" is a sample without an answer."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         letters = answers[call.problem.id]
         letter = letters[call.draw % len(letters)]
         return said(None if letter == "-" else letter)
@@ -190,7 +190,7 @@ def test_a_token_budget_ends_the_set_with_the_vote_so_far() -> None:
 
 
 def test_votes_can_weigh_their_confidence() -> None:
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         sure = call.draw == 2
         conf = np.full(4, 9.0 if sure else 1.0, np.float32)
         return said("b" if sure else "a", 4, conf=conf)
@@ -201,7 +201,7 @@ def test_votes_can_weigh_their_confidence() -> None:
 
 
 def test_soft_counts_are_the_confidence_over_sixteen() -> None:
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         return said("a", 4, conf=np.full(4, 32.0, np.float32))
 
     (soft,) = play(named("p"), Scripted(course), average=1, soft=True, options=2)
@@ -210,8 +210,8 @@ def test_soft_counts_are_the_confidence_over_sixteen() -> None:
 
 
 def test_confidence_is_needed_only_where_it_is_used() -> None:
-    assert "logprobs" not in pets.needs(Config())["main"]
-    assert "logprobs" in pets.needs(Config(soft=True))["main"]
+    assert "logprobs" not in pets.needs(Config())["main"].capabilities
+    assert "logprobs" in pets.needs(Config(soft=True))["main"].capabilities
     with pytest.raises(CapabilityError, match="weight=none"):
         play(named("p"), says({"p": "a"}), average=1, weight="tail")
 

@@ -7,7 +7,7 @@ from doubles import Scripted, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.core import Call, EngineError, Sampling, Trace, UsageError
+from ttscale.core import EngineError, GenerationRequest, Sampling, Trace, UsageError
 from ttscale.methods.sequential.budget_forcing import Config, budget_forcing
 
 END = "</think>"
@@ -17,7 +17,7 @@ def thinker(natural: int, more: int = 5):
     """A model that thinks `natural` words, `more` after every "Wait", and then answers. Every word,
     the end marker included, is a token."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         prefix = call.prompt.prefix
         words: list[str] = []
         if END not in prefix:
@@ -93,7 +93,7 @@ def test_nothing_ignored_and_no_limit_reached_is_plain_decoding():
     assert outcome.usage.completion_tokens == plain.tokens
 
 
-def _plain() -> Call:
+def _plain() -> GenerationRequest:
     calls = []
 
     async def once(problem, ctx, cfg):

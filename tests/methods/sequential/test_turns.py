@@ -9,7 +9,7 @@ import pytest
 from doubles import Boxed, Scripted, answer, problem, said
 
 from ttscale.core import (
-    Call,
+    GenerationRequest,
     Image,
     Message,
     Problem,
@@ -29,7 +29,7 @@ R, S = 0.25, 0.38  # chances of a repair and of a loss; S as in arXiv:2408.03314
 def chain(start: float, repair: float, loss: float) -> Scripted:
     """Right with probability `start`, then the two-state Markov chain."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         asked = call.prompt.text
         if "previous answer" not in asked:
@@ -130,7 +130,7 @@ def test_a_solution_is_carried_without_its_thinking_unless_asked_for() -> None:
 
 
 def test_a_reflection_is_a_call_of_its_own_and_is_shown() -> None:
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         return said("a") if "List the errors" not in call.prompt.text else Trace("check 7", 5)
 
     engine = Scripted(course)
@@ -148,7 +148,7 @@ def test_prompts_do_not_grow_with_the_turns() -> None:
 def counter(steps: int) -> Scripted:
     """Counts to `steps`, a token a number, from where the beginning it is shown stops."""
 
-    def course(call: Call) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         asked, first = call.prompt.text, 1
         if "ran out of space" in asked:
             counted = [int(w) for w in asked.split(":\n")[1].split("\n\n")[0].split()]

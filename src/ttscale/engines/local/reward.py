@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ...core import (
-    Call,
     CapabilityError,
     ContextOverflow,
-    Flight,
+    Generation,
+    GenerationRequest,
     Problem,
     Rewards,
     Trace,
@@ -87,7 +87,7 @@ class RewardLocal:
         device, self._loaded = self._loaded.device, None
         free(device)
 
-    def start(self, call: Call) -> Flight:
+    def start(self, request: GenerationRequest) -> Generation:
         raise CapabilityError(f"{self.name} judges, it does not write", fix="ask another engine")
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:

@@ -1,4 +1,4 @@
-"""The thread that runs the model: steps for the flights, and plain jobs between them.
+"""The thread that runs the model: steps for the samples under way, and plain jobs between them.
 
 It is never more than one step ahead of the event loop: the tokens of a step are handed over only
 once the loop has taken in those before. A draw that is stopped has therefore generated at most one
@@ -18,7 +18,7 @@ import torch
 
 from ...core import EngineError, Finish
 from .decoder import Decoder
-from .flight import LocalFlight
+from .flight import LocalGeneration
 
 T = TypeVar("T")
 
@@ -28,11 +28,11 @@ class Worker:
 
     def __init__(self, decoder: Decoder, batch: int, name: str) -> None:
         self.decoder, self.batch = decoder, batch
-        self.flights: dict[LocalFlight, None] = {}  # all that have not landed; the loop's thread's
+        self.generations: dict[LocalGeneration, None] = {}  # all not finished; the loop's thread's
         self._changed = threading.Condition()
-        self._waiting: deque[LocalFlight] = deque()
+        self._waiting: deque[LocalGeneration] = deque()
         self._jobs: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
-        self._aboard: list[LocalFlight] = []  # whose rows are in the batch; the worker's own
+        self._running: list[LocalGeneration] = []  # whose rows are in the batch; the worker's own
         self._unread: dict[asyncio.AbstractEventLoop, int] = {}  # steps a loop has yet to take in
         self._closing = False
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -40,26 +40,26 @@ class Worker:
 
     # -- called in the loop's thread
 
-    def add(self, flight: LocalFlight) -> None:
+    def add(self, generation: LocalGeneration) -> None:
         with self._changed:
-            self.flights[flight] = None
-            self._waiting.append(flight)
+            self.generations[generation] = None
+            self._waiting.append(generation)
             self._changed.notify_all()
 
-    def drop(self, flight: LocalFlight, finish: Finish) -> int:
-        """Forget a flight; how many tokens it will still have generated: one or none."""
+    def drop(self, generation: LocalGeneration, finish: Finish) -> int:
+        """Forget a generation; how many tokens it will still have generated: one or none."""
         with self._changed:
-            self.flights.pop(flight, None)
-            flight.row.gone, flight.row.cut = True, finish == "cut"
-            if flight.row.cached is None and flight in self._waiting:
-                self._waiting.remove(flight)
+            self.generations.pop(generation, None)
+            generation.row.gone, generation.row.cut = True, finish == "cut"
+            if generation.row.cached is None and generation in self._waiting:
+                self._waiting.remove(generation)
             self._changed.notify_all()
-            return int(flight.stepping)
+            return int(generation.stepping)
 
-    def take_posted(self, flight: LocalFlight) -> tuple[int, Finish | None] | None:
-        """What the worker has reported of a flight and nobody has taken in."""
+    def take_posted(self, generation: LocalGeneration) -> tuple[int, Finish | None] | None:
+        """What the worker has reported of a generation and nobody has taken in."""
         with self._changed:
-            posted, flight.posted = flight.posted, None
+            posted, generation.posted = generation.posted, None
             return posted
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
@@ -73,7 +73,7 @@ class Worker:
         return future
 
     def close(self) -> None:
-        """End the thread after the step it is in. Flights must have landed."""
+        """End the thread after the step it is in. All generations must have finished."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -89,13 +89,13 @@ class Worker:
         with torch.inference_mode():
             while self._wait():
                 self._work()
-        self._aboard.clear()
+        self._running.clear()
         self.decoder.clear()
 
     def _wait(self) -> bool:
         """Until there is something to do; False once the engine closes."""
         with self._changed:
-            while not (self._closing or self._jobs or self._waiting or self._aboard):
+            while not (self._closing or self._jobs or self._waiting or self._running):
                 self._changed.wait()
             return not self._closing
 
@@ -103,24 +103,24 @@ class Worker:
         while self._jobs:
             self._run_job(*self._jobs.popleft())
         with self._changed:
-            staying = [f for f in self._aboard if not f.row.gone]
-            newcomers: list[LocalFlight] = []
+            staying = [f for f in self._running if not f.row.gone]
+            newcomers: list[LocalGeneration] = []
             while self._waiting and len(staying) + len(newcomers) < self.batch:
                 newcomers.append(self._waiting.popleft())
-            flights = staying + newcomers
-            for flight in flights:
-                flight.stepping = True
-        self._aboard = flights
+            generations = staying + newcomers
+            for generation in generations:
+                generation.stepping = True
+        self._running = generations
         error = None
         try:
-            self.decoder.keep([flight.row for flight in staying])
-            if flights:
-                self.decoder.step([flight.row for flight in newcomers])
+            self.decoder.keep([generation.row for generation in staying])
+            if generations:
+                self.decoder.step([generation.row for generation in newcomers])
         except Exception as caught:
             error = _failure(caught)
             self.decoder.clear()
-        self._report(flights, error)
-        self._aboard = [] if error else [f for f in flights if f.row.finish is None]
+        self._report(generations, error)
+        self._running = [] if error else [f for f in generations if f.row.finish is None]
 
     def _run_job(self, future: Future[Any], work: Callable[[], Any]) -> None:
         if not future.set_running_or_notify_cancel():
@@ -130,22 +130,22 @@ class Worker:
         except Exception as caught:
             future.set_exception(_failure(caught))
 
-    def _report(self, flights: Sequence[LocalFlight], error: Exception | None) -> None:
+    def _report(self, generations: Sequence[LocalGeneration], error: Exception | None) -> None:
         """Hand a step over, once the loops have taken in the step before."""
-        told: dict[asyncio.AbstractEventLoop, list[LocalFlight]] = {}
+        told: dict[asyncio.AbstractEventLoop, list[LocalGeneration]] = {}
         with self._changed:
             while not self._closing and any(
                 count and not loop.is_closed() for loop, count in self._unread.items()
             ):
                 self._changed.wait(1.0)  # a loop that closes tells nobody
             self._unread.clear()
-            for flight in flights:
-                flight.stepping = False
-                if flight.row.gone:
+            for generation in generations:
+                generation.stepping = False
+                if generation.row.gone:
                     continue
-                flight.posted = (len(flight.row.ids), flight.row.finish)
-                flight.error = error
-                told.setdefault(flight.loop, []).append(flight)
+                generation.posted = (len(generation.row.ids), generation.row.finish)
+                generation.error = error
+                told.setdefault(generation.request.loop, []).append(generation)
             for loop in told:
                 self._unread[loop] = 1
         for loop, its in told.items():
@@ -154,15 +154,17 @@ class Worker:
             except RuntimeError:  # the loop has closed: nobody waits for these any more
                 with self._changed:
                     self._unread.pop(loop, None)
-                    for flight in its:
-                        flight.row.gone = True
-                        self.flights.pop(flight, None)
+                    for generation in its:
+                        generation.row.gone = True
+                        self.generations.pop(generation, None)
 
-    def _deliver(self, loop: asyncio.AbstractEventLoop, flights: Sequence[LocalFlight]) -> None:
-        """In the loop's thread: let the flights take in their tokens."""
+    def _deliver(
+        self, loop: asyncio.AbstractEventLoop, generations: Sequence[LocalGeneration]
+    ) -> None:
+        """In the loop's thread: let the generations take in their tokens."""
         try:
-            for flight in flights:
-                flight.take()
+            for generation in generations:
+                generation.take()
         finally:
             with self._changed:
                 if loop in self._unread:

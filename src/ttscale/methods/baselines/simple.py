@@ -6,13 +6,12 @@ both.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ...core import Card, Context, Outcome, Problem
+from ...core.declared import declared
 from ..registry import method
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Simple decoding has nothing to set."""
 

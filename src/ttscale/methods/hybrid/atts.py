@@ -13,19 +13,18 @@ Symbols: m = chains, T = turns, K_d = draft_tokens, K_t = target_tokens.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import dataclass, field
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace, Votes
-from .. import checks
+from ...core import Card, Context, Outcome, Problem, Trace, Votes, roles
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
-from .conformal import Bank
+from .conformal import BANK_FILE, Bank
 
 NEEDS = {
-    "draft": frozenset({"text", "prefix"}),
-    "target": frozenset({"text", "prefix", "score"}),
+    "draft": roles.answers("text", "prefix"),
+    "target": roles.answers("text", "prefix", "score"),
 }
 DEVIATIONS = (
     "Chains vote; the released accuracy counts a question as right if any of its chains is.",
@@ -42,6 +41,8 @@ CONDITIONAL = Card(
     what="hybrid",
     stimulation="mixture",
     verification="process",
+    verification_source="likelihood",
+    verification_use=("stop",),
     aggregation="vote",
     knob="chains",
     files=("bank",),
@@ -56,6 +57,8 @@ MARGINAL = Card(
     what="hybrid",
     stimulation="mixture",
     verification="process",
+    verification_source="likelihood",
+    verification_use=("stop",),
     aggregation="vote",
     knob="chains",
     files=("bank",),
@@ -66,7 +69,7 @@ MARGINAL = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """The pipeline; defaults are the released ones unless they say otherwise.
 
@@ -82,32 +85,26 @@ class Config:
         joiner: put between segments (a blank line).
     """
 
-    chains: int = 16
-    turns: int = 15
-    draft_tokens: int = 500
-    target_tokens: int = 500
-    alpha: float = 0.6
-    temperature: float | None = 0.8
-    calibration: int = 16
+    chains: Annotated[int, AtLeast(1)] = 16
+    turns: Annotated[int, AtLeast(1)] = 15
+    draft_tokens: Annotated[int, AtLeast(1)] = 500
+    target_tokens: Annotated[int, AtLeast(1)] = 500
+    alpha: Annotated[float, Within(0, 1)] = 0.6
+    temperature: Annotated[float, Within(0, 100)] | None = 0.8
+    calibration: Annotated[int, AtLeast(1)] = 16
     bank: str = ""
     joiner: str = "\n\n"
 
     def __post_init__(self) -> None:
-        checks.whole(chains=self.chains, turns=self.turns, calibration=self.calibration)
-        checks.whole(draft_tokens=self.draft_tokens, target_tokens=self.target_tokens)
-        checks.at_least(1, chains=self.chains, turns=self.turns, calibration=self.calibration)
-        checks.at_least(1, draft_tokens=self.draft_tokens, target_tokens=self.target_tokens)
-        checks.within(0, 1, alpha=self.alpha)
-        checks.within(0, 100, temperature=self.temperature)
         if self.bank:
-            saved_bank(self.bank).check(self.draft_tokens, self.temperature)
+            BANK_FILE.cached(self.bank).check(self.draft_tokens, self.temperature)
 
 
 @method(card=CONDITIONAL)
 async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Answer one question; the bank is a saved one or the question's own."""
     if cfg.bank:
-        return await pipeline(problem, ctx, cfg, saved_bank(cfg.bank))
+        return await pipeline(problem, ctx, cfg, BANK_FILE.cached(cfg.bank))
     scores = await first_scores(problem, ctx, cfg)
     return await pipeline(problem, ctx, cfg, bank_of(scores, cfg))
 
@@ -115,7 +112,7 @@ async def atts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
 @method(card=MARGINAL)
 async def atts_marginal(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outcome]:
     """Answer a set with one bank, a saved one or that of all its questions."""
-    bank = saved_bank(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
+    bank = BANK_FILE.cached(cfg.bank) if cfg.bank else await calibrate(problems, ctx, cfg)
 
     async def answer(branch: Context, problem: Problem) -> Outcome:
         return await pipeline(problem, branch, cfg, bank)
@@ -136,9 +133,13 @@ async def calibrate(problems: Sequence[Problem], ctx: Context, cfg: Config) -> B
 async def first_scores(problem: Problem, ctx: Context, cfg: Config) -> list[float]:
     """Scores of first segments that serve calibration only; failed ones are left out."""
     parts = await ctx.sample_all(
-        problem.prompt, cfg.calibration, "draft",
-        max_tokens=cfg.draft_tokens, temperature=cfg.temperature,
-    )  # fmt: skip
+        problem.prompt,
+        cfg.calibration,
+        "draft",
+        part="calibration",
+        max_tokens=cfg.draft_tokens,
+        temperature=cfg.temperature,
+    )
 
     async def score(branch: Context, part: Trace) -> float:
         return await plausibility(problem, branch, "", part.text)
@@ -168,27 +169,22 @@ class Chain:
 
     def whole(self) -> Trace:
         """The chain as one trace; it ended as its last draw ended."""
-        last = self.parts[-1]
-        return replace(
-            last, text=self.text, tokens=sum(p.tokens for p in self.parts), logprobs=None,
-            conf=None, ends=None, mean_logprob=None, answer=None, reward=None,
-        )  # fmt: skip
+        return Trace.joined(self.parts, self.text)
 
 
 async def pipeline(problem: Problem, ctx: Context, cfg: Config, bank: Bank) -> Outcome:
     """Grow all chains, none waiting for another, and vote."""
-    votes = Votes(problem)
+    chains = [Chain() for _ in range(cfg.chains)]
 
-    async def grow(branch: Context, number: int) -> Chain:
-        chain = Chain()
+    async def grow(branch: Context, chain: Chain) -> None:
         for _ in range(cfg.turns):
             if not await _turn(problem, branch, cfg, bank, chain):
                 break
-        return chain
+        votes = _vote(problem, chains)
+        branch.offer(votes.top(), votes.winner())
 
-    chains = await ctx.map(grow, range(cfg.chains))
-    for chain in chains:
-        votes.add(chain.whole())
+    await ctx.map(grow, chains)
+    votes = _vote(problem, chains)
     judged = [c.p_values for c in chains]
     turns = max(map(len, judged), default=0)
     by_turn = [[p > cfg.alpha for ps in judged for p in ps[t : t + 1]] for t in range(turns)]
@@ -206,9 +202,12 @@ async def _turn(problem: Problem, ctx: Context, cfg: Config, bank: Bank, chain: 
     """Draft, judge, take over; False once the chain has ended."""
     before = chain.text + cfg.joiner if chain.text else ""
     drafted = await ctx.sample(
-        problem.prompt.then(before), "draft",
-        max_tokens=cfg.draft_tokens, temperature=cfg.temperature,
-    )  # fmt: skip
+        problem.prompt.then(before),
+        "draft",
+        part="step",
+        max_tokens=cfg.draft_tokens,
+        temperature=cfg.temperature,
+    )
     chain.add(drafted, before + drafted.text if drafted.text else chain.text)
     if not _usable(drafted):
         return False
@@ -217,14 +216,25 @@ async def _turn(problem: Problem, ctx: Context, cfg: Config, bank: Bank, chain: 
     if p > cfg.alpha:  # worse than most: the target goes on, the segment stays
         behind = chain.text + cfg.joiner
         taken = await ctx.sample(
-            problem.prompt.then(behind), "target",
-            max_tokens=cfg.target_tokens, temperature=cfg.temperature,
-        )  # fmt: skip
+            problem.prompt.then(behind),
+            "target",
+            part="step",
+            max_tokens=cfg.target_tokens,
+            temperature=cfg.temperature,
+        )
         chain.add(taken, behind + taken.text if taken.text else chain.text)
         chain.target_tokens += taken.tokens
         if taken.finish not in ("stop", "length"):
             return False
-    return problem.answer(chain.whole()) is None
+    if problem.answer(chain.whole()) is None:
+        return True
+    chain.parts[-1].part = "answer"  # the step that ends the chain
+    return False
+
+
+def _vote(problem: Problem, chains: Sequence[Chain]) -> Votes:
+    """The vote of the chains that have answered."""
+    return Votes.of(problem, [chain.whole() for chain in chains if chain.parts])
 
 
 def _usable(part: Trace) -> bool:
@@ -234,13 +244,3 @@ def _usable(part: Trace) -> bool:
 
 def bank_of(scores: Sequence[float], cfg: Config) -> Bank:
     return Bank.of(scores, cfg.draft_tokens, cfg.temperature)
-
-
-def saved_bank(path: str) -> Bank:
-    """The bank in a file, read once as long as the file does not change."""
-    return _loaded(path, os.stat(path).st_mtime_ns if os.path.exists(path) else 0)
-
-
-@lru_cache(maxsize=16)
-def _loaded(path: str, changed: int) -> Bank:
-    return Bank.load(path)

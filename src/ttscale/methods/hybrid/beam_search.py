@@ -13,16 +13,15 @@ Symbols: n = beams, M = width, k = lookahead.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, UsageError
+from ...core import Card, Context, Outcome, Problem, Role, UsageError, roles
+from ...core.declared import AtLeast, NotEmpty, Within, declared
 from ...verifiers import Verifier, verifier
-from .. import checks
 from ..registry import method
 from .steps import Beam, Select, conclude, extend
 
-NEEDS = {"main": frozenset({"text", "prefix"}), "prm": frozenset({"reward"})}
+NEEDS = {"main": roles.answers("text", "prefix"), "prm": roles.judges("reward")}
 
 BEAM = Card(
     name="beam-search",
@@ -31,6 +30,8 @@ BEAM = Card(
     what="hybrid",
     stimulation="self-repetition",
     verification="process",
+    verification_source="reward-model",
+    verification_use=("search", "weight"),
     search="beam",
     aggregation="best-of-n",
     knob="n",
@@ -46,6 +47,8 @@ DVTS = Card(
     what="hybrid",
     stimulation="self-repetition",
     verification="process",
+    verification_source="reward-model",
+    verification_use=("search", "weight"),
     search="tree",
     aggregation="best-of-n",
     knob="n",
@@ -55,7 +58,7 @@ DVTS = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """The search.
 
@@ -72,37 +75,29 @@ class Config:
             were worst at equal budget).
     """
 
-    n: int = 4
-    width: int = 4
-    iterations: int = 40
-    separator: str = "\n\n"
-    temperature: float | None = 0.8
+    n: Annotated[int, AtLeast(1)] = 4
+    width: Annotated[int, AtLeast(1)] = 4
+    iterations: Annotated[int, AtLeast(1)] = 40
+    separator: Annotated[str, NotEmpty()] = "\n\n"
+    temperature: Annotated[float, Within(0, 100)] | None = 0.8
     verifier: str = "prm"
     select: Select = "weighted"
     unique: bool = False
-    lookahead: int = 0
+    lookahead: Annotated[int, AtLeast(0)] = 0
 
     def __post_init__(self) -> None:
-        checks.whole(n=self.n, width=self.width, iterations=self.iterations)
-        checks.whole(lookahead=self.lookahead)
-        checks.at_least(0, lookahead=self.lookahead)
-        checks.at_least(1, n=self.n, iterations=self.iterations)
-        checks.within(1, self.n, width=self.width)
-        checks.within(0, 100, temperature=self.temperature)
-        checks.one_of(get_args(Select), select=self.select)
+        Within(1, self.n).check(width=self.width)
         if self.n % self.width:
             raise UsageError(
                 f"n={self.n} is no multiple of width={self.width}", fix="keep n // width whole"
             )
-        if not self.separator:
-            raise UsageError("separator is empty", fix="name the text that ends a step")
         if not verifier(self.verifier).partial:
             raise UsageError(
                 f"verifier {self.verifier!r} cannot judge the beginning of a solution",
                 fix="use prm or judge",
             )
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         return {"main": NEEDS["main"], **verifier(self.verifier).needs}
 
 
@@ -175,9 +170,14 @@ async def _rolled_out(
     for _ in range(cfg.lookahead):
         going = [i for i, beam in enumerate(ahead) if not beam.ended]
         further = await extend(
-            ctx, problem, [ahead[i] for i in going],
-            separator=cfg.separator, temperature=0.0, to_the_end=False,
-        )  # fmt: skip
+            ctx,
+            problem,
+            [ahead[i] for i in going],
+            separator=cfg.separator,
+            temperature=0.0,
+            to_the_end=False,
+            part="rollout",
+        )
         for i, beam in zip(going, further, strict=True):
             ahead[i] = beam
     return ahead

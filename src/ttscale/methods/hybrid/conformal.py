@@ -10,18 +10,15 @@ uniform on {1, ..., N + 1} / (N + 1), whatever the distribution.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from ...core import RecordError, UsageError
-
-VERSION = 1
+from ...core import SavedFile, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +45,14 @@ class Bank:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        made: dict[str, Any] = {
-            "version": VERSION, "segment_tokens": self.segment_tokens,
-            "temperature": self.temperature, "scores": self.scores.tolist(),
-        }  # fmt: skip
-        Path(path).write_bytes(orjson.dumps(made) + b"\n")
+        BANK_FILE.save(
+            path,
+            {
+                "segment_tokens": self.segment_tokens,
+                "temperature": self.temperature,
+                "scores": self.scores,
+            },
+        )
 
     @classmethod
     def load(cls, path: str | Path) -> Bank:
@@ -61,18 +61,7 @@ class Bank:
         Raises:
             RecordError: if it cannot be read or is no bank of this version.
         """
-        try:
-            data = orjson.loads(Path(path).read_bytes())
-            if data["version"] != VERSION:
-                raise RecordError(f"{str(path)!r} has version {data['version']}, not {VERSION}")
-            return cls.of(data["scores"], int(data["segment_tokens"]), data["temperature"])
-        except OSError as error:
-            raise RecordError(
-                f"cannot read the bank of scores {str(path)!r}: {error.strerror}",
-                fix="leave `bank` empty to calibrate on every question itself",
-            ) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise RecordError(f"{str(path)!r} is no bank of scores: {error}") from None
+        return BANK_FILE.load(path)
 
     def check(self, segment_tokens: int, temperature: float | None) -> None:
         """Raise UsageError unless inference makes segments as the bank's were made."""
@@ -82,6 +71,16 @@ class Bank:
                 f"temperature={self.temperature}, not {segment_tokens} and {temperature}",
                 fix="use the bank's settings, or calibrate again",
             )
+
+
+def _bank(content: Mapping[str, Any]) -> Bank:
+    segment_tokens = int(content["segment_tokens"])
+    return Bank.of(content["scores"], segment_tokens, content["temperature"])
+
+
+BANK_FILE = SavedFile(
+    "bank of scores", 1, _bank, fix="leave `bank` empty to calibrate on every question itself"
+)
 
 
 def rejection_rate(alpha: float, size: int) -> float:

@@ -67,7 +67,7 @@ async def judged(
         )
         text = JUDGE.format(question=problem.prompt.text, candidates=listed)
         prompts.append(Prompt.user(text))
-    replies = await ctx.sample_all(prompts, 1, "judge", temperature=0.0)
+    replies = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0)
     named = {
         order[place - 1]
         if (place := _number(reply)) is not None and 1 <= place <= len(order)
@@ -80,16 +80,12 @@ async def judged(
 
 def agreed(problem: Problem, traces: Sequence[Trace]) -> bool:
     """Whether all have an answer, and the same one."""
-    votes = Votes(problem)
-    return all(votes.add(t) is not None for t in traces) and len(votes.ballots) == 1
+    return Votes.of(problem, traces).unanimous
 
 
 def vote(problem: Problem, traces: Sequence[Trace]) -> Trace:
     """The first trace of the most frequent answer; some trace must have one."""
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace)
-    winner = votes.winner()
+    winner = Votes.of(problem, traces).winner()
     assert winner is not None
     return winner
 

@@ -28,14 +28,10 @@ class Beam:
 
     def whole(self) -> Trace:
         """The solution as one trace, with all its tokens."""
-        last = self.parts[-1]
-        tokens = sum(p.tokens for p in self.parts)
-        estimated = sum(p.estimated for p in self.parts)
-        finish = last.finish if self.ended else "length"
-        return replace(
-            last, text=self.text, tokens=tokens, estimated=estimated, finish=finish, logprobs=None,
-            conf=None, ends=None, mean_logprob=None,
-        )  # fmt: skip
+        trace = Trace.joined(self.parts, self.text)
+        if not self.ended:
+            trace.finish = "length"
+        return trace
 
 
 async def extend(
@@ -46,11 +42,16 @@ async def extend(
     separator: str,
     temperature: float | None,
     to_the_end: bool,
+    part: str = "step",
 ) -> list[Beam]:
-    """Every beam with one more step (or, `to_the_end`, with all that is missing), in order."""
+    """Every beam with one more step (or, `to_the_end`, with all that is missing), in order. A step
+    that turns out to end its solution is an answer; a `part` other than a step stays what it is."""
     stop = () if to_the_end else (separator,)
     parts = await ctx.sample_all(
-        [problem.prompt.then(beam.text) for beam in beams], 1, stop=stop, temperature=temperature
+        [problem.prompt.then(beam.text) for beam in beams],
+        part=part,
+        stop=stop,
+        temperature=temperature,
     )
     return [
         _extended(problem, beam, part, separator, to_the_end)
@@ -61,6 +62,8 @@ async def extend(
 def _extended(problem: Problem, beam: Beam, part: Trace, separator: str, to_the_end: bool) -> Beam:
     text = beam.text + part.text
     ended = to_the_end or part.finish != "stop" or _model_ended(problem, part, text)
+    if ended and part.part == "step":
+        part.part = "answer"
     return Beam(text if ended else text + separator, beam.score, ended, (*beam.parts, part))
 
 

@@ -14,17 +14,16 @@ Symbols: C = context, B = batch, T = turns, g = aggregator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
-from ...core import Card, Context, Outcome, Problem, Trace
+from ...core import Card, Context, Outcome, Problem, Role, Trace, roles
+from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
-from .. import checks
 from ..registry import method
 from ..sequential.revision import Carry, Turn, next_prompt, reflect
 from .judging import agreed, knockout, vote
 
-TEXT = frozenset({"text"})
+TEXT = roles.answers("text")
 CARD = Card(
     name="three-d",
     title="3D scaling: context x batch x turn",
@@ -32,6 +31,7 @@ CARD = Card(
     what="hybrid",
     stimulation="prompt",
     verification="agreement",
+    verification_use=("select",),
     aggregation="selection",
     knob="batch",
     stops="all turns are taken, or a turn's candidates agree (stop_agreed)",
@@ -53,7 +53,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """The three axes; the paper's grids are not public, the numbers are ours.
 
@@ -72,36 +72,28 @@ class Config:
         thinking: show solutions with their thinking, not only their reply.
     """
 
-    context: int | None = None
-    batch: int = 4
-    turns: int = 2
+    context: Annotated[int, AtLeast(1)] | None = None
+    batch: Annotated[int, AtLeast(1)] = 4
+    turns: Annotated[int, AtLeast(1)] = 2
     aggregator: str = "vote"
     carry: Carry = "reflection"
     select: Literal["all", "last"] = "all"
     negative: bool = True
-    judgements: int = 2
-    judge_at_once: int = 8
+    judgements: Annotated[int, AtLeast(1)] = 2
+    judge_at_once: Annotated[int, AtLeast(2)] = 8
     stop_agreed: bool = False
-    reflection_tokens: int | None = None
+    reflection_tokens: Annotated[int, AtLeast(1)] | None = None
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        checks.whole(context=self.context, batch=self.batch, turns=self.turns)
-        checks.whole(judgements=self.judgements, judge_at_once=self.judge_at_once)
-        checks.whole(reflection_tokens=self.reflection_tokens)
-        checks.at_least(1, context=self.context, batch=self.batch, turns=self.turns)
-        checks.at_least(1, judgements=self.judgements, reflection_tokens=self.reflection_tokens)
-        checks.at_least(2, judge_at_once=self.judge_at_once)
-        checks.one_of(get_args(Carry), carry=self.carry)
-        checks.one_of(("all", "last"), select=self.select)
         if self.aggregator not in ("vote", "judge"):
             verifier(self.aggregator)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         if self.aggregator == "vote":
             return {"main": TEXT}
         if self.aggregator == "judge":
-            return {"main": TEXT, "judge": TEXT}
+            return {"main": TEXT, "judge": roles.judges("text")}
         return {"main": TEXT, **verifier(self.aggregator).needs}
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from .. import checks
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 from .dirichlet import probability_largest
 
@@ -29,6 +28,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
@@ -55,7 +55,7 @@ DEFAULT_THRESHOLD = {
 """Released defaults."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """When to stop.
 
@@ -69,20 +69,14 @@ class Config:
     """
 
     rule: Rule = "beta"
-    threshold: float | None = None
-    max_samples: int = 40
-    batch: int = 1
-    concentration: float = 1.0
+    threshold: Annotated[float, Within(0, 1)] | None = None
+    max_samples: Annotated[int, AtLeast(1)] = 40
+    batch: Annotated[int, AtLeast(1)] = 1
+    concentration: Annotated[float, AtLeast(0)] = 1.0
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.one_of(get_args(Rule), rule=self.rule)
-        checks.within(0, 1, threshold=self.threshold)
-        checks.whole(max_samples=self.max_samples, batch=self.batch)
-        checks.at_least(1, max_samples=self.max_samples)
-        checks.within(1, self.max_samples, batch=self.batch)
-        checks.at_least(0, concentration=self.concentration)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        Within(1, self.max_samples).check(batch=self.batch)
 
 
 @method(card=CARD)
@@ -91,8 +85,7 @@ async def adaptive_consistency(problem: Problem, ctx: Context, cfg: Config) -> O
     votes, drawn = Votes(problem, cfg.tie), 0
     stops = stop_rule(cfg, ctx.rng("stop"))
     while size := min(cfg.batch, cfg.max_samples - drawn):
-        for trace in await ctx.sample_all(problem.prompt, size):
-            votes.add(trace)
+        votes.extend(await ctx.sample_all(problem.prompt, size))
         drawn += size
         ctx.offer(votes.top(), votes.winner())
         if stops(votes.counts):

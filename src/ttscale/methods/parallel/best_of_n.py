@@ -7,11 +7,11 @@ Sec. 5.1). Constant scores turn the weighted form into a majority vote.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, Votes
+from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes, roles
+from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
-from .. import checks
 from ..registry import method
 
 CARD = Card(
@@ -21,33 +21,32 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="outcome",
+    verification_source="reward-model",
+    verification_use=("select", "weight"),
     aggregation="best-of-n",
     knob="n",
     draws="n",
     stops="n samples",
-    needs={"main": frozenset({"text"}), "prm": frozenset({"reward"})},
+    needs={"main": roles.answers("text"), "prm": roles.judges("reward")},
     deviations=("With verifier=oracle it is the upper bound pass@n, not a method.",),
     aliases=("bon",),
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """n: samples. verifier: who scores. weighted: sum scores per answer. tie: between equals."""
 
-    n: int = 8
+    n: Annotated[int, AtLeast(1)] = 8
     verifier: str = "prm"
     weighted: bool = False
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(n=self.n)
-        checks.at_least(1, n=self.n)
-        checks.one_of(("first", "shortest"), tie=self.tie)
         verifier(self.verifier)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
-        return {"main": frozenset({"text"}), **verifier(self.verifier).needs}
+    def needs(self) -> Mapping[str, Role]:
+        return {"main": roles.answers("text"), **verifier(self.verifier).needs}
 
 
 @method(card=CARD)
@@ -59,9 +58,7 @@ async def best_of_n(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     if not finished:
         return Outcome(None, stopped_by="n_samples")
     scores = await judge(ctx, problem, finished)
-    votes = Votes(problem, cfg.tie)
-    for trace, score in zip(finished, scores, strict=True):
-        votes.add(trace, score)
+    votes = Votes.of(problem, finished, scores, cfg.tie)
     order = sorted(range(len(finished)), key=lambda i: -scores[i])  # stable: first of equals
     best = finished[order[0]]
     if not cfg.weighted:

@@ -11,18 +11,30 @@ Symbols: K = max_samples, N_init = warm_up, eta = keep, s = threshold, w = windo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from itertools import compress
+from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Chunk,
+    Context,
+    Outcome,
+    Problem,
+    Tie,
+    Trace,
+    Votes,
+    roles,
+)
+from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
-from ...signals.confidence import MEASURES, Measure
-from .. import checks
+from ...signals.confidence import Measure
 from ..registry import method
 
-NEEDS = {"main": frozenset({"text", "logprobs"})}
+NEEDS = {"main": roles.answers("text", "logprobs")}
+Percent = Annotated[float, Within(0, 100)]
 KEEP = {"low": 10.0, "high": 90.0}  # percent of traces that survive (Sec. 4.1)
 
 OFFLINE = Card(
@@ -32,6 +44,7 @@ OFFLINE = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="confidence",
+    verification_use=("select", "weight"),
     aggregation="weighted-vote",
     knob="n",
     draws="n",
@@ -49,6 +62,7 @@ ONLINE = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="confidence",
+    verification_use=("stop", "weight"),
     aggregation="weighted-vote",
     knob="max_samples",
     draws="max_samples",
@@ -69,7 +83,7 @@ ONLINE = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Which traces vote, with what weight.
 
@@ -85,20 +99,13 @@ class Config:
         tie: between equally voted answers (released code: the first).
     """
 
-    n: int = 32
+    n: Annotated[int, AtLeast(1)] = 32
     measure: Measure = "tail"
-    keep: float = 10.0
+    keep: Percent = 10.0
     weighted: bool = True
-    window: int = signals.WINDOW
-    tail: int = signals.TAIL
+    window: Annotated[int, AtLeast(1)] = signals.WINDOW
+    tail: Annotated[int, AtLeast(1)] = signals.TAIL
     tie: Tie = "first"
-
-    def __post_init__(self) -> None:
-        checks.whole(n=self.n, window=self.window, tail=self.tail)
-        checks.at_least(1, n=self.n, window=self.window, tail=self.tail)
-        checks.one_of(MEASURES, measure=self.measure)
-        checks.within(0, 100, keep=self.keep)
-        checks.one_of(("first", "shortest"), tie=self.tie)
 
 
 @method(card=OFFLINE)
@@ -108,14 +115,13 @@ async def deepconf(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     answered = [t for t in traces if problem.answer(t) is not None]
     values = np.array([_measure(t, cfg.measure, cfg.window, cfg.tail) for t in answered])
     kept = signals.most_confident(values, cfg.keep)
-    votes = Votes(problem, cfg.tie)
-    for i in np.flatnonzero(kept):
-        votes.add(answered[i], float(values[i]) if cfg.weighted else 1.0)
+    weights = values[kept].tolist() if cfg.weighted else None
+    votes = Votes.of(problem, compress(answered, kept), weights, cfg.tie)
     extra = {"kept": int(kept.sum()), "answered": len(answered), "votes": votes.counts}
     return Outcome(votes.top(), votes.winner(), "n_samples", extra)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class OnlineConfig:
     """When a trace is stopped, and when drawing ends.
 
@@ -134,24 +140,17 @@ class OnlineConfig:
     """
 
     variant: Literal["low", "high"] = "low"
-    keep: float | None = None
-    max_samples: int = 64
-    warm_up: int = 16
-    consensus: float = 0.95
-    batch: int = 1
-    window: int = signals.WINDOW
+    keep: Percent | None = None
+    max_samples: Annotated[int, AtLeast(1)] = 64
+    warm_up: Annotated[int, AtLeast(1)] = 16
+    consensus: Annotated[float, AtLeast(0)] = 0.95
+    batch: Annotated[int, AtLeast(1)] = 1
+    window: Annotated[int, AtLeast(1)] = signals.WINDOW
     weighted: bool = True
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.one_of(("low", "high"), variant=self.variant)
-        checks.within(0, 100, keep=self.keep)
-        checks.whole(max_samples=self.max_samples, warm_up=self.warm_up, batch=self.batch)
-        checks.whole(window=self.window)
-        checks.at_least(1, max_samples=self.max_samples, batch=self.batch, window=self.window)
-        checks.within(1, self.max_samples, warm_up=self.warm_up)
-        checks.at_least(0, consensus=self.consensus)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        Within(1, self.max_samples).check(warm_up=self.warm_up)
 
     @property
     def survivors(self) -> float:
@@ -231,9 +230,7 @@ def _best(
     problem: Problem, votes: Votes, warm: Sequence[Trace], tie: Tie
 ) -> tuple[str | None, Trace | None]:
     if not votes.ballots:
-        votes = Votes(problem, tie)
-        for trace in warm:
-            votes.add(trace)
+        votes = Votes.of(problem, warm, tie=tie)
     return votes.top(), votes.winner()
 
 

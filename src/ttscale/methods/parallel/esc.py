@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
-from .. import checks
+from ...core import Card, Context, Outcome, Problem, Tie, UsageError, Votes
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(
@@ -25,6 +25,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
@@ -37,7 +38,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """When to stop.
 
@@ -51,21 +52,16 @@ class Config:
         tie: between equally voted answers.
     """
 
-    window: int = 5
-    max_samples: int = 40
+    window: Annotated[int, AtLeast(1)] = 5
+    max_samples: Annotated[int, AtLeast(1)] = 40
     control: bool = False
-    max_risk: float = 0.01
-    windows: tuple[int, ...] = (3, 4, 5, 6, 8, 10)
-    limits: tuple[int, ...] = (10, 20, 40)
+    max_risk: Annotated[float, Within(0, 1)] = 0.01
+    windows: tuple[Annotated[int, AtLeast(1)], ...] = (3, 4, 5, 6, 8, 10)
+    limits: tuple[Annotated[int, AtLeast(1)], ...] = (10, 20, 40)
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(window=self.window, max_samples=self.max_samples)
-        checks.at_least(1, window=self.window)
-        checks.at_least(self.window, max_samples=self.max_samples)
-        checks.within(0, 1, max_risk=self.max_risk)
-        checks.one_of(("first", "shortest"), tie=self.tie)
-        checks.wholes(1, windows=self.windows, limits=self.limits)
+        AtLeast(self.window).check(max_samples=self.max_samples)
         if self.control and not any(w <= self.max_samples for w in self.windows):
             raise UsageError(
                 f"windows={self.windows} holds none within max_samples={self.max_samples}",
@@ -81,26 +77,16 @@ async def esc(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     while size := min(window, limit - drawn):
         traces = await ctx.sample_all(problem.prompt, size)
         drawn += size
-        for trace in traces:
-            votes.add(trace)
+        votes.extend(traces)
         ctx.offer(votes.top(), votes.winner())
-        if size == window and (winner := unanimous(problem, traces)) is not None:
-            return Outcome(problem.answer(winner), winner, "unanimous_window", {"window": window})
+        if size == window and (last := Votes.of(problem, traces)).unanimous:
+            return Outcome(last.top(), last.winner(), "unanimous_window", {"window": window})
         if cfg.control and drawn == size and votes.total:
             p = [count / votes.total for count in votes.counts]
             limits = {*(n for n in cfg.limits if n < cfg.max_samples), cfg.max_samples}
             window, limit = control(p, cfg.windows, sorted(limits), cfg.max_risk)
             limit = max(limit, drawn)
     return Outcome(votes.top(), votes.winner(), "max_samples", {"window": window})
-
-
-def unanimous(problem: Problem, traces: Sequence[Trace]) -> Trace | None:
-    """The first trace of a window in which all give the same answer; None if they do not."""
-    votes = Votes(problem)
-    for trace in traces:
-        if votes.add(trace) is None:
-            return None
-    return votes.winner() if len(votes.ballots) == 1 else None
 
 
 def expected_samples(p: Sequence[float], window: int, max_samples: int) -> float:

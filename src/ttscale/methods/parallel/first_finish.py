@@ -10,11 +10,10 @@ fewer than k answers, all samples run to their end and those that answered vote.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from ...core import Card, Context, Outcome, Problem, Tie, Trace, Votes
-from .. import checks
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
 FFS = Card(
@@ -24,6 +23,7 @@ FFS = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="length",
+    verification_use=("select",),
     aggregation="first",
     knob="n",
     draws="n",
@@ -42,6 +42,7 @@ LFS = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="length",
+    verification_use=("select",),
     aggregation="vote",
     knob="n",
     draws="n",
@@ -50,7 +51,7 @@ LFS = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How many race and how many decide.
 
@@ -63,18 +64,14 @@ class Config:
         tie: which of equally voted answers wins (the released evaluation: the shortest trace).
     """
 
-    n: int = 8
-    k: int = 1
+    n: Annotated[int, AtLeast(1)] = 8
+    k: Annotated[int, AtLeast(1)] = 1
     mode: Literal["async", "sync"] = "async"
     valid_only: bool = True
     tie: Tie = "shortest"
 
     def __post_init__(self) -> None:
-        checks.whole(n=self.n, k=self.k)
-        checks.at_least(1, n=self.n)
-        checks.within(1, self.n, k=self.k)
-        checks.one_of(("async", "sync"), mode=self.mode)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        Within(1, self.n).check(k=self.k)
 
 
 @method(card=FFS)
@@ -99,19 +96,16 @@ async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     return _vote(problem, finished[: cfg.k], cfg, "k_finished")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class LastConfig:
     """n: samples started. k: the longest of them that vote. tie: as in FFS."""
 
-    n: int = 8
-    k: int = 4
+    n: Annotated[int, AtLeast(1)] = 8
+    k: Annotated[int, AtLeast(1)] = 4
     tie: Tie = "shortest"
 
     def __post_init__(self) -> None:
-        checks.whole(n=self.n, k=self.k)
-        checks.at_least(1, n=self.n)
-        checks.within(1, self.n, k=self.k)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        Within(1, self.n).check(k=self.k)
 
 
 @method(card=LFS)
@@ -124,8 +118,6 @@ async def last_finish(problem: Problem, ctx: Context, cfg: LastConfig) -> Outcom
 
 
 def _vote(problem: Problem, traces: list[Trace], cfg: Config | LastConfig, reached: str) -> Outcome:
-    votes = Votes(problem, cfg.tie)
-    for trace in traces:
-        votes.add(trace)
+    votes = Votes.of(problem, traces, tie=cfg.tie)
     stopped_by = reached if len(traces) == cfg.k or reached == "n_samples" else "n_samples"
     return Outcome(votes.top(), votes.winner(), stopped_by, {"votes": votes.counts})

@@ -13,19 +13,31 @@ Symbols: B = average, w = warm_up, M = options, s = per_round.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import compress
+from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Context, Outcome, Problem, Tie, Trace, UsageError, Votes
+from ...core import (
+    CapabilityError,
+    Card,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Tie,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
+from ...core.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
-from .. import checks
 from ..registry import method
 from .dirichlet import confidence, optimistic_gain
 
 Weight = Literal["none", "mean", "lowest", "bottom", "tail"]
-TEXT, LOGPROBS = frozenset({"text"}), frozenset({"text", "logprobs"})
+TEXT, LOGPROBS = roles.answers("text"), roles.answers("text", "logprobs")
 
 RETRIES = 3  # further warm-up samples of a question that has no vote yet (ours)
 
@@ -36,6 +48,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="average",
     scope="set",
@@ -55,7 +68,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How much is spent, and where.
 
@@ -80,29 +93,22 @@ class Config:
     """
 
     average: float = 16
-    warm_up: int = 1
-    per_round: int = 1
-    max_samples: int = 64
-    options: int | None = None
-    max_options: int = 16
+    warm_up: Annotated[int, AtLeast(1)] = 1
+    per_round: Annotated[int, AtLeast(1)] = 1
+    max_samples: Annotated[int, AtLeast(1)] = 64
+    options: Annotated[int, AtLeast(2)] | None = None
+    max_options: Annotated[int, AtLeast(2)] = 16
     soft: bool = False
     weight: Weight = "none"
-    keep: float = 70.0
-    window: int = signals.WINDOW
+    keep: Annotated[float, Within(0, 100)] = 70.0
+    window: Annotated[int, AtLeast(1)] = signals.WINDOW
     tie: Tie = "first"
 
     def __post_init__(self) -> None:
-        checks.whole(warm_up=self.warm_up, per_round=self.per_round, max_samples=self.max_samples)
-        checks.whole(options=self.options, max_options=self.max_options, window=self.window)
-        checks.at_least(1, warm_up=self.warm_up, per_round=self.per_round, window=self.window)
-        checks.at_least(2, options=self.options, max_options=self.max_options)
-        checks.at_least(self.warm_up, max_samples=self.max_samples)
-        checks.within(self.warm_up, self.max_samples, average=self.average)
-        checks.one_of(get_args(Weight), weight=self.weight)
-        checks.within(0, 100, keep=self.keep)
-        checks.one_of(("first", "shortest"), tie=self.tie)
+        AtLeast(self.warm_up).check(max_samples=self.max_samples)
+        Within(self.warm_up, self.max_samples).check(average=self.average)
 
-    def needs(self) -> dict[str, frozenset[str]]:
+    def needs(self) -> dict[str, Role]:
         return {"main": LOGPROBS if self.confident else TEXT}
 
     @property
@@ -174,9 +180,9 @@ class Question:
         votes, cfg = self.votes, self.cfg
         if cfg.weight != "none" and self.traces:
             values = np.array([_confidence(t, cfg) for t in self.traces])
-            votes = Votes(self.problem, cfg.tie)
-            for i in np.flatnonzero(signals.most_confident(values, cfg.keep)):
-                votes.add(self.traces[i], float(values[i]))
+            kept = signals.most_confident(values, cfg.keep)
+            most = compress(self.traces, kept)
+            votes = Votes.of(self.problem, most, values[kept].tolist(), cfg.tie)
         sure = confidence(self.posterior)
         extra = {"drawn": self.drawn, "votes": self.votes.counts, "confidence": sure}
         return Outcome(votes.top(), votes.winner(), stopped_by, extra)

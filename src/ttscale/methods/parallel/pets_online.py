@@ -7,16 +7,15 @@ to other questions, without gold answers.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import Annotated
 
 from ...core import Ballot, Card, Context, Outcome, Problem, Trace, Votes
-from .. import checks
+from ...core.declared import AtLeast, declared
 from ..registry import method
 from .pets_curves import WARM_UP, Kind
-from .pets_table import Table, fit_table
+from .pets_table import TABLE_FILE, Table, fit_table
 
 __all__ = ["Config", "Table", "fit_table", "labels", "pets_online"]
 
@@ -27,6 +26,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("stop",),
     aggregation="vote",
     knob="max_samples",
     draws="max_samples",
@@ -47,7 +47,7 @@ MADE_UP = ((58, 2, 2, 2), (36, 18, 6, 6), (24, 20, 12, 8))
 """Answer counts of an easy, a middling and a hard question."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Where the budgets come from.
 
@@ -58,20 +58,18 @@ class Config:
     """
 
     table: str = ""
-    max_samples: int = 64
+    max_samples: Annotated[int, AtLeast(WARM_UP)] = 64
 
     def __post_init__(self) -> None:
-        checks.whole(max_samples=self.max_samples)
-        checks.at_least(WARM_UP, max_samples=self.max_samples)
         if self.table:
-            _table(self.table)
+            TABLE_FILE.cached(self.table)
 
 
 @method(card=CARD)
 async def pets_online(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Draw four, look up the budget, draw the rest, vote."""
     choice = problem.choices or hasattr(problem.rule, "letters")
-    table = _table(cfg.table) if cfg.table else made_up("choice" if choice else "open")
+    table = TABLE_FILE.cached(cfg.table) if cfg.table else made_up("choice" if choice else "open")
     votes, drawn = Votes(problem), 0
     accepted: list[Trace] = []
 
@@ -127,16 +125,3 @@ def _leader(votes: Votes, table: Table) -> Ballot | None:
     if table.kind == "choice":
         tied.sort(key=lambda ballot: ballot.answer)
     return tied[0] if tied else None
-
-
-def _table(path: str) -> Table:
-    try:
-        changed = os.stat(path).st_mtime_ns
-    except OSError:
-        changed = 0
-    return _loaded(path, changed)
-
-
-@lru_cache(maxsize=64)
-def _loaded(path: str, changed: int) -> Table:
-    return Table.load(path)

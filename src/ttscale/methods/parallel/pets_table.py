@@ -12,17 +12,16 @@ Everything is a function of answers as labels; no gold answer is looked at.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from ...core import RecordError, UsageError
-from .. import checks
+from ...core import SavedFile, UsageError
+from ...core.declared import AtLeast, Within, check
 from .pets_curves import (
     K_MAX,
     PATTERNS,
@@ -69,7 +68,7 @@ class Table:
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        Path(path).write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2) + b"\n")
+        TABLE_FILE.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Table:
@@ -78,33 +77,21 @@ class Table:
         Raises:
             RecordError: if it cannot be read or is no table of this version.
         """
-        try:
-            data = orjson.loads(Path(path).read_bytes())
-        except OSError as error:
-            raise RecordError(
-                f"cannot read the PETS table {str(path)!r}: {error.strerror}",
-                fix="make one from a pool of answers",
-            ) from None
-        except ValueError as error:
-            raise RecordError(f"the PETS table {str(path)!r} is no JSON: {error}") from None
-        try:
-            if data["version"] != VERSION:
-                raise RecordError(
-                    f"the PETS table {str(path)!r} has version {data['version']}, not {VERSION}",
-                    fix="fit it again",
-                )
-            lists = {n: tuple(data[n]) for n in ("budgets", "share", "slope", "offset")}
-            table = cls(**{**data, **lists})
-            sizes = {len(v) for v in lists.values()}
-            checks.one_of(get_args(Kind), kind=table.kind)
-            checks.at_least(WARM_UP, **{f"budget{i}": b for i, b in enumerate(table.budgets)})
-        except (KeyError, TypeError, UsageError) as error:
-            if isinstance(error, RecordError):
-                raise
-            raise RecordError(f"{str(path)!r} is no PETS table: {error}") from None
-        if sizes != {len(PATTERNS[table.kind])}:
-            raise RecordError(f"{str(path)!r} is no PETS table: it has {sizes} buckets")
-        return table
+        return TABLE_FILE.load(path)
+
+
+def _table(content: Mapping[str, Any]) -> Table:
+    lists = {name: tuple(content[name]) for name in ("budgets", "share", "slope", "offset")}
+    table = Table(**{**content, **lists})
+    check(Kind, kind=table.kind)
+    check(tuple[Annotated[int, AtLeast(WARM_UP)], ...], budgets=table.budgets)
+    sizes = {len(values) for values in lists.values()}
+    if sizes != {len(PATTERNS[table.kind])}:
+        raise UsageError(f"it has {sizes} buckets")
+    return table
+
+
+TABLE_FILE = SavedFile("PETS table", VERSION, _table, fix="make one from a pool of answers")
 
 
 def fit_table(
@@ -129,7 +116,7 @@ def fit_table(
     Raises:
         UsageError: if there are no questions, or a pool has fewer than four answers.
     """
-    checks.one_of(tuple(PATTERNS), kind=kind)
+    check(Kind, kind=kind)
     if not pool_answers:
         raise UsageError("no pool of answers to fit a table on", fix="give recorded samples")
     slopes, offsets, shares = [], [], []
@@ -182,8 +169,8 @@ def plan(
         when_full: a bucket whose next sample does not fit is passed over ("skip") or ends the
             ascent ("stop").
     """
-    checks.within(WARM_UP, max_samples, average=average)
-    checks.one_of(get_args(WhenFull), when_full=when_full)
+    Within(WARM_UP, max_samples).check(average=average)
+    check(WhenFull, when_full=when_full)
     budgets = np.full(len(share), WARM_UP)
     spent, seen = WARM_UP * float(share.sum()), np.asarray(share) > 0
     open_ = seen.copy()

@@ -6,10 +6,10 @@ group. With two answers P(correct) = P(Bin(n, p) > n/2) + P(Bin(n, p) = n/2) / 2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from .. import checks
+from ...core.declared import AtLeast, declared
 from ..registry import method
 
 CARD = Card(
@@ -19,6 +19,7 @@ CARD = Card(
     what="parallel",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="n",
     draws="n",
@@ -27,23 +28,17 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """n: samples; 8 is ours, the paper draws 40. tie: which of equal groups wins."""
 
-    n: int = 8
+    n: Annotated[int, AtLeast(1)] = 8
     tie: Tie = "first"
-
-    def __post_init__(self) -> None:
-        checks.whole(n=self.n)
-        checks.at_least(1, n=self.n)
-        checks.one_of(("first", "shortest"), tie=self.tie)
 
 
 @method(card=CARD)
 async def self_consistency(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Vote over n samples; samples without an answer abstain."""
-    votes = Votes(problem, cfg.tie)
-    for trace in await ctx.sample_all(problem.prompt, cfg.n):
-        votes.add(trace)
+    traces = await ctx.sample_all(problem.prompt, cfg.n)
+    votes = Votes.of(problem, traces, tie=cfg.tie)
     return Outcome(votes.top(), votes.winner(), "n_samples", {"votes": votes.counts})

@@ -7,10 +7,10 @@ limit it is closed by force and the answer asked for. All rounds of thinking sha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace
-from .. import checks
+from ...core import THINK, Card, Context, Outcome, Problem, Trace, roles
+from ...core.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(
@@ -21,7 +21,7 @@ CARD = Card(
     stimulation="decode",
     knob="max_thinking",
     stops="the thinking limit, then the answer's end",
-    needs={"main": frozenset({"text", "prefix"})},
+    needs={"main": roles.answers("text", "prefix")},
     deviations=(
         "The end-of-thinking marker is a stop text, so the tokens it is made of count as thinking.",
         "max_thinking has no automatic value: without it, thinking ends when the model ends it.",
@@ -31,7 +31,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How thinking is bounded.
 
@@ -47,24 +47,14 @@ class Config:
         temperature: 0, as in the reference; None is the model's own.
     """
 
-    max_thinking: int | None = None
-    n_ignore: int = 0
+    max_thinking: Annotated[int, AtLeast(1)] | None = None
+    n_ignore: Annotated[int, AtLeast(0)] = 0
     wait: str = "Wait"
-    opening: str = "<think>\n"
-    end: str = "</think>"
+    opening: str = f"{THINK.opening}\n"
+    end: str = THINK.closing
     cue: str = "Final Answer:"
-    answer_tokens: int | None = 1000
-    temperature: float | None = 0.0
-
-    def __post_init__(self) -> None:
-        checks.whole(
-            max_thinking=self.max_thinking,
-            n_ignore=self.n_ignore,
-            answer_tokens=self.answer_tokens,
-        )
-        checks.at_least(1, max_thinking=self.max_thinking, answer_tokens=self.answer_tokens)
-        checks.at_least(0, n_ignore=self.n_ignore)
-        checks.within(0, 100, temperature=self.temperature)
+    answer_tokens: Annotated[int, AtLeast(1)] | None = 1000
+    temperature: Annotated[float, Within(0, 100)] | None = 0.0
 
 
 @method(card=CARD)
@@ -76,13 +66,14 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
         left = None if cfg.max_thinking is None else cfg.max_thinking - used
         part = await ctx.sample(
             problem.prompt.then(thinking),
+            part="step",
             stop=(cfg.end,),
             max_tokens=left,
             temperature=cfg.temperature,
         )
         parts.append(part)
         if part.finish not in ("stop", "length"):
-            return Outcome(None, _joined(parts, thinking + part.text), part.finish)
+            return Outcome(None, Trace.joined(parts, thinking + part.text), part.finish)
         used += part.tokens
         thinking += part.text
         forced = part.finish == "length" or (
@@ -99,21 +90,7 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
     answer = await ctx.sample(
         problem.prompt.then(thinking), max_tokens=cfg.answer_tokens, temperature=cfg.temperature
     )
-    whole = _joined([*parts, answer], thinking + answer.text)
+    whole = Trace.joined([*parts, answer], thinking + answer.text)
     stopped_by = "max_thinking" if forced else "thinking_ended"
     extra = {"thinking_tokens": used, "ignored": ignored}
     return Outcome(problem.answer(whole), whole, stopped_by, extra)
-
-
-def _joined(parts: list[Trace], text: str) -> Trace:
-    """The phases as one trace: the last one's end, everybody's tokens."""
-    return replace(
-        parts[-1],
-        text=text,
-        tokens=sum(p.tokens for p in parts),
-        estimated=sum(p.estimated for p in parts),
-        logprobs=None,
-        conf=None,
-        ends=None,
-        mean_logprob=None,
-    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ...core import Context, Message, Problem, Prompt, Trace
+from ...core import THINK, Context, Message, Problem, Prompt, Trace
 
 Carry = Literal["answer", "solution", "reflection"]
 
@@ -73,14 +73,14 @@ async def reflect(
     text = REFLECT.format(
         question=problem.prompt.text, best=shown(best, thinking), rejected=other, versus=versus
     )
-    return await ctx.sample(Prompt.user(text), max_tokens=max_tokens)
+    return await ctx.sample(Prompt.user(text), part="reflection", max_tokens=max_tokens)
 
 
 def shown(trace: Trace, thinking: bool) -> str:
     """A solution as it is shown to a model: its reply, with the thinking before it if asked."""
     if not thinking:
         return trace.reply.strip()
-    return trace.text.replace("<think>", "").replace("</think>", "").strip()
+    return THINK.removed(trace.text).strip()
 
 
 def continued(prompt: Prompt, text: str) -> Prompt:

@@ -9,16 +9,15 @@ chances r of a repair and s of a loss the last turn tends to r / (r + s).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
+from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Trace, Votes
+from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, roles
+from ...core.declared import AtLeast, declared
 from ...verifiers import verifier
-from .. import checks
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect
 
-TEXT = frozenset({"text"})
+TEXT = roles.answers("text")
 
 CARD = Card(
     name="turns",
@@ -27,6 +26,7 @@ CARD = Card(
     what="sequential",
     stimulation="prompt",
     verification="agreement",
+    verification_use=("select",),
     aggregation="vote",
     knob="turns",
     stops="all turns are taken",
@@ -42,7 +42,7 @@ CARD = Card(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """How often, and what a turn sees of the one before.
 
@@ -58,24 +58,19 @@ class Config:
         thinking: show a solution's thinking too, not only its reply.
     """
 
-    turns: int = 4
-    chains: int = 1
+    turns: Annotated[int, AtLeast(1)] = 4
+    chains: Annotated[int, AtLeast(1)] = 1
     carry: Carry = "answer"
     select: str = "vote"
-    max_tokens: int | None = None
-    reflection_tokens: int | None = None
+    max_tokens: Annotated[int, AtLeast(1)] | None = None
+    reflection_tokens: Annotated[int, AtLeast(1)] | None = None
     thinking: bool = False
 
     def __post_init__(self) -> None:
-        checks.whole(turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
-        checks.whole(reflection_tokens=self.reflection_tokens)
-        checks.at_least(1, turns=self.turns, chains=self.chains, max_tokens=self.max_tokens)
-        checks.at_least(1, reflection_tokens=self.reflection_tokens)
-        checks.one_of(get_args(Carry), carry=self.carry)
         if self.select not in ("vote", "last"):
             verifier(self.select)
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         extra = {} if self.select in ("vote", "last") else verifier(self.select).needs
         return {"main": TEXT, **extra}
 
@@ -140,18 +135,12 @@ async def select(
 
 def best_weighted(problem: Problem, scored: Sequence[tuple[Trace, float]]) -> tuple[Trace, float]:
     """The best-scored trace of the answer with the largest sum of scores."""
-    votes = Votes(problem)
-    for trace, score in scored:
-        votes.add(trace, score)
-    leader = votes.leader()
+    traces, scores = zip(*scored, strict=True)
+    leader = Votes.of(problem, traces, scores).leader()
     assert leader is not None
     return max((s for s in scored if s[0] in leader.traces), key=lambda s: s[1])
 
 
 def flat_vote(problem: Problem, chains: Sequence[Sequence[Trace]]) -> Votes:
     """All answers, chain by chain."""
-    votes = Votes(problem)
-    for chain in chains:
-        for trace in chain:
-            votes.add(trace)
-    return votes
+    return Votes.of(problem, (trace for chain in chains for trace in chain))

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import Problem, Trace, UsageError, Votes
+from ...core import Problem, Trace, UsageError, Votes
 
 Kind = Literal["oracle", "agreement", "reward"]
 PREDICTED: tuple[Kind, ...] = ("agreement", "reward")
@@ -73,10 +73,7 @@ def quantile_cuts(scores: ArrayLike, bins: int = 5) -> tuple[float, ...]:
 
 def agreement(problem: Problem, traces: Sequence[Trace]) -> float:
     """Share of the pilot's samples that gave its most frequent answer, in [0, 1]."""
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace)
-    return max(votes.counts, default=0) / len(traces)
+    return max(Votes.of(problem, traces).counts, default=0) / len(traces)
 
 
 def mean_reward(values: Sequence[float]) -> float:

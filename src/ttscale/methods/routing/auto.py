@@ -9,19 +9,27 @@ on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal, cast, get_args
+from typing import Annotated, Literal
 
-from ..core import Card, Configured, Context, Outcome, Problem, Trace, UsageError, Votes
-from ..methods import checks
-from ..methods.parallel.adaptive_consistency import leader_confidence
-from ..methods.registry import method, parse
+from ...core import (
+    Card,
+    Configured,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Trace,
+    UsageError,
+    Votes,
+    roles,
+)
+from ...core.declared import AtLeast, Within, check, declared, read
+from ..parallel.adaptive_consistency import leader_confidence
+from ..registry import method, parse
 from .difficulty import Difficulty, agreement, mean_reward
-from .policy import Level, Policy
+from .policy import POLICY_FILE, Level, Policy
 
 CARD = Card(
     name="auto",
@@ -30,6 +38,7 @@ CARD = Card(
     what="hybrid",
     stimulation="self-repetition",
     verification="agreement",
+    verification_use=("select",),
     aggregation="selection",
     knob="budget",
     files=("policy",),
@@ -56,7 +65,7 @@ MADE_UP = Policy(
 """Used where no policy is given (ours): unanimous pilots are done, split ones draw more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class Config:
     """Which policy, and how much of it.
 
@@ -68,24 +77,17 @@ class Config:
     """
 
     policy: str = ""
-    budget: float | None = None
+    budget: Annotated[float, AtLeast(0)] | None = None
 
     def __post_init__(self) -> None:
-        checks.at_least(0, budget=self.budget)
         checked(self.loaded)
 
     @property
     def loaded(self) -> Policy:
         """The policy itself."""
-        if not self.policy:
-            return MADE_UP
-        try:
-            changed = os.stat(self.policy).st_mtime_ns
-        except OSError:
-            changed = 0
-        return _loaded(self.policy, changed)
+        return POLICY_FILE.cached(self.policy) if self.policy else MADE_UP
 
-    def needs(self) -> Mapping[str, frozenset[str]]:
+    def needs(self) -> Mapping[str, Role]:
         """What the pilot and everything that may be chosen need, together."""
         return needs_of(self.loaded)
 
@@ -101,7 +103,7 @@ async def follow(
 ) -> Outcome:
     """Answer one problem by a policy."""
     difficulty = policy.difficulty
-    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot)
+    pilot = await ctx.sample_all(problem.prompt, difficulty.pilot, part="pilot")
     rewards: dict[int, float] = {}
     if difficulty.kind == "reward":
         rewards = await _rewards(problem, ctx, pilot)
@@ -125,8 +127,7 @@ async def follow(
     while (left := more.n - len(pilot)) > 0 and not more.settled(counted):
         further = await ctx.sample_all(problem.prompt, left if more.sure is None else 1)
         pilot += further
-        for trace in further:
-            counted.add(trace)
+        counted.extend(further)
     stopped_by = "sure" if more.settled(counted) else "n_samples"
     select = more.select or ("weighted" if difficulty.kind == "reward" else "vote")
     if select == "vote":
@@ -140,7 +141,7 @@ async def follow(
     return Outcome(votes.top(), votes.winner(), stopped_by, {**told, "votes": votes.counts})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declared
 class OnPilot:
     """A strategy that goes on with the pilot's samples.
 
@@ -152,9 +153,9 @@ class OnPilot:
             (arXiv:2305.11860); None draws all.
     """
 
-    n: int
+    n: Annotated[int, AtLeast(1)]
     select: Select = ""
-    sure: float | None = None
+    sure: Annotated[float, Within(0, 1)] | None = None
 
     def settled(self, votes: Votes) -> bool:
         """Whether the votes so far are enough."""
@@ -173,32 +174,25 @@ def on_pilot(strategy: str) -> OnPilot | None:
     given = dict(re.findall(r"(\w+)=([\w.]+)", text))
     written = ",".join(f"{name}={value}" for name, value in given.items())
     try:
-        if text != f"pilot({written})" or not given.keys() <= {"n", "select", "sure"}:
-            raise ValueError
-        found = OnPilot(
-            n=int(given["n"]), select=cast(Select, given.get("select", "")),
-            sure=float(given["sure"]) if "sure" in given else None,
-        )  # fmt: skip
-        checks.one_of(get_args(Select), select=found.select)
-        checks.at_least(1, n=found.n)
-        checks.within(0, 1, sure=found.sure)
-    except (ValueError, KeyError, UsageError):
+        if text != f"pilot({written})":
+            raise UsageError(f"{text} is not {written}")
+        return read(OnPilot, given, written=True)
+    except UsageError:
         raise UsageError(
             f"cannot read strategy {strategy!r}",
             fix="write it as pilot(n=8), with select=vote, weighted or best, or sure=0.95",
         ) from None
-    return found
 
 
-def needs_of(policy: Policy) -> dict[str, frozenset[str]]:
-    """Role -> capabilities of the pilot and all strategies."""
-    wanted: dict[str, frozenset[str]] = {"main": frozenset({"text"})}
+def needs_of(policy: Policy) -> dict[str, Role]:
+    """Role -> kind and capabilities of the pilot and all strategies."""
+    wanted = {"main": roles.answers("text")}
     judged = (found.select for s in policy.strategies if (found := on_pilot(s)))
     if policy.difficulty.kind == "reward" or {"weighted", "best"} & set(judged):
-        wanted["prm"] = frozenset({"reward"})
+        wanted["prm"] = roles.judges("reward")
     for chosen in _methods(policy):
-        for role, capabilities in chosen.method.needs(chosen.cfg).items():
-            wanted[role] = wanted.get(role, frozenset()) | capabilities
+        for role, needed in chosen.method.needs(chosen.cfg).items():
+            wanted[role] = needed.joined(wanted.get(role, needed))
     return wanted
 
 
@@ -213,7 +207,7 @@ def checked(policy: Policy) -> Policy:
             "the policy was fitted with oracle difficulty, which takes gold answers",
             fix="fit one that can be followed: ttscale plan fit --difficulty agreement",
         )
-    checks.at_least(1, pilot=policy.difficulty.pilot)
+    check(Annotated[int, AtLeast(1)], pilot=policy.difficulty.pilot)
     for chosen in _methods(policy):
         if chosen.card.scope == "set" or chosen.card.name == CARD.name:
             raise UsageError(
@@ -237,12 +231,4 @@ async def _rewards(problem: Problem, ctx: Context, traces: list[Trace]) -> dict[
 
 
 def _voted(problem: Problem, traces: list[Trace], rewards: Mapping[int, float]) -> Votes:
-    votes = Votes(problem)
-    for trace in traces:
-        votes.add(trace, rewards.get(id(trace), 1.0))
-    return votes
-
-
-@lru_cache(maxsize=64)
-def _loaded(path: str, changed: int) -> Policy:
-    return Policy.load(path)
+    return Votes.of(problem, traces, (rewards.get(id(t), 1.0) for t in traces))

@@ -104,6 +104,19 @@ def test_another_method_follows_the_pilot_on_further_samples(tmp_path):
     assert draws == list(range(8))
 
 
+def test_the_pilot_is_planning_and_may_answer(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=4)", "pilot(n=8)").save(path)
+    hard = answer(mixed(), path, which=20)
+    assert [t.part for t in hard.traces] == ["pilot"] * 4 + ["answer"] * 4
+    assert (hard.usage.planning_tokens, hard.usage.useful_tokens, hard.usage.samples) == (40, 40, 8)
+    run, found = Run({"main": mixed().make()}), mixed().pools[0].problems[0]
+    held = execute(
+        run, lambda: run.answer(parse(f"auto(policy='{path}')"), found, budget=Budget(tokens=20))
+    )
+    assert (held.answer, held.stopped_by) == ("right", "budget:tokens")
+
+
 def test_rewards_predict_difficulty_and_weigh_the_votes(tmp_path):
     path = tmp_path / "policy.json"
     policy("pilot(n=4)", "pilot(n=8)", kind="reward", cuts=(0.5,)).save(path)

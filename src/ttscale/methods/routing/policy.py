@@ -18,14 +18,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import orjson
-
-from ..core import RecordError, UsageError
-from .compute_optimal import Spend
+from ...core import SavedFile, UsageError
 from .difficulty import Difficulty, Kind
 
 Unit = Literal["samples", "tokens"]
-KIND, VERSION = "ttscale-policy", 1
+Spend = Literal["bin", "mean"]  # whether every bin keeps to a limit, or the mean of all questions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +86,11 @@ class Policy:
 
     def as_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
-        return {"kind": KIND, "version": VERSION, **asdict(self)}
+        return {**POLICY_FILE.head(), **asdict(self)}
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON."""
-        data = orjson.dumps(self.as_dict(), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
-        Path(path).write_bytes(data + b"\n")
+        POLICY_FILE.save(path, asdict(self))
 
     @classmethod
     def load(cls, path: str | Path) -> Policy:
@@ -103,28 +99,7 @@ class Policy:
         Raises:
             RecordError: if it cannot be read or is no policy of this version.
         """
-        try:
-            data = orjson.loads(Path(path).read_bytes())
-        except OSError as error:
-            raise RecordError(
-                f"cannot read the policy {str(path)!r}: {error.strerror}",
-                fix="make one with ttscale plan fit",
-            ) from None
-        except ValueError as error:
-            raise RecordError(f"the policy {str(path)!r} is no JSON: {error}") from None
-        if not isinstance(data, dict) or data.get("kind") != KIND:
-            raise RecordError(f"{str(path)!r} is no policy", fix="make one with ttscale plan fit")
-        if data.get("version") != VERSION:
-            raise RecordError(
-                f"the policy {str(path)!r} has version {data.get('version')}, not {VERSION}",
-                fix="fit it again",
-            )
-        try:
-            return cls.from_dict(data)
-        except (KeyError, TypeError, ValueError, UsageError) as error:
-            raise RecordError(
-                f"{str(path)!r} is no policy: {type(error).__name__} {error}", fix="fit it again"
-            ) from None
+        return POLICY_FILE.load(path)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
@@ -148,3 +123,8 @@ class Policy:
             ),
             saturation=data.get("saturation", {}), spend=data.get("spend", "bin"),
         )  # fmt: skip
+
+
+POLICY_FILE = SavedFile(
+    "policy", 1, Policy.from_dict, kind="ttscale-policy", fix="make one with ttscale plan fit"
+)

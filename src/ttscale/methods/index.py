@@ -1,0 +1,33 @@
+"""Where the built-in methods are: asking for one loads its module and no other.
+
+A test compares this table with the cards. A method that is missing here is found all the same, once
+every module has been loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "baselines.simple": ("simple", "single", "greedy"),
+    "hybrid.atts": ("atts", "atts-marginal"),
+    "hybrid.beam_search": ("beam-search", "beam", "dvts"),
+    "hybrid.three_d": ("three-d", "3d"),
+    "parallel.adaptive_consistency": ("adaptive-consistency", "adaptive", "ac"),
+    "parallel.best_of_n": ("best-of-n", "bon"),
+    "parallel.deepconf": ("deepconf", "deepconf-online"),
+    "parallel.esc": ("esc",),
+    "parallel.first_finish": ("ffs", "first-finish", "lfs", "last-finish"),
+    "parallel.pets": ("pets",),
+    "parallel.pets_online": ("pets-online",),
+    "parallel.self_consistency": ("self-consistency", "sc", "vote", "majority"),
+    "routing.auto": ("auto",),
+    "sequential.budget_forcing": ("budget-forcing", "s1"),
+    "sequential.turns": ("turns", "self-refinement", "multi-round-thinking"),
+}
+"""Module within `ttscale.methods` -> names and other names of its methods."""
+
+MODULES: Mapping[str, str] = {
+    name: f"{__package__}.{module}" for module, names in NAMES.items() for name in names
+}
+"""Name or other name of a method -> its module."""
