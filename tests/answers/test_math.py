@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttscale.answers import MathRule, expressions
+from ttscale.answers import MathRule
+from ttscale.answers.formulas import forms as remembered
 from ttscale.core import Trace
 
 RULE = MathRule()
@@ -171,7 +172,7 @@ def test_all_forms_of_a_fraction_are_the_same(p, q):
 
 
 def test_what_is_remembered_is_bounded_by_its_size(monkeypatch):
-    monkeypatch.setattr(expressions, "_ROOM", 20_000)
+    monkeypatch.setattr(remembered, "_ROOM", 20_000)
     for k in range(40):
         assert MathRule().same(f"\\text{{{'x' * 3000}{k}}}", f"{'x' * 3000}{k}")
-    assert expressions._MEMORY.size < 20_000 + 2 * 4_000
+    assert remembered._MEMORY.size < 20_000 + 2 * 4_000

@@ -11,13 +11,17 @@ from collections import Counter
 import pytest
 from gateway.worlds import USER, Model, boxed, world
 
-from ttscale.answers import MathRule, expressions
-from ttscale.answers.apart import Helper, read
-from ttscale.answers.expressions import UnreadError, learn, quickly, unlearn
+from ttscale.answers import MathRule, parser_process
+from ttscale.answers.formulas.forms import UnreadError, quickly, unlearn
+from ttscale.answers.parser_process import Helper, shared
 from ttscale.core import GenerationRequest, Problem, Prompt, Sampling, Trace
 from ttscale.gateway.reading import DeferredGeneration, Reader
 
-HALVES = ["\\boxed{\\frac{x+1}{2}}", "\\boxed{x}", "The answer is $0.5 x + 0.5$"]
+HALVES = [  # the first and the last are the same
+    "\\boxed{\\int_0^1 2x\\,dx}",
+    "\\boxed{3}",
+    "The answer is $\\lim_{x\\to 0}\\frac{\\sin x}{x}$",
+]
 
 
 def formulas(body, number):
@@ -35,13 +39,13 @@ async def reads(w):
 
 @pytest.fixture(autouse=True)
 def no_parser_here(monkeypatch):
-    """Nothing is remembered from other tests, and the parser is never asked in this process."""
+    """Nothing is remembered from other tests, and the gateway never waits for the parser process."""
 
     def asked():
-        raise AssertionError("the parser was asked in the gateway's own process")
+        raise AssertionError("the event loop waits for the parser process")
 
     unlearn()
-    monkeypatch.setattr(expressions, "_loaded", asked)
+    monkeypatch.setattr(parser_process, "shared", asked)
     yield
     unlearn()
 
@@ -52,9 +56,9 @@ async def test_formulas_are_compared_without_a_parser_in_the_gateways_process(an
         status, reply = await w.post(model="sc(n=3)/m", ttscale={"answer": answer})
         assert status == 200, reply
         assert reply["ttscale"]["agreement"] == [{"votes": 2, "of": 3}]
-        process = w.gateway.reader._helper._process.pid
+        process = w.gateway.reader._helper.pid
         assert (await w.post(model="ffs(n=3, k=2)/m"))[0] == 200
-        assert w.gateway.reader._helper._process.pid == process
+        assert w.gateway.reader._helper.pid == process
 
 
 async def test_equal_answers_are_read_once(monkeypatch):
@@ -67,7 +71,7 @@ async def test_equal_answers_are_read_once(monkeypatch):
     monkeypatch.setattr(Helper, "read", counted)
     async with world(Model(lambda body, n: ["It is ", HALVES[0]])) as w:
         _, reply = await w.post(model="sc(n=8)/m")
-        process = w.gateway.reader._helper._process.pid
+        process = w.gateway.reader._helper.pid
         assert os.getpgid(process) != os.getpgrp(), "Ctrl-C would reach it too"
     assert reply["ttscale"]["agreement"] == [{"votes": 8, "of": 8}]
     assert len(asked) == 1
@@ -105,14 +109,14 @@ async def test_numbers_and_words_need_no_helper():
     async with world(Model(lambda body, n: [texts[n % len(texts)]])) as w:
         for _ in range(3):
             assert (await w.post(model="sc(n=6)/m"))[0] == 200
-        assert w.gateway.reader._helper._process is None
+        assert w.gateway.reader._helper.pid is None
 
 
 async def test_a_helper_that_dies_fails_its_sample_and_comes_back():
     async with world(Model(formulas)) as w:
         assert (await w.post(model="sc(n=3)/m"))[0] == 200
         helper = w.gateway.reader._helper
-        os.kill(helper._process.pid, signal.SIGKILL)
+        os.kill(helper.pid, signal.SIGKILL)
         unlearn()
         _, reply = await w.post(model="sc(n=3)/m", ttscale={"candidates": True})
         errors = [c["error"] for c in reply["ttscale"]["candidates"]]
@@ -144,19 +148,19 @@ async def test_a_client_that_leaves_while_an_answer_is_read_leaves_nothing():
         assert w.gateway.metrics.total("cancellations_total") == 1
 
 
-def test_what_the_helper_says_is_what_the_rules_would_have_found(monkeypatch):
+async def test_what_the_helper_reads_is_what_the_rules_would_have_found(monkeypatch):
     monkeypatch.undo()
-    rule = MathRule()
+    rule, helper = MathRule(), Helper()
     for reply in HALVES[::2]:
-        told = read(reply)
-        answer = rule.find(reply)
-        expected = rule.key(answer)
-        unlearn()
         with quickly(), pytest.raises(UnreadError):
             rule.key(rule.find(reply))
-        learn(told)
+        await helper.read(reply)
         with quickly():
-            assert rule.key(rule.find(reply)) == expected
+            read = rule.key(rule.find(reply))
+        unlearn()
+        assert rule.key(rule.find(reply)) == read
+    await helper.close()
+    shared().close()
 
 
 async def test_requests_leave_nothing_to_the_garbage_collector():

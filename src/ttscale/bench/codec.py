@@ -129,7 +129,7 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
         header.setdefault("part", part_of(role))
-        identity = {"role": role, "prompt_key": prompt_key, "draw": draw}
+        identity: dict[str, Any] = {"role": role, "prompt_key": prompt_key, "draw": draw}
         return Trace(**header, **identity, artifacts=tuple(artifacts))
     except DAMAGE as error:
         raise damaged("trace", error) from None

@@ -78,10 +78,17 @@ def _table(part: Sequence[Row]) -> str:
     style = styles(part)
     best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
     has_cost = any(r.cost_mean is not None for r in part)
+    has_unread = any(r.unread for r in part)
     headings = [
-        "method", "accuracy", "95% interval", f"vs {part[0].method}", "tokens", "sequential",
-        "cancelled", "samples", "seconds", *(["cost"] if has_cost else []), "abstained", "errors",
-    ]  # fmt: skip
+        "method",
+        "accuracy",
+        "95% interval",
+        f"vs {part[0].method}",
+        *("tokens", "sequential", "cancelled", "samples", "seconds"),
+        *(["cost"] if has_cost else []),
+        *("abstained", "errors"),
+        *(["unread"] if has_unread else []),
+    ]
     lines = ["<tr>" + "".join(f"<th>{escape(h)}</th>" for h in headings) + "</tr>"]
     for row in part:
         kind = "acc best" if row.accuracy is not None and row.accuracy == best else "acc"
@@ -107,6 +114,7 @@ def _table(part: Sequence[Row]) -> str:
             *([f"<td>{number(row.cost_mean, 6)}</td>"] if has_cost else []),
             f"<td>{row.abstentions or ''}</td>",
             f"<td>{row.errors or ''}</td>",
+            *([f"<td>{row.unread or ''}</td>"] if has_unread else []),
         ]
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return f"<table>{''.join(lines)}</table>"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..answers import unread
 from ..core import Outcome, PartTally, Problem, Tally, Usage
 from ..core.verdict import outcome_is_right
 from .codec import dumps, part_of
@@ -40,6 +41,7 @@ class Item:
 
     Attributes:
         correct: None if there is nothing to compare with, or the item failed.
+        extra: what the method shows, and how many samples were `unread`, if any.
         seconds: None if it is not known, as for an item finished after an interruption.
         winner: (role, prompt key, ordinal) of the draw that speaks for the answer.
         error: why there is no outcome; such an item is no wrong answer, and is tried again.
@@ -58,7 +60,7 @@ class Item:
     @classmethod
     def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Item:
         """What is kept of an outcome."""
-        error, winner = outcome.error, outcome.winner
+        error, winner, missed = outcome.error, outcome.winner, unread(problem, outcome.traces)
         return cls(
             problem=problem.id,
             answer=outcome.answer,
@@ -66,7 +68,7 @@ class Item:
             stopped_by=outcome.stopped_by,
             usage=outcome.usage,
             seconds=outcome.usage.seconds if timed else None,
-            extra=outcome.extra,
+            extra=outcome.extra | ({"unread": missed} if missed else {}),
             winner=None if winner is None else (winner.role, winner.prompt_key, winner.draw),
             error=None if error is None else f"{type(error).__name__}: {error}",
         )

@@ -31,6 +31,7 @@ class Row:
         ended: why the row ends before its last question, as where a recording runs dry.
         accuracy_ci: 95% interval, clustered by question; see `metrics.intervals`.
         abstentions: answered items without an answer; they count as not right.
+        unread: samples whose answer was out of reach, and is compared as it is written.
         completion_tokens_total: of all answered items.
         sequential_tokens_mean: the longest chain of dependent tokens of an item.
         useful_tokens_mean: generated tokens that were neither cancelled nor cut, nor spent judging
@@ -53,6 +54,7 @@ class Row:
     accuracy_ci: tuple[float, float] | None
     errors: int
     abstentions: int
+    unread: int
     completion_tokens_total: int
     completion_tokens_mean: float | None
     sequential_tokens_mean: float | None
@@ -111,6 +113,7 @@ class Sums:
     items: int = 0
     errors: int = 0
     abstentions: int = 0
+    unread: int = 0
     error_tokens: int = 0
     seconds: float = 0.0
     timed: int = 0
@@ -129,6 +132,7 @@ class Sums:
             return
         self.items += 1
         self.abstentions += item.answer is None
+        self.unread += item.extra.get("unread", 0)
         right, graded = self.grades.get(item.problem, (0, 0))
         known = item.correct is not None
         self.grades[item.problem] = (right + bool(item.correct), graded + known)
@@ -157,6 +161,7 @@ class Sums:
             accuracy_ci=accuracy_interval(self.grades),
             errors=self.errors,
             abstentions=self.abstentions,
+            unread=self.unread,
             completion_tokens_total=int(self.totals["completion_tokens"] or 0),
             seconds_mean=self.seconds / self.timed if self.timed else None,
             error_tokens_total=self.error_tokens,
@@ -242,7 +247,9 @@ def tables(found: Sequence[Row]) -> list[Table]:
             table.add_column(heading, justify="right", no_wrap=True)
         best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
         notable = [
-            name for name in ("errors", "abstentions") if any(getattr(r, name) for r in part)
+            name
+            for name in ("errors", "abstentions", "unread")
+            if any(getattr(r, name) for r in part)
         ]
         has_cost = any(r.cost_mean is not None for r in part)
         for heading in (*(["cost"] if has_cost else []), *notable):

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from ..answers import NumberRule, TextRule
-from ..answers.numerals import number
+from ..answers import NumberRule, TextRule, number
 from ..core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
 from ..core.prompt import Role
 from .templates import TEMPLATES, ask

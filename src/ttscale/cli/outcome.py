@@ -25,6 +25,8 @@ def tell(
     as_json: bool,
 ) -> None:
     """Show the outcome; without an answer, end with the exit code of the reason."""
+    from ..answers import unread
+
     failure = None if outcome.answer is not None else _why_none(outcome)
     if as_json:
         document: dict[str, Any] = {
@@ -33,6 +35,7 @@ def tell(
             "correct": outcome_is_right(problem, outcome),
             "reply": outcome.winner.reply if outcome.winner else None,
             "stopped_by": outcome.stopped_by,
+            "unread": unread(problem, outcome.traces),
             "method": method.label,
             "model": sources["main"].name,
             "roles": {role: source.name for role, source in sources.items()},
@@ -83,6 +86,8 @@ def _why_none(outcome: Outcome) -> Exception:
 
 def _spent(outcome: Outcome, problem: Problem) -> str:
     """One line: what was drawn and what it cost."""
+    from ..answers import unread
+
     usage = outcome.usage
     parts = [
         f"{usage.samples} sample" + ("s" if usage.samples != 1 else ""),
@@ -95,6 +100,8 @@ def _spent(outcome: Outcome, problem: Problem) -> str:
     if usage.cost is not None:
         parts.append(f"cost {usage.cost:.4g}")
     parts.append(f"stopped by {outcome.stopped_by}")
+    if missed := unread(problem, outcome.traces):
+        parts.append(f"unread: {missed}")
     correct = outcome_is_right(problem, outcome)
     if correct is not None and outcome.answer is not None:
         parts.append("right" if correct else "wrong")

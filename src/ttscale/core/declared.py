@@ -23,6 +23,7 @@ from typing import (
     Annotated,
     Any,
     Literal,
+    NamedTuple,
     TypeVar,
     Union,
     dataclass_transform,
@@ -33,7 +34,7 @@ from typing import (
 
 from . import kinds
 from .errors import UnknownName, UsageError
-from .kinds import Above, AtLeast, Bound, Kind, Within, at
+from .kinds import Above, AtLeast, Bound, ValueKind, Within, at
 
 __all__ = [
     "Above",
@@ -72,13 +73,12 @@ class Shorthand:
     """Marks the field that a text in place of the whole table gives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A declared field. `default` is MISSING where it has to be given or is made anew; `inline` is
     the class whose fields stand in its place."""
 
     name: str
-    kind: Kind
+    kind: ValueKind
     default: Any = None
     required: bool = False
     inline: type | None = None
@@ -117,7 +117,7 @@ def check_fields(instance: Any, place: str = "") -> None:
 def check(annotation: Any, **values: Any) -> None:
     """Raise UsageError unless every value may stand in a field of that annotation."""
     for name, value in values.items():
-        kind_of(annotation).take(value, name)
+        value_kind(annotation).take(value, name)
 
 
 def read(
@@ -193,7 +193,7 @@ def fields_of(cls: Any) -> Mapping[str, Field]:
     return found
 
 
-def kind_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Kind:
+def value_kind(annotation: Any, marks: tuple[Any, ...] = ()) -> ValueKind:
     """The kind of value that an annotation stands for.
 
     Raises:
@@ -201,15 +201,15 @@ def kind_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Kind:
     """
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return kind_of(args[0], args[1:])
+        return value_kind(args[0], args[1:])
     if origin in (Union, types.UnionType) and len(args) == 2 and type(None) in args:
-        return kinds.optional(kind_of(args[0] if args[1] is type(None) else args[1], marks))
+        return kinds.optional(value_kind(args[0] if args[1] is type(None) else args[1], marks))
     if origin is Literal and all(isinstance(name, str) for name in args):
         return kinds.choice(args)
     if origin is tuple and len(args) == 2 and args[1] is ...:
-        return kinds.several(kind_of(args[0]))
+        return kinds.several(value_kind(args[0]))
     if isinstance(origin, type) and issubclass(origin, Mapping) and args[0] is str:
-        return kinds.table(kind_of(args[1]))
+        return kinds.table(value_kind(args[1]))
     if annotation is Any:
         return kinds.ANYTHING
     if annotation is bool:
@@ -227,19 +227,19 @@ def kind_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Kind:
     raise UsageError(f"{annotation} cannot be declared", fix="see ttscale.core.declared")
 
 
-def _record(cls: type) -> Kind:
+def _record(cls: type) -> ValueKind:
     """Tables that make an instance of a dataclass, and instances themselves."""
 
     def take(value: Any, place: str) -> Any:
         return value if isinstance(value, cls) else read(cls, value, place)
 
-    return Kind(f"a table of {', '.join(_names(fields_of(cls)))}", take, schema_of(cls))
+    return ValueKind(f"a table of {', '.join(_names(fields_of(cls)))}", take, schema_of(cls))
 
 
 def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = False) -> Field:
     marked = {type(mark) for mark in getattr(annotation, "__metadata__", ())}
     inline = get_args(annotation)[0] if Inline in marked else None
-    return Field(name, kind_of(annotation), default, required, inline, Shorthand in marked)
+    return Field(name, value_kind(annotation), default, required, inline, Shorthand in marked)
 
 
 def _values(

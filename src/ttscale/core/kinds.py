@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import UsageError, nearest
 
@@ -19,8 +18,7 @@ _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind(NamedTuple):
     """What a field takes.
 
     Attributes:
@@ -83,10 +81,10 @@ class Within(Bound):
         super().__init__(f"from {low} to {high}", lambda v: low <= v <= high, schema)
 
 
-ANYTHING = Kind("anything", lambda value, place: value, {})
+ANYTHING = ValueKind("anything", lambda value, place: value, {})
 
 
-def instance(cls: type, said: str, schema: Mapping[str, Any]) -> Kind:
+def instance(cls: type, said: str, schema: Mapping[str, Any]) -> ValueKind:
     """Objects of a class."""
 
     def take(value: Any, place: str) -> Any:
@@ -94,19 +92,19 @@ def instance(cls: type, said: str, schema: Mapping[str, Any]) -> Kind:
             raise refused(place, value, f"give {said}")
         return value
 
-    return Kind(said, take, schema)
+    return ValueKind(said, take, schema)
 
 
-def flag() -> Kind:
+def flag() -> ValueKind:
     """True or false."""
     written = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     kind = instance(bool, "true or false", {"type": "boolean"})
-    return replace(kind, parsed=lambda text: written.get(text.lower(), text))
+    return kind._replace(parsed=lambda text: written.get(text.lower(), text))
 
 
-def text(filled: bool) -> Kind:
+def text(filled: bool) -> ValueKind:
     """Texts, or only those that say something."""
-    kind = replace(instance(str, "a text", {"type": "string"}), plural="texts")
+    kind = instance(str, "a text", {"type": "string"})._replace(plural="texts")
     if not filled:
         return kind
 
@@ -115,10 +113,10 @@ def text(filled: bool) -> Kind:
             raise refused(place, value, "give a text that is not empty")
         return value
 
-    return replace(kind, said="a text that is not empty", take=take)
+    return kind._replace(said="a text that is not empty", take=take)
 
 
-def number(whole: bool, bound: Bound | None) -> Kind:
+def number(whole: bool, bound: Bound | None) -> ValueKind:
     """Numbers, within a bound if there is one."""
     noun, end = "whole number" if whole else "number", f" {bound.said}" if bound else ""
     refuse = partial(refused, fix=f"give a {noun}{end}")
@@ -141,10 +139,10 @@ def number(whole: bool, bound: Bound | None) -> Kind:
         return text
 
     schema = {"type": "integer" if whole else "number", **(bound.schema if bound else {})}
-    return Kind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
+    return ValueKind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
 
 
-def choice(names: tuple[str, ...]) -> Kind:
+def choice(names: tuple[str, ...]) -> ValueKind:
     """Texts that are one of these names."""
     said = f"one of: {', '.join(name for name in names if name)}"
 
@@ -154,12 +152,12 @@ def choice(names: tuple[str, ...]) -> Kind:
             raise refused(place, value, f"did you mean {near!r}?" if near else f"use {said}")
         return value
 
-    return Kind(said, take, {"enum": list(names)})
+    return ValueKind(said, take, {"enum": list(names)})
 
 
-def optional(kind: Kind) -> Kind:
+def optional(kind: ValueKind) -> ValueKind:
     """A kind, or None."""
-    return Kind(
+    return ValueKind(
         f"{kind.said}, or none",
         lambda value, place: None if value is None else kind.take(value, place),
         {"anyOf": [kind.schema, {"type": "null"}]},
@@ -167,7 +165,7 @@ def optional(kind: Kind) -> Kind:
     )
 
 
-def several(kind: Kind) -> Kind:
+def several(kind: ValueKind) -> ValueKind:
     """Tuples of a kind."""
     said = f"several {kind.plural or 'of ' + kind.said}"
 
@@ -178,10 +176,10 @@ def several(kind: Kind) -> Kind:
             raise refused(place, value, f"give {said}")
         return tuple(kind.take(item, place) for item in value)
 
-    return Kind(said, take, {"type": "array", "items": kind.schema})
+    return ValueKind(said, take, {"type": "array", "items": kind.schema})
 
 
-def table(kind: Kind) -> Kind:
+def table(kind: ValueKind) -> ValueKind:
     """A kind by names of the user's own."""
     said = "a table, as in { name = value }"
 
@@ -192,4 +190,4 @@ def table(kind: Kind) -> Kind:
             return value
         return {name: kind.take(item, at(place, name)) for name, item in value.items()}
 
-    return Kind(said, take, {"type": "object", "additionalProperties": kind.schema})
+    return ValueKind(said, take, {"type": "object", "additionalProperties": kind.schema})

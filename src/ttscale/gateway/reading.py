@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 
-from ..answers.apart import Helper, known
+from ..answers.parser_process import Helper, known
 from ..core import (
     Engine,
     EngineError,

@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 
-from ..answers import MathRule, TextRule, ToolRule, last_boxed, rule_for
-from ..answers.boxed import stated
+from ..answers import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
 from ..core import AnswerRule, Trace
 
 _TOOL, _MATH, _JSON, _TEXT = "tool", "math", "json", "text"
@@ -26,7 +25,7 @@ class Found:
 
     def __init__(self) -> None:
         self._tool, self._math, self._text = ToolRule(), MathRule(), TextRule()
-        self._keys: dict[str, Hashable] = {}
+        self._keys: dict[str, tuple[Hashable, ...]] = {}
         self._found: dict[str, str | None] = {}  # text -> answer: votes and reports ask again
 
     def extract(self, trace: Trace) -> str | None:
@@ -37,7 +36,7 @@ class Found:
                 self._keys[calls] = (_TOOL, calls)
             return calls
         if trace.text not in self._found:
-            self._found[trace.text] = self._find(trace.reply.strip())
+            self._found[trace.text] = self._find(answer_text(trace.text).strip())
         return self._found[trace.text]
 
     def _find(self, text: str) -> str | None:
@@ -58,7 +57,12 @@ class Found:
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are of one kind and say the same."""
-        return a == b or (a in self._keys and self._keys[a] == self._keys.get(b))
+        if a == b:
+            return True
+        kinds = self._keys.get(a, (a,)), self._keys.get(b, (b,))
+        if all(kind[0] == _MATH for kind in kinds):
+            return self._math.same(a, b)
+        return kinds[0] == kinds[1]
 
 
 def rule(name: str) -> AnswerRule:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..answers import unread
 from ..core import Configured, Trace, Usage
 from ..core.roles import VOTING
 from .options import Options
@@ -71,6 +72,7 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
         "partial": any(s.partial for s in solved),
         "answers": [s.outcome.answer for s in solved],
         "agreement": [agreement(s) for s in solved],
+        "unread": sum(unread(s.problem, s.outcome.traces) for s in solved),
         "samples": used.samples,
         "completion_tokens": used.completion_tokens,
         "useful_tokens": used.useful_tokens,

@@ -7,20 +7,20 @@ import unicodedata
 from collections.abc import Hashable
 from functools import lru_cache
 
-from .boxed import last_boxed, stated
-from .rule import KeyedRule, is_blank
+from ..extraction import last_boxed, stated, tagged
+from ..rule import KeyedRule, is_blank
 
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 _PUNCTUATION = re.compile(r"[,;:!?\"'`“”‘’]|\*\*|__|(?<!\d)\.|\.(?!\d)")
 
 
 class TextRule(KeyedRule):
-    """The boxed text, else the stated one, else the whole reply."""
+    """The boxed text, else the tagged, else the stated one, else the whole reply."""
 
     name = "text"
 
     def find(self, text: str) -> str | None:
-        return self.read(last_boxed(text) or stated(text) or text)
+        return self.read(last_boxed(text) or tagged(text) or stated(text) or text)
 
     def read(self, written: str) -> str | None:
         return None if is_blank(written) else written.strip()
