@@ -358,7 +358,7 @@ def test_an_unreadable_reply_that_was_judged_right_is_right(write, bench):
     rows = [
         {
             "id": s,
-            "answer": "forty-two",
+            "answer": "see above",
             "reference": "42",
             "finish_reason": finish,
             "correct": True,

@@ -41,7 +41,7 @@ def _each(value: Any) -> Iterable[str]:
         yield _stated(cells.text(value) or "")
 
 
-def _listed(text: str) -> str | list[str]:
+def _listed(text: str) -> str | list[Any]:
     """The texts of a list that is written as JSON or as Python writes it; anything else, such as
     the interval [1, 2], is a text."""
     for read in (orjson.loads, ast.literal_eval):
@@ -49,9 +49,16 @@ def _listed(text: str) -> str | list[str]:
             value = read(text)
         except (ValueError, SyntaxError, MemoryError, RecursionError):
             continue
-        if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        if isinstance(value, list) and value and _of_texts(value):
             return value
     return text
+
+
+def _of_texts(value: Any) -> bool:
+    """Whether it is a text, or a list of nothing else, however deep."""
+    if isinstance(value, list):
+        return all(_of_texts(one) for one in value)
+    return isinstance(value, str)
 
 
 def _stated(text: str) -> str:
