@@ -178,7 +178,8 @@ def test_progress_counts_up_to_the_end(tmp_path):
 
 
 def test_a_need_that_is_not_met_is_refused_before_anything_is_drawn(tmp_path):
-    from ttscale.core import CapabilityError, roles
+    from ttscale.core import CapabilityError
+    from ttscale.core.cards import roles
 
     card = Card(
         name="needy", title="needy", what="parallel", stops="never",

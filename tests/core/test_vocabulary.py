@@ -28,9 +28,9 @@ from ttscale.core import (
     Usage,
     UsageError,
     Votes,
-    roles,
 )
-from ttscale.core.card import OPEN
+from ttscale.core.cards import roles
+from ttscale.core.cards.card import OPEN
 
 
 def voted(script, tie="first", asked: Problem | None = None) -> Votes:

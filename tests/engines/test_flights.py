@@ -34,7 +34,7 @@ from ttscale.core import (
     Run,
     execute,
 )
-from ttscale.core.context import Context
+from ttscale.core.execution.context import Context
 from ttscale.engines.dialect import Dialect
 from ttscale.engines.openai_http import OpenAIHTTP
 from ttscale.engines.synthetic import Synthetic, binary

@@ -35,7 +35,7 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
-from ttscale.core.roles import kind_of
+from ttscale.core.cards.roles import kind_of
 from ttscale.methods.registry import methods, parse
 
 METHODS = methods()

@@ -31,7 +31,7 @@ from ..core import (
     Usage,
     execute,
 )
-from ..core.budget_guard import scope_of
+from ..core.spending.budget_guard import scope_of
 from .item import Cell, Item
 from .journal import StoreJournal
 from .plan import Planned, Settings

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UsageError
-from ..core.declared import Inline, Within, declared, fields_of, read
+from ..core.settings.declared import Inline, Within, declared, fields_of, read
 from ..engines.pool import Pool
 from ..engines.spec import Alias
 

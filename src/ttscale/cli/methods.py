@@ -79,7 +79,7 @@ def described(method: Method) -> dict[str, Any]:
 
 def parameters(method: Method) -> list[dict[str, Any]]:
     """Name, what it takes in words and as JSON Schema, default and meaning of every parameter."""
-    from ..core.declared import fields_of
+    from ..core.settings.declared import fields_of
 
     about, declared = explained(method.config), fields_of(method.config)
     return [

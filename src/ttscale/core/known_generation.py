@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .clock import TokenLoop
 from .errors import UsageError
 from .generation import Generation, GenerationRequest
+from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
 
 _OPEN_ENDED = ("cut", "cancelled", "budget", "censored")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .artifact import Artifact
+from .spending.usage import Usage
 from .trace import Trace
-from .usage import Usage
 
 
 @dataclass(slots=True)

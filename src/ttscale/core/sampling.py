@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, fields, replace
 from typing import Annotated, Any
 
-from .declared import Within, declared, read
+from .settings.declared import Within, declared, read
 
 _MOST = 1 << 31
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import unquote
 
 from ..core import Sampling, UsageError
-from ..core.declared import Inline, fields_of, read, read_values
+from ..core.settings.declared import Inline, fields_of, read, read_values
 
 # the last "?" that name=value follows: file names and addresses may hold others
 QUERY = re.compile(r"\?(?=[A-Za-z_][\w.%-]*=)(?!.*\?[A-Za-z_][\w.%-]*=)")

@@ -28,7 +28,7 @@ from urllib.parse import urlsplit
 
 from ..answers import RULES, rule_for
 from ..core import Engine, Price, Sampling, UnknownName, UsageError
-from ..core.declared import (
+from ..core.settings.declared import (
     AtLeast,
     Inline,
     NotEmpty,

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UnknownName, UsageError
-from ..core.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
+from ..core.settings.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
 
 _Count = Annotated[int, AtLeast(0)]
 _Positive = Annotated[int, AtLeast(1)]

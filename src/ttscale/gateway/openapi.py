@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import __version__
-from ..core.declared import schema_of
+from ..core.settings.declared import schema_of
 from .options import Options
 
 _TEXT = {"type": "string"}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from ..answers import RULES
 from ..core import Budget, UsageError
-from ..core.declared import OneOf, declared, read
+from ..core.settings.declared import OneOf, declared, read
 from .errors import wrong
 
 Progress = Literal["comments", "reasoning", "none"]

@@ -18,7 +18,7 @@ from ..core import (
     GenerationRequest,
     Trace,
 )
-from ..core.roles import may_answer
+from ..core.cards.roles import may_answer
 
 
 class Reader:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..assembly import Assembly
 from ..core import Budget, Configured, Outcome, Problem, SampleCount, Trace
-from ..core.roles import may_answer
+from ..core.cards.roles import may_answer
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong

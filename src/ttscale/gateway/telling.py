@@ -7,7 +7,7 @@ from typing import Any
 
 from ..answers import unread
 from ..core import Configured, Trace, Usage
-from ..core.roles import VOTING
+from ..core.cards.roles import VOTING
 from .options import Options
 from .solving import Solved
 

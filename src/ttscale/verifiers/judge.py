@@ -6,7 +6,8 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from ..core import THINK, Context, Problem, Prompt, Trace, roles
+from ..core import THINK, Context, Problem, Prompt, Trace
+from ..core.cards import roles
 from .register import register
 
 QUESTION = (

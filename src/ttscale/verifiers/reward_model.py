@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..core import Context, Problem, Trace, roles
+from ..core import Context, Problem, Trace
+from ..core.cards import roles
 from .register import register
 
 _NEEDS = {"prm": roles.judges("reward")}

@@ -16,8 +16,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from ...core import Card, Context, Outcome, Problem, Role, Trace, roles
-from ...core.declared import AtLeast, declared
+from ...core import Card, Context, Outcome, Problem, Role, Trace
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from ..sequential.revision import Carry, Turn, next_prompt, reflect

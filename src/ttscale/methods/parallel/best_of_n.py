@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes, roles
-from ...core.declared import AtLeast, declared
+from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 

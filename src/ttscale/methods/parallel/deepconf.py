@@ -16,19 +16,9 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import (
-    CapabilityError,
-    Card,
-    Chunk,
-    Context,
-    Outcome,
-    Problem,
-    Tie,
-    Trace,
-    Votes,
-    roles,
-)
-from ...core.declared import AtLeast, Within, declared
+from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ...signals.confidence import Measure
 from ..registry import method

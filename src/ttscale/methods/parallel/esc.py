@@ -15,7 +15,7 @@ from statistics import NormalDist
 from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, UsageError, Votes
-from ...core.declared import AtLeast, Within, declared
+from ...core.settings.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(

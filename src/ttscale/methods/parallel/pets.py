@@ -29,9 +29,9 @@ from ...core import (
     Trace,
     UsageError,
     Votes,
-    roles,
 )
-from ...core.declared import AtLeast, Within, declared
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ..registry import method
 from .dirichlet import confidence, optimistic_gain

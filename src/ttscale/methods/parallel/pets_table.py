@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core import SavedFile, UsageError
-from ...core.declared import AtLeast, Within, check
+from ...core.settings.declared import AtLeast, Within, check
 from .pets_curves import (
     K_MAX,
     PATTERNS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from ...core.declared import AtLeast, declared
+from ...core.settings.declared import AtLeast, declared
 from ..registry import method
 
 CARD = Card(

@@ -13,19 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from ...core import (
-    Card,
-    Configured,
-    Context,
-    Outcome,
-    Problem,
-    Role,
-    Trace,
-    UsageError,
-    Votes,
-    roles,
-)
-from ...core.declared import AtLeast, Within, check, declared, read
+from ...core import Card, Configured, Context, Outcome, Problem, Role, Trace, UsageError, Votes
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, Within, check, declared, read
 from ..parallel.adaptive_consistency import leader_confidence
 from ..registry import method, parse
 from .difficulty import Difficulty, agreement, mean_reward

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ...core import THINK, Card, Context, Outcome, Problem, Trace, roles
-from ...core.declared import AtLeast, Within, declared
+from ...core import THINK, Card, Context, Outcome, Problem, Trace
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(

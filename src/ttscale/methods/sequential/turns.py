@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, roles
-from ...core.declared import AtLeast, declared
+from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect

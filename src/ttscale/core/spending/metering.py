@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from .problem import Problem
-from .roles import VOTING, Role
-from .trace import Trace
+from ..cards.roles import VOTING, Role
+from ..problem import Problem
+from ..trace import Trace
+from ..votes import Votes
 from .usage import Price, Usage
-from .votes import Votes
 
 if TYPE_CHECKING:
+    from ..execution.sample import Draw
     from .budget_guard import LimitedScope
-    from .draw import Draw
 
 Needs = Callable[[], Mapping[str, Role]]
 NO_UNITS: Mapping[str, float] = {}

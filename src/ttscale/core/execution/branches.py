@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .errors import GivenUp
+from ..errors import GivenUp
 
 if TYPE_CHECKING:
     from .context import Context

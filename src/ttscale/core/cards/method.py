@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..settings.declared import read
 from .card import Card
-from .declared import read
 from .roles import Role
 
 

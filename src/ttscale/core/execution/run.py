@@ -11,24 +11,24 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from .budget import Budget
-from .budget_guard import LimitedScope, admit, scope_of
-from .clock import TokenLoop, run_in_token_time
+from ..cards.method import Configured
+from ..engine import Engine
+from ..errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
+from ..generation import GenerationRequest
+from ..known_generation import KnownGeneration
+from ..outcome import Outcome
+from ..problem import Problem
+from ..prompt import Prompt
+from ..sampling import Sampling
+from ..spending.budget import Budget
+from ..spending.budget_guard import LimitedScope, admit, scope_of
+from ..spending.metering import Scope
+from ..spending.usage import Price, Usage
+from ..token_time import TokenLoop, run_in_token_time
+from ..trace import Chunk, Trace
 from .context import Ask, Context
-from .draw import Draw
-from .engine import Engine
-from .errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
-from .generation import GenerationRequest
-from .known_generation import KnownGeneration
-from .metering import Scope
-from .method import Configured
 from .observer import Observer
-from .outcome import Outcome
-from .problem import Problem
-from .prompt import Prompt
-from .sampling import Sampling
-from .trace import Chunk, Trace
-from .usage import Price, Usage
+from .sample import Draw
 
 T = TypeVar("T")
 

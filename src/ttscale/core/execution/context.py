@@ -11,22 +11,22 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..cards.method import Configured
+from ..cards.roles import default_part
+from ..engine import Reply, Resource, Rewards, Score, UseRequest
+from ..errors import EngineError
+from ..generation import StopRule
+from ..outcome import Outcome
+from ..problem import Problem
+from ..prompt import Prompt
+from ..sampling import Sampling
+from ..spending.budget import Budget
+from ..spending.budget_guard import admit, scope_of
+from ..spending.metering import NO_UNITS, Scope, later
+from ..trace import Chunk, FloatArray, Trace
 from .branches import Group
-from .budget import Budget
-from .budget_guard import admit, scope_of
-from .draw import Draw
-from .engine import Reply, Resource, Rewards, Score, UseRequest
-from .errors import EngineError
-from .generation import StopRule
-from .metering import NO_UNITS, Scope, later
-from .method import Configured
-from .outcome import Outcome
-from .problem import Problem
-from .prompt import Prompt
-from .roles import default_part
-from .sampling import Sampling
+from .sample import Draw
 from .streams import Arrivals, Live, Race
-from .trace import Chunk, FloatArray, Trace
 
 if TYPE_CHECKING:
     from .run import Run

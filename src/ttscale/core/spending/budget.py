@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from .declared import Above, check_fields, read
-from .errors import UsageError
+from ..errors import UsageError
+from ..settings.declared import Above, check_fields, read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from ttscale.core import Budget, Sampling, UnknownName, UsageError
-from ttscale.core.declared import (
+from ttscale.core.settings.declared import (
     Above,
     AtLeast,
     Inline,
@@ -246,7 +246,7 @@ def test_every_method_declares_its_parameters(name):
 def test_reading_parameters_imports_nothing_heavy():
     code = (
         "import sys\n"
-        "from ttscale.core.declared import read\n"
+        "from ttscale.core.settings.declared import read\n"
         "from ttscale.core import Sampling, Budget\n"
         "before = set(sys.modules)\n"
         "Sampling.of({'temperature': 1}), Budget.of({'tokens': 5})\n"

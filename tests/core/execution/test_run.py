@@ -143,7 +143,7 @@ for budget in (None, Budget(tokens=900), Budget(seconds=2.5)):
 
 
 def test_the_log_is_the_same_for_every_hash_seed_and_one_or_64_items_at_once():
-    script = LOG.format(tests=str(Path(__file__).parents[1]))
+    script = LOG.format(tests=str(Path(__file__).parents[2]))
     logs = {
         subprocess.run(
             [sys.executable, "-c", script], check=True, capture_output=True,

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
-from .declared import AtLeast
-from .roles import Kind, kind_of
-from .trace import Trace
+from ..cards.roles import Kind, kind_of
+from ..settings.declared import AtLeast
+from ..trace import Trace
 
 _UNWANTED = ("cancelled", "budget")
 

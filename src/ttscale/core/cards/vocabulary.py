@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from .errors import UnknownName, UsageError
+from ..errors import UnknownName, UsageError
 
 
 class Vocabulary(Mapping[str, str]):

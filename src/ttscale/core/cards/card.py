@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from ..errors import UnknownName, UsageError
 from . import roles, vocabulary
-from .errors import UnknownName, UsageError
 from .vocabulary import CAPABILITIES, Vocabulary
 
 What = Literal["parallel", "sequential", "hybrid", "internal"]

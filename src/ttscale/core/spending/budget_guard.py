@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import BudgetEnded
+from ..token_time import TokenLoop
 from .budget import Budget
-from .clock import TokenLoop
-from .errors import BudgetEnded
 from .metering import NO_UNITS, Scope
 
 

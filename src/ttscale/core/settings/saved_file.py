@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
-from .errors import RecordError, UsageError
+from ..errors import RecordError, UsageError
 
 T = TypeVar("T")
 

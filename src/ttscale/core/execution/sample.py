@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from .budget_guard import LimitedScope
-from .generation import Generation, GenerationRequest
-from .metering import Scope
-from .problem import Problem
-from .trace import Chunk, Finish, Trace
-from .usage import Price
+from ..generation import Generation, GenerationRequest
+from ..problem import Problem
+from ..spending.budget_guard import LimitedScope
+from ..spending.metering import Scope
+from ..spending.usage import Price
+from ..trace import Chunk, Finish, Trace
 
 if TYPE_CHECKING:
     from .context import Ask, Context

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .draw import Draw
-    from .problem import Problem
-    from .trace import Trace
+    from ..problem import Problem
+    from ..trace import Trace
+    from .sample import Draw
 
 
 class Observer:

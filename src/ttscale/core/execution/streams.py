@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .draw import Draw
-from .trace import Chunk, Trace
+from ..trace import Chunk, Trace
+from .sample import Draw
 
 if TYPE_CHECKING:
     from .context import Context

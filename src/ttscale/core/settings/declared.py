@@ -32,8 +32,8 @@ from typing import (
     get_type_hints,
 )
 
+from ..errors import UnknownName, UsageError
 from . import kinds
-from .errors import UnknownName, UsageError
 from .kinds import Above, AtLeast, Bound, ValueKind, Within, at
 
 __all__ = [
@@ -224,7 +224,7 @@ def value_kind(annotation: Any, marks: tuple[Any, ...] = ()) -> ValueKind:
         if is_dataclass(annotation):
             return _record(annotation)
         return kinds.instance(annotation, f"a {annotation.__name__}", {})
-    raise UsageError(f"{annotation} cannot be declared", fix="see ttscale.core.declared")
+    raise UsageError(f"{annotation} cannot be declared", fix="see ttscale.core.settings.declared")
 
 
 def _record(cls: type) -> ValueKind:
