@@ -176,9 +176,9 @@ async def test_what_is_redacted_is_not_written(tmp_path):
 
 
 async def test_old_days_are_forgotten_and_the_sampling_rate_is_kept(tmp_path):
+    from ttscale.answers.rules.implicit import rule
     from ttscale.bench.store import Store
     from ttscale.core import Problem, Prompt
-    from ttscale.gateway.rules import rule
 
     path = tmp_path / "traffic.db"
     with Store.create(path, {}) as store:

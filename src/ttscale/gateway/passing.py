@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from ..answers.rules.implicit import rule
 from ..core import Outcome, Problem, Sampling, Trace, Usage
 from ..engines.reply import Reply
 from ..engines.sse import Packets
@@ -16,7 +17,6 @@ from .errors import ApiError
 from .limits import UNLIMITED
 from .options import NONE
 from .relay import Passed, relay
-from .rules import rule
 from .solving import Solved
 from .upstream import Upstream
 from .visit import Visit

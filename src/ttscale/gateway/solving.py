@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..answers.rules.implicit import rule
 from ..assembly import Assembly
 from ..core import Budget, Configured, Outcome, Problem, SampleCount, Trace
 from ..core.cards.roles import may_answer
@@ -15,7 +16,6 @@ from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
 from .reading import Reader, Reading
-from .rules import rule
 from .tapping import Course, Tapped
 from .upstream import Upstream
 

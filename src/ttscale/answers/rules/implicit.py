@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 
-from ..answers import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
-from ..core import AnswerRule, Trace
+from ...core import AnswerRule, Trace
+from .. import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
 
 _TOOL, _MATH, _JSON, _TEXT = "tool", "math", "json", "text"
 _LONGEST = 200  # characters of an answer that may be mathematics
