@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..core import THINK, Context, Problem, Prompt, Trace
 from ..core.cards import roles
-from .register import register
+from .registry import register
 
 QUESTION = (
     "{question}\n\nProposed solution:\n{solution}\n\n"

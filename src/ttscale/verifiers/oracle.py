@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..core import Context, Problem, Trace, UsageError
 from ..core.verdict import is_right
-from .register import register
+from .registry import register
 
 
 @register("oracle", oracle=True, probability=True)

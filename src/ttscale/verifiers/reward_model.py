@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from ..core import Context, Problem, Trace
 from ..core.cards import roles
-from .register import register
+from .registry import register
 
 _NEEDS = {"prm": roles.judges("reward")}
 
