@@ -40,8 +40,8 @@ import numpy as np
 
 from ttscale.cli.config import Config
 from ttscale.core import Outcome, Run, TTScaleError, UsageError, Votes, execute
-from ttscale.engines.pool import Pool
-from ttscale.engines.spec import ModelSource, open_model
+from ttscale.engines.catalogue.specification import ModelSource, open_model
+from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.parallel.pets_table import fit_table
 from ttscale.methods.registry import parse
 from ttscale.planner import Evidence, match, replayed

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ttscale.core import Card, Context, Method, Outcome, Problem, Prompt, Run
-from ttscale.engines import models
+from ttscale.engines.catalogue import downloads
 from ttscale.engines.llamacpp import LlamaCpp
 
 SHORT, LONG = 15, 80  # tokens of the winner
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--races", type=int, default=3, help="races of each length")
     parser.add_argument("--threads", type=int, help="of the server; all processors without it")
     asked = parser.parse_args()
-    path = asked.model or models.pull("smollm2-135m")
+    path = asked.model or downloads.pull("smollm2-135m")
     figures = asyncio.run(races(path, asked.n, asked.races, asked.threads))
     rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
     print(json.dumps(rounded))

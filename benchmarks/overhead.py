@@ -37,10 +37,10 @@ from ttscale.core import (
     Votes,
     run_in_token_time,
 )
-from ttscale.engines.dialect import Dialect
-from ttscale.engines.openai_http import OpenAIHTTP
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.openai.dialect import Dialect
+from ttscale.engines.openai.engine import OpenAIHTTP
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 
 CHUNKS = 100  # tokens per reply, one event each
 DIALECT = Dialect(counting="usage")

@@ -8,9 +8,9 @@ from doubles import problem, said
 
 from ttscale.bench import Store, Task, arrange, rows, run_bench
 from ttscale.core import Configured
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse
 
 

@@ -36,7 +36,7 @@ from .methods.registry import parse
 if TYPE_CHECKING:
     from .cli.config import Config
     from .core import Observer
-    from .engines.spec import ModelSource
+    from .engines.catalogue.specification import ModelSource
 
 Answering = Coroutine[Any, Any, Outcome]
 FALLBACK = "smollm2-135m"
@@ -272,7 +272,7 @@ def source_of(spec: str | None, config: Config, option: str) -> ModelSource:
     Raises:
         UsageError: if a recording holds several models or tasks and none is chosen.
     """
-    from .engines.spec import open_model
+    from .engines.catalogue.specification import open_model
 
     sources = open_model(spec or config.model or default_model(), config)
     if len(sources) > 1:
@@ -289,12 +289,12 @@ def default_model() -> str:
     Raises:
         UsageError: if there is neither; says how to get one.
     """
-    from .engines import models
-    from .engines.bundled import bundled_models
+    from .engines.catalogue import downloads
+    from .engines.catalogue.bundled import bundled_models
 
     if bundled := list(bundled_models()):
         return bundled[0]
-    if models.is_cached(FALLBACK):
+    if downloads.is_cached(FALLBACK):
         return FALLBACK
     raise UsageError(
         "no model is given and none is here",

@@ -18,7 +18,7 @@ from doubles import Scripted, method_of
 from ttscale.bench import Settings, Store, arrange, codec, pools_from_store, run_bench
 from ttscale.bench.tasks import Task
 from ttscale.core import Artifact, Card, Configured, EngineError, Method, Outcome, StoreError, Trace
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 
@@ -222,7 +222,7 @@ def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
         run_bench(store, arrange(methods, [(source, [task])]), Settings(keep_traces="all"))
     (pool,) = pools_from_store(tmp_path / "first.db", lambda name: paced.Same())
     assert pool.size() == 8
-    from ttscale.engines.replay import Replay
+    from ttscale.engines.recordings.engine import Replay
 
     replayed = ModelSource(name="s", spec="", make=lambda **k: Replay(pool, **k), pools=[pool])
     with Store.create(tmp_path / "again.db", {}) as store:

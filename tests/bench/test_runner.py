@@ -30,8 +30,8 @@ from ttscale.core import (
     UnknownName,
     UsageError,
 )
-from ttscale.engines.replay import Replay
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 

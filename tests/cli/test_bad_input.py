@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ttscale.engines import models as engine_models
+from ttscale.engines.catalogue import downloads as engine_models
 
 SURE = ("--model", "synthetic:p=1")
 ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
@@ -57,7 +57,7 @@ def test_empty_task(refuses):
 
 
 def test_no_model_says_how_to_get_one(refuses, monkeypatch, own_home):
-    monkeypatch.setattr("ttscale.engines.bundled.FOLDER", own_home / "no such file")
+    monkeypatch.setattr("ttscale.engines.catalogue.bundled.FOLDER", own_home / "no such file")
     assert "run ttscale models pull smollm2-135m" in refuses("solve", "What?", code=2)
 
 

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from ttscale.cli import doctor
-from ttscale.engines import models as engine_models
+from ttscale.engines.catalogue import downloads as engine_models
 
 
 @pytest.fixture(autouse=True)
 def nothing_bundled(monkeypatch, own_home):
-    monkeypatch.setattr("ttscale.engines.bundled.FOLDER", own_home / "no such file")
+    monkeypatch.setattr("ttscale.engines.catalogue.bundled.FOLDER", own_home / "no such file")
 
 
 def checks(done) -> dict[str, dict]:

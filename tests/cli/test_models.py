@@ -7,8 +7,8 @@ import json
 import pytest
 
 from ttscale.core import Unreachable
-from ttscale.engines import models as engine_models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads as engine_models
+from ttscale.engines.catalogue.bundled import bundled_models
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from engines.playing import Ask
+from engines.fake_server import Ask
 
 from ttscale.core import ContextOverflow, Prompt, Sampling, Trace, UsageError
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
 
 SLOTS = 4
@@ -26,7 +26,7 @@ SEA = Prompt.user("Tell me about the sea.")
 def gguf() -> Path:
     """The small model, fetched if need be."""
     try:
-        return models.pull("smollm2-135m")
+        return downloads.pull("smollm2-135m")
     except Exception as error:
         pytest.skip(f"smollm2-135m cannot be fetched: {error}")
 

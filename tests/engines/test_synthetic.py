@@ -8,8 +8,8 @@ import pytest
 from doubles import problem
 
 from ttscale.core import Trace, UsageError, run_in_token_time
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import StepWorld, Synthetic, World, binary
 
 N, SIGMAS = 4000, 5.0  # a false alarm in 1.7 million

@@ -22,8 +22,8 @@ import pytest
 import pytest_asyncio
 from gateway.worlds import World, content, world
 
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
@@ -52,9 +52,9 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Real]:
     pytest.importorskip("xllamacpp")
     name: str = request.param
     bundled = bundled_models()
-    if name not in bundled and not (name != "tiny" and models.is_cached(name)):
+    if name not in bundled and not (name != "tiny" and downloads.is_cached(name)):
         pytest.skip(f"model {name} is not here")
-    path = bundled[name].path if name in bundled else models.path_of(name)
+    path = bundled[name].path if name in bundled else downloads.path_of(name)
     engine = LlamaCpp(path, slots=SLOTS, context=512, threads=1)
     await engine.open()
     yield Real(name, engine.urls[0], engine.tokens_predicted)

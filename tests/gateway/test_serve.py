@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from gateway.worlds import Model, elsewhere
 
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 
 USER = [{"role": "user", "content": "What is 2 + 2?"}]
 
@@ -199,8 +199,8 @@ def small_model() -> Path | None:
     named = os.environ.get("TTSCALE_TEST_GGUF")
     if named:
         return Path(named)
-    if models.is_cached("smollm2-135m"):
-        return models.path_of("smollm2-135m")
+    if downloads.is_cached("smollm2-135m"):
+        return downloads.path_of("smollm2-135m")
     bundled = bundled_models().get("tiny")
     return bundled.path if bundled else None
 

@@ -16,9 +16,9 @@ import pytest
 
 from ttscale.bench.tasks import load_task
 from ttscale.core import Budget, Engine, Outcome, Problem, Run
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue.bundled import bundled_models
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.engines.llamacpp import LlamaCpp
-from ttscale.engines.spec import open_model
 from ttscale.methods.registry import methods, parse
 
 pytest.importorskip("xllamacpp")

@@ -12,8 +12,8 @@ import pytest
 
 from ttscale.core import Message, Prompt, Run, UsageError, execute
 from ttscale.core.engine import Score
-from ttscale.engines.bundled import bundled_models
-from ttscale.engines.spec import open_model
+from ttscale.engines.catalogue.bundled import bundled_models
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.lab.data import documents
 from ttscale.metrics.information_capacity import (
     Line,

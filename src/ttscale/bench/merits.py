@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core import Problem, Trace, Votes
 from ..core.verdict import answer_is_right, is_right
-from ..engines.pool import Pool
+from ..engines.recordings.pool import Pool
 from ..metrics import eflops
 from ..metrics.arise import arise, flows
 from ..metrics.consk import cons_at_k

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..engines.replay import Replay
+from ..engines.recordings.engine import Replay
 from .codec import SCORED
 from .plan import Planned, draws_used
 from .tasks import Task

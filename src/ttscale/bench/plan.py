@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
-from ..engines.replay import Replay
-from ..engines.spec import Catalogue, ModelSource, open_model
+from ..engines.catalogue.specification import Catalogue, ModelSource, open_model
+from ..engines.recordings.engine import Replay
 from ..methods.registry import parse
 from .tasks import Task, load_task
 

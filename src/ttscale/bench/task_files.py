@@ -9,11 +9,19 @@ from typing import Any
 
 from ..answers import ChoiceRule, detect, rule_for
 from ..core import AnswerRule, Image, Problem, Prompt, RecordError, UnknownName, UsageError
-from ..engines import cells
-from ..engines.columns import GOLDS
-from ..engines.files import bare_name
-from ..engines.golds import Options, UnknownChoice, UnknownFirst, golds, lettered, letters, options
-from ..engines.tables import Table, open_table
+from ..engines.recordings import parse
+from ..engines.recordings.columns import GOLDS
+from ..engines.recordings.files import bare_name
+from ..engines.recordings.gold_answers import (
+    Options,
+    UnknownChoice,
+    UnknownFirst,
+    golds,
+    lettered,
+    letters,
+    options,
+)
+from ..engines.recordings.tables import Table, open_table
 from .templates import TEMPLATES, ask
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -62,7 +70,7 @@ def questions(
     form = template or TEMPLATES[rule.name]
     problems: dict[str, Problem] = {}
     for number, (line, row) in enumerate(rows):
-        name = cells.text(row.get("id")) or str(number)
+        name = parse.text(row.get("id")) or str(number)
         if name in problems:
             raise RecordError(
                 f"{table.path}, line {line}: id {name!r} occurs twice", fix="give each row its own"
@@ -70,7 +78,7 @@ def questions(
         prompt = Prompt.user(
             ask(texts[number], form, choices[number]), *_images(table, line, row.get("images"))
         )
-        level = cells.text(row.get("level"))
+        level = parse.text(row.get("level"))
         meta: dict[str, Any] = {} if level is None else {"level": level}
         reference, *others = answers[number] or (None,)
         if others:
@@ -106,7 +114,7 @@ def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
 
 
 def _question(table: Table, line: int, row: dict[str, Any]) -> str:
-    text = cells.text(row["question"])
+    text = parse.text(row["question"])
     if text is None or not text.strip():
         raise RecordError(f"{table.path}, line {line}: the question is empty", fix="fill it in")
     return text.strip()
@@ -168,7 +176,7 @@ def _images(table: Table, line: int, value: Any) -> list[Image]:
         return []
     listed = isinstance(value, list) or (isinstance(value, str) and value.startswith("["))
     try:
-        places = cells.texts(value) if listed else (str(value),)
+        places = parse.texts(value) if listed else (str(value),)
     except ValueError:
         raise RecordError(
             f"{table.path}, line {line}: images={str(value)[:40]!r} is no list",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..bench.plan import Plan, Planned
     from ..bench.report import Row
     from ..bench.store import Store
-    from ..engines.spec import ModelSource
+    from ..engines.catalogue.specification import ModelSource
 
 EXAMPLES = """
 \b
@@ -258,7 +258,7 @@ def _free(out: Path | None) -> Path:
 def _opened(plan: Plan) -> dict[str, ModelSource]:
     """The models of the roles that the plan names."""
     from ..core import UsageError
-    from ..engines.spec import open_model
+    from ..engines.catalogue.specification import open_model
     from .config import load
 
     opened = {}

@@ -18,7 +18,7 @@ def show_columns(models: Sequence[str], tasks: Sequence[str], *, as_json: bool) 
     the column it is read from, and its first value."""
     from ..bench.tasks import load_task
     from ..core import UsageError
-    from ..engines.spec import open_model
+    from ..engines.catalogue.specification import open_model
     from .config import load
 
     config = load()
@@ -45,14 +45,14 @@ def show_columns(models: Sequence[str], tasks: Sequence[str], *, as_json: bool) 
 
 def _described(path: Path, columns: Mapping[str, str]) -> list[dict[str, Any]]:
     """What a row tells, its column and the first value there; columns that tell nothing last."""
-    from ..engines import cells
-    from ..engines.tables import open_table
+    from ..engines.recordings import parse
+    from ..engines.recordings.tables import open_table
 
     table = open_table(path)
     values: dict[str, Any] = {}
     for _, row in table.rows(table.columns):
         for name, value in zip(table.columns, row):
-            if name not in values and not cells.blank(value):
+            if name not in values and not parse.blank(value):
                 values[name] = value
         if len(values) == len(table.columns):
             break
@@ -65,13 +65,13 @@ def _print(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from ..engines import cells
+    from ..engines.recordings import parse
 
     table = Table(title=path, title_justify="left", box=None, header_style="bold")
     for heading in ("tells", "column", "first value"):
         table.add_column(heading, overflow="fold")
     for row in rows:
-        first = " ".join((cells.text(row["first"]) or "").split())
+        first = " ".join((parse.text(row["first"]) or "").split())
         short = first if len(first) <= _WIDEST else first[: _WIDEST - 1] + "…"
         table.add_row(row["tells"] or "–", escape(row["column"]), escape(short))
     console = output.stdout()

@@ -26,7 +26,7 @@ def known_models(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Models that need no specification."""
-    from ..engines.spec import known_names
+    from ..engines.catalogue.specification import known_names
 
     return _offered(dict.fromkeys(known_names(), "known model"), incomplete)
 
@@ -36,7 +36,7 @@ def model_names(
 ) -> list[CompletionItem]:
     """Known models, the aliases of the configuration, and the kinds a specification begins with."""
     from ..core import TTScaleError
-    from ..engines.spec import SCHEMES
+    from ..engines.catalogue.specification import SCHEMES
     from .config import load
 
     about = {f"{scheme}:": "specification" for scheme in SCHEMES}

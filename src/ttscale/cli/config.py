@@ -35,8 +35,8 @@ from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UsageError
 from ..core.settings.declared import Inline, Within, declared, fields_of, read
-from ..engines.pool import Pool
-from ..engines.spec import Alias
+from ..engines.catalogue.specification import Alias
+from ..engines.recordings.pool import Pool
 
 
 @declared

@@ -177,7 +177,7 @@ def _embedded() -> Check:
     here = [entry for entry in available() if entry["cached"]]
     if not here:
         return Check("embedded engine", "missing", "not tried: there is no model to load")
-    from ..engines.spec import open_model
+    from ..engines.catalogue.specification import open_model
 
     smallest = min(here, key=lambda entry: entry["bytes"])
     (source,) = open_model(f"llamacpp:{smallest['path']}?slots=1&ctx=512")

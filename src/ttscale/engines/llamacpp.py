@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core import UsageError
-from . import wall
-from .dialect import LLAMACPP
-from .openai_http import OpenAIHTTP
-from .retry import Retry
+from . import real_time
+from .http.retry import Retry
+from .openai.dialect import LLAMACPP
+from .openai.engine import OpenAIHTTP
 
 _MAGIC = b"GGUF"
 _PATIENCE = 60.0  # seconds for the first answer, on a machine however busy
@@ -95,7 +95,7 @@ class LlamaCpp(OpenAIHTTP):
             busy = (metrics[f"llamacpp:requests_{k}"] for k in ("processing", "deferred"))
             if not any(float(count) for count in busy):
                 return int(float(metrics["llamacpp:tokens_predicted_total"]))
-            await wall.sleep(0.02)
+            await real_time.sleep(0.02)
 
     def _serve(self) -> Any:
         try:

@@ -27,7 +27,7 @@ from ..core import (
     Unreachable,
     UsageError,
 )
-from ..engines.failures import Refused
+from ..engines.http.failures import Refused
 
 KINDS = {
     401: "authentication_error",

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engines.spec import Catalogue
+from ..engines.catalogue.specification import Catalogue
 from ..methods import registry
 from . import health
 from .admission import Door

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ..core import TTScaleError
-from ..engines.replicas import Replica
+from ..engines.http.replicas import Replica
 from .logs import log
 from .upstream import Upstream
 

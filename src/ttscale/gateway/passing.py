@@ -10,8 +10,8 @@ from aiohttp import web
 
 from ..answers.rules.implicit import rule
 from ..core import Outcome, Problem, Sampling, Trace, Usage
-from ..engines.reply import Reply
-from ..engines.sse import Packets
+from ..engines.http.sse import Packets
+from ..engines.openai.response import Reply
 from . import asking
 from .errors import ApiError
 from .limits import UNLIMITED

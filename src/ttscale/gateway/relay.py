@@ -14,8 +14,8 @@ import orjson
 from aiohttp import web
 
 from ..core import Unreachable
-from ..engines.forwarding import Forwarding
-from ..engines.openai_http import OpenAIHTTP
+from ..engines.http.forwarding import Forwarding
+from ..engines.openai.engine import OpenAIHTTP
 from .errors import ApiError
 from .upstream import Upstream
 

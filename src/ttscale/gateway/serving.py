@@ -22,7 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from ..core import TTScaleError, UsageError
-from ..engines.spec import Catalogue
+from ..engines.catalogue.specification import Catalogue
 from . import logs
 from .app import application
 from .config import Config

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import CapabilityError, Chunk, Run, Trace, UsageError, run_in_token_time
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import Synthetic, World, binary
 from ttscale.methods import registry
 from ttscale.methods.parallel.deepconf import Config, OnlineConfig, Unsure, deepconf_online

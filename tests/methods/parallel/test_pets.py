@@ -23,8 +23,8 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods import registry
 from ttscale.methods.parallel.dirichlet import optimistic_gain, probability_largest

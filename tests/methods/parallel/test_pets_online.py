@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.special import ndtr
 
 from ttscale.core import Problem, RecordError, UsageError
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.parallel.pets_curves import (
     agreement_curve,
     bucket,

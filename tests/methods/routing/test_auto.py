@@ -17,9 +17,9 @@ from ttscale.core import (
     UsageError,
     execute,
 )
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse
 from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_items, replayed
 

@@ -23,10 +23,10 @@ from ...core import (
     Trace,
     UsageError,
 )
+from .decoding.prefix_cache import Ids
+from .embedding import batches, pad
 from .loading import Loaded, free, load_judge, located
-from .pooling import batches, pad
-from .prefixes import Ids
-from .prompts import Prompts
+from .tokenization import Prompts
 
 _TOKENS = 8192  # padded tokens read at a time
 

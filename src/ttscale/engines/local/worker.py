@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import torch
 
 from ...core import EngineError, Finish
-from .decoder import Decoder
-from .flight import LocalGeneration
+from .decoding.decoder import Decoder
+from .generation import LocalGeneration
 
 T = TypeVar("T")
 
