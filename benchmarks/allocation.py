@@ -42,7 +42,7 @@ from ttscale.cli.config import Config
 from ttscale.core import Outcome, Run, TTScaleError, UsageError, Votes, execute
 from ttscale.engines.catalogue.specification import ModelSource, open_model
 from ttscale.engines.recordings.pool import Pool
-from ttscale.methods.parallel.pets_table import fit_table
+from ttscale.methods.allocation.pets_table import fit_table
 from ttscale.methods.registry import parse
 from ttscale.planner import Evidence, match, replayed
 from ttscale.planner.evidence import graded

@@ -19,7 +19,7 @@ import numpy as np
 from ttscale.answers import rule_for
 from ttscale.core import Problem, Prompt, Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, World
-from ttscale.methods.parallel.pets import pets
+from ttscale.methods.allocation.pets import pets
 from ttscale.signals import confidence
 
 PRIORS = ((30, 1, 1, 1), (6, 3, 1, 1), (3, 2.4, 1.5, 1))  # easy, middling, hard questions

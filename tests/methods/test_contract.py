@@ -49,7 +49,7 @@ REQUIRED: dict[str, dict[str, Any]] = {}  # method -> its parameters that have n
 @pytest.fixture(scope="module", autouse=True)
 def pets_table(tmp_path_factory: pytest.TempPathFactory) -> None:
     """PETS online works from a fitted table."""
-    from ttscale.methods.parallel.pets_table import fit_table
+    from ttscale.methods.allocation.pets_table import fit_table
 
     rng = random.Random(0)
     pools = [[rng.choice("AAB") for _ in range(64)] for _ in range(10)]

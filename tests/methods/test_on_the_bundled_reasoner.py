@@ -44,7 +44,7 @@ EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong 
 
 def configured(name: str, folder: Any) -> str:
     if name == "pets-online":
-        from ttscale.methods.parallel.pets_table import fit_table
+        from ttscale.methods.allocation.pets_table import fit_table
 
         rng = random.Random(0)
         pools = [[rng.choice("AAB") for _ in range(64)] for _ in range(10)]

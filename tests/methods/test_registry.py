@@ -112,7 +112,7 @@ print(*sys.modules)
     loaded = set(run(program).split())
     assert not loaded & {"numpy", "scipy", "sympy", "torch", "transformers"}
     others = {m for m in loaded if m in MODULES.values()}
-    assert others == {"ttscale.methods.parallel.self_consistency"}
+    assert others == {"ttscale.methods.voting.self_consistency"}
 
 
 def test_importing_methods_verifiers_and_planner_loads_no_torch():
@@ -125,7 +125,7 @@ for package in (ttscale.methods, ttscale.planner, ttscale.verifiers):
 print(*sys.modules)
 """
     loaded = set(run(program).split())
-    assert {"ttscale.methods.hybrid.atts", "ttscale.planner.fitting"} <= loaded
+    assert {"ttscale.methods.routing.atts", "ttscale.planner.fitting"} <= loaded
     assert not loaded & {"torch", "transformers", "tokenizers"}
 
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
-from ttscale.methods.parallel.self_consistency import Config as WideConfig
-from ttscale.methods.parallel.self_consistency import self_consistency
-from ttscale.methods.sequential.turns import Config as DeepConfig
-from ttscale.methods.sequential.turns import turns
+from ttscale.methods.refinement.turns import Config as DeepConfig
+from ttscale.methods.refinement.turns import turns
+from ttscale.methods.voting.self_consistency import Config as WideConfig
+from ttscale.methods.voting.self_consistency import self_consistency
 from ttscale.metrics.eflops import kv_bytes
 from ttscale.metrics.energy import (
     cpu_energy_wh,

@@ -180,7 +180,7 @@ def _fit_pets(
 ) -> None:
     from dataclasses import asdict
 
-    from ..methods.parallel.pets_table import fit_table
+    from ..methods.allocation.pets_table import fit_table
     from ..planner.fitting import pool_labels
 
     (pool,) = recording.pools

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ..core import UsageError
 from ..engines.recordings.pool import Pool
-from ..methods.parallel.pets_curves import WARM_UP
-from ..methods.parallel.pets_online import labels
+from ..methods.allocation.pets_curves import WARM_UP
+from ..methods.allocation.pets_online import labels
 from ..methods.routing.difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
 from ..methods.routing.policy import Level, Policy, Spend, Unit
 from ..metrics.intervals import accuracy_interval, paired_difference

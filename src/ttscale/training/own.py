@@ -20,7 +20,7 @@ from ..lab.data import CAREFUL, Document, document, ends_right, judgement, rando
 from ..lab.mazes import Maze
 from ..lab.roles import SYSTEM, Role, plain_solution, user_prompt
 from ..lab.traces import CLEAN, reason, render
-from ..methods.sequential.revision import REANSWER, REVISE
+from ..methods.refinement.revision import REANSWER, REVISE
 from ..verifiers.judge import QUESTION
 from .model import Reasoner
 from .sample import sample

@@ -43,7 +43,7 @@ from ttscale.engines.local.detokenizer import ByteSpeller, WindowSpeller, spelli
 from ttscale.engines.local.engine import TransformersLocal  # noqa: E402
 from ttscale.engines.local.reward import RewardLocal  # noqa: E402
 from ttscale.engines.synthetic import Synthetic, binary  # noqa: E402
-from ttscale.methods.parallel import first_finish, self_consistency  # noqa: E402
+from ttscale.methods.voting import first_finish, self_consistency  # noqa: E402
 
 PAD, USER, ASSISTANT, END = range(4)
 CONTEXT = 256

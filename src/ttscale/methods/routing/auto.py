@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 from ...core import Card, Configured, Context, Outcome, Problem, Role, Trace, UsageError, Votes
 from ...core.cards import roles
 from ...core.settings.declared import AtLeast, Within, check, declared, read
-from ..parallel.adaptive_consistency import leader_confidence
 from ..registry import method, parse
+from ..voting.adaptive_consistency import leader_confidence
 from .difficulty import Difficulty, agreement, mean_reward
 from .policy import POLICY_FILE, Level, Policy
 

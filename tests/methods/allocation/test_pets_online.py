@@ -17,13 +17,13 @@ from scipy.special import ndtr
 from ttscale.core import Problem, RecordError, UsageError
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
-from ttscale.methods.parallel.pets_curves import (
+from ttscale.methods.allocation.pets_curves import (
     agreement_curve,
     bucket,
     fit_curve,
     pattern_shares,
 )
-from ttscale.methods.parallel.pets_online import (
+from ttscale.methods.allocation.pets_online import (
     Config,
     Table,
     fit_table,
@@ -31,7 +31,7 @@ from ttscale.methods.parallel.pets_online import (
     made_up,
     pets_online,
 )
-from ttscale.methods.parallel.pets_table import log_gain, plan
+from ttscale.methods.allocation.pets_table import log_gain, plan
 
 POOLS = [list("a" * 60 + "bbcc"), list("a" * 40 + "b" * 20 + "cccc"), list("a" * 30 + "b" * 34)]
 

@@ -23,8 +23,8 @@ from ttscale.core import (
     run_in_token_time,
 )
 from ttscale.methods import registry
-from ttscale.methods.hybrid.atts import Config, atts, atts_marginal
-from ttscale.methods.hybrid.conformal import Bank, rejection_rate
+from ttscale.methods.routing.atts import Config, atts, atts_marginal
+from ttscale.methods.routing.conformal import Bank, rejection_rate
 
 LAST = 3  # segments of a solution
 

@@ -7,10 +7,10 @@ from doubles import Scripted, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.methods.parallel.best_of_n import Config, best_of_n
-from ttscale.methods.parallel.self_consistency import Config as VoteConfig
-from ttscale.methods.parallel.self_consistency import self_consistency
 from ttscale.methods.registry import parse
+from ttscale.methods.search.best_of_n import Config, best_of_n
+from ttscale.methods.voting.self_consistency import Config as VoteConfig
+from ttscale.methods.voting.self_consistency import self_consistency
 
 
 def scored(entries, **cfg):

@@ -27,9 +27,9 @@ from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods import registry
-from ttscale.methods.parallel.dirichlet import optimistic_gain, probability_largest
-from ttscale.methods.parallel.pets import Config, largest, pets
-from ttscale.methods.parallel.pets_curves import agreement_curve
+from ttscale.methods.allocation.pets import Config, largest, pets
+from ttscale.methods.allocation.pets_curves import agreement_curve
+from ttscale.methods.voting.dirichlet import optimistic_gain, probability_largest
 
 
 def play(

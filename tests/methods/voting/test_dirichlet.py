@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betainc
 
-from ttscale.methods.parallel.dirichlet import (
+from ttscale.methods.voting.dirichlet import (
     confidence,
     confidences,
     optimistic_gain,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import EngineError, GenerationRequest, Sampling, Trace, UsageError
-from ttscale.methods.sequential.budget_forcing import Config, budget_forcing
+from ttscale.methods.thinking.budget_forcing import Config, budget_forcing
 
 END = "</think>"
 

@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from ttscale.core import Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.methods.parallel.self_consistency import Config, self_consistency
+from ttscale.methods.voting.self_consistency import Config, self_consistency
 
 
 def vote(*traces, **cfg):

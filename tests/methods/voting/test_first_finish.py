@@ -14,9 +14,9 @@ from scipy.stats import norm
 from ttscale.core import Generation, GenerationRequest, Run, UsageError, run_in_token_time
 from ttscale.core.known_generation import KnownGeneration
 from ttscale.engines.synthetic import Synthetic, World
-from ttscale.methods.parallel.first_finish import Config, LastConfig, first_finish, last_finish
-from ttscale.methods.parallel.self_consistency import Config as VoteConfig
-from ttscale.methods.parallel.self_consistency import self_consistency
+from ttscale.methods.voting.first_finish import Config, LastConfig, first_finish, last_finish
+from ttscale.methods.voting.self_consistency import Config as VoteConfig
+from ttscale.methods.voting.self_consistency import self_consistency
 
 C = 0.6  # P(right)
 

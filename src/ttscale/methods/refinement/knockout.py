@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from ...core import Context, Problem, Prompt, Trace, Votes
-from ..sequential.revision import shown
+from .revision import shown
 
 JUDGE = (
     "{question}\n\n{candidates}\n\nCompare the solutions for correctness and completeness. Reply "

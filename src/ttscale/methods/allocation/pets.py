@@ -34,7 +34,7 @@ from ...core.cards import roles
 from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ..registry import method
-from .dirichlet import confidence, optimistic_gain
+from ..voting.dirichlet import confidence, optimistic_gain
 
 Weight = Literal["none", "mean", "lowest", "bottom", "tail"]
 TEXT, LOGPROBS = roles.answers("text"), roles.answers("text", "logprobs")

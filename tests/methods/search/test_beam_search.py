@@ -9,9 +9,9 @@ from doubles import Scripted, answer, problem
 
 from ttscale.core import CapabilityError, Run, Trace, UsageError, run_in_token_time
 from ttscale.engines.synthetic import StepWorld
-from ttscale.methods.hybrid.beam_search import Config, beam_search, dvts
-from ttscale.methods.parallel.best_of_n import Config as BestConfig
-from ttscale.methods.parallel.best_of_n import best_of_n
+from ttscale.methods.search.beam_search import Config, beam_search, dvts
+from ttscale.methods.search.best_of_n import Config as BestConfig
+from ttscale.methods.search.best_of_n import best_of_n
 
 Q, STEPS, TRIALS = 0.7, 6, 100
 

@@ -13,7 +13,7 @@ from scipy.stats import binom
 
 from ttscale.core import Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.methods.parallel.adaptive_consistency import (
+from ttscale.methods.voting.adaptive_consistency import (
     Config,
     adaptive_consistency,
     crp_confidence,

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from ttscale.core import Run, UsageError, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.methods.parallel.esc import Config, control, esc, expected_samples, risk
+from ttscale.methods.voting.esc import Config, control, esc, expected_samples, risk
 
 
 def played(script: str, cfg: Config) -> tuple[int, str | None, str]:

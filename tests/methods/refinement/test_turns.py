@@ -20,8 +20,8 @@ from ttscale.core import (
     run_in_token_time,
 )
 from ttscale.methods import registry
-from ttscale.methods.sequential.revision import continued, shown
-from ttscale.methods.sequential.turns import Config, turns
+from ttscale.methods.refinement.revision import continued, shown
+from ttscale.methods.refinement.turns import Config, turns
 
 R, S = 0.25, 0.38  # chances of a repair and of a loss; S as in arXiv:2408.03314
 

@@ -21,8 +21,8 @@ from ...core.cards import roles
 from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
-from ..sequential.revision import Carry, Turn, next_prompt, reflect
-from .judging import agreed, knockout, vote
+from .knockout import agreed, knockout, vote
+from .revision import Carry, Turn, next_prompt, reflect
 
 TEXT = roles.answers("text")
 CARD = Card(

@@ -15,8 +15,8 @@ from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import Synthetic, World, binary
 from ttscale.methods import registry
-from ttscale.methods.parallel.deepconf import Config, OnlineConfig, Unsure, deepconf_online
-from ttscale.methods.parallel.deepconf import deepconf as offline
+from ttscale.methods.voting.deepconf import Config, OnlineConfig, Unsure, deepconf_online
+from ttscale.methods.voting.deepconf import deepconf as offline
 from ttscale.signals import lowest_group, threshold
 
 

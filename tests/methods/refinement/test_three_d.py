@@ -12,7 +12,7 @@ from doubles import Scripted, answer, nothing_left, problem, said
 
 from ttscale.core import GenerationRequest, Outcome, Run, Trace, UsageError, run_in_token_time
 from ttscale.methods import registry
-from ttscale.methods.hybrid.three_d import Config, three_d
+from ttscale.methods.refinement.three_d import Config, three_d
 
 
 class Simulator(Scripted):

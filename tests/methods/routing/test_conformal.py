@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import RecordError, UsageError
-from ttscale.methods.hybrid.conformal import Bank, rejection_rate
+from ttscale.methods.routing.conformal import Bank, rejection_rate
 
 
 def bank(*scores: float) -> Bank:
