@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.metrics.arise import arise
-from ttscale.metrics.consk import cons_at_k
-from ttscale.metrics.eflops import B200, dense
-from ttscale.metrics.shapes import Shape
+from ttscale.metrics.accuracy.consk import cons_at_k
+from ttscale.metrics.cost.eflops import B200, dense
+from ttscale.metrics.cost.model_sizes import Shape
+from ttscale.metrics.curves.arise import arise
 
 SHAPE = Shape(
     hidden=1024, layers=28, heads=16, kv_heads=8, head_dim=128, intermediate=3072, vocab=151936

@@ -17,15 +17,15 @@ import numpy as np
 from ..core import Problem, Trace, Votes
 from ..core.verdict import answer_is_right, is_right
 from ..engines.recordings.pool import Pool
-from ..metrics import eflops
-from ..metrics.arise import arise, flows
-from ..metrics.consk import cons_at_k
-from ..metrics.cost_of_pass import interval
-from ..metrics.energy import cpu_energy_wh, energy_per_success
-from ..metrics.intervals import accuracy_interval
-from ..metrics.passk import mean_pass_at_k
-from ..metrics.scaling import end_to_end_slope, performance, scaling
-from ..metrics.shapes import Shape
+from ..metrics.accuracy.consk import cons_at_k
+from ..metrics.accuracy.intervals import accuracy_interval
+from ..metrics.accuracy.passk import mean_pass_at_k
+from ..metrics.cost import eflops
+from ..metrics.cost.cost_of_pass import interval
+from ..metrics.cost.energy import cpu_energy_wh, energy_per_success
+from ..metrics.cost.model_sizes import Shape
+from ..metrics.curves.arise import arise, flows
+from ..metrics.curves.scaling import end_to_end_slope, performance, scaling
 from .figures import curve_of
 from .item import Cell, Item
 from .report import Row, rows

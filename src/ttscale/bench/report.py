@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..core import PoolExhausted
-from ..metrics.cost_of_pass import cost_of_pass
-from ..metrics.efficiency import e3
-from ..metrics.intervals import Difference, accuracy_interval, paired_difference
+from ..metrics.accuracy.intervals import Difference, accuracy_interval, paired_difference
+from ..metrics.cost.cost_of_pass import cost_of_pass
+from ..metrics.cost.efficiency import e3
 from .item import Cell, Item
 from .store import Store
 
@@ -29,7 +29,7 @@ class Row:
     Attributes:
         items: answered items: questions times repeats, failed ones left out.
         ended: why the row ends before its last question, as where a recording runs dry.
-        accuracy_ci: 95% interval, clustered by question; see `metrics.intervals`.
+        accuracy_ci: 95% interval, clustered by question; see `metrics.accuracy.intervals`.
         abstentions: answered items without an answer; they count as not right.
         unread: samples whose answer was out of reach, and is compared as it is written.
         completion_tokens_total: of all answered items.
@@ -40,7 +40,7 @@ class Row:
         difference: accuracy minus that of the first method, on the same questions; None for the
             first.
         stopped_by: rule that ended the method -> items.
-        e3: accuracy squared over tokens; see `metrics.efficiency`.
+        e3: accuracy squared over tokens; see `metrics.cost.efficiency`.
         cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens.
     """
 

@@ -40,7 +40,7 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
     Performance of methods at several values of their knob.
     """
     from ..bench.merits import merits
-    from ..metrics.shapes import Shape
+    from ..metrics.cost.model_sizes import Shape
 
     found = merits(path, shape=None if config is None else Shape.read(config), watts=watts)
     if as_json:

@@ -15,7 +15,7 @@ from ..methods.allocation.pets_curves import WARM_UP
 from ..methods.allocation.pets_online import labels
 from ..methods.routing.difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
 from ..methods.routing.policy import Level, Policy, Spend, Unit
-from ..metrics.intervals import accuracy_interval, paired_difference
+from ..metrics.accuracy.intervals import accuracy_interval, paired_difference
 from . import saturation as curves
 from .compute_optimal import FITS, Judged, best_strategy, in_sample, two_fold
 from .evidence import Evidence

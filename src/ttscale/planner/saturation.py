@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import UsageError
-from ..metrics.passk import pass_at_k
+from ..metrics.accuracy.passk import pass_at_k
 
 FloatArray = NDArray[np.float64]
 GOOD_FIT = 0.01  # root mean squared error of an accuracy curve (ours)

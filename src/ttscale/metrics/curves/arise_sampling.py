@@ -16,7 +16,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import UsageError
+from ...core import UsageError
 
 Spread = Literal["cv", "std"]
 EPS = 1e-8  # released code

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
-from ttscale.metrics.arise import arise, flows, stability
-from ttscale.metrics.scaling import end_to_end_slope
+from ttscale.metrics.curves.arise import arise, flows, stability
+from ttscale.metrics.curves.scaling import end_to_end_slope
 
 DOUBLING = [1000, 2000, 4000]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from ..core import UsageError
+from ...core import UsageError
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:

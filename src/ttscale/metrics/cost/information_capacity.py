@@ -19,10 +19,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import Prompt, UsageError
-from ..core.engine import Scorer
-from .intervals import LEVEL
-from .shapes import Shape
+from ...core import Prompt, UsageError
+from ...core.engine import Scorer
+from ..accuracy.intervals import LEVEL
+from .model_sizes import Shape
 
 Weighting = Literal["line", "token"]
 LENGTH = 1024  # tokens of a text, truncated (released code)

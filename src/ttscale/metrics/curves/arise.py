@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import UsageError
+from ...core import UsageError
 
 FloatArray = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..core import UsageError
+from ...core import UsageError
 
 
 def control(amounts: ArrayLike, low: float = 0.0, high: float = math.inf) -> float:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ttscale.core import UsageError
 from ttscale.metrics import e3
-from ttscale.metrics.cost_of_pass import (
+from ttscale.metrics.accuracy.intervals import wilson
+from ttscale.metrics.cost.cost_of_pass import (
     Setting,
     cheapest,
     cost_of_pass,
@@ -19,7 +20,6 @@ from ttscale.metrics.cost_of_pass import (
     marginal_cost,
     with_oracle,
 )
-from ttscale.metrics.intervals import wilson
 
 
 def test_it_is_the_expected_cost_until_the_first_success():

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .shapes import Shape
+from .model_sizes import Shape
 
 FloatArray = NDArray[np.float64]
 

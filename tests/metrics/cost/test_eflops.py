@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import RecordError
-from ttscale.metrics.eflops import attended_positions, dense, kv_bytes, sparse, together
-from ttscale.metrics.frontier import oracle_envelope, pareto
-from ttscale.metrics.shapes import Shape
+from ttscale.metrics.cost.eflops import attended_positions, dense, kv_bytes, sparse, together
+from ttscale.metrics.cost.frontier import oracle_envelope, pareto
+from ttscale.metrics.cost.model_sizes import Shape
 
 
 def qwen3(parameters: float, layers: int, heads: int, kv_heads: int) -> Shape:

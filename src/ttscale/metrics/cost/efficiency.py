@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from ..core import UsageError
+from ...core import UsageError
 
 
 def e3(accuracy: float, tokens: float) -> float:

@@ -14,8 +14,8 @@ from ttscale.methods.refinement.turns import Config as DeepConfig
 from ttscale.methods.refinement.turns import turns
 from ttscale.methods.voting.self_consistency import Config as WideConfig
 from ttscale.methods.voting.self_consistency import self_consistency
-from ttscale.metrics.eflops import kv_bytes
-from ttscale.metrics.energy import (
+from ttscale.metrics.cost.eflops import kv_bytes
+from ttscale.metrics.cost.energy import (
     cpu_energy_wh,
     data_centre_watts,
     energy_per_success,
@@ -25,7 +25,7 @@ from ttscale.metrics.energy import (
     time_split,
     tree_prefill_tokens,
 )
-from ttscale.metrics.shapes import Shape
+from ttscale.metrics.cost.model_sizes import Shape
 
 spans = st.lists(
     st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda s: (s[0], s[0] + s[1]))

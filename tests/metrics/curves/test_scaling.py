@@ -10,18 +10,18 @@ from hypothesis import strategies as st
 
 from ttscale.core import UsageError
 from ttscale.metrics import control, performance, scaling
-from ttscale.metrics.scaling import (
-    controllable,
-    end_to_end_slope,
-    length_deviation,
-    length_rmse,
-)
-from ttscale.metrics.thoughts import (
+from ttscale.metrics.cost.thoughts import (
     Reasoning,
     Thought,
     outcome_efficiency,
     process_efficiency,
     underthinking,
+)
+from ttscale.metrics.curves.scaling import (
+    controllable,
+    end_to_end_slope,
+    length_deviation,
+    length_rmse,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from ..core import RecordError
+from ...core import RecordError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

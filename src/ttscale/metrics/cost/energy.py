@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import UsageError
+from ...core import UsageError
 
 Span = tuple[float, float]  # seconds, begin and end
 

@@ -15,7 +15,7 @@ from ttscale.core.engine import Score
 from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.catalogue.specification import open_model
 from ttscale.lab.data import documents
-from ttscale.metrics.information_capacity import (
+from ttscale.metrics.cost.information_capacity import (
     Line,
     capacity_interval,
     fitted_bias,
@@ -26,7 +26,7 @@ from ttscale.metrics.information_capacity import (
     scored,
     text_bits,
 )
-from ttscale.metrics.shapes import Shape
+from ttscale.metrics.cost.model_sizes import Shape
 
 
 def shape(d, layers, heads, kv_heads, d_ff, vocab, head_dim=None):

@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..core import UsageError
-from .intervals import LEVEL, wilson
+from ...core import UsageError
+from ..accuracy.intervals import LEVEL, wilson
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
-from ttscale.metrics.arise import arise
-from ttscale.metrics.arise_sampling import Rule, allocate, cv, sample
+from ttscale.metrics.curves.arise import arise
+from ttscale.metrics.curves.arise_sampling import Rule, allocate, cv, sample
 
 RULE = Rule()
 

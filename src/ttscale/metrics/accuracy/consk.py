@@ -13,7 +13,7 @@ from collections.abc import Hashable, Mapping
 
 import numpy as np
 
-from ..core import UsageError
+from ...core import UsageError
 
 
 def cons_at_k(
