@@ -24,7 +24,7 @@ from pathlib import Path
 import aiohttp
 import xllamacpp
 
-from ttscale.lab import (
+from ttscale.worlds.arithmetic import (
     FAMILIES,
     LabProblem,
     check_answer,
@@ -32,7 +32,7 @@ from ttscale.lab import (
     messages,
     problems,
 )
-from ttscale.lab.data import plan
+from ttscale.worlds.arithmetic.training_documents import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
 SLOTS, THREADS, CONTEXT = 16, 2, 2048

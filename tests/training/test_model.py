@@ -155,7 +155,7 @@ def test_batches_keep_every_row_and_the_limit():
 
 
 def test_prompts_and_prefill_are_not_learned(tokenizer):
-    from ttscale.lab.data import Document
+    from ttscale.worlds.arithmetic.training_documents import Document
 
     made = Document("quick", "S", "Q", "\\boxed{4}", "<think>\n\n</think>\n\n")
     ((ids, given),) = encode(tokenizer, [made])

@@ -9,14 +9,14 @@ import torch
 from click.testing import CliRunner
 
 from ttscale.cli import main
-from ttscale.lab import problem
-from ttscale.lab.roles import SYSTEM
-from ttscale.lab.traces import boxed
 from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
 from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
 from ttscale.training.model import Reasoner
 from ttscale.training.precision import multiplies_bfloat16
+from ttscale.worlds.arithmetic import problem
+from ttscale.worlds.arithmetic.skills import SYSTEM
+from ttscale.worlds.arithmetic.solutions import boxed
 
 
 def test_rate_warms_up_stays_and_falls_to_zero():
@@ -42,7 +42,7 @@ def test_a_torch_that_knows_no_capabilities_trains_in_float32_on_a_cpu(monkeypat
 
 
 def documents(rng: random.Random):
-    from ttscale.lab.data import document
+    from ttscale.worlds.arithmetic.training_documents import document
 
     while True:
         yield document(rng, 0.0, "quick")

@@ -63,7 +63,7 @@ def lab(
     family: str, settings: dict[str, str], n: int | None, seed: int, template: str | None
 ) -> list[Problem]:
     """Problems of the bundled world, asked in the form that its model knows."""
-    from ..lab import FAMILIES, LEVELS, check_answer, messages, problems
+    from ..worlds.arithmetic import FAMILIES, LEVELS, check_answer, messages, problems
 
     if family not in FAMILIES:
         raise UnknownName("family of the lab", family, FAMILIES)

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..lab.data import Document
+from ..worlds.arithmetic.training_documents import Document
 from .tokenizer import END, PAD, chat
 
 R = TypeVar("R")

@@ -14,14 +14,21 @@ from typing import Literal
 
 from tokenizers import Tokenizer
 
-from ..lab.chains import Chain
-from ..lab.check import extract_answer
-from ..lab.data import CAREFUL, Document, document, ends_right, judgement, random_world
-from ..lab.mazes import Maze
-from ..lab.roles import SYSTEM, Role, plain_solution, user_prompt
-from ..lab.traces import CLEAN, reason, render
 from ..methods.refinement.revision import REANSWER, REVISE
 from ..verifiers.judge import QUESTION
+from ..worlds.arithmetic.calculations import Chain
+from ..worlds.arithmetic.checker import extract_answer
+from ..worlds.arithmetic.paths import Maze
+from ..worlds.arithmetic.skills import SYSTEM, Role, plain_solution, user_prompt
+from ..worlds.arithmetic.solutions import CLEAN, reason, render
+from ..worlds.arithmetic.training_documents import (
+    CAREFUL,
+    Document,
+    document,
+    ends_right,
+    judgement,
+    random_world,
+)
 from .model import Reasoner
 from .sample import sample
 from .tokenizer import chat

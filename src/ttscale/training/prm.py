@@ -21,8 +21,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ..lab.data import ends_right, random_world
-from ..lab.roles import SYSTEM
+from ..worlds.arithmetic.skills import SYSTEM
+from ..worlds.arithmetic.training_documents import ends_right, random_world
 from .batches import cut
 from .model import Layer, ProcessRewardModel, Reasoner
 from .sample import sample

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from tokenizers import Tokenizer
 
-from ..lab.data import Document, document
+from ..worlds.arithmetic.training_documents import Document, document
 from . import own, prm
 from .batches import stream
 from .export import save_gguf, save_hf, save_prm

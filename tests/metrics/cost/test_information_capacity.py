@@ -14,7 +14,6 @@ from ttscale.core import Message, Prompt, Run, UsageError, execute
 from ttscale.core.engine import Score
 from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.catalogue.specification import open_model
-from ttscale.lab.data import documents
 from ttscale.metrics.cost.information_capacity import (
     Line,
     capacity_interval,
@@ -27,6 +26,7 @@ from ttscale.metrics.cost.information_capacity import (
     text_bits,
 )
 from ttscale.metrics.cost.model_sizes import Shape
+from ttscale.worlds.arithmetic.training_documents import documents
 
 
 def shape(d, layers, heads, kv_heads, d_ff, vocab, head_dim=None):

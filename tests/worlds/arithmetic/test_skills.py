@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from ttscale.lab import (
+from ttscale.worlds.arithmetic import (
     FAMILIES,
     ROLES,
     messages,
@@ -14,8 +14,9 @@ from ttscale.lab import (
     system_prompt,
     user_prompt,
 )
-from ttscale.lab.chains import Chain
-from ttscale.lab.data import (
+from ttscale.worlds.arithmetic.calculations import Chain
+from ttscale.worlds.arithmetic.paths import Maze
+from ttscale.worlds.arithmetic.training_documents import (
     document,
     ends_right,
     random_world,
@@ -23,7 +24,6 @@ from ttscale.lab.data import (
     verdict,
     verification,
 )
-from ttscale.lab.mazes import Maze
 
 REPLY = "<think>\n3+4=7\n\n7*2=14\n</think>\n\n\\boxed{14}"
 

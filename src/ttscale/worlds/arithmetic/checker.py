@@ -8,11 +8,11 @@ the mistake is repaired.
 import re
 from collections.abc import Sequence
 
-from ..core.thinking import THINK
-from .chains import OPERATIONS, Chain
-from .mazes import Maze, move
-from .traces import compare
-from .world import LabProblem
+from ...core.thinking import THINK
+from .calculations import OPERATIONS, Chain
+from .paths import Maze, move
+from .problems import LabProblem
+from .solutions import compare
 
 BOX = re.compile(r"\\boxed\{([^{}]*)\}")
 CALCULATION = re.compile(r"(\d+)([+\-*])(\d+)=(\d+)")

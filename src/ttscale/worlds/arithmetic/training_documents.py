@@ -8,13 +8,13 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..core.thinking import THINK
-from .chains import Chain
-from .check import as_number, extract_answer
-from .mazes import Maze, move
-from .roles import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
-from .traces import CLEAN, Noise, compare, hardness, reason, render
-from .world import FAMILIES, Split, draw
+from ...core.thinking import THINK
+from .calculations import Chain
+from .checker import as_number, extract_answer
+from .paths import Maze, move
+from .problems import FAMILIES, Split, draw
+from .skills import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
+from .solutions import CLEAN, Noise, compare, hardness, reason, render
 
 CAREFUL = Noise()
 CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)

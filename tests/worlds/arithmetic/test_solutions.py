@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from ttscale.lab import FAMILIES, check_answer, check_steps, problem, split_steps
-from ttscale.lab.chains import OPERATIONS
-from ttscale.lab.traces import CLEAN, Noise, hardness, miscalculate, reason, render
+from ttscale.worlds.arithmetic import FAMILIES, check_answer, check_steps, problem, split_steps
+from ttscale.worlds.arithmetic.calculations import OPERATIONS
+from ttscale.worlds.arithmetic.solutions import CLEAN, Noise, hardness, miscalculate, reason, render
 
 CAREFUL = Noise()
 

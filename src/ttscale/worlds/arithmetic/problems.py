@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .chains import Chain, arith, word
-from .mazes import Maze, search
+from .calculations import Chain, arith, word
+from .paths import Maze, search
 
 Split = Literal["train", "test"]
 MAKERS: dict[str, Callable[..., Chain | Maze]] = {"arith": arith, "word": word, "search": search}

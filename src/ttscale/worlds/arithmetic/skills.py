@@ -6,7 +6,7 @@ The model was trained on exactly these forms. Solutions shown to a role are plai
 
 from typing import Any, Literal, get_args
 
-from ..core.thinking import THINK
+from ...core.thinking import THINK
 
 Role = Literal["solve", "quick", "plan", "execute", "revise", "judge", "rate", "facts", "merge"]
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -4,12 +4,12 @@ import random
 
 import pytest
 
-from ttscale.lab import FAMILIES, LEVELS, check_answer, problem, problems
-from ttscale.lab.chains import Chain, Node
-from ttscale.lab.check import value_of
-from ttscale.lab.data import random_world
-from ttscale.lab.mazes import Maze
-from ttscale.lab.world import split_of
+from ttscale.worlds.arithmetic import FAMILIES, LEVELS, check_answer, problem, problems
+from ttscale.worlds.arithmetic.calculations import Chain, Node
+from ttscale.worlds.arithmetic.checker import value_of
+from ttscale.worlds.arithmetic.paths import Maze
+from ttscale.worlds.arithmetic.problems import split_of
+from ttscale.worlds.arithmetic.training_documents import random_world
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,9 +9,9 @@ it.
 import random
 from dataclasses import dataclass
 
-from ..core.thinking import THINK
-from .chains import LARGEST, OPERATIONS, Chain, Node
-from .mazes import Maze, move
+from ...core.thinking import THINK
+from .calculations import LARGEST, OPERATIONS, Chain, Node
+from .paths import Maze, move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

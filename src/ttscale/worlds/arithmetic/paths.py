@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from itertools import product
 
-from .chains import OPERATIONS
+from .calculations import OPERATIONS
 
 LARGEST = 99
 

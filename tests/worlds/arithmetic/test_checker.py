@@ -2,10 +2,10 @@
 
 import pytest
 
-from ttscale.lab import LabProblem, check_answer, check_steps, extract_answer
-from ttscale.lab.chains import Chain, Node
-from ttscale.lab.check import value_of
-from ttscale.lab.mazes import Maze
+from ttscale.worlds.arithmetic import LabProblem, check_answer, check_steps, extract_answer
+from ttscale.worlds.arithmetic.calculations import Chain, Node
+from ttscale.worlds.arithmetic.checker import value_of
+from ttscale.worlds.arithmetic.paths import Maze
 
 ARITH = Chain("3+4*5?", (3, 4, 5), (Node("*", 1, 2), Node("+", 0, 3)), (), shows_rest=True)
 WORD = Chain("", (12, 7, 4), (Node("+", 0, 1), Node("-", 3, 2)), ())
