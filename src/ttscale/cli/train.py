@@ -54,7 +54,7 @@ def tiny(
             f"{work} holds the checkpoints of an earlier run",
             fix="continue it with --resume, or name another folder",
         )
-    from ..training.tiny import train_tiny
+    from ..training.tiny.recipe import train_tiny
 
     try:
         train_tiny(out, size=size, device=device, minutes=minutes, resume=resume, seed=seed)

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from ..worlds.arithmetic.training_documents import Document
-from .tokenizer import END, PAD, chat
+from .tiny.tokenizer import END, PAD, chat
 
 R = TypeVar("R")
 Row = tuple[list[int], int]  # ids, and how many of them are given rather than learned

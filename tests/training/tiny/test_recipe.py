@@ -9,11 +9,11 @@ import torch
 from click.testing import CliRunner
 
 from ttscale.cli import main
-from ttscale.training import own, prm, tiny
 from ttscale.training.batches import stream
-from ttscale.training.loop import WARMUP_STEPS, Schedule, fit
-from ttscale.training.model import Reasoner
 from ttscale.training.precision import multiplies_bfloat16
+from ttscale.training.tiny import prm, recipe, self_generated
+from ttscale.training.tiny.model import Reasoner
+from ttscale.training.trainer import WARMUP_STEPS, Schedule, fit
 from ttscale.worlds.arithmetic import problem
 from ttscale.worlds.arithmetic.skills import SYSTEM
 from ttscale.worlds.arithmetic.solutions import boxed
@@ -74,8 +74,11 @@ def test_training_lowers_the_loss_and_resumes_where_it_stopped(model, tokenizer,
 def test_own_documents_show_sampled_replies_with_their_true_verdicts():
     worlds = [problem("arith", 3, seed, "train").world for seed in (0, 1)]
     good, fine = (boxed(world.answer) for world in worlds)
-    pool = [own.Attempts(worlds[0], [good, boxed("nothing")]), own.Attempts(worlds[1], [fine] * 2)]
-    made = list(itertools.islice(own.own_documents(pool, random.Random(0)), 2000))
+    pool = [
+        self_generated.Attempts(worlds[0], [good, boxed("nothing")]),
+        self_generated.Attempts(worlds[1], [fine] * 2),
+    ]
+    made = list(itertools.islice(self_generated.own_documents(pool, random.Random(0)), 2000))
     judged = [
         (d, world, next(s for s in (good, fine, boxed("nothing")) if f":\n{s}" in d.user))
         for d in made
@@ -95,9 +98,9 @@ def test_own_documents_show_sampled_replies_with_their_true_verdicts():
 
 def test_a_pool_is_sampled_once(model, tokenizer, tmp_path):
     path = tmp_path / "pool.jsonl"
-    first = own.collect(model, tokenizer, path, questions=3, samples=2, seed=0)
+    first = self_generated.collect(model, tokenizer, path, questions=3, samples=2, seed=0)
     assert [len(attempts.right) for attempts in first] == [2, 2, 2]
-    assert own.collect(model, tokenizer, path, questions=3, samples=2, seed=0) == first
+    assert self_generated.collect(model, tokenizer, path, questions=3, samples=2, seed=0) == first
 
 
 def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
@@ -116,13 +119,13 @@ def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
 def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     transformers = pytest.importorskip("transformers")
     short = Schedule(tokens=6_000)
-    monkeypatch.setattr(tiny, "TOKENIZER_DOCUMENTS", 600)
-    monkeypatch.setattr(tiny, "FIRST", {"small": short, "base": short})
-    monkeypatch.setattr(tiny, "SECOND", short)
-    monkeypatch.setattr(tiny, "REWARD", short)
-    monkeypatch.setattr(tiny, "POOL", {"questions": 6, "samples": 2})
+    monkeypatch.setattr(recipe, "TOKENIZER_DOCUMENTS", 600)
+    monkeypatch.setattr(recipe, "FIRST", {"small": short, "base": short})
+    monkeypatch.setattr(recipe, "SECOND", short)
+    monkeypatch.setattr(recipe, "REWARD", short)
+    monkeypatch.setattr(recipe, "POOL", {"questions": 6, "samples": 2})
     monkeypatch.setattr(
-        tiny, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1}
+        recipe, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1}
     )
     done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
@@ -148,6 +151,6 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
 
 
 def test_reward_training_without_a_base_model_says_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(tiny, "TOKENIZER_DOCUMENTS", 600)
+    monkeypatch.setattr(recipe, "TOKENIZER_DOCUMENTS", 600)
     with pytest.raises(FileNotFoundError, match="--size base"):
-        tiny.train_tiny(tmp_path, size="prm", device="cpu")
+        recipe.train_tiny(tmp_path, size="prm", device="cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ttscale.training.tokenizer import CONTROL, WRITTEN, chat
+from ttscale.training.tiny.tokenizer import CONTROL, WRITTEN, chat
 
 
 def pieces(tokenizer, text: str) -> list[str]:

@@ -14,14 +14,14 @@ from typing import Literal
 
 from tokenizers import Tokenizer
 
-from ..methods.refinement.revision import REANSWER, REVISE
-from ..verifiers.judge import QUESTION
-from ..worlds.arithmetic.calculations import Chain
-from ..worlds.arithmetic.checker import extract_answer
-from ..worlds.arithmetic.paths import Maze
-from ..worlds.arithmetic.skills import SYSTEM, Role, plain_solution, user_prompt
-from ..worlds.arithmetic.solutions import CLEAN, reason, render
-from ..worlds.arithmetic.training_documents import (
+from ...methods.refinement.revision import REANSWER, REVISE
+from ...verifiers.judge import QUESTION
+from ...worlds.arithmetic.calculations import Chain
+from ...worlds.arithmetic.checker import extract_answer
+from ...worlds.arithmetic.paths import Maze
+from ...worlds.arithmetic.skills import SYSTEM, Role, plain_solution, user_prompt
+from ...worlds.arithmetic.solutions import CLEAN, reason, render
+from ...worlds.arithmetic.training_documents import (
     CAREFUL,
     Document,
     document,
@@ -30,7 +30,7 @@ from ..worlds.arithmetic.training_documents import (
     random_world,
 )
 from .model import Reasoner
-from .sample import sample
+from .sampling import sample
 from .tokenizer import chat
 
 SHARES: dict[Role | Literal["world"], float] = {

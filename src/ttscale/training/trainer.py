@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .muon import Muon
 from .precision import multiplies_bfloat16
-from .progress import Meter
+from .progress_meter import Meter
 
 Batch = tuple[Tensor, ...]
 Progress = Callable[[], float]  # the share of the run that is done

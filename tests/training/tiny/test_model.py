@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ttscale.training.batches import collate, cut, encode
-from ttscale.training.export import interleave, save_gguf, save_hf, save_prm
-from ttscale.training.prm import (
+from ttscale.training.tiny.export import interleave, save_gguf, save_hf, save_prm
+from ttscale.training.tiny.prm import (
     LOWEST,
     Labelled,
     Learner,
@@ -17,8 +17,8 @@ from ttscale.training.prm import (
     scored_positions,
     start_from,
 )
-from ttscale.training.sample import draw, sample
-from ttscale.training.tokenizer import CHAT_TEMPLATE, END, chat
+from ttscale.training.tiny.sampling import draw, sample
+from ttscale.training.tiny.tokenizer import CHAT_TEMPLATE, END, chat
 
 PROMPTS = [chat("Think step by step.", q) for q in ("What is 3+4?", "Compute 12*3-(4+5).", "Hi")]
 

@@ -21,11 +21,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ..worlds.arithmetic.skills import SYSTEM
-from ..worlds.arithmetic.training_documents import ends_right, random_world
-from .batches import cut
+from ...worlds.arithmetic.skills import SYSTEM
+from ...worlds.arithmetic.training_documents import ends_right, random_world
+from ..batches import cut
 from .model import Layer, ProcessRewardModel, Reasoner
-from .sample import sample
+from .sampling import sample
 from .tokenizer import PAD, chat
 
 LOWEST = -6.0  # a token that the reasoner found less likely than this is no worse

@@ -12,11 +12,11 @@ from typing import Literal
 import torch
 from tokenizers import Tokenizer
 
-from ..worlds.arithmetic.training_documents import Document, document
-from . import own, prm
-from .batches import stream
+from ...worlds.arithmetic.training_documents import Document, document
+from ..batches import stream
+from ..trainer import Progress, Schedule, fit
+from . import prm, self_generated
 from .export import save_gguf, save_hf, save_prm
-from .loop import Progress, Schedule, fit
 from .model import Reasoner, Shape
 from .tokenizer import train_tokenizer
 
@@ -40,7 +40,7 @@ ROLLOUTS = {"questions": 2400, "samples": 4, "branches": 3, "branched": 60}
 
 def make_tokenizer(work: Path) -> Tokenizer:
     """The tokenizer in `work`, trained on generated documents if it is not there yet."""
-    path = work / "tokenizer.json"
+    path = work / "tiny.tokenizer.json"
     if not path.exists():
         rng = random.Random(0)
         made = [document(rng, 0.5) for _ in range(TOKENIZER_DOCUMENTS)]
@@ -106,12 +106,14 @@ def train_tiny(
         pool_file = work / "pool.jsonl"
         if not resume:
             pool_file.unlink(missing_ok=True)
-        pool = own.collect(model, tokenizer, pool_file, seed=seed, **POOL)
+        pool = self_generated.collect(model, tokenizer, pool_file, seed=seed, **POOL)
 
         def second(
             rng: random.Random, progress: Progress
         ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            return stream(tokenizer, own.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng)
+            return stream(
+                tokenizer, self_generated.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng
+            )
 
         fit(model, model.loss, second, SECOND, work / "base-own.pt", resume=resume, seed=seed)
 
@@ -133,7 +135,7 @@ def train_tiny(
         def labelled(rng: random.Random, progress: Progress) -> Iterator[tuple[torch.Tensor, ...]]:
             return prm.batches(tokenizer, rows, seen, BATCH_TOKENS, rng)
 
-        fit(learner, learner.loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)
+        fit(learner, learner.loss, labelled, REWARD, work / "tiny.prm.pt", resume=resume, seed=seed)
         save_prm(learner.reward, tokenizer, out / "prm")
 
     for name in ("base", "small"):
