@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from ttscale.answers import MathRule, Policies, rule_for
-from ttscale.bench.codec import pack_problem, unpack_problem
+from ttscale.bench.store.codec import pack_problem, unpack_problem
 from ttscale.core import Problem, Prompt, UsageError
 
 # the policy, its default, another value, what the text is by default, and what it is then

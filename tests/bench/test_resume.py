@@ -15,8 +15,9 @@ import paced
 import pytest
 from doubles import Scripted, method_of
 
-from ttscale.bench import Settings, Store, arrange, codec, pools_from_store, run_bench
-from ttscale.bench.tasks import Task
+from ttscale.bench import Settings, Store, arrange, pools_from_store, run_bench
+from ttscale.bench.store import codec
+from ttscale.bench.tasks.task import Task
 from ttscale.core import Artifact, Card, Configured, EngineError, Method, Outcome, StoreError, Trace
 from ttscale.engines.catalogue.specification import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 from ttscale.answers import MathRule, unread
 from ttscale.answers.formulas.forms import unlearn
-from ttscale.bench.item import Cell, Item
-from ttscale.bench.report import Sums, tables
+from ttscale.bench.report.summary import Sums
+from ttscale.bench.report.table import tables
+from ttscale.bench.store.results import Cell, Item
 from ttscale.cli.outcome import _spent
 from ttscale.core import Outcome, Problem, Prompt, Trace
 from ttscale.gateway.telling import extension

@@ -18,7 +18,7 @@ from aiohttp import web
 from gateway.test_doors import HASH, KEY, bearer
 from gateway.worlds import Model, boxed, world
 
-from ttscale.bench.recorded import pools_from_store
+from ttscale.bench.store.replay_pool import pools_from_store
 from ttscale.gateway import parse
 from ttscale.gateway.logs import LOG, Lines
 from ttscale.gateway.metrics import Metrics
@@ -177,7 +177,7 @@ async def test_what_is_redacted_is_not_written(tmp_path):
 
 async def test_old_days_are_forgotten_and_the_sampling_rate_is_kept(tmp_path):
     from ttscale.answers.rules.implicit import rule
-    from ttscale.bench.store import Store
+    from ttscale.bench.store.store import Store
     from ttscale.core import Problem, Prompt
 
     path = tmp_path / "traffic.db"

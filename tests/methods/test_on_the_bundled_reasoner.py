@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ttscale.bench.tasks import load_task
+from ttscale.bench.tasks.task import load_task
 from ttscale.core import Budget, Engine, Outcome, Problem, Run
 from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.catalogue.specification import open_model

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..engines.recordings.engine import Replay
-from .codec import SCORED
 from .plan import Planned, draws_used
-from .tasks import Task
+from .store.codec import SCORED
+from .tasks.task import Task
 
 
 def notes(planned: Sequence[Planned], *, every_row: bool) -> list[str]:

@@ -10,7 +10,7 @@ from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, Sto
 from ..engines.catalogue.specification import Catalogue, ModelSource, open_model
 from ..engines.recordings.engine import Replay
 from ..methods.registry import parse
-from .tasks import Task, load_task
+from .tasks.task import Task, load_task
 
 Keep = Literal["auto", "all", "none"]
 

@@ -32,11 +32,11 @@ from ..core import (
     execute,
 )
 from ..core.spending.budget_guard import scope_of
-from .item import Cell, Item
-from .journal import StoreJournal
 from .plan import Planned, Settings
 from .progress import Progress
-from .store import Store
+from .store.journal import StoreJournal
+from .store.results import Cell, Item
+from .store.store import Store
 
 GROUP_SECONDS = 0.2
 GIVE_UP = 8  # questions in a row that found no server, beyond those in flight

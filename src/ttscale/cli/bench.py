@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..bench.plan import Plan, Planned
-    from ..bench.report import Row
-    from ..bench.store import Store
+    from ..bench.report.summary import Row
+    from ..bench.store.store import Store
     from ..engines.catalogue.specification import ModelSource
 
 EXAMPLES = """
@@ -112,10 +112,10 @@ def run(
     """
     import dataclasses
 
-    from ..bench.fingerprints import fingerprints
     from ..bench.notes import notes
     from ..bench.plan import Plan, grid
-    from ..bench.store import Store
+    from ..bench.store.fingerprints import fingerprints
+    from ..bench.store.store import Store
     from ..library import seed_of
     from .config import load
 
@@ -164,9 +164,9 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
-    from ..bench.fingerprints import check_unchanged, fingerprints
     from ..bench.plan import Plan, grid
-    from ..bench.store import Store
+    from ..bench.store.fingerprints import check_unchanged, fingerprints
+    from ..bench.store.store import Store
     from .config import load
 
     with Store.open(path, write=True) as store:
@@ -186,18 +186,18 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
 @output.common
 def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> None:
     """Show the results in STORE, also while it is being written."""
-    from ..bench.report import rows
-    from ..bench.store import Store
+    from ..bench.report.summary import rows
+    from ..bench.store.store import Store
 
     with Store.open(path) as store:
         found = rows(store)
         plan = store.plan
     if html is not None:
-        from ..bench.html import write_html
+        from ..bench.report.html import write_html
 
         write_html(html, found, plan)
     if png is not None:
-        from ..bench.png import write_png
+        from ..bench.report.png import write_png
 
         write_png(png, found)
     _show(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
@@ -213,8 +213,8 @@ def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> No
 @output.common
 def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
     """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
-    from ..bench.export import export as write
-    from ..bench.store import Store
+    from ..bench.store.export import export as write
+    from ..bench.store.store import Store
 
     with Store.open(path) as store:
         count = write(store, target, what)
@@ -285,7 +285,7 @@ def _go(
     """Run what is left and report; whatever ends the run early says what is kept."""
     from ..bench.plan import Settings
     from ..bench.progress import Progress
-    from ..bench.report import rows
+    from ..bench.report.summary import rows
     from ..bench.runner import run_bench
     from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError
     from .progress import shown
@@ -383,7 +383,7 @@ def _begun(store: Store) -> bool:
 
 
 def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
-    from ..bench.report import tables, width_of
+    from ..bench.report.table import tables, width_of
 
     if as_json:
         output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})

@@ -16,7 +16,7 @@ _WIDEST = 48  # characters of a value shown
 def show_columns(models: Sequence[str], tasks: Sequence[str], *, as_json: bool) -> None:
     """Print, for every recording among the models and every file among the tasks, what a row tells,
     the column it is read from, and its first value."""
-    from ..bench.tasks import load_task
+    from ..bench.tasks.task import load_task
     from ..core import UsageError
     from ..engines.catalogue.specification import open_model
     from .config import load

@@ -77,7 +77,7 @@ class Config(Defaults):
 
     def read_store(self, path: Path) -> list[Pool]:
         """The recordings in a store of bench runs."""
-        from ..bench.recorded import pools_from_store
+        from ..bench.store.replay_pool import pools_from_store
 
         return list(pools_from_store(path))
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..bench.codec import sampling_digest
-from ..bench.item import Cell, Item
-from ..bench.store import Store
+from ..bench.store.codec import sampling_digest
+from ..bench.store.results import Cell, Item
+from ..bench.store.store import Store
 from ..core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, UsageError
 from .config import Record
 from .logs import log

@@ -132,7 +132,7 @@ def from_items(path: str | Path, *, model: str | None = None, task: str | None =
         StoreError: if the store cannot be read.
         UsageError: if it holds several models or tasks and none is chosen, or too little.
     """
-    from ..bench.store import Store
+    from ..bench.store.store import Store
 
     found: dict[tuple[str, str], dict[str, dict[str, list[tuple[bool, int, int]]]]] = {}
     with Store.open(path) as store:

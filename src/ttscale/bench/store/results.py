@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..answers import unread
-from ..core import Outcome, PartTally, Problem, Tally, Usage
-from ..core.verdict import outcome_is_right
+from ...answers import unread
+from ...core import Outcome, PartTally, Problem, Tally, Usage
+from ...core.verdict import outcome_is_right
 from .codec import dumps, part_of
 
 

@@ -19,12 +19,12 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from ..answers import rule_for
-from ..core import AnswerRule, Problem, StoreError, Trace, UsageError
-from ..engines.recordings.pool import Pool
+from ...answers import rule_for
+from ...core import AnswerRule, Problem, StoreError, Trace, UsageError
+from ...engines.recordings.pool import Pool
+from ..tasks.task import load_task
 from . import codec
 from .store import Store
-from .tasks import load_task
 
 Key = tuple[str, str, str]  # problem id, role, prompt key
 IntArray = NDArray[np.int64]

@@ -14,22 +14,22 @@ from typing import Any
 
 import numpy as np
 
-from ..core import Problem, Trace, Votes
-from ..core.verdict import answer_is_right, is_right
-from ..engines.recordings.pool import Pool
-from ..metrics.accuracy.consk import cons_at_k
-from ..metrics.accuracy.intervals import accuracy_interval
-from ..metrics.accuracy.passk import mean_pass_at_k
-from ..metrics.cost import eflops
-from ..metrics.cost.cost_of_pass import interval
-from ..metrics.cost.energy import cpu_energy_wh, energy_per_success
-from ..metrics.cost.model_sizes import Shape
-from ..metrics.curves.arise import arise, flows
-from ..metrics.curves.scaling import end_to_end_slope, performance, scaling
-from .figures import curve_of
-from .item import Cell, Item
-from .report import Row, rows
-from .store import Store
+from ...core import Problem, Trace, Votes
+from ...core.verdict import answer_is_right, is_right
+from ...engines.recordings.pool import Pool
+from ...metrics.accuracy.consk import cons_at_k
+from ...metrics.accuracy.intervals import accuracy_interval
+from ...metrics.accuracy.passk import mean_pass_at_k
+from ...metrics.cost import eflops
+from ...metrics.cost.cost_of_pass import interval
+from ...metrics.cost.energy import cpu_energy_wh, energy_per_success
+from ...metrics.cost.model_sizes import Shape
+from ...metrics.curves.arise import arise, flows
+from ...metrics.curves.scaling import end_to_end_slope, performance, scaling
+from ..store.results import Cell, Item
+from ..store.store import Store
+from .plots import curve_of
+from .summary import Row, rows
 
 Points = Mapping[str, tuple[float, float]]  # question -> mean accuracy and tokens
 
@@ -47,7 +47,7 @@ def merits(
     Raises:
         StoreError: if the store cannot be read.
     """
-    from .recorded import pools_from_store
+    from ..store.replay_pool import pools_from_store
 
     pools = {(p.model, p.task): p for p in pools_from_store(path)}
     samples = {key: sampled(pool, shape) for key, pool in pools.items()}

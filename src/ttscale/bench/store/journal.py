@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..core import GenerationRequest, Journal, Observer, Problem, Sampling, StoreError, Trace
+from ...core import GenerationRequest, Journal, Observer, Problem, Sampling, StoreError, Trace
 from . import codec
-from .item import Cell
+from .results import Cell
 from .store import Store
 
 _FINISHED = ("stop", "length", "refused")

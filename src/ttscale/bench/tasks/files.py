@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..answers import ChoiceRule, detect, rule_for
-from ..core import AnswerRule, Image, Problem, Prompt, RecordError, UnknownName, UsageError
-from ..engines.recordings import parse
-from ..engines.recordings.columns import GOLDS
-from ..engines.recordings.files import bare_name
-from ..engines.recordings.gold_answers import (
+from ...answers import ChoiceRule, detect, rule_for
+from ...core import AnswerRule, Image, Problem, Prompt, RecordError, UnknownName, UsageError
+from ...engines.recordings import parse
+from ...engines.recordings.columns import GOLDS
+from ...engines.recordings.files import bare_name
+from ...engines.recordings.gold_answers import (
     Options,
     UnknownChoice,
     UnknownFirst,
@@ -21,8 +21,8 @@ from ..engines.recordings.gold_answers import (
     letters,
     options,
 )
-from ..engines.recordings.tables import Table, open_table
-from .templates import TEMPLATES, ask
+from ...engines.recordings.tables import Table, open_table
+from .prompt_templates import TEMPLATES, ask
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "problem_id", "qid", "unique_id", "task_id"),

@@ -5,7 +5,7 @@ import base64
 import orjson
 import pytest
 
-from ttscale.bench.tasks import load_task
+from ttscale.bench.tasks.task import load_task
 from ttscale.core import RecordError, Trace, UnknownName, UsageError
 
 

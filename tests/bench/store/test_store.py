@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ttscale.answers import rule_for
-from ttscale.bench import Cell, Item, Store, codec, export, pools_from_store
-from ttscale.bench.item import usage_json, usage_of
+from ttscale.bench import Cell, Item, Store, export, pools_from_store
+from ttscale.bench.store import codec
+from ttscale.bench.store.results import usage_json, usage_of
 from ttscale.core import (
     Artifact,
     EngineError,

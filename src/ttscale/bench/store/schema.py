@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from ..core import StoreError
+from ...core import StoreError
 
 APPLICATION_ID = 0x7474_7363  # "ttsc", in the header of every store
 VERSION = 1

@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from ..core import Problem, StoreError, Trace
+from ...core import Problem, StoreError, Trace
 from . import codec, schema
-from .item import Cell, Item, usage_json, usage_of
+from .results import Cell, Item, usage_json, usage_of
 
 
 class Store:

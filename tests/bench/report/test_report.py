@@ -13,10 +13,10 @@ import pytest
 from benches import bench, recording
 from rich.console import Console
 
-from ttscale.bench.figures import curve_of, figures, frontier, styles
-from ttscale.bench.html import html, write_html
-from ttscale.bench.png import write_png
-from ttscale.bench.report import tables, width_of
+from ttscale.bench.report.html import html, write_html
+from ttscale.bench.report.plots import curve_of, figures, frontier, styles
+from ttscale.bench.report.png import write_png
+from ttscale.bench.report.table import tables, width_of
 from ttscale.core import StoreError, UsageError
 
 METHODS = ("simple", "sc(n=4)", "sc(n=8)", "ffs(n=8, k=1)")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .report import Row, count, interval, number, share
+from .summary import Row
+from .table import count, interval, number, share
 
 # Paul Tol's bright scheme: told apart by colour-blind readers, on white and on black
 COLOURS = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377", "#EE7733", "#999999")

@@ -18,7 +18,7 @@ import numpy as np
 import orjson
 import zstandard
 
-from ..core import (
+from ...core import (
     AnswerRule,
     Artifact,
     EngineError,

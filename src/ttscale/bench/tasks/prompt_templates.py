@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..core import UsageError
+from ...core import UsageError
 
 _BOX = r"put your final answer within \boxed{}."
 TEMPLATES: dict[str, str] = {

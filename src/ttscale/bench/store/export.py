@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from ..core import TOTALS, UsageError
+from ...core import TOTALS, UsageError
 from .codec import dumps
 from .schema import fresh_file
 from .store import Store

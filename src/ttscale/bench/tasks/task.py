@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from ..core import Problem, UnknownName, UsageError
-from . import task_files, task_generators
-from .templates import TEMPLATES
+from ...core import Problem, UnknownName, UsageError
+from . import files, generators
+from .prompt_templates import TEMPLATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ class Task:
 
 Loader = Callable[[str, dict[str, str], int | None, int, str | None], list[Problem]]
 LOADERS: dict[str, Loader] = {
-    "rg": task_generators.reasoning_gym,
-    "reasoning-gym": task_generators.reasoning_gym,
-    "lab": task_generators.lab,
-    "file": task_files.questions,
+    "rg": generators.reasoning_gym,
+    "reasoning-gym": generators.reasoning_gym,
+    "lab": generators.lab,
+    "file": files.questions,
 }
 
 
@@ -67,7 +67,7 @@ def load_task(
         raise UsageError(f"task {spec!r} has no problems", fix="check the file or its settings")
     if kind != "file":
         return Task(spec, problems)
-    return Task(task_files.name_of(body), problems, body, task_files.columns_of(body, settings))
+    return Task(files.name_of(body), problems, body, files.columns_of(body, settings))
 
 
 __all__ = ["LOADERS", "TEMPLATES", "Task", "load_task"]

@@ -9,11 +9,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ..core import UsageError
-from .codec import dumps
-from .figures import figures, styles
-from .report import Row, count, difference, interval, number, sections, share
-from .schema import fresh_file
+from ...core import UsageError
+from ..store.codec import dumps
+from ..store.schema import fresh_file
+from .plots import figures, styles
+from .summary import Row, sections
+from .table import count, difference, interval, number, share
 
 
 def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..core import UsageError
-from .figures import AXES, SPLIT, curves, frontier, styles
-from .report import Row, sections
-from .schema import fresh_file
+from ...core import UsageError
+from ..store.schema import fresh_file
+from .plots import AXES, SPLIT, curves, frontier, styles
+from .summary import Row, sections
 
 _MARKERS = {
     "circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "star": "*",

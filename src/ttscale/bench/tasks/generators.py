@@ -9,10 +9,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
-from ..answers import NumberRule, TextRule, number
-from ..core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
-from ..core.prompt import Role
-from .templates import TEMPLATES, ask
+from ...answers import NumberRule, TextRule, number
+from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
+from ...core.prompt import Role
+from .prompt_templates import TEMPLATES, ask
 
 SIZE = 100  # problems, where nobody says how many
 _SOLVED = (
@@ -63,7 +63,7 @@ def lab(
     family: str, settings: dict[str, str], n: int | None, seed: int, template: str | None
 ) -> list[Problem]:
     """Problems of the bundled world, asked in the form that its model knows."""
-    from ..worlds.arithmetic import FAMILIES, LEVELS, check_answer, messages, problems
+    from ...worlds.arithmetic import FAMILIES, LEVELS, check_answer, messages, problems
 
     if family not in FAMILIES:
         raise UnknownName("family of the lab", family, FAMILIES)
