@@ -9,7 +9,7 @@ from ttscale.bench.report.table import tables
 from ttscale.bench.store.results import Cell, Item
 from ttscale.cli.outcome import _spent
 from ttscale.core import Outcome, Problem, Prompt, Trace
-from ttscale.gateway.telling import extension
+from ttscale.gateway.api.reply_fields import extension
 from ttscale.methods import registry
 
 ANSWERS = [r"2^{11!}", "42", r"2^{11!}", r"3^{11!}", "x+1"]

@@ -12,7 +12,7 @@ import resource
 import aiohttp
 import pytest
 from aiohttp import web
-from gateway.worlds import USER, Model, boxed, content, world
+from gateway.harness import USER, Model, boxed, content, world
 
 CHAT = "/v1/chat/completions"
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from gateway.test_methods import CALL
-from gateway.worlds import USER, Model, world
+from gateway.execution.test_methods import CALL
+from gateway.harness import USER, Model, world
 
 openai = pytest.importorskip("openai", reason="the official client: pip install openai")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from gateway.test_doors import HASH, KEY, bearer
-from gateway.worlds import Model, boxed, world
+from gateway.access.test_access import HASH, KEY, bearer
+from gateway.harness import Model, boxed, world
 
 from ttscale.bench.store.replay_pool import pools_from_store
 from ttscale.gateway import parse

@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from gateway.worlds import World, content, world
+from gateway.harness import World, content, world
 
 from ttscale.engines.catalogue import downloads
 from ttscale.engines.catalogue.bundled import bundled_models

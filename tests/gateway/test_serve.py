@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway.worlds import Model, elsewhere
+from gateway.harness import Model, elsewhere
 
 from ttscale.engines.catalogue import downloads
 from ttscale.engines.catalogue.bundled import bundled_models
@@ -184,7 +184,7 @@ def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
     import tomllib
 
     from ttscale.gateway import parse
-    from ttscale.gateway.keys import Keyring
+    from ttscale.gateway.access.api_keys import Keyring
 
     done = subprocess.run(
         [sys.executable, "-m", "ttscale", "serve", "--new-key", "alice"], cwd=tmp_path,

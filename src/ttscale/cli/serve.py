@@ -144,7 +144,7 @@ def _address(url: str) -> str:
 
 def _make_key(name: str, as_json: bool) -> None:
     """Print a fresh key, once, and what the configuration keeps of it."""
-    from ..gateway.keys import new_key
+    from ..gateway.access.api_keys import new_key
 
     key, kept = new_key()
     if as_json:

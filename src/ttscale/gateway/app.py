@@ -12,17 +12,19 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from . import asking, health, models, openapi, status
+from . import model_list, status_page
+from .api import openapi, requests
+from .api.chat_and_completions import Chat, Completions
+from .api.options import NONE, options
+from .api.responses import Responses, asked_of
 from .errors import ApiError, of, wrong
+from .execution.endpoint import Shaped, run
 from .gateway import Gateway
 from .logs import LOG, log
-from .naming import target
-from .options import NONE, options
-from .passing import pass_on
-from .responses import Responses, asked_of
-from .running import Shaped, run
-from .shapes import Chat, Completions
-from .visit import Visit
+from .model_resolution import target
+from .passthrough import pass_on
+from .request_state import Visit
+from .upstreams import health
 
 GATEWAY = web.AppKey("gateway", Gateway)
 Serve = Callable[[Visit, bytes], Awaitable[web.StreamResponse]]
@@ -34,8 +36,8 @@ def application(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=gateway.config.server.max_body)
     app[GATEWAY] = gateway
     for path, serve in (
-        ("/v1/chat/completions", _asks(asking.chat, Chat)),
-        ("/v1/completions", _asks(asking.completion, Completions)),
+        ("/v1/chat/completions", _asks(requests.chat, Chat)),
+        ("/v1/completions", _asks(requests.completion, Completions)),
         ("/v1/responses", _responses),
         ("/v1/embeddings", _embeddings),
     ):
@@ -132,9 +134,9 @@ async def _body(request: web.Request, server: Any) -> bytes:
 # -- the API
 
 
-def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
+def _asks(read: Callable[..., requests.Asked], shaped: Shaped) -> Serve:
     async def serve(visit: Visit, raw: bytes) -> web.StreamResponse:
-        body = asking.document(raw)
+        body = requests.document(raw)
         gateway = visit.gateway
         chosen = options(body)
         where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
@@ -148,7 +150,7 @@ def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
 
 async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
     """Passed on to a server that has this API; else, and under a method, translated."""
-    body, gateway = asking.document(raw), visit.gateway
+    body, gateway = requests.document(raw), visit.gateway
     chosen = options(body)
     where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
     method = where.method
@@ -169,7 +171,7 @@ async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
 
 
 async def _embeddings(visit: Visit, raw: bytes) -> web.StreamResponse:
-    body = asking.document(raw)
+    body = requests.document(raw)
     if options(body).method is not None:
         raise wrong("embeddings are passed through: no method applies", "ttscale.method")
     where = target(body.get("model"), NONE, visit.client, visit.gateway.upstreams)
@@ -201,12 +203,12 @@ def _shown(
 
 async def _models(request: web.Request, gateway: Gateway) -> web.Response:
     client = gateway.keyring.client(request.headers.get("Authorization"))
-    return _json(models.listed(gateway, client))
+    return _json(model_list.listed(gateway, client))
 
 
 async def _model(request: web.Request, gateway: Gateway) -> web.Response:
     client = gateway.keyring.client(request.headers.get("Authorization"))
-    return _json(models.one(gateway, client, request.match_info["name"]))
+    return _json(model_list.one(gateway, client, request.match_info["name"]))
 
 
 async def _metrics(request: web.Request, gateway: Gateway) -> web.Response:
@@ -215,12 +217,12 @@ async def _metrics(request: web.Request, gateway: Gateway) -> web.Response:
 
 
 async def _status(request: web.Request, gateway: Gateway) -> web.Response:
-    return _json(status.document(gateway))
+    return _json(status_page.document(gateway))
 
 
 async def _page(request: web.Request, gateway: Gateway) -> web.Response:
     return web.Response(
-        text=status.page(gateway), content_type="text/html", headers=status.PAGE_HEADERS
+        text=status_page.page(gateway), content_type="text/html", headers=status_page.PAGE_HEADERS
     )
 
 

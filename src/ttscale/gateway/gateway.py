@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from ..engines.catalogue.specification import Catalogue
 from ..methods import registry
-from . import health
-from .admission import Door
+from .access.admission import Door
+from .access.api_keys import Keyring
+from .access.quotas import Ledger
 from .config import Config
-from .keys import Keyring
-from .limits import Ledger
+from .execution.deferred_parsing import Reader
 from .logs import log
 from .metrics import Metrics, resident
-from .reading import Reader
 from .tracing import Tracer
-from .upstream import Upstream, build
+from .upstreams import health
+from .upstreams.upstream import Upstream, build
 
 if TYPE_CHECKING:
-    from .recording import Recorder
+    from .execution.recording import Recorder
 
 _SHARE = 1.0  # seconds between two exchanges with the other workers
 
@@ -150,6 +150,6 @@ def _recorder(config: Config) -> Recorder | None:
     """Whoever keeps the traffic; the bench's store is loaded only where something is kept."""
     if not config.record.store:
         return None
-    from .recording import Recorder
+    from .execution.recording import Recorder
 
     return Recorder(config.record)

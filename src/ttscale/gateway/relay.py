@@ -16,14 +16,10 @@ from aiohttp import web
 from ..core import Unreachable
 from ..engines.http.forwarding import Forwarding
 from ..engines.openai.engine import OpenAIHTTP
+from .api.event_stream import STREAM_HEADERS
 from .errors import ApiError
-from .upstream import Upstream
+from .upstreams.upstream import Upstream
 
-STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
-}
 _PASSED = ("Retry-After", "x-request-id")
 
 

@@ -1,0 +1,63 @@
+"""Showing a reply while it is generated, for methods whose draws, in order, are the reply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
+
+
+class Tapped(EngineWrapper):
+    """An engine that tells what its main role generates, and is the engine otherwise."""
+
+    def __init__(self, engine: Engine, course: Course) -> None:
+        super().__init__(engine)
+        self._course = course
+
+    def start(self, request: GenerationRequest) -> Generation:
+        if request.role == "main":
+            self._course.begin(request.prompt.prefix)
+            before = request.watch
+
+            def watch(chunk: Chunk) -> None:
+                if before is not None:
+                    before(chunk)
+                self._course.add(chunk.text)
+
+            request.watch = watch
+        return super().start(request)
+
+
+class Course:
+    """The reply so far. Each draw goes on where its prefix ends, and the prefix may hold text the
+    method itself has put in ("Wait", a closed think tag): it belongs to the reply too.
+
+    Attributes:
+        text: everything that was told.
+    """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self.text = tell, ""
+        self._lost = False
+
+    def begin(self, prefix: str) -> None:
+        """A draw starts that continues `prefix`."""
+        told = self.text.rstrip()  # a method may trim what it continues
+        if not prefix.startswith(told):
+            self._lost = True  # another course than was told: say no more of it before the end
+            return
+        added = prefix[len(told) :]
+        if len(told) < len(self.text):
+            added = added.lstrip()
+        self._say(added)
+        self.text = prefix
+
+    def add(self, text: str) -> None:
+        """A piece was generated."""
+        if not self._lost:
+            self._say(text)
+
+    def _say(self, text: str) -> None:
+        if text:
+            self.text += text
+            self._tell(text)

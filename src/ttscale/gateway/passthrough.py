@@ -1,0 +1,157 @@
+"""Plain requests: passed on as they are, counted, and kept if traffic is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ..answers.rules.implicit import rule
+from ..core import Outcome, Problem, Sampling, Trace, Usage
+from ..engines.http.sse import Packets
+from ..engines.openai.response import Reply
+from .access.quotas import UNLIMITED
+from .api import requests
+from .api.choice import Solved
+from .api.options import NONE
+from .errors import ApiError
+from .relay import Passed, relay
+from .request_state import Visit
+from .upstreams.upstream import Upstream
+
+
+async def pass_on(
+    visit: Visit, upstream: Upstream, body: Mapping[str, Any], raw: bytes
+) -> web.StreamResponse:
+    """Relay a request to the same path of the upstream."""
+    gateway, server = visit.gateway, upstream.server
+    assert server is not None
+    visit.model = upstream.name
+    closed = server.replicas.closed_for()
+    if closed:
+        raise ApiError(
+            503, f"no server of model {upstream.name!r} answers", code="upstream_down", after=closed
+        )
+    if not server.model:
+        await upstream.open()  # it tells the name of its only model
+    choices = body.get("n") if isinstance(body.get("n"), int) else 1
+    most = visit.budget(UNLIMITED).tokens
+    payload, cost = forwarded(
+        body,
+        raw,
+        server.model,
+        None if most is None else max(1, most // max(1, choices or 1)),
+        _configured(visit.path, upstream.sampling),
+    )
+    passed = Passed()
+    recorder = gateway.recorder
+    kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
+    try:
+        response = await relay(visit.request, upstream, visit.path, payload, cost, passed, kept)
+    finally:
+        _account(visit, upstream, passed)
+    if kept and response.status == 200:
+        _keep(visit, upstream, body, kept, passed)
+    return response
+
+
+def forwarded(
+    body: Mapping[str, Any],
+    raw: bytes,
+    model: str,
+    most: int | None,
+    configured: Mapping[str, Any],
+) -> tuple[bytes, int]:
+    """(what is sent to the upstream, tokens it may cost) of a plain request.
+
+    The bytes stay as they are unless the model has another name there, the body holds options of
+    ours, a budget limits its tokens to `most`, or it leaves open what is `configured`.
+    """
+    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+    if "max_output_tokens" in body or "input" in body:
+        field_name = "max_output_tokens"
+    changes = {
+        name: value
+        for setting, value in configured.items()
+        if (name := field_name if setting == "max_tokens" else setting) not in body
+    }
+    asked = body.get(field_name, changes.get(field_name))
+    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
+    if model and body.get("model") != model:
+        changes["model"] = model
+    if most is not None and (given is None or given > most):
+        changes[field_name] = given = most
+    if not changes and "ttscale" not in body:
+        return raw, given or 0
+    sent = {k: v for k, v in body.items() if k != "ttscale"}
+    try:
+        return orjson.dumps({**sent, **changes}), given or 0
+    except TypeError:
+        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
+
+
+def _configured(path: str, sampling: Sampling) -> dict[str, Any]:
+    """The configured settings that a plain request to this path may leave open."""
+    if path.endswith("/responses"):
+        known: tuple[str, ...] = ("temperature", "top_p", "max_tokens")
+    elif path.endswith("completions"):
+        known = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop")
+    else:
+        known = ()
+    return {name: value for name, value in sampling.given().items() if name in known}
+
+
+def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:
+    """Count what was used, also by a client that went away."""
+    visit.tokens, visit.samples = passed.completion_tokens, 1
+    metrics, price = visit.gateway.metrics, upstream.price
+    metrics.add("tokens_total", passed.completion_tokens, kind="plain", model=upstream.name)
+    if passed.hedged:
+        metrics.add("hedges_total", model=upstream.name)
+    cost = None
+    if price is not None:
+        cost = passed.prompt_tokens * price.prompt + passed.completion_tokens * price.completion
+        cost /= 1e6
+    visit.gateway.ledger.charge(visit.client, tokens=visit.tokens, samples=1, cost=cost)
+
+
+def _keep(
+    visit: Visit, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: Passed
+) -> None:
+    """Record a plain chat or completion as one draw of `simple`."""
+    limits = visit.gateway.config.limits
+    try:
+        if visit.path.endswith("/chat/completions"):
+            asked = requests.chat(body, limits, NONE)
+        elif visit.path.endswith("/completions"):
+            asked = requests.completion(body, limits, NONE)
+        else:
+            return
+    except ApiError:
+        return  # the upstream took what we cannot read
+    if asked.choices != 1:
+        return
+    reply, packets = Reply(), Packets()
+    whole = b"".join(kept)
+    if asked.stream:
+        reply.feed(packets.feed(whole) + packets.rest())
+    else:
+        reply.plain(whole, "")
+    if reply.finish is None:
+        return
+    prompt = asked.prompts[0]
+    trace = Trace(
+        text=reply.text(), tokens=passed.completion_tokens or reply.tokens, finish=reply.finish,
+        prompt_key=prompt.key, prompt_tokens=reply.prompt_tokens, model=upstream.name,
+        tool_calls=reply.tool_calls(),
+    )  # fmt: skip
+    problem = Problem(prompt.key, prompt, rule(""))
+    usage = Usage()
+    usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
+    usage.sequential_tokens = trace.tokens
+    outcome = Outcome(problem.answer(trace), trace, reply.finish, {}, [trace], usage)
+    solved = [Solved(problem, outcome, trace, False)]
+    assert visit.gateway.recorder is not None
+    visit.gateway.recorder.keep(upstream.name, "simple", asked.sampling, solved)
