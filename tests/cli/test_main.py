@@ -164,7 +164,7 @@ def test_interrupt_ends_with_130_and_without_a_traceback(flags):
         assert (stdout, stderr.strip()) == ("", "interrupted")
 
 
-@pytest.mark.parametrize("module", ["click", "ttscale.cli.output", "ttscale.cli.solve"])
+@pytest.mark.parametrize("module", ["click", "ttscale.cli.output", "ttscale.cli.commands.solve"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_an_interrupt_while_modules_load_ends_with_130_too(module, flags):
     code = f"""

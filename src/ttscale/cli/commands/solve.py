@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
-from .completing import method_names, model_names
-from .options import assignments, budget_of
-from .outcome import tell
+from .. import output
+from ..completers import method_names, model_names
+from ..options import assignments, budget_of
+from ..outcome import tell
 
 if TYPE_CHECKING:
-    from ..core import Outcome, SampleCount
+    from ...core import Outcome, SampleCount
 
 EXAMPLES = """
 \b
@@ -91,9 +91,9 @@ def solve(
     The answer goes to standard output, what it cost to standard error. For a recording
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
-    from ..core import SampleCount
-    from ..library import open_session
-    from .config import load
+    from ...core import SampleCount
+    from ...library import open_session
+    from ..config import load
 
     text = sys.stdin.read() if question == "-" else question
     config = load()

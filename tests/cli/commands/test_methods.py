@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ttscale.cli import methods as command
+from ttscale.cli.commands import methods as command
 from ttscale.methods import registry
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def test_list_names_every_method(cli):

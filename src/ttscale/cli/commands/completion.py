@@ -17,7 +17,7 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from . import main
+    from .. import main
 
     kind = get_completion_class(shell)
     assert kind is not None  # click knows all three

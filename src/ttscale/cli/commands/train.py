@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from . import output
+from .. import output
 
 NEEDED = ("torch", "transformers", "safetensors", "tokenizers", "gguf")
 
@@ -42,7 +42,7 @@ def tiny(
 
     Checkpoints are written every minute: a run that was stopped goes on with --resume.
     """
-    from ..core import UsageError
+    from ...core import UsageError
 
     absent = [name for name in NEEDED if find_spec(name) is None]
     if absent:
@@ -54,7 +54,7 @@ def tiny(
             f"{work} holds the checkpoints of an earlier run",
             fix="continue it with --resume, or name another folder",
         )
-    from ..training.tiny.recipe import train_tiny
+    from ...training.tiny.recipe import train_tiny
 
     try:
         train_tiny(out, size=size, device=device, minutes=minutes, resume=resume, seed=seed)

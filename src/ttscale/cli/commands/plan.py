@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
+from .. import output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..engines.catalogue.specification import ModelSource
-    from ..methods.routing.policy import Policy
-    from ..planner.evidence import Evidence
+    from ...engines.catalogue.specification import ModelSource
+    from ...methods.routing.policy import Policy
+    from ...planner.evidence import Evidence
 
 EXAMPLES = """
 \b
@@ -83,9 +83,9 @@ def fit(
 
     Every candidate is replayed behind the same pilot and judged on questions it was not chosen on.
     """
-    from ..core import UsageError
-    from ..planner import evidence, fitting
-    from ..planner.consensus import agreed
+    from ...core import UsageError
+    from ...planner import evidence, fitting
+    from ...planner.consensus import agreed
 
     for name, value in (("bins", bins), ("pilot", pilot), ("repeats", repeats)):
         if value < 1:
@@ -127,7 +127,7 @@ def fit(
 @output.common
 def show(path: Path, larger: float | None, ratio: float, as_json: bool) -> None:
     """Show what POLICY runs for which difficulty, how well it did, and where samples saturate."""
-    from ..planner import Policy, inference_factor
+    from ...planner import Policy, inference_factor
 
     factor = None if larger is None else inference_factor(larger, ratio)
     _show(Policy.load(path), as_json=as_json, exchange=factor)
@@ -144,10 +144,10 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
 
     On the samples it was fitted on this is too good; the two-fold figures of show are not.
     """
-    from ..core.verdict import outcome_is_right
-    from ..methods.routing.auto import checked
-    from ..planner import Policy
-    from ..planner.evidence import follow_all
+    from ...core.verdict import outcome_is_right
+    from ...methods.routing.auto import checked
+    from ...planner import Policy
+    from ...planner.evidence import follow_all
 
     recording = _recording(source)
     problems = recording.pools[0].problems
@@ -180,8 +180,8 @@ def _fit_pets(
 ) -> None:
     from dataclasses import asdict
 
-    from ..methods.allocation.pets_table import fit_table
-    from ..planner.fitting import pool_labels
+    from ...methods.allocation.pets_table import fit_table
+    from ...planner.fitting import pool_labels
 
     (pool,) = recording.pools
     lettered = all(p.choices or hasattr(p.rule, "letters") for p in pool.problems)
@@ -204,9 +204,9 @@ def _fit_pets(
 
 def _recording(source: str) -> ModelSource:
     """The one recording meant; a file needs no scheme."""
-    from ..core import UsageError
-    from ..library import source_of
-    from .config import load
+    from ...core import UsageError
+    from ...library import source_of
+    from ..config import load
 
     spec = source if source.startswith("replay:") else f"replay:{source}"
     found = source_of(spec, load(), "SAMPLES")
@@ -217,7 +217,7 @@ def _recording(source: str) -> ModelSource:
 
 def _candidates(recording: ModelSource, pilot: int) -> list[str]:
     """What suits a recording: votes of growing size, early stopping, and a verifier if recorded."""
-    from ..core import UsageError
+    from ...core import UsageError
 
     (pool,) = recording.pools
     there = pool.size()

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
-from .completing import method_names
+from .. import output
+from ..completers import method_names
 
 if TYPE_CHECKING:
-    from ..core import Method, Role
+    from ...core import Method, Role
 
 
 @click.group(invoke_without_command=True, short_help="List the methods, or show one.")
@@ -29,7 +29,7 @@ def methods(ctx: click.Context) -> None:
 @output.common
 def list_methods(as_json: bool, markdown: bool) -> None:
     """List all methods with what they scale, need and cost."""
-    from ..methods import registry
+    from ...methods import registry
 
     known = registry.methods()
     if as_json:
@@ -45,7 +45,7 @@ def list_methods(as_json: bool, markdown: bool) -> None:
 @output.common
 def show_method(name: str, as_json: bool) -> None:
     """Show one method: its card and its parameters with their defaults."""
-    from ..methods import registry
+    from ...methods import registry
 
     method = registry.get(name)
     if as_json:
@@ -79,7 +79,7 @@ def described(method: Method) -> dict[str, Any]:
 
 def parameters(method: Method) -> list[dict[str, Any]]:
     """Name, what it takes in words and as JSON Schema, default and meaning of every parameter."""
-    from ..core.settings.declared import fields_of
+    from ...core.settings.declared import fields_of
 
     about, declared = explained(method.config), fields_of(method.config)
     return [

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
-from .completing import method_names, model_names
-from .options import assignments, budget_of
+from .. import output
+from ..completers import method_names, model_names
+from ..options import assignments, budget_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..bench.plan import Plan, Planned
-    from ..bench.report.summary import Row
-    from ..bench.store.store import Store
-    from ..engines.catalogue.specification import ModelSource
+    from ...bench.plan import Plan, Planned
+    from ...bench.report.summary import Row
+    from ...bench.store.store import Store
+    from ...engines.catalogue.specification import ModelSource
 
 EXAMPLES = """
 \b
@@ -112,16 +112,16 @@ def run(
     """
     import dataclasses
 
-    from ..bench.notes import notes
-    from ..bench.plan import Plan, grid
-    from ..bench.store.fingerprints import fingerprints
-    from ..bench.store.store import Store
-    from ..library import seed_of
-    from .config import load
+    from ...bench.notes import notes
+    from ...bench.plan import Plan, grid
+    from ...bench.store.fingerprints import fingerprints
+    from ...bench.store.store import Store
+    from ...library import seed_of
+    from ..config import load
 
     config = load()
     if show == "columns":
-        from .columns import show_columns
+        from ..columns import show_columns
 
         show_columns(models or ((config.model,) if config.model else ()), tasks, as_json=as_json)
         return
@@ -164,10 +164,10 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
-    from ..bench.plan import Plan, grid
-    from ..bench.store.fingerprints import check_unchanged, fingerprints
-    from ..bench.store.store import Store
-    from .config import load
+    from ...bench.plan import Plan, grid
+    from ...bench.store.fingerprints import check_unchanged, fingerprints
+    from ...bench.store.store import Store
+    from ..config import load
 
     with Store.open(path, write=True) as store:
         plan = Plan.from_dict(store.plan)
@@ -186,18 +186,18 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
 @output.common
 def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> None:
     """Show the results in STORE, also while it is being written."""
-    from ..bench.report.summary import rows
-    from ..bench.store.store import Store
+    from ...bench.report.summary import rows
+    from ...bench.store.store import Store
 
     with Store.open(path) as store:
         found = rows(store)
         plan = store.plan
     if html is not None:
-        from ..bench.report.html import write_html
+        from ...bench.report.html import write_html
 
         write_html(html, found, plan)
     if png is not None:
-        from ..bench.report.png import write_png
+        from ...bench.report.png import write_png
 
         write_png(png, found)
     _show(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
@@ -213,8 +213,8 @@ def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> No
 @output.common
 def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
     """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
-    from ..bench.store.export import export as write
-    from ..bench.store.store import Store
+    from ...bench.store.export import export as write
+    from ...bench.store.store import Store
 
     with Store.open(path) as store:
         count = write(store, target, what)
@@ -225,7 +225,7 @@ def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
 
 
 def _repeats(text: str) -> Any:
-    from ..core import UsageError
+    from ...core import UsageError
 
     if text == "auto":
         return text
@@ -238,7 +238,7 @@ def _free(out: Path | None) -> Path:
     """Where the store goes; a name of its own if none was asked for."""
     from datetime import datetime
 
-    from ..core import StoreError
+    from ...core import StoreError
 
     if out is not None:
         if out.exists():
@@ -257,9 +257,9 @@ def _free(out: Path | None) -> Path:
 
 def _opened(plan: Plan) -> dict[str, ModelSource]:
     """The models of the roles that the plan names."""
-    from ..core import UsageError
-    from ..engines.catalogue.specification import open_model
-    from .config import load
+    from ...core import UsageError
+    from ...engines.catalogue.specification import open_model
+    from ..config import load
 
     opened = {}
     for role, spec in plan.roles.items():
@@ -283,12 +283,12 @@ def _go(
     as_json: bool,
 ) -> None:
     """Run what is left and report; whatever ends the run early says what is kept."""
-    from ..bench.plan import Settings
-    from ..bench.progress import Progress
-    from ..bench.report.summary import rows
-    from ..bench.runner import run_bench
-    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError
-    from .progress import shown
+    from ...bench.plan import Settings
+    from ...bench.progress import Progress
+    from ...bench.report.summary import rows
+    from ...bench.runner import run_bench
+    from ...core import Budget, BudgetTooSmall, Sampling, TTScaleError
+    from ..progress_bar import shown
 
     settings = Settings(
         budget=Budget.of(dict(plan.budget)) if plan.budget else None,
@@ -344,7 +344,7 @@ def _go(
 
 def _tell_errors(store: Store, found: Sequence[Row]) -> None:
     """What failed, by what can be done about it; ends with a failure if nothing was answered."""
-    from ..core import PoolExhausted
+    from ...core import PoolExhausted
 
     live = {cell.model for cell in store.cells() if not cell.recorded}
     again = sum(row.errors for row in found if row.model in live)
@@ -374,7 +374,7 @@ def _tell_errors(store: Store, found: Sequence[Row]) -> None:
 
 def _begun(store: Store) -> bool:
     """Whether a store holds something; True if it cannot be read: then it must not be deleted."""
-    from ..core import StoreError
+    from ...core import StoreError
 
     try:
         return store.begun
@@ -383,7 +383,7 @@ def _begun(store: Store) -> bool:
 
 
 def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
-    from ..bench.report.table import tables, width_of
+    from ...bench.report.table import tables, width_of
 
     if as_json:
         output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})

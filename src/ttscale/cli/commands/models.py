@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
-from .completing import known_models
+from .. import output
+from ..completers import known_models
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..engines.catalogue.downloads import Model
+    from ...engines.catalogue.downloads import Model
 
 
 @click.group(invoke_without_command=True, short_help="List the known models, or fetch one.")
@@ -27,7 +27,7 @@ def models(ctx: click.Context) -> None:
 @output.common
 def list_models(as_json: bool) -> None:
     """List the models known by name, and the aliases of the configuration."""
-    from . import config
+    from .. import config
 
     entries, aliases = available(), config.load().aliases
     if as_json:
@@ -54,10 +54,10 @@ def list_models(as_json: bool) -> None:
 @output.common
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""
-    from ..core import UnknownName
-    from ..engines.catalogue import downloads as engine_models
-    from ..engines.catalogue.bundled import bundled_models
-    from ..engines.catalogue.specification import known_names
+    from ...core import UnknownName
+    from ...engines.catalogue import downloads as engine_models
+    from ...engines.catalogue.bundled import bundled_models
+    from ...engines.catalogue.specification import known_names
 
     if own := bundled_models().get(name):  # it came with the package
         path, size = own.path, own.size
@@ -75,8 +75,8 @@ def pull_model(name: str, as_json: bool) -> None:
 
 def available() -> list[dict[str, Any]]:
     """The models known by name, the bundled ones first; sizes in bytes."""
-    from ..engines.catalogue import downloads as engine_models
-    from ..engines.catalogue.bundled import bundled_models
+    from ...engines.catalogue import downloads as engine_models
+    from ...engines.catalogue.bundled import bundled_models
 
     entries: list[dict[str, Any]] = [
         {
@@ -98,7 +98,7 @@ def available() -> list[dict[str, Any]]:
 
 def known_path(known: Model) -> Path | None:
     """Where a model is; None if it has not been fetched."""
-    from ..engines.catalogue import downloads as engine_models
+    from ...engines.catalogue import downloads as engine_models
 
     return engine_models.path_of(known.name) if engine_models.is_cached(known.name) else None
 
@@ -113,7 +113,7 @@ def _fetched(known: Model) -> Path:
         TransferSpeedColumn,
     )
 
-    from ..engines.catalogue import downloads as engine_models
+    from ...engines.catalogue import downloads as engine_models
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
                TimeRemainingColumn())  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from . import output
+from .. import output
 
 EXAMPLES = """
 \b
@@ -39,8 +39,8 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
     pass@k and cons@k of its samples, E3 and cost-of-pass of its methods, ARISE, Scaling and
     Performance of methods at several values of their knob.
     """
-    from ..bench.report.figures_of_merit import merits
-    from ..metrics.cost.model_sizes import Shape
+    from ...bench.report.figures_of_merit import merits
+    from ...metrics.cost.model_sizes import Shape
 
     found = merits(path, shape=None if config is None else Shape.read(config), watts=watts)
     if as_json:

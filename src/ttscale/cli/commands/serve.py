@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import output
-from .completing import model_names
+from .. import output
+from ..completers import model_names
 
 if TYPE_CHECKING:
-    from ..gateway.config import Config, Model
+    from ...gateway.config import Config, Model
 
 EXAMPLES = """
 \b
@@ -78,8 +78,8 @@ def serve(
     if new_key is not None:
         _make_key(new_key, as_json)
         return
-    from .. import gateway
-    from .config import load
+    from ... import gateway
+    from ..config import load
 
     own = load()
     model = _model(upstream, spec, name, policy, required=config_path is None)
@@ -112,11 +112,11 @@ def _model(
     upstream: str | None, spec: str | None, name: str | None, policy: Path | None, *, required: bool
 ) -> tuple[str, Model] | None:
     """(name, model) that the command line names; the default model if one is required."""
-    from ..core import UsageError
-    from ..engines.catalogue.specification import open_model
-    from ..gateway.config import Model
-    from ..library import default_model
-    from .config import load
+    from ...core import UsageError
+    from ...engines.catalogue.specification import open_model
+    from ...gateway.config import Model
+    from ...library import default_model
+    from ..config import load
 
     if upstream is not None:
         if spec is not None:
@@ -144,7 +144,7 @@ def _address(url: str) -> str:
 
 def _make_key(name: str, as_json: bool) -> None:
     """Print a fresh key, once, and what the configuration keeps of it."""
-    from ..gateway.access.api_keys import new_key
+    from ...gateway.access.api_keys import new_key
 
     key, kept = new_key()
     if as_json:

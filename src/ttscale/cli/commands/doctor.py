@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from . import output
+from .. import output
 
 if TYPE_CHECKING:
-    from ..core import Engine, Method
-    from .config import Config
+    from ...core import Engine, Method
+    from ..config import Config
 
 EXTRAS = {
     # extra: (distributions it brings, what it is for)
@@ -102,10 +102,10 @@ def _python() -> Check:
 
 def _core() -> Check:
     """Run every method that plain text is enough for, in token time, on a known distribution."""
-    from .. import __version__
-    from ..answers import TextRule
-    from ..core import Problem, Prompt, Run, execute
-    from ..engines.synthetic import Synthetic, binary
+    from ... import __version__
+    from ...answers import TextRule
+    from ...core import Problem, Prompt, Run, execute
+    from ...engines.synthetic import Synthetic, binary
 
     ran = 0
     problem = Problem("doctor", Prompt.user("?"), TextRule(), reference="right")
@@ -140,7 +140,7 @@ def _version(package: str) -> str | None:
 
 
 def _config(loaded: list[Config]) -> Check:
-    from .config import load
+    from ..config import load
 
     config = load()
     loaded.append(config)
@@ -157,7 +157,7 @@ def _config(loaded: list[Config]) -> Check:
 
 
 def _models() -> Check:
-    from ..library import FALLBACK
+    from ...library import FALLBACK
     from .models import available
 
     here = [entry["name"] for entry in available() if entry["cached"]]
@@ -177,7 +177,7 @@ def _embedded() -> Check:
     here = [entry for entry in available() if entry["cached"]]
     if not here:
         return Check("embedded engine", "missing", "not tried: there is no model to load")
-    from ..engines.catalogue.specification import open_model
+    from ...engines.catalogue.specification import open_model
 
     smallest = min(here, key=lambda entry: entry["bytes"])
     (source,) = open_model(f"llamacpp:{smallest['path']}?slots=1&ctx=512")
@@ -189,7 +189,7 @@ def _embedded() -> Check:
 
 def _upstream(spec: str, config: Config) -> Iterator[Check]:
     """Open a model the user named; what it can do, and which methods that is enough for."""
-    from ..library import source_of
+    from ...library import source_of
 
     name = f"model {spec}"
     try:
@@ -211,7 +211,7 @@ def _upstream(spec: str, config: Config) -> Iterator[Check]:
 
 
 def _runnable(engine: Engine) -> Iterator[Check]:
-    from ..core import CapabilityError, Run
+    from ...core import CapabilityError, Run
 
     run = Run({"main": engine})
     runs = []
@@ -228,7 +228,7 @@ def _with_defaults() -> Iterator[tuple[Method, Any]]:
     """All methods that can run as they are, with their default configs."""
     from dataclasses import MISSING, fields
 
-    from ..methods import registry
+    from ...methods import registry
 
     for method in registry.methods().values():
         own = fields(method.config)
@@ -238,9 +238,9 @@ def _with_defaults() -> Iterator[tuple[Method, Any]]:
 
 def _draw(engine: Any) -> tuple[int, float, frozenset[str]]:
     """(tokens, seconds, capabilities) of one short draw from a freshly opened engine."""
-    from ..answers import TextRule
-    from ..core import Problem, Prompt, Run, Sampling, execute
-    from ..methods import registry
+    from ...answers import TextRule
+    from ...core import Problem, Prompt, Run, Sampling, execute
+    from ...methods import registry
 
     run = Run({"main": engine}, request=Sampling(max_tokens=8))
     simple = registry.get("simple")

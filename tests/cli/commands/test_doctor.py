@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from ttscale.cli import doctor
+from ttscale.cli.commands import doctor
 from ttscale.engines.catalogue import downloads as engine_models
 
 
