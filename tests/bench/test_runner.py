@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import paced
 import pytest
-from benches import bench, recording
-from doubles import Boxed, Scripted, problem, said
+import slow_bench
+from fakes import Boxed, Scripted, problem, said
+from recorded_benches import bench, recording
 
 from ttscale.bench import (
     Plan,
@@ -160,8 +160,8 @@ def test_traces_of_recordings_are_not_kept_unless_asked_for(tmp_path):
 def test_live_traces_are_kept_unless_they_are_not_wanted(tmp_path):
     for keep, expected in (("auto", 8), ("none", 0)):
         bench(
-            tmp_path, paced.model(), "sc(n=4)", settings=Settings(keep_traces=keep),
-            problems=paced.questions(2), name=keep,
+            tmp_path, slow_bench.model(), "sc(n=4)", settings=Settings(keep_traces=keep),
+            problems=slow_bench.questions(2), name=keep,
         )  # fmt: skip
         with Store.open(tmp_path / keep) as store:
             assert sum(1 for c in store.cells() for _ in store.traces(c)) == expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from doubles import Scripted, answer, method_of
+from fakes import Scripted, answer, method_of
 
 from ttscale.core import (
     Aggregator,

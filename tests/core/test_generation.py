@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from doubles import problem
+from fakes import problem
 from hypothesis import assume, given
 from hypothesis import strategies as st
 

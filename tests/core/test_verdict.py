@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from doubles import problem, said
+from fakes import problem, said
 
 from ttscale.core import Outcome
 from ttscale.core.verdict import AGREED, CORRECT, answer_is_right, is_right, outcome_is_right

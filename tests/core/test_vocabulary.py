@@ -7,7 +7,7 @@ import json
 import random
 
 import pytest
-from doubles import Boxed, problem, said
+from fakes import Boxed, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -153,7 +153,7 @@ class TestUsage:
         assert Usage().prompt_tokens == 0
 
     def test_shared_prompts_count_once_and_billed_ones_every_time(self):
-        from doubles import Scripted, answer
+        from fakes import Scripted, answer
 
         from ttscale.core import Outcome
 

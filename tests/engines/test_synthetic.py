@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import problem
+from fakes import problem
 
 from ttscale.core import Trace, UsageError, run_in_token_time
 from ttscale.engines.recordings.engine import Replay

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from doubles import Boxed, Scripted, Ticking, nothing_left, problem
+from fakes import Boxed, Scripted, Ticking, nothing_left, problem
 
 from ttscale.core import (
     Budget,

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from doubles import Scripted, answer, said
+from fakes import Scripted, answer, said
 
 from ttscale.core import CapabilityError, Outcome, Rewards, Trace, UnknownName, UsageError
 from ttscale.verifiers import verifier, verifiers
@@ -42,7 +42,7 @@ def test_short_is_minus_the_length():
 def test_the_oracle_is_one_for_right_and_says_that_it_is_an_oracle():
     assert scores("oracle", [said("right"), said("wrong"), said(None)]) == [1.0, 0.0, 0.0]
     assert [n for n, v in verifiers().items() if v.oracle] == ["oracle"]
-    from doubles import problem
+    from fakes import problem
 
     with pytest.raises(UsageError, match="reference"):
         scores("oracle", [said("A")], of=problem(reference=None))

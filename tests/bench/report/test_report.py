@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from benches import bench, recording
+from recorded_benches import bench, recording
 from rich.console import Console
 
 from ttscale.bench.report.html import html, write_html

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import zstandard
-from doubles import Boxed, problem, said
+from fakes import Boxed, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from doubles import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
-from programs import length_of
+from fakes import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
+from random_programs import length_of
 
 from ttscale.core import Budget, GivenUp, Outcome, Prompt, Run, run_in_token_time
 

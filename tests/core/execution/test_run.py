@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from doubles import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
-from programs import length_of
+from fakes import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
+from random_programs import length_of
 
 from ttscale.core import (
     AuthError,
@@ -115,7 +115,7 @@ SEEDS = [525544730, 1777565812]
 LOG = """
 import asyncio, json, sys
 sys.path.insert(0, {tests!r})
-from doubles import problem
+from fakes import problem
 from ttscale.core import Budget, Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods.registry import parse

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-from doubles import Scripted, Ticking, answer
-from programs import MAIN, SLOW, At, length_of, method, oracle, random_program
+from fakes import Scripted, Ticking, answer
+from random_programs import MAIN, SLOW, At, length_of, method, oracle, random_program
 
 
 @pytest.mark.parametrize("engine", [Scripted, Ticking])

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from doubles import Scripted, Ticking, answer, said
+from fakes import Scripted, Ticking, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 

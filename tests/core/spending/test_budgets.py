@@ -8,10 +8,10 @@ import contextlib
 import random
 
 import pytest
-from doubles import Scripted, Ticking, answer, method_of, nothing_left, problem, said
+from fakes import Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import MAIN, Evaluate, World, length_of, method, random_program
+from random_programs import MAIN, Evaluate, World, length_of, method, random_program
 
 from ttscale.core import (
     Budget,

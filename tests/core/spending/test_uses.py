@@ -7,10 +7,20 @@ import asyncio
 import random
 
 import pytest
-from doubles import answer, method_of, said
+from fakes import answer, method_of, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import MAIN, SLOW, At, Evaluate, World, length_of, method, oracle, random_program
+from random_programs import (
+    MAIN,
+    SLOW,
+    At,
+    Evaluate,
+    World,
+    length_of,
+    method,
+    oracle,
+    random_program,
+)
 
 from ttscale.core import Budget, EngineError, Outcome, Prompt, Used
 
@@ -180,7 +190,7 @@ def test_units_of_samples_are_chained_side_by_side_and_one_after_the_other():
 
 
 def test_a_set_books_units_on_the_problem_they_were_for():
-    from doubles import problem
+    from fakes import problem
 
     from ttscale.core import Run, run_in_token_time
 

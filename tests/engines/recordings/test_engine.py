@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from doubles import answer, problem, said
+from fakes import answer, problem, said
 
 from ttscale.core import Outcome, PoolExhausted, UsageError
 from ttscale.engines.recordings.engine import Replay

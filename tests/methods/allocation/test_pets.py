@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
-from doubles import Scripted, answer, nothing_left, problem, said
+from fakes import Scripted, answer, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

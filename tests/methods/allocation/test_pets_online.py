@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import Boxed, Scripted, answer, problem, said
+from fakes import Boxed, Scripted, answer, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from doubles import Scripted, answer, nothing_left, problem, said
+from fakes import Scripted, answer, nothing_left, problem, said
 
 from ttscale.core import GenerationRequest, Outcome, Run, Trace, UsageError, run_in_token_time
 from ttscale.methods import registry

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from doubles import Boxed, Scripted, answer, problem, said
+from fakes import Boxed, Scripted, answer, problem, said
 
 from ttscale.core import (
     GenerationRequest,

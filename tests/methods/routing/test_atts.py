@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from doubles import Scripted, nothing_left, problem
+from fakes import Scripted, nothing_left, problem
 
 from ttscale.core import (
     Budget,

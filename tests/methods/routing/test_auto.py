@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from benches import bench, recording
-from doubles import problem, said
+from fakes import problem, said
+from recorded_benches import bench, recording
 
 from ttscale.core import (
     Budget,

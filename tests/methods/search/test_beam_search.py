@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import Scripted, answer, problem
+from fakes import Scripted, answer, problem
 
 from ttscale.core import CapabilityError, Run, Trace, UsageError, run_in_token_time
 from ttscale.engines.synthetic import StepWorld

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from doubles import Scripted, answer, said
+from fakes import Scripted, answer, said
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -7,7 +7,7 @@ import random
 from functools import cache
 
 import pytest
-from doubles import Scripted, answer, problem, said
+from fakes import Scripted, answer, problem, said
 from scipy.special import betainc
 from scipy.stats import binom
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from doubles import Scripted, Ticking, answer, problem, said
+from fakes import Scripted, Ticking, answer, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import Scripted, answer, problem, said
+from fakes import Scripted, answer, problem, said
 from scipy.stats import norm
 
 from ttscale.core import Run, UsageError, run_in_token_time

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import Scripted, Ticking, answer, problem, said
+from fakes import Scripted, Ticking, answer, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import Scripted, answer, problem, said
+from fakes import Scripted, answer, problem, said
 from scipy.stats import binom
 
 from ttscale.core import Run, run_in_token_time

@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-from doubles import Scripted, method_of
+from fakes import Scripted, method_of
 
 from ttscale.core import Context, GenerationRequest, Outcome, Prompt, Trace, Used, UseRequest
 

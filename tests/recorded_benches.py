@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from doubles import problem, said
+from fakes import problem, said
 
 from ttscale.bench import Store, Task, arrange, rows, run_bench
 from ttscale.core import Configured
