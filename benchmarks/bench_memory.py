@@ -64,7 +64,7 @@ def write_store(path: Path, items: int) -> None:
             for draw in range(SAMPLES):
                 answer = 7 if rng.random() < 0.6 else rng.randrange(20)
                 text = "".join(rng.choices(words, k=400)) + f"\\boxed{{{answer}}}"
-                trace = Trace(text, 900, draw=draw, prompt_key=problem.prompt.key)
+                trace = Trace(text, 900, index=draw, prompt_key=problem.prompt.key)
                 store.add_trace(cell, problem.id, "", trace)
 
 

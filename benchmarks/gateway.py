@@ -287,8 +287,8 @@ async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
         raced = sorted([await timed("ffs(n=8)/m", n) for n in range(times)])
         await asyncio.sleep(0.3)
         after = await counts()
-    drawn = after["slow"][len(before["slow"]) :]  # one request after the other: in eights
-    fastest = sorted(min(drawn[at : at + 8]) for at in range(0, len(drawn), 8))
+    sampled = after["slow"][len(before["slow"]) :]  # one request after the other: in eights
+    fastest = sorted(min(sampled[at : at + 8]) for at in range(0, len(sampled), 8))
     return {
         "single_p50_s": single[times // 2],
         "ffs_p50_s": raced[times // 2],

@@ -132,14 +132,14 @@ def interval(
 ) -> tuple[float, float, float]:
     """(value, low, high): the statistic of the groups and its 95% bootstrap interval."""
     rng = random.Random(0)
-    drawn = sorted(
+    sampled = sorted(
         v
         for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds))
         if not math.isnan(v)
     )
-    if not drawn:
+    if not sampled:
         return statistic(groups), math.nan, math.nan
-    return statistic(groups), drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))]
+    return statistic(groups), sampled[int(0.025 * len(sampled))], sampled[int(0.975 * len(sampled))]
 
 
 @dataclass(frozen=True, slots=True)

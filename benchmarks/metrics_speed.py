@@ -109,12 +109,12 @@ def main() -> None:
 
     counts = Counter({"right": 30, "b": 20, "c": 10, "d": 4})
     exact, value = timed(lambda: cons_at_k(counts, "right", 16))
-    drawn, estimate = timed(lambda: cons_by_drawing(counts, 16, 10_000, args.seed))
+    sampled, estimate = timed(lambda: cons_by_drawing(counts, 16, 10_000, args.seed))
     print(
         f"{'cons@16 of 64 samples, exact':40} {1:>10,} in {exact:7.3f} s   "
-        f"10,000 random subsets {drawn / exact:.1f} x as long, off by {abs(value - estimate):.4f}"
+        f"10,000 random subsets {sampled / exact:.1f} x as long, off by {abs(value - estimate):.4f}"
     )
-    found["cons"] = {"seconds": exact, "ratio": drawn / exact, "error": abs(value - estimate)}
+    found["cons"] = {"seconds": exact, "ratio": sampled / exact, "error": abs(value - estimate)}
     print(json.dumps(found))
 
 

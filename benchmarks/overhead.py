@@ -117,7 +117,7 @@ def serve(port: Any) -> None:
 # -- the clients
 
 
-class Ask(GenerationRequest):
+class AwaitedRequest(GenerationRequest):
     """A call whose trace can be awaited."""
 
     def __init__(self, draw: int) -> None:
@@ -134,7 +134,7 @@ Client = Callable[[int], Awaitable[str]]
 
 def ours(engine: OpenAIHTTP) -> Client:
     async def draw(number: int) -> str:
-        ask = Ask(number)
+        ask = AwaitedRequest(number)
         engine.start(ask)
         trace = await ask.done
         assert trace.tokens == CHUNKS

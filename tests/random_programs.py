@@ -122,7 +122,7 @@ async def run(ctx: Context, program: Program, name: str = "") -> None:
         race = ctx.as_finished([])
         async with race:
             for i, (n, role) in enumerate(program[1]):
-                race.start(ctx.ask(ask(f"{name}.{i}", n), role))
+                race.start(ctx.sample_request(ask(f"{name}.{i}", n), role))
             for _ in range(program[2]):
                 await race.__anext__()
             if kind == "stop":

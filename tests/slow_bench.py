@@ -89,7 +89,7 @@ class Paced:
         self.starts += 1
         if self.log is not None:
             with self.log.open("a") as file:
-                file.write(f"{request.run_seed} {request.problem.id} {request.draw}\n")
+                file.write(f"{request.run_seed} {request.problem.id} {request.index}\n")
         if self.fails and self.starts % self.fails == 0:
             raise EngineError("the server said 500")
         return PacedGeneration(

@@ -263,7 +263,7 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
         make=lambda **_: Scripted(lambda call: said("-"), capabilities={"reward"}, rewards=reward),
     )  # fmt: skip
     source = ModelSource(
-        name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.draw))
+        name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.index))
     )
     task, methods = Task("t", [problem(f"q{i}") for i in range(3)]), [parse("bon(n=6)")]
     settings = Settings(roles={"prm": judge}, keep_traces="all")
@@ -301,7 +301,7 @@ def judged_bench(tmp_path, course, *methods):
 
 @pytest.mark.parametrize("methods", [("sc(n=4)", "bon(n=4)"), ("bon(n=4)", "sc(n=4)")])
 def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
-    pool = judged_bench(tmp_path, lambda call: said("a", 20 - call.draw), *methods)
+    pool = judged_bench(tmp_path, lambda call: said("a", 20 - call.index), *methods)
     assert "reward" in pool.capabilities
     first = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
     assert [t.reward for t in first] == [0.2, 0.19, 0.18, 0.17]
@@ -309,7 +309,7 @@ def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
 
 def test_samples_without_an_answer_need_no_reward(tmp_path):
     def course(call):
-        mute = call.problem.id == "q0" or call.draw == 1
+        mute = call.problem.id == "q0" or call.index == 1
         return said(None if mute else "a", 10)
 
     pool = judged_bench(tmp_path, course, "bon(n=4)")

@@ -54,7 +54,7 @@ async def consensus(problem, ctx, cfg, aggregator: Aggregator) -> Outcome:
     for trace in await ctx.sample_all(problem.prompt, 5):
         aggregator.add(trace)
     winner = aggregator.winner()
-    return Outcome(winner and str(winner.draw), winner, "n_samples")
+    return Outcome(winner and str(winner.index), winner, "n_samples")
 
 
 SAMPLES = [

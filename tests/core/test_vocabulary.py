@@ -211,14 +211,14 @@ class TestSampling:
             temperature=0.8, top_p=0.95, max_tokens=100, stop=("a",), min_tokens=1, logprobs=5
         )
         user = Sampling(temperature=0.3, max_tokens=50, stop=("b", "a"), min_tokens=9, logprobs=2)
-        asked = method.asked_by(user)
+        asked = method.requested_by(user)
         assert (asked.temperature, asked.top_p) == (0.3, 0.95)
         assert (asked.max_tokens, asked.stop, asked.min_tokens) == (50, ("a", "b"), 1)
         assert asked.logprobs == 5
 
     def test_greedy_decoding_is_structure(self):
-        assert Sampling(temperature=0.0).asked_by(Sampling(temperature=0.9)).temperature == 0.0
-        assert Sampling().asked_by(Sampling(temperature=0.9)).temperature == 0.9
+        assert Sampling(temperature=0.0).requested_by(Sampling(temperature=0.9)).temperature == 0.0
+        assert Sampling().requested_by(Sampling(temperature=0.9)).temperature == 0.9
 
     def test_extras_merge_and_the_upper_wins(self):
         merged = Sampling(extra={"a": 1}).over(Sampling(extra={"a": 2, "b": 3}))
@@ -286,7 +286,7 @@ class TestTraces:
             "a",
             3,
             estimated=1,
-            draw=4,
+            index=4,
             prompt_tokens=10,
             cached_tokens=2,
             began=1.0,
@@ -307,7 +307,7 @@ class TestTraces:
             "length",
             "target",
             estimated=2,
-            draw=7,
+            index=7,
             prompt_tokens=14,
             cached_tokens=13,
             began=3.0,
@@ -326,7 +326,7 @@ class TestTraces:
             "length",
             "target",
             estimated=3,
-            draw=7,
+            index=7,
             prompt_tokens=10,
             cached_tokens=2,
             began=1.0,
@@ -347,7 +347,7 @@ class TestTraces:
         )
 
     def test_a_copy_is_equal_and_apart(self):
-        trace = Trace("x", 3, draw=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
+        trace = Trace("x", 3, index=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
         copied = trace.copy()
         assert copied == trace
         copied.finish = "cut"

@@ -164,7 +164,7 @@ class Server:
             await runner.cleanup()
 
 
-class Ask(GenerationRequest):
+class AwaitedRequest(GenerationRequest):
     """A call whose trace can be awaited."""
 
     def __init__(self, sampling: Sampling, prompt: Prompt, draw: int, **fields: Any) -> None:
@@ -187,11 +187,11 @@ class Desk:
 
     def start(
         self, *, prompt: Prompt = PROBLEM.prompt, draw: int = 0, sampling: Any = None, **fields: Any
-    ) -> tuple[Any, Ask]:
-        ask = Ask(Sampling(**(sampling or {})), prompt, draw, **fields)
+    ) -> tuple[Any, AwaitedRequest]:
+        ask = AwaitedRequest(Sampling(**(sampling or {})), prompt, draw, **fields)
         return self.engine.start(ask), ask
 
-    async def draw(self, **fields: Any) -> Trace:
+    async def sample(self, **fields: Any) -> Trace:
         _, ask = self.start(**fields)
         return await asyncio.wait_for(ask.done, 20)
 

@@ -21,7 +21,7 @@ def test_answers_lengths_and_confidences_have_their_distributions():
         wrong_spread=100, confidence=9.0, wrong_confidence=7.0, noise=0.5, between=0.5,
     )  # fmt: skip
     engine, asked = Synthetic(world), problem()
-    traces = [engine.draw(world, asked, seed) for seed in range(N)]
+    traces = [engine.sample_trace(world, asked, seed) for seed in range(N)]
     answers = [asked.answer(t) for t in traces]
     for given, p in (("right", 0.5), ("odd", 0.3), (None, 0.2)):
         assert abs(answers.count(given) / N - p) < SIGMAS * math.sqrt(p * (1 - p) / N)
@@ -36,7 +36,7 @@ def test_answers_lengths_and_confidences_have_their_distributions():
 
 def test_a_seed_gives_one_trace():
     world = binary(0.5)
-    one, again = (Synthetic(world).draw(world, problem(), 7) for _ in range(2))
+    one, again = (Synthetic(world).sample_trace(world, problem(), 7) for _ in range(2))
     assert one == again
 
 

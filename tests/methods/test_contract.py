@@ -62,7 +62,7 @@ def configured(method: Method) -> Any:
     """The defaults, with few draws where the method allows it."""
     params = REQUIRED.get(method.name, {})
     cfg = method.configure(params)
-    if (most := method.draws(cfg)) is not None and most > 8:
+    if (most := method.max_samples(cfg)) is not None and most > 8:
         with contextlib.suppress(UsageError):
             return method.configure({**params, method.card.draws: 8})
     return cfg
@@ -171,7 +171,7 @@ def play(
 
 def facts(outcome: Outcome) -> object:
     """All that counts of an outcome, for comparison."""
-    traces = [(t.text, t.tokens, t.finish, t.role, t.draw, t.chain) for t in outcome.traces]
+    traces = [(t.text, t.tokens, t.finish, t.role, t.index, t.chain) for t in outcome.traces]
     winner = outcome.winner and (outcome.winner.text, outcome.winner.tokens)
     return (outcome.answer, winner, outcome.stopped_by, repr(outcome.extra), traces,
             outcome.usage.as_dict())  # fmt: skip
@@ -310,7 +310,7 @@ def test_the_gold_answer_is_looked_at_by_oracles_only(method):
 
 
 def test_constant_methods_make_the_calls_their_card_says_and_no_method_draws_more(method):
-    most = method.draws(configured(method))
+    most = method.max_samples(configured(method))
     for first in range(0, 8, 2):
         for outcome in play(method, Recorded(), first=first):
             if method.card.draws:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..engines.recordings.engine import Replay
-from .plan import Planned, draws_used
+from .plan import Planned, samples_used
 from .store.codec import SCORED
 from .tasks.task import Task
 
@@ -55,13 +55,13 @@ def _beyond_reach(repeats: Sequence[Planned]) -> str | None:
     engine = source.make() if source.pools else None
     if not isinstance(engine, Replay) or engine.resample:
         return None
-    if configured.draws() is None and configured.card.knob:
+    if configured.max_samples() is None and configured.card.knob:
         return None  # it may ask for all there are
     rows = {
         problem.id: len(engine.pool.find(problem, "main", problem.prompt)) - engine.skip
         for problem in task.problems
     }
-    reach = len(repeats) * draws_used(configured, min(rows.values()))
+    reach = len(repeats) * samples_used(configured, min(rows.values()))
     left = sum(max(0, count - reach) for count in rows.values())
     if not left:
         return None

@@ -238,7 +238,7 @@ def _repeated(
     skipped, pool = engine.skip, engine.pool
     sizes = {len(pool.find(p, "main", p.prompt)) for p in task.problems}
     there = min(sizes) - skipped
-    used = draws_used(method, there)
+    used = samples_used(method, there)
     if len(sizes) == 1 and used > there > 0:
         # where questions have different numbers of draws a method may still come out
         field = method.card.draws
@@ -254,11 +254,11 @@ def _repeated(
     return [one(r, skip=skipped + r * used) for r in range(wanted)]
 
 
-def draws_used(method: Configured, there: int) -> int:
+def samples_used(method: Configured, there: int) -> int:
     """Recorded draws per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
     card = method.card
-    bound = method.draws() if card.draws else None
+    bound = method.max_samples() if card.draws else None
     if bound is None:
         bound = there if card.knob else 1
     return max(1, bound)

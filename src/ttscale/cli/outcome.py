@@ -112,7 +112,7 @@ def _listed(trace: Trace, problem: Problem) -> dict[str, Any]:
     return {
         "role": trace.role,
         "part": trace.part,
-        "draw": trace.draw,
+        "draw": trace.index,
         "finish": trace.finish,
         "answer": problem.answer(trace),
         "tokens": trace.tokens,
@@ -130,7 +130,7 @@ def _print_traces(outcome: Outcome, problem: Problem) -> None:
     for number, trace in enumerate(outcome.traces, 1):
         mark = " (winner)" if trace is outcome.winner else ""
         click.echo(
-            f"--- {number}. {trace.role} draw {trace.draw}: {trace.finish}, "
+            f"--- {number}. {trace.role} draw {trace.index}: {trace.finish}, "
             f"{trace.tokens} tokens, answer {problem.answer(trace)}{mark}"
         )
         click.echo(str(trace.error) if trace.error else trace.text)

@@ -41,7 +41,7 @@ from .errors import (
     UsageError,
 )
 from .execution.branches import Branch, Group
-from .execution.context import Ask, Context
+from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
 from .execution.run import Journal, Run, execute
 from .execution.streams import Live, Race
@@ -76,7 +76,6 @@ __all__ = [
     "Aggregator",
     "AnswerRule",
     "Artifact",
-    "Ask",
     "AuthError",
     "Ballot",
     "Branch",
@@ -121,6 +120,7 @@ __all__ = [
     "Role",
     "Run",
     "SampleCount",
+    "SampleRequest",
     "Sampling",
     "SavedFile",
     "Score",

@@ -38,7 +38,7 @@ class GenerationRequest(abc.ABC):
     Attributes:
         problem: the problem it is for; replay pools are looked up by its id.
         part: what the trace will be (see `roles`).
-        draw: ordinal among equal requests of the run (problem, role, prompt).
+        index: ordinal among equal requests of the run (problem, role, prompt).
         run_seed: the seed of the run; with the identity of the sample it gives `seed`.
         loop: the event loop of the run.
         rule: ends the trace early; its verdict is finish `cut`.
@@ -48,7 +48,7 @@ class GenerationRequest(abc.ABC):
     """
 
     __slots__ = (
-        "draw",
+        "index",
         "limit",
         "loop",
         "part",
@@ -68,7 +68,7 @@ class GenerationRequest(abc.ABC):
         prompt: Prompt,
         sampling: Sampling,
         role: str,
-        draw: int,
+        index: int,
         run_seed: int,
         loop: asyncio.AbstractEventLoop,
         rule: StopRule | None = None,
@@ -78,7 +78,7 @@ class GenerationRequest(abc.ABC):
         part: str = "answer",
     ) -> None:
         self.problem, self.prompt, self.sampling, self.role = problem, prompt, sampling, role
-        self.part, self.draw, self.run_seed, self.loop = part, draw, run_seed, loop
+        self.part, self.index, self.run_seed, self.loop = part, index, run_seed, loop
         self.rule, self.limit, self.watch, self.progress = rule, limit, watch, progress
 
     @abc.abstractmethod
@@ -88,7 +88,7 @@ class GenerationRequest(abc.ABC):
     @property
     def seed(self) -> int:
         """A seed in [0, 2^31) that depends on what is asked and on its ordinal only."""
-        name = f"{self.run_seed}|{self.problem.id}|{self.role}|{self.prompt.key}|{self.draw}"
+        name = f"{self.run_seed}|{self.problem.id}|{self.role}|{self.prompt.key}|{self.index}"
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") & 0x7FFFFFFF
 

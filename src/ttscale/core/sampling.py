@@ -47,7 +47,7 @@ class Sampling:
         given["extra"] = {**lower.extra, **self.extra}
         return replace(lower, **given)
 
-    def asked_by(self, request: Sampling) -> Sampling:
+    def requested_by(self, request: Sampling) -> Sampling:
         """These settings of a method under the user's explicit ones.
 
         The user's taste wins (temperature, top-p and the like), a method's structure stays: greedy

@@ -70,7 +70,7 @@ class Trace:
         tokens: generated tokens, also those of a draw that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
         role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
-        draw: ordinal among equal asks of the run: (problem, role, prompt).
+        index: ordinal among equal asks of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
         chain: length of the longest dependent chain of tokens up to this trace's end.
@@ -86,7 +86,7 @@ class Trace:
     finish: Finish = "stop"
     role: str = "main"
     prompt_key: str = ""
-    draw: int = 0
+    index: int = 0
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     estimated: int = 0
@@ -116,7 +116,7 @@ class Trace:
             self.finish,
             self.role,
             self.prompt_key,
-            self.draw,
+            self.index,
             self.prompt_tokens,
             self.cached_tokens,
             self.estimated,

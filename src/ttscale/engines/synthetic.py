@@ -88,10 +88,10 @@ class Synthetic:
     def start(self, request: GenerationRequest) -> Generation:
         world = self.worlds if isinstance(self.worlds, World) else self.worlds[request.problem.id]
         return KnownGeneration(
-            request, self.draw(world, request.problem, request.seed), self.ticks_per_token
+            request, self.sample_trace(world, request.problem, request.seed), self.ticks_per_token
         )
 
-    def draw(self, world: World, problem: Problem, seed: int) -> Trace:
+    def sample_trace(self, world: World, problem: Problem, seed: int) -> Trace:
         """The trace that a seed gives."""
         rng = random.Random(seed)
         point, answer = rng.random(), None

@@ -59,11 +59,11 @@ floats = arrays.arrays(np.float32, st.integers(0, 40), elements=st.floats(-50, 5
 )
 def test_a_trace_comes_back_as_it_was(text, logprobs, conf, ends, reward):
     trace = Trace(
-        text, 7, "cut", role="draft", prompt_key="k", draw=3, prompt_tokens=0, ends=ends,
+        text, 7, "cut", role="draft", prompt_key="k", index=3, prompt_tokens=0, ends=ends,
         logprobs=logprobs, conf=conf, reward=reward, meta={"a": [1, None]}, units={"calls": 2.0},
         tool_calls=({"name": "f"},),
     )  # fmt: skip
-    back = codec.unpack(codec.pack(trace), role="draft", prompt_key="k", draw=3)
+    back = codec.unpack(codec.pack(trace), role="draft", prompt_key="k", index=3)
     for name in Trace.__slots__:
         mine, its = getattr(trace, name), getattr(back, name)
         if isinstance(mine, np.ndarray):
@@ -77,7 +77,7 @@ def test_a_trace_comes_back_as_it_was(text, logprobs, conf, ends, reward):
 @pytest.mark.parametrize("part", ["answer", "step", "verdict", "plan", "pilot"])
 def test_a_trace_keeps_its_part(role, part):
     body = codec.pack(Trace("x", 1, role=role, part=part))
-    assert codec.unpack(body, role=role, prompt_key="", draw=0).part == part
+    assert codec.unpack(body, role=role, prompt_key="", index=0).part == part
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_trace_keeps_its_part(role, part):
 def test_a_trace_from_before_parts_were_kept_is_what_its_role_says(role, part):
     header = b'{"text":"13-13=0: Yes","tokens":9}'
     old = zstandard.compress(len(header).to_bytes(4, "little") + header)
-    trace = codec.unpack(old, role=role, prompt_key="", draw=0)
+    trace = codec.unpack(old, role=role, prompt_key="", index=0)
     assert (trace.text, trace.part) == ("13-13=0: Yes", part)
 
 
@@ -125,18 +125,18 @@ def test_a_trace_without_artifacts_is_packed_as_it_always_was():
 def test_a_picture_that_is_another_than_was_kept_is_damage():
     body = codec._decompress(codec.pack(Trace(artifacts=(Artifact.of("picture", PNG),))))
     with pytest.raises(StoreError, match="damaged"):
-        codec.unpack(codec._compress(body[:-1] + b"x"), role="main", prompt_key="", draw=0)
+        codec.unpack(codec._compress(body[:-1] + b"x"), role="main", prompt_key="", index=0)
 
 
 def test_a_damaged_trace_is_a_store_error():
     body = codec.pack(Trace("x" * 100, 5))
     with pytest.raises(StoreError, match="damaged"):
-        codec.unpack(body[:-4], role="main", prompt_key="", draw=0)
+        codec.unpack(body[:-4], role="main", prompt_key="", index=0)
 
 
 def test_a_failed_trace_keeps_its_message():
     body = codec.pack(Trace(finish="error", error=EngineError("reset by peer")))
-    assert str(codec.unpack(body, role="main", prompt_key="", draw=0).error) == "reset by peer"
+    assert str(codec.unpack(body, role="main", prompt_key="", index=0).error) == "reset by peer"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def written(path):
     with Store.create(path, {}) as store:
         cell = cell_in(store, [problem(str(i)) for i in range(200)])
         for i in range(200):
-            store.add_trace(cell, str(i), "", Trace(str(i) * 500, 5, draw=i))
+            store.add_trace(cell, str(i), "", Trace(str(i) * 500, 5, index=i))
             store.finish(cell, [Item.of(problem(str(i)), Outcome("right"))])
     return path
 
@@ -325,10 +325,10 @@ def test_a_draw_that_two_methods_made_is_in_the_pool_once_in_its_longest_form(st
     key = problems[0].prompt.key
     for draw, finish in enumerate(["stop", "cancelled"]):
         store.add_trace(
-            ffs, "a", "s", said("1", 5 + draw, finish=finish, draw=draw, prompt_key=key)
+            ffs, "a", "s", said("1", 5 + draw, finish=finish, index=draw, prompt_key=key)
         )
     for draw in range(2):
-        store.add_trace(sc, "a", "s", said("1", 9, draw=draw, prompt_key=key))
+        store.add_trace(sc, "a", "s", said("1", 9, index=draw, prompt_key=key))
     store.commit()
     (pool,) = pools_from_store(store.path, found)
     traces = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
@@ -339,9 +339,9 @@ def test_a_greedy_draw_does_not_join_the_sampled_ones(store):
     problems = [problem("a")]
     greedy, sc = (cell_in(store, problems, method=name) for name in ("greedy", "sc"))
     key = problems[0].prompt.key
-    store.add_trace(greedy, "a", "cold", said("0", draw=0, prompt_key=key))
+    store.add_trace(greedy, "a", "cold", said("0", index=0, prompt_key=key))
     for draw in range(3):
-        store.add_trace(sc, "a", "warm", said("1", draw=draw, prompt_key=key))
+        store.add_trace(sc, "a", "warm", said("1", index=draw, prompt_key=key))
     (pool,) = pools_from_store(store.path, found)
     assert pool.size() == 3
 
@@ -351,7 +351,7 @@ def test_repeats_follow_one_another_in_the_pool(store):
     for repeat in range(2):
         cell = cell_in(store, problems, repeat=repeat)
         for draw in range(2):
-            trace = said(str(repeat), draw=draw, prompt_key=problems[0].prompt.key)
+            trace = said(str(repeat), index=draw, prompt_key=problems[0].prompt.key)
             store.add_trace(cell, "a", "s", trace)
     (pool,) = pools_from_store(store.path, found)
     traces = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
@@ -427,7 +427,7 @@ def recording(store: Store, draws: int) -> None:
     cell = cell_in(store, problems)
     store.add_trace(cell, "z", "", Trace(prompt_key="k"))
     for draw in range(draws):
-        store.add_trace(cell, "a", "", Trace(f"text {draw}", draw + 1, draw=draw, prompt_key="k"))
+        store.add_trace(cell, "a", "", Trace(f"text {draw}", draw + 1, index=draw, prompt_key="k"))
     store.commit()
 
 
@@ -436,7 +436,7 @@ def test_recorded_draws_come_in_any_order(store):
     (pool,) = pools_from_store(store.path)
     draws = pool.records["a", "main", "k"]
     assert [draws[i].text for i in (19, 3, 4, 0, 3)] == [f"text {i}" for i in (19, 3, 4, 0, 3)]
-    assert draws[-1].draw == 19
+    assert draws[-1].index == 19
     assert [t.tokens for t in draws[:3]] == [1, 2, 3]
 
 

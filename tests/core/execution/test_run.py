@@ -53,7 +53,7 @@ class TestIdentity:
             return Outcome("x")
 
         calls = self.asked(fn)
-        assert [(c.role, c.draw) for c in calls] == [
+        assert [(c.role, c.index) for c in calls] == [
             ("main", 0), ("main", 1), ("main", 2), ("main", 0), ("judge", 0), ("main", 3)
         ]  # fmt: skip
         assert len({c.seed for c in calls}) == 6
@@ -93,7 +93,7 @@ class TestIdentity:
             await ctx.sample(p.prompt)
             return Outcome("x")
 
-        assert [(c.role, c.draw) for c in self.asked(fn)] == [("draft", 0), ("main", 0)]
+        assert [(c.role, c.index) for c in self.asked(fn)] == [("draft", 0), ("main", 0)]
 
     def test_random_numbers_depend_on_seed_problem_and_key_only(self):
         drawn = []
@@ -163,7 +163,7 @@ class Memory(Journal):
         self.served_draws = 0
 
     def key(self, call: GenerationRequest) -> tuple:
-        return (call.problem.id, call.role, call.prompt.key, call.draw, call.sampling)
+        return (call.problem.id, call.role, call.prompt.key, call.index, call.sampling)
 
     def served(self, call: GenerationRequest) -> Trace | None:
         found = self.kept.get(self.key(call))
@@ -193,8 +193,8 @@ def test_a_resumed_run_has_the_outcome_of_an_uninterrupted_one(spec, share):
     second = play(again)
     assert again.served_draws == len(kept)
     assert (first.answer, first.stopped_by) == (second.answer, second.stopped_by)
-    assert [(t.tokens, t.finish, t.draw, t.chain) for t in first.traces] == [
-        (t.tokens, t.finish, t.draw, t.chain) for t in second.traces
+    assert [(t.tokens, t.finish, t.index, t.chain) for t in first.traces] == [
+        (t.tokens, t.finish, t.index, t.chain) for t in second.traces
     ]
     assert first.usage.as_dict() == second.usage.as_dict()
     assert again.kept.keys() == whole.kept.keys()
@@ -306,7 +306,7 @@ def test_a_race_that_leaves_a_live_draw_releases_the_clock():
 
     async def fn(p, ctx, cfg):
         async with ctx.as_finished([], 0) as race:
-            race.start(ctx.ask(p.prompt, "judge"))
+            race.start(ctx.sample_request(p.prompt, "judge"))
         await ctx.sample(Prompt(raw="r|50"))
         return Outcome("done")
 
@@ -379,10 +379,10 @@ class Diary(Observer):
         self.lines = []
 
     def started(self, draw):
-        self.lines.append(("started", draw.role, draw.draw, draw.part))
+        self.lines.append(("started", draw.role, draw.index, draw.part))
 
     def finished(self, draw, trace):
-        self.lines.append(("finished", draw.draw, trace.finish, trace.tokens))
+        self.lines.append(("finished", draw.index, trace.finish, trace.tokens))
 
     def judged(self, problem, traces):
         self.lines.append(("judged", problem.id, [t.reward for t in traces]))

@@ -160,7 +160,7 @@ class TestRaces:
     @pytest.mark.parametrize("engine", [Scripted, Ticking])
     def test_traces_arrive_as_they_finish_and_ties_as_they_started(self, engine):
         async def all_(race, ctx):
-            return Outcome(",".join([f"{t.draw}" async for t in race]))
+            return Outcome(",".join([f"{t.index}" async for t in race]))
 
         assert self.race(all_, (30, 10, 20, 10), engine)[0].answer == "1,3,2,0"
 
@@ -168,7 +168,10 @@ class TestRaces:
         async def stop(race, ctx):
             first = await race.__anext__()
             parts = race.stop()
-            assert [(t.draw, t.tokens, t.finish) for t in parts] == [(0, 10, "cut"), (2, 10, "cut")]
+            assert [(t.index, t.tokens, t.finish) for t in parts] == [
+                (0, 10, "cut"),
+                (2, 10, "cut"),
+            ]
             assert race.under_way == 0
             assert [t async for t in race] == []
             return Outcome("x", first)
@@ -182,7 +185,7 @@ class TestRaces:
         async def cap(race, ctx):
             await race.__anext__()
             race.cap(15)
-            got = [(t.draw, t.tokens, t.finish, t.ended) async for t in race]
+            got = [(t.index, t.tokens, t.finish, t.ended) async for t in race]
             assert got == [(0, 15, "cut", 15.0), (2, 15, "cut", 15.0)]
             return Outcome("x")
 
@@ -191,7 +194,7 @@ class TestRaces:
     def test_more_draws_can_join(self):
         async def join(race, ctx):
             got = [(await race.__anext__()).tokens]
-            race.start(ctx.ask(Prompt.user("more")))
+            race.start(ctx.sample_request(Prompt.user("more")))
             got += [t.tokens async for t in race]
             return Outcome(str(got))
 

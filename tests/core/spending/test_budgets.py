@@ -162,7 +162,7 @@ def test_prompts_count_against_a_budget_of_money_while_draws_are_under_way(engin
                 pass
         return Outcome("done")
 
-    drawn = engine(lambda call: said("x", 100 if call.draw else 10, prompt_tokens=20))
+    drawn = engine(lambda call: said("x", 100 if call.index else 10, prompt_tokens=20))
     held = answer(drawn, main, budget=Budget(cost=0.02), prices=price)
     assert held.stopped_by == "budget:cost"
     # 30 tokens for the first draw, 4 prompts of 20 and 4 x 22 tokens: 198 of 200 are spent

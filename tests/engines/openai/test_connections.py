@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from engines.fake_server import CHAT, PROBLEM, QUICK, Ask, said
+from engines.fake_server import CHAT, PROBLEM, QUICK, AwaitedRequest, said
 
 from ttscale.core import Sampling, Trace, Unreachable
 from ttscale.engines.http import client
@@ -104,8 +104,8 @@ async def gone(raw: Raw) -> None:
             await asyncio.sleep(0.01)
 
 
-def draw(engine: OpenAIHTTP, number: int = 0, **fields: Any) -> tuple[Any, Ask]:
-    ask = Ask(Sampling(), PROBLEM.prompt, number, **fields)
+def draw(engine: OpenAIHTTP, number: int = 0, **fields: Any) -> tuple[Any, AwaitedRequest]:
+    ask = AwaitedRequest(Sampling(), PROBLEM.prompt, number, **fields)
     return engine.start(ask), ask
 
 

@@ -122,7 +122,7 @@ async def test_abort_before_anything_was_said_costs_nothing(desk: Any) -> None:
         flight.abort("cancelled")
         await asyncio.sleep(0.05)
         assert d.server.requests == []
-        later, waiting = d.start(draw=1)
+        later, waiting = d.start(index=1)
         await asyncio.sleep(0.05)
         later.abort("cancelled")
         assert [ask.traces[0].tokens, waiting.traces[0].tokens] == [0, 0]
@@ -131,17 +131,17 @@ async def test_abort_before_anything_was_said_costs_nothing(desk: Any) -> None:
 async def test_a_stop_rule_cuts_text_and_tokens_past_it_are_counted(desk: Any) -> None:
     packet = b"".join(said(*LONG[:10], counting=True, finish=None))
     async with desk(stream([packet], then="hang"), dialect=COUNTING) as d:
-        trace = await d.draw(rule=After(4))
+        trace = await d.sample(rule=After(4))
     assert (trace.finish, trace.text) == ("cut", "".join(LONG[:4]))
     assert (trace.tokens, trace.estimated, trace.meta["past_end"]) == (11, 1, 7)
 
 
 async def test_a_limit_is_the_servers_and_ends_as_a_budget(desk: Any) -> None:
     async with desk(stream(said("a", "b", finish="length", usage=2))) as d:
-        trace = await d.draw(limit=2, sampling={"max_tokens": 9})
+        trace = await d.sample(limit=2, sampling={"max_tokens": 9})
         assert d.server.requests[0][1]["max_tokens"] == 2
-        own = await d.draw(limit=9, sampling={"max_tokens": 2})
-        none = await d.draw(limit=0)
+        own = await d.sample(limit=9, sampling={"max_tokens": 2})
+        none = await d.sample(limit=0)
         assert len(d.server.requests) == 2
     assert (trace.finish, own.finish) == ("budget", "length")
     assert (none.finish, none.tokens) == ("budget", 0)
@@ -149,7 +149,7 @@ async def test_a_limit_is_the_servers_and_ends_as_a_budget(desk: Any) -> None:
 
 async def test_a_server_that_ignores_the_limit_is_stopped(desk: Any) -> None:
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        trace = await d.draw(limit=5)
+        trace = await d.sample(limit=5)
     assert (trace.finish, trace.text) == ("budget", "".join(LONG[:5]))
 
 
@@ -159,7 +159,7 @@ async def test_a_cap_cuts_now_or_later(desk: Any) -> None:
         flight.cap(8)
         flight.cap(50)  # the tighter one stays
         trace = await ask.done
-        flight, ask = d.start(draw=1)
+        flight, ask = d.start(index=1)
         await until(flight, 3)
         flight.cap(2)
         assert ask.traces[0].text == "".join(LONG[:2])
@@ -184,8 +184,8 @@ async def test_progress_may_stop_its_own_draw(desk: Any) -> None:
 async def test_more_draws_than_may_run_at_a_time_queue(desk: Any) -> None:
     play = stream(said("a", usage=1), pause=0.01)
     async with desk(play, concurrency=2) as d:
-        asks = [d.start(draw=i)[1] for i in range(9)]
-        flight, unwanted = d.start(draw=9)
+        asks = [d.start(index=i)[1] for i in range(9)]
+        flight, unwanted = d.start(index=9)
         flight.abort("cancelled")
         traces = [await a.done for a in asks]
         assert d.server.most_busy == 2
@@ -196,7 +196,7 @@ async def test_more_draws_than_may_run_at_a_time_queue(desk: Any) -> None:
 
 async def test_closing_the_engine_lands_what_is_under_way(desk: Any) -> None:
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        asks = [d.start(draw=i)[1] for i in range(3)]
+        asks = [d.start(index=i)[1] for i in range(3)]
         await asyncio.sleep(0.1)
         await d.engine.close()
         assert [a.traces[0].finish for a in asks] == ["cancelled"] * 3
@@ -214,7 +214,7 @@ async def test_connections_are_used_again(desk: Any) -> None:
 
         d.server.plays = [play]
         for i in range(5):
-            await d.draw(draw=i)
+            await d.sample(index=i)
             await asyncio.sleep(0.01)
     assert len(peers) == 1
 
@@ -229,8 +229,8 @@ async def test_thinking_that_the_server_takes_out_is_put_back(desk: Any) -> None
         *said(finish="stop"),
     ]
     async with desk(stream(thoughtful)) as d:
-        trace = await d.draw()
-        begun = await d.draw(prompt=PROBLEM.prompt.then("<think>Let me see. "))
+        trace = await d.sample()
+        begun = await d.sample(prompt=PROBLEM.prompt.then("<think>Let me see. "))
     assert trace.text == "<think>Hmm.</think>42"
     assert (trace.thinking, trace.reply) == ("Hmm.", "42")
     assert begun.text == "Hmm.</think>42"
@@ -245,7 +245,7 @@ async def test_tool_calls_are_put_together_from_their_pieces(desk: Any) -> None:
     ]
     events = [event(choices=[{"delta": {"tool_calls": [p]}}]) for p in pieces]
     async with desk(stream([*events, *said(finish="tool_calls", usage=9)])) as d:
-        trace = await d.draw()
+        trace = await d.sample()
     assert (trace.finish, trace.tokens) == ("stop", 9)
     called = [
         (c["id"], c["function"]["name"], c["function"]["arguments"]) for c in trace.tool_calls
@@ -256,9 +256,9 @@ async def test_tool_calls_are_put_together_from_their_pieces(desk: Any) -> None:
 async def test_what_the_server_cannot_do_is_refused_before_it_is_asked(desk: Any) -> None:
     async with desk(refuse(500), dialect=Dialect()) as d:
         with pytest.raises(CapabilityError, match="log-probabilities"):
-            await d.draw(sampling={"logprobs": 5})
+            await d.sample(sampling={"logprobs": 5})
         with pytest.raises(CapabilityError, match="does not continue"):
-            await d.draw(prompt=PROBLEM.prompt.then("So "))
+            await d.sample(prompt=PROBLEM.prompt.then("So "))
         assert d.server.requests == []
 
 
@@ -266,7 +266,7 @@ async def test_a_raw_prompt_goes_to_completions_with_its_prefix(desk: Any) -> No
     columns = {"tokens": [" 4"], "token_logprobs": [-1.0], "top_logprobs": [{" 4": -1, " 5": -3}]}
     piece = event(choices=[{"text": " 4", "logprobs": columns, "finish_reason": "length"}])
     async with desk(stream([piece, b"data: [DONE]\n\n"])) as d:
-        trace = await d.draw(prompt=Prompt(raw="2 + 2").then(" ="), sampling={"logprobs": 2})
+        trace = await d.sample(prompt=Prompt(raw="2 + 2").then(" ="), sampling={"logprobs": 2})
         path, body, _ = d.server.requests[0]
     assert (path, body["prompt"], body["logprobs"]) == ("/v1/completions", "2 + 2 =", 2)
     assert (trace.text, trace.tokens, trace.finish) == (" 4", 1, "length")
@@ -316,7 +316,7 @@ def test_how_a_stream_is_cut_into_packets_never_changes_the_trace(
             async with opened(stream(packed, pause=0.0005), dialect=COUNTING) as d:
                 sampling = {} if logprobs is None else {"logprobs": logprobs}
                 stopper = None if rule is None else After(rule)
-                traces.append(await d.draw(rule=stopper, sampling=sampling))
+                traces.append(await d.sample(rule=stopper, sampling=sampling))
         return traces
 
     one, many = asyncio.run(both())

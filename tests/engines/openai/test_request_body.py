@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from engines.fake_server import Ask
+from engines.fake_server import AwaitedRequest
 
 from ttscale.core import CapabilityError, Image, Prompt, Sampling
 from ttscale.engines.openai.dialect import LLAMACPP, Dialect
@@ -37,23 +37,23 @@ def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions(
 
 async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() -> None:
     sampling = Sampling(temperature=0.7)
-    calls = [Ask(sampling, ASK, draw) for draw in range(3)]
+    calls = [AwaitedRequest(sampling, ASK, draw) for draw in range(3)]
     shared = RequestBody(calls[0], LLAMACPP, "m", seeds=True, server="s")
     assert all(shared.fits(call) for call in calls)
     bodies = [orjson.loads(shared.encoded(call)) for call in calls]
     assert [body.pop("seed") for body in bodies] == [call.seed for call in calls]
     assert bodies == [body_of(ASK, sampling, LLAMACPP, "m")[1]] * 3
-    assert not shared.fits(Ask(sampling, Prompt.user("Hi"), 0))
-    assert not shared.fits(Ask(sampling, ASK, 0, limit=5))
+    assert not shared.fits(AwaitedRequest(sampling, Prompt.user("Hi"), 0))
+    assert not shared.fits(AwaitedRequest(sampling, ASK, 0, limit=5))
 
 
 async def test_a_seed_that_was_asked_for_is_the_one_sent() -> None:
-    call = Ask(Sampling(extra={"seed": 7}), ASK, 0)
+    call = AwaitedRequest(Sampling(extra={"seed": 7}), ASK, 0)
     assert (
         orjson.loads(RequestBody(call, LLAMACPP, "m", seeds=True, server="s").encoded(call))["seed"]
         == 7
     )
-    plain = Ask(Sampling(), ASK, 0)
+    plain = AwaitedRequest(Sampling(), ASK, 0)
     assert b"seed" not in RequestBody(plain, LLAMACPP, "m", seeds=False, server="s").encoded(plain)
 
 

@@ -20,7 +20,7 @@ def pool(*lengths: int, name: str = "p", **fields) -> Pool:
 def drawn(engine, n, seed=0, spec="sc(n={})") -> list[int]:
     vote = parse(spec.format(n))
     outcome = answer(engine, vote.method, vote.cfg, seed=seed)
-    return [t.tokens for t in sorted(outcome.traces, key=lambda t: t.draw)]
+    return [t.tokens for t in sorted(outcome.traces, key=lambda t: t.index)]
 
 
 def test_rows_are_served_in_recorded_order_without_replacement():

@@ -50,13 +50,13 @@ def says(answers: dict[str, str]) -> Scripted:
 
     def course(call: GenerationRequest) -> Trace:
         letters = answers[call.problem.id]
-        letter = letters[call.draw % len(letters)]
+        letter = letters[call.index % len(letters)]
         return said(None if letter == "-" else letter)
 
     return Scripted(course)
 
 
-def drawn(outcomes: Sequence[Outcome]) -> list[int]:
+def sampled(outcomes: Sequence[Outcome]) -> list[int]:
     return [o.extra["drawn"] for o in outcomes]
 
 
@@ -70,12 +70,12 @@ def test_a_settled_question_gets_nothing_while_an_open_one_does() -> None:
         named("settled", "open"), says({"settled": "a", "open": "ab"}), average=45, warm_up=30,
         options=4,
     )  # fmt: skip
-    assert drawn(outcomes) == [30, 60]
+    assert sampled(outcomes) == [30, 60]
 
 
 def test_samples_go_to_the_question_that_is_undecided() -> None:
     outcomes = play(named("easy", "hard"), says({"easy": "a", "hard": "ab"}), average=15, options=4)
-    easy, hard = drawn(outcomes)
+    easy, hard = sampled(outcomes)
     assert easy + hard == 30
     assert hard > 3 * easy
     assert outcomes[0].answer == "a"
@@ -83,14 +83,14 @@ def test_samples_go_to_the_question_that_is_undecided() -> None:
 
 def test_the_budget_is_spent_exactly_and_every_question_is_asked() -> None:
     outcomes = play(named("p", "q", "r"), says({"p": "a", "q": "ab", "r": "abc"}), average=4.4)
-    assert sum(drawn(outcomes)) == 13
-    assert min(drawn(outcomes)) >= 1
+    assert sum(sampled(outcomes)) == 13
+    assert min(sampled(outcomes)) >= 1
     assert sum(o.usage.samples for o in outcomes) == 13
 
 
 def test_warm_up_is_all_there_is_if_the_average_says_so() -> None:
     outcomes = play(named("p", "q"), says({"p": "a", "q": "b"}), average=2, warm_up=2)
-    assert drawn(outcomes) == [2, 2]
+    assert sampled(outcomes) == [2, 2]
 
 
 @settings(max_examples=15)
@@ -100,26 +100,26 @@ def test_permuting_the_questions_permutes_the_result(order: list[str], per_round
     first = play(named("aab", "abc", "a"), says({n: n for n in order}), average=8, options=3)
     names = [n for n in order if n in ("aab", "abc", "a")]
     second = play(named(*names), says({n: n for n in order}), average=8, options=3)
-    spent = dict(zip(names, drawn(second), strict=True))
+    spent = dict(zip(names, sampled(second), strict=True))
     # a last sample may fall to another of equal gains
-    assert [spent[n] for n in ("aab", "abc", "a")] == pytest.approx(drawn(first), abs=1)
+    assert [spent[n] for n in ("aab", "abc", "a")] == pytest.approx(sampled(first), abs=1)
 
 
 def test_no_question_gets_more_than_its_limit_and_the_rest_is_not_spent() -> None:
     outcomes = play(named("p"), says({"p": "ab"}), average=5, max_samples=5)
-    assert drawn(outcomes) == [5]
+    assert sampled(outcomes) == [5]
     outcomes = play(
         named("p", "q"), says({"p": "ab", "q": "a"}), average=4, max_samples=5, options=2
     )
-    assert max(drawn(outcomes)) <= 5
-    assert sum(drawn(outcomes)) == 8
+    assert max(sampled(outcomes)) <= 5
+    assert sum(sampled(outcomes)) == 8
 
 
 def test_a_pool_that_runs_dry_is_left_alone() -> None:
     asked = named("p", "q")
     records = {("p", "main", ""): [said("a"), said("b")], ("q", "main", ""): [said("a")] * 5}
     outcomes = play(asked, Replay(Pool("m", "t", asked, records)), average=10)
-    assert drawn(outcomes) == [2, 5]
+    assert sampled(outcomes) == [2, 5]
     assert outcomes[0].stopped_by == "no_question_left"
 
 
@@ -136,7 +136,7 @@ def test_equivalent_answers_share_a_slot() -> None:
 
 def test_a_question_that_never_parses_does_not_take_everything() -> None:
     outcomes = play(named("mute", "p"), says({"mute": "-", "p": "ab"}), average=20, options=4)
-    mute, other = drawn(outcomes)
+    mute, other = sampled(outcomes)
     assert outcomes[0].answer is None
     assert mute < other
 
@@ -176,7 +176,7 @@ def test_rounds_shorten_the_chain() -> None:
     engine = says(dict.fromkeys(names, "aab"))
     one = play(named(*names), engine, average=6)
     six = play(named(*names), engine, average=6, per_round=6)
-    assert sum(drawn(one)) == sum(drawn(six)) == 72
+    assert sum(sampled(one)) == sum(sampled(six)) == 72
     chain = [max(o.usage.sequential_tokens for o in outcomes) for outcomes in (one, six)]
     assert chain[0] > 3 * chain[1]
 
@@ -191,7 +191,7 @@ def test_a_token_budget_ends_the_set_with_the_vote_so_far() -> None:
 
 def test_votes_can_weigh_their_confidence() -> None:
     def course(call: GenerationRequest) -> Trace:
-        sure = call.draw == 2
+        sure = call.index == 2
         conf = np.full(4, 9.0 if sure else 1.0, np.float32)
         return said("b" if sure else "a", 4, conf=conf)
 
@@ -341,8 +341,8 @@ def test_a_noisy_estimate_of_the_gain_gives_the_gain_away() -> None:
     rng = np.random.default_rng(0)
 
     def sure(alpha: list[float]) -> float:
-        drawn = rng.standard_gamma(alpha, (100, 4)).argmax(axis=1)
-        return float(np.bincount(drawn, minlength=4).max()) / 100
+        sampled = rng.standard_gamma(alpha, (100, 4)).argmax(axis=1)
+        return float(np.bincount(sampled, minlength=4).max()) / 100
 
     def noisy(alpha: list[float]) -> float:
         return max(sure([a + (i == m) for i, a in enumerate(alpha)]) for m in range(4)) - sure(

@@ -60,20 +60,20 @@ def test_curves_equal_the_sum_over_all_outcomes(counts: tuple[int, ...]) -> None
     theta = np.array(counts) / sum(counts)
     for k in (1, 2, 5):
         total = 0.0
-        for drawn in itertools.product(range(len(theta)), repeat=k):
-            votes = Counter(drawn)
+        for sampled in itertools.product(range(len(theta)), repeat=k):
+            votes = Counter(sampled)
             top = max(votes.values())
             tied = [a for a, v in votes.items() if v == top]
             if 0 in tied:
-                total += math.prod(theta[a] for a in drawn) / len(tied)
+                total += math.prod(theta[a] for a in sampled) / len(tied)
         assert agreement_curve(counts, k)[-1] == pytest.approx(total, abs=1e-12)
 
 
 def test_curves_of_many_answers_equal_simulation() -> None:
     counts = [20, 15, 8, 6, 5, 4, 3, 2, 1]
-    drawn = np.random.default_rng(0).multinomial(31, np.array(counts) / 64, size=40_000)
-    top = drawn.max(axis=1, keepdims=True)
-    simulated = ((drawn[:, 0] == top[:, 0]) / (drawn == top).sum(axis=1)).mean()
+    sampled = np.random.default_rng(0).multinomial(31, np.array(counts) / 64, size=40_000)
+    top = sampled.max(axis=1, keepdims=True)
+    simulated = ((sampled[:, 0] == top[:, 0]) / (sampled == top).sum(axis=1)).mean()
     # a standard error of .0025: a false alarm in 10^5 runs at 4.4
     assert agreement_curve(counts, 40)[30] == pytest.approx(simulated, abs=0.011)
 

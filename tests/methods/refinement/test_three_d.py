@@ -202,7 +202,7 @@ def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
     def course(call: GenerationRequest) -> Trace:
         if call.role == "judge":
             return Trace("1", 1)  # always the first place, whoever stands there
-        return said("aab"[call.draw])
+        return said("aab"[call.index])
 
     outcome = answer(Scripted(course), three_d, Config(batch=3, turns=1, aggregator="judge"))
     assert outcome.answer == "a"
@@ -210,7 +210,7 @@ def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
 
 def test_a_judge_that_names_no_candidate_yields_to_the_vote() -> None:
     def course(call: GenerationRequest) -> Trace:
-        return Trace("the 9th", 1) if call.role == "judge" else said("aab"[call.draw])
+        return Trace("the 9th", 1) if call.role == "judge" else said("aab"[call.index])
 
     outcome = answer(Scripted(course), three_d, Config(batch=3, turns=1, aggregator="judge"))
     assert outcome.answer == "a"
@@ -227,7 +227,7 @@ def test_many_candidates_are_judged_as_a_knockout() -> None:
 
     def course(call: GenerationRequest) -> Trace:
         if call.role != "judge":
-            return said("right" if call.draw == 7 else f"wrong{call.draw}")
+            return said("right" if call.index == 7 else f"wrong{call.index}")
         shown = re.findall(r"Solution \d+:\n(.*)", call.prompt.text)
         asked.append(len(shown))
         right = [i for i, text in enumerate(shown, 1) if "right" in text]

@@ -100,7 +100,7 @@ def test_another_method_follows_the_pilot_on_further_samples(tmp_path):
     assert hard.extra["strategy"] == "ffs(n=4, k=2)"
     assert hard.usage.samples == 8
     assert hard.usage.cancelled_tokens >= 0
-    draws = sorted(t.draw for t in hard.traces)
+    draws = sorted(t.index for t in hard.traces)
     assert draws == list(range(8))
 
 

@@ -98,7 +98,7 @@ def test_a_verifier_that_likes_short_beginnings_is_over_optimised():
 def test_ended_beams_stay_candidates_and_the_others_go_on():
     def course(call):
         step = call.prompt.prefix.count("\n\n")
-        if call.draw == 0 and step == 0:
+        if call.index == 0 and step == 0:
             return Trace("\\boxed{early}", 1, ends=[13])
         return Trace(f"s{step}" if step < 2 else "\\boxed{late}", 1, ends=[2 if step < 2 else 12])
 
@@ -113,7 +113,7 @@ def ladder(call):
     """Three steps and a box; the first is "good" or "bad", all others tell nothing."""
     done = [part for part in call.prompt.prefix.split("\n\n") if part]
     if not done:
-        text = "good" if call.draw % 2 else "bad"
+        text = "good" if call.index % 2 else "bad"
     elif len(done) < 3:
         text = "step"
     else:

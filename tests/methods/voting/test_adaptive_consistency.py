@@ -77,9 +77,9 @@ def test_samples_and_accuracy_are_those_of_the_table(p, samples, accuracy):
     assert right == pytest.approx(accuracy, abs=5e-5)
 
     trials = 600
-    drawn, correct = simulate(adaptive_consistency, Config(), p, trials)
+    sampled, correct = simulate(adaptive_consistency, Config(), p, trials)
     spread = math.sqrt((squares - mean**2) / trials)
-    assert abs(drawn - mean) < SIGMAS * spread
+    assert abs(sampled - mean) < SIGMAS * spread
     # a normal bound fails near 1: the binomial tail itself
     assert binom.cdf(correct, trials, right) > 3e-7
     assert binom.sf(correct - 1, trials, right) > 3e-7
@@ -90,13 +90,13 @@ def simulate(method, cfg, p: float, trials: int) -> tuple[float, int]:
     run = Run({"main": Synthetic(binary(p, length=10, wrong_length=10, spread=0, wrong_spread=0))})
 
     async def main() -> tuple[float, int]:
-        drawn = correct = 0
+        sampled = correct = 0
         for n in range(trials):
             asked = problem(f"q{n}")
             outcome = await run.answer(method.bind(cfg), asked)
-            drawn += outcome.usage.samples
+            sampled += outcome.usage.samples
             correct += outcome.answer == "right"
-        return drawn / trials, correct
+        return sampled / trials, correct
 
     return run_in_token_time(main())
 

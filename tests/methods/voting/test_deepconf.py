@@ -192,12 +192,12 @@ def test_the_pool_of_voters_is_what_reaches_the_threshold() -> None:
     outcome = answer(engine, deepconf_online, cfg)
     # the same draws, complete
     complete = answer(engine, registry.get("self-consistency"), _votes(60)).traces
-    complete.sort(key=lambda trace: trace.draw)
+    complete.sort(key=lambda trace: trace.index)
     level = threshold([lowest_group(t.conf, 8) for t in complete[:16]], 10)
     above = [t for t in complete if lowest_group(t.conf, 8) >= level]
     assert outcome.extra["threshold"] == level
     assert sum(outcome.extra["votes"]) == len(above)
-    assert outcome.extra["stopped"] == 60 - 16 - len([t for t in above if t.draw >= 16])
+    assert outcome.extra["stopped"] == 60 - 16 - len([t for t in above if t.index >= 16])
 
 
 def test_live_and_recorded_traces_stop_at_the_same_token() -> None:
@@ -209,8 +209,8 @@ def test_live_and_recorded_traces_stop_at_the_same_token() -> None:
 
     recorded = answer(Scripted(course), deepconf_online, cfg)
     live = answer(Ticking(course), deepconf_online, cfg)
-    key = [(t.draw, t.tokens, t.finish) for t in recorded.traces]
-    assert sorted(key) == sorted((t.draw, t.tokens, t.finish) for t in live.traces)
+    key = [(t.index, t.tokens, t.finish) for t in recorded.traces]
+    assert sorted(key) == sorted((t.index, t.tokens, t.finish) for t in live.traces)
     assert any(finish == "cut" for _, _, finish in key)
     assert (live.answer, live.usage.completion_tokens) == (
         recorded.answer,

@@ -52,9 +52,9 @@ def test_an_answer_on_its_own_is_certain() -> None:
 
 def test_simulation_agrees() -> None:
     alpha = [5, 3, 2.5, 1]
-    drawn = np.random.default_rng(0).gamma(alpha, size=(200_000, 4)).argmax(axis=1)
+    sampled = np.random.default_rng(0).gamma(alpha, size=(200_000, 4)).argmax(axis=1)
     # a standard error of at most .0011: a false alarm in 10^5 runs at 4.4
-    assert np.bincount(drawn) / 200_000 == pytest.approx(probability_largest(alpha), abs=0.005)
+    assert np.bincount(sampled) / 200_000 == pytest.approx(probability_largest(alpha), abs=0.005)
 
 
 def test_the_largest_parameter_is_the_likeliest() -> None:

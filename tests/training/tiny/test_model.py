@@ -17,7 +17,7 @@ from ttscale.training.tiny.prm import (
     scored_positions,
     start_from,
 )
-from ttscale.training.tiny.sampling import draw, sample
+from ttscale.training.tiny.sampling import sample, sample_token
 from ttscale.training.tiny.tokenizer import CHAT_TEMPLATE, END, chat
 
 PROMPTS = [chat("Think step by step.", q) for q in ("What is 3+4?", "Compute 12*3-(4+5).", "Hi")]
@@ -85,12 +85,12 @@ def test_sampling_follows_the_distribution(model, tokenizer):
     with torch.inference_mode():
         logits = model.model(torch.tensor([ids]))[0, -1] @ model.model.embed_tokens.weight.T
     generator = torch.Generator().manual_seed(0)
-    drawn = draw(logits.expand(4000, -1), 1.0, generator).flatten()
+    drawn = sample_token(logits.expand(4000, -1), 1.0, generator).flatten()
     likely = logits.argmax()
     share = (drawn == likely).float().mean().item()
     probability = logits.softmax(-1)[likely].item()
     assert abs(share - probability) < 4 * (0.25 / 4000) ** 0.5  # false alarm below 1e-4
-    assert (draw(logits[None], 0.0, None) == likely).all()
+    assert (sample_token(logits[None], 0.0, None) == likely).all()
 
 
 def test_llama_cpp_gives_the_same_ids_and_probabilities(model, tokenizer, tmp_path):

@@ -106,9 +106,9 @@ def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
         voted = [cons_at_k(counts, True, k, abstained=lost) for _, _, counts, lost in enough]
         found["cons_at_k"][k] = math.fsum(voted) / len(voted)
     if shape is not None:
-        drawn = [t for traces in asked.values() for t in traces]
-        prompts = [t.prompt_tokens or 0 for t in drawn]
-        cost = eflops.dense(shape, prompts, [t.tokens for t in drawn])
+        sampled = [t for traces in asked.values() for t in traces]
+        prompts = [t.prompt_tokens or 0 for t in sampled]
+        cost = eflops.dense(shape, prompts, [t.tokens for t in sampled])
         found["eflops_mean"] = float(np.mean(cost.total))
         found["kv_share"] = float(np.sum(cost.kv) / np.sum(cost.total))
     return found
@@ -120,17 +120,17 @@ def counted(
     """(samples, right ones, votes by answer, abstentions), of the samples that did not fail; the
     right answer is called True. None if it is not known which of them are right, or there are none.
     """
-    drawn = [t for t in traces if t.finish != "error"]
-    verdicts = [is_right(problem, t) for t in drawn]
+    sampled = [t for t in traces if t.finish != "error"]
+    verdicts = [is_right(problem, t) for t in sampled]
     if not verdicts or None in verdicts:
         return None
-    votes = Votes.of(problem, drawn)
+    votes = Votes.of(problem, sampled)
     counts: dict[Any, int] = {}
     for number, ballot in enumerate(votes.ballots):
         right = answer_is_right(problem, ballot.answer, ballot.traces, ballot.traces[0])
         name = True if right else f"wrong {number}"
         counts[name] = counts.get(name, 0) + ballot.count
-    return len(drawn), sum(map(bool, verdicts)), counts, votes.abstained
+    return len(sampled), sum(map(bool, verdicts)), counts, votes.abstained
 
 
 def _cells(store: Store, row: Row) -> list[Cell]:

@@ -43,7 +43,7 @@ _APART = {
     "error",
     "part",
     "prompt_key",
-    "draw",
+    "index",
     "role",
 }  # columns, arrays or special
 _PLAIN: dict[str, Callable[[], Any]] = {
@@ -99,7 +99,7 @@ def pack(trace: Trace) -> bytes:
     return _compress(b"".join((len(head).to_bytes(4, "little"), head, *blocks)))
 
 
-def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
+def unpack(body: bytes, *, role: str, prompt_key: str, index: int) -> Trace:
     """The inverse of `pack`.
 
     Raises:
@@ -129,7 +129,7 @@ def unpack(body: bytes, *, role: str, prompt_key: str, draw: int) -> Trace:
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
         header.setdefault("part", part_of(role))
-        identity: dict[str, Any] = {"role": role, "prompt_key": prompt_key, "draw": draw}
+        identity: dict[str, Any] = {"role": role, "prompt_key": prompt_key, "draw": index}
         return Trace(**header, **identity, artifacts=tuple(artifacts))
     except DAMAGE as error:
         raise damaged("trace", error) from None

@@ -75,7 +75,7 @@ def trace_rows(store: Store) -> Iterator[dict[str, Any]]:
                 "role": trace.role,
                 "part": trace.part,
                 "prompt": trace.prompt_key,
-                "draw": trace.draw,
+                "draw": trace.index,
                 "finish": trace.finish,
                 "tokens": trace.tokens,
                 "prompt_tokens": trace.prompt_tokens,

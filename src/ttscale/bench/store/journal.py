@@ -44,7 +44,7 @@ class StoreJournal(Journal, Observer):
             self._store.query(
                 "SELECT finish, body FROM traces WHERE cell = ? AND problem = ? AND role = ? "
                 "AND prompt = ? AND draw = ? AND sampling = ?",
-                self._cell.id, call.problem.id, call.role, call.prompt.key, call.draw,
+                self._cell.id, call.problem.id, call.role, call.prompt.key, call.index,
                 self._digest(call.sampling),
             ),
             None,
@@ -55,7 +55,7 @@ class StoreJournal(Journal, Observer):
         # a rule cuts at the same token again; a method that cut by itself may want to go on
         if finish not in _FINISHED and not (finish == "cut" and call.rule is not None):
             return None
-        trace = codec.unpack(body, role=call.role, prompt_key=call.prompt.key, draw=call.draw)
+        trace = codec.unpack(body, role=call.role, prompt_key=call.prompt.key, index=call.index)
         if any(artifact.data is None for artifact in trace.artifacts):
             return None  # the method would miss what was too large to keep
         self.served_problems.add(call.problem.id)

@@ -59,11 +59,11 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
             )
             problems = [codec.unpack_problem(body, rule) for (body,) in bodies]
             problems = _with_scorers(problems, task, store.plan)
-            draws = StoredDraws(store, _index(store, number, model))
-            kept = {problem for problem, _, _ in draws}
+            samples = StoredSamples(store, _index(store, number, model))
+            kept = {problem for problem, _, _ in samples}
             asked = [p for p in problems if p.id in kept]
-            given = _capabilities(draws, asked)
-            pools.append(Pool(model, task, asked, draws, str(path), given))
+            given = _capabilities(samples, asked)
+            pools.append(Pool(model, task, asked, samples, str(path), given))
     except BaseException:
         store.close()
         raise
@@ -88,12 +88,12 @@ def _with_scorers(problems: list[Problem], task: str, plan: Mapping[str, Any]) -
     ]
 
 
-class StoredDraws(Mapping[Key, Sequence[Trace]]):
+class StoredSamples(Mapping[Key, Sequence[Trace]]):
     """Ask -> its traces in drawn order, each read when it is looked at: texts stay on disk."""
 
     def __init__(self, store: Store, rows: Mapping[Key, IntArray]) -> None:
         self._store, self._rows = store, rows
-        self._held: OrderedDict[Key, Draws] = OrderedDict()
+        self._held: OrderedDict[Key, Samples] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -104,16 +104,16 @@ class StoredDraws(Mapping[Key, Sequence[Trace]]):
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
-    def __getitem__(self, key: Key) -> Draws:
+    def __getitem__(self, key: Key) -> Samples:
         held = self._held.get(key)
         if held is None:
-            held = self._held[key] = Draws(self._store, key, self._rows[key])
+            held = self._held[key] = Samples(self._store, key, self._rows[key])
             if len(self._held) > _HELD:
                 self._held.popitem(last=False)
         return held
 
 
-class Draws(Sequence[Trace]):
+class Samples(Sequence[Trace]):
     """The traces of one ask. How many there are is known without reading any."""
 
     __slots__ = ("_fetched", "_key", "_read", "_rows", "_store")
@@ -138,9 +138,9 @@ class Draws(Sequence[Trace]):
         if trace is None:
             if row not in self._fetched:
                 self._fetch(index % len(self))
-            body, draw = self._fetched.pop(row)
+            body, ordinal = self._fetched.pop(row)
             _, role, prompt = self._key
-            trace = codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
+            trace = codec.unpack(body, role=role, prompt_key=prompt, index=ordinal)
             self._read[row] = trace
         return trace
 
@@ -149,8 +149,8 @@ class Draws(Sequence[Trace]):
         rows = [int(row) for row in self._rows[first : first + _AHEAD]]
         places = ", ".join("?" * len(rows))
         sql = f"SELECT id, body, draw FROM traces WHERE id IN ({places})"
-        for row, body, draw in self._store.query(sql, *rows):
-            self._fetched[row] = (body, draw)
+        for row, body, ordinal in self._store.query(sql, *rows):
+            self._fetched[row] = (body, ordinal)
 
 
 def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:
@@ -165,12 +165,12 @@ def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:
     )
     judged = _judged(store, task, model)
     best: dict[Key, dict[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]] = {}
-    for row, cell, problem, role, prompt, sampling, finish, tokens, repeat, draw in found:
-        draws = best.setdefault((problem, role, prompt), {})
-        identity, worth = (sampling, repeat, draw), (finish in _WHOLE, cell in judged, tokens)
-        if identity not in draws or worth > draws[identity][0]:
-            draws[identity] = (worth, row)
-    return {key: _rows(draws) for key, draws in best.items()}
+    for row, cell, problem, role, prompt, sampling, finish, tokens, repeat, ordinal in found:
+        samples = best.setdefault((problem, role, prompt), {})
+        identity, worth = (sampling, repeat, ordinal), (finish in _WHOLE, cell in judged, tokens)
+        if identity not in samples or worth > samples[identity][0]:
+            samples[identity] = (worth, row)
+    return {key: _rows(samples) for key, samples in best.items()}
 
 
 def _judged(store: Store, task: int, model: str) -> set[int]:
@@ -189,42 +189,42 @@ def _judged(store: Store, task: int, model: str) -> set[int]:
     return found
 
 
-def _has_reward(body: bytes, role: str, prompt_key: str, draw: int) -> bool:
+def _has_reward(body: bytes, role: str, prompt_key: str, index: int) -> bool:
     """Whether a draw was judged; a damaged one says nothing until somebody asks for it."""
     try:
-        trace = codec.unpack(body, role=role, prompt_key=prompt_key, draw=draw)
+        trace = codec.unpack(body, role=role, prompt_key=prompt_key, index=index)
     except StoreError:
         return False
     return trace.reward is not None
 
 
-def _rows(draws: Mapping[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]) -> IntArray:
-    (most, _), *_ = Counter(sampling for sampling, _, _ in draws).most_common(1)
-    chosen = sorted(identity for identity in draws if identity[0] == most)
-    return np.array([draws[identity][1] for identity in chosen], dtype=np.int64)
+def _rows(samples: Mapping[tuple[str, int, int], tuple[tuple[bool, bool, int], int]]) -> IntArray:
+    (most, _), *_ = Counter(sampling for sampling, _, _ in samples).most_common(1)
+    chosen = sorted(identity for identity in samples if identity[0] == most)
+    return np.array([samples[identity][1] for identity in chosen], dtype=np.int64)
 
 
-def _capabilities(draws: StoredDraws, problems: Sequence[Problem]) -> frozenset[str]:
+def _capabilities(samples: StoredSamples, problems: Sequence[Problem]) -> frozenset[str]:
     """What the recording can serve, judged by its first ask; rewards, by the first question that has
     an answer: what did not answer was not judged."""
-    first = _readable(next(iter(draws.values()), []))
+    first = _readable(next(iter(samples.values()), []))
     given = {"text"}
     if first and all(t.logprobs is not None or t.conf is not None for t in first):
         given.add("logprobs")
     for problem in problems:
-        traces = _readable(draws.get((problem.id, "main", problem.prompt.key), ()))
+        traces = _readable(samples.get((problem.id, "main", problem.prompt.key), ()))
         answered = [t for t in traces if problem.answer(t) is not None]
         if answered:
             return frozenset(given | {"reward"} if _all_judged(answered) else given)
     return frozenset(given)
 
 
-def _readable(draws: Sequence[Trace]) -> list[Trace]:
+def _readable(samples: Sequence[Trace]) -> list[Trace]:
     """Those that are not damaged: the others are no matter until somebody asks for them."""
     found = []
-    for i in range(len(draws)):
+    for i in range(len(samples)):
         with suppress(StoreError):
-            found.append(draws[i])
+            found.append(samples[i])
     return found
 
 

@@ -69,7 +69,7 @@ class Item:
             usage=outcome.usage,
             seconds=outcome.usage.seconds if timed else None,
             extra=outcome.extra | ({"unread": missed} if missed else {}),
-            winner=None if winner is None else (winner.role, winner.prompt_key, winner.draw),
+            winner=None if winner is None else (winner.role, winner.prompt_key, winner.index),
             error=None if error is None else f"{type(error).__name__}: {error}",
         )
 
@@ -105,8 +105,10 @@ def usage_of(data: Mapping[str, Any]) -> Usage:
     usage = Usage.from_dict({"parts": {}, "sequential_units": {}, **data})
     if "parts" not in data:
         for role, tally in usage.by.items():
-            if (part := part_of(role)) != "answer" and (drawn := tally.calls - tally.scored_calls):
+            if (part := part_of(role)) != "answer" and (
+                sampled := tally.calls - tally.scored_calls
+            ):
                 counted = usage.parts.setdefault(part, PartTally())
                 lost = tally.cancelled_tokens + tally.cut_tokens
-                counted.add(PartTally(drawn, tally.completion_tokens, lost))
+                counted.add(PartTally(sampled, tally.completion_tokens, lost))
     return usage

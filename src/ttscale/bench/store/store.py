@@ -346,7 +346,7 @@ class Store:
                 "(cell, problem, role, prompt, draw, sampling, finish, tokens, body) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    cell.id, problem, trace.role, trace.prompt_key, trace.draw, sampling,
+                    cell.id, problem, trace.role, trace.prompt_key, trace.index, sampling,
                     trace.finish, trace.tokens, codec.pack(trace),
                 ),
             )  # fmt: skip
@@ -356,13 +356,13 @@ class Store:
         search judges it, is no draw and keeps none."""
         with self.transaction() as db:
             for trace in traces:
-                identity = (cell.id, problem, trace.role, trace.prompt_key, trace.draw)
+                identity = (cell.id, problem, trace.role, trace.prompt_key, trace.index)
                 where = "cell = ? AND problem = ? AND role = ? AND prompt = ? AND draw = ?"
                 row = db.execute(f"SELECT body FROM traces WHERE {where}", identity).fetchone()
                 if row is None:
                     continue
                 kept = codec.unpack(
-                    row[0], role=trace.role, prompt_key=trace.prompt_key, draw=trace.draw
+                    row[0], role=trace.role, prompt_key=trace.prompt_key, index=trace.index
                 )
                 if kept.text == trace.text:
                     kept.reward = trace.reward
@@ -373,5 +373,5 @@ class Store:
     def traces(self, cell: Cell) -> Iterator[tuple[str, Trace]]:
         """(problem id, trace) of every kept draw of a cell, in the order they landed."""
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
-        for problem, role, prompt, draw, body in self.query(sql, cell.id):
-            yield problem, codec.unpack(body, role=role, prompt_key=prompt, draw=draw)
+        for problem, role, prompt, index, body in self.query(sql, cell.id):
+            yield problem, codec.unpack(body, role=role, prompt_key=prompt, index=index)

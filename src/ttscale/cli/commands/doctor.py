@@ -181,9 +181,9 @@ def _embedded() -> Check:
 
     smallest = min(here, key=lambda entry: entry["bytes"])
     (source,) = open_model(f"llamacpp:{smallest['path']}?slots=1&ctx=512")
-    drawn, seconds, _ = _draw(source.make())
+    sampled, seconds, _ = _sample_once(source.make())
     return Check(
-        "embedded engine", "ok", f"{smallest['name']} drew {drawn} tokens in {seconds:.1f} s"
+        "embedded engine", "ok", f"{smallest['name']} drew {sampled} tokens in {seconds:.1f} s"
     )
 
 
@@ -200,8 +200,8 @@ def _upstream(spec: str, config: Config) -> Iterator[Check]:
             pool = source.pools[0]
             detail = f"{len(pool.problems)} questions, at least {pool.size()} samples each"
         else:
-            drawn, seconds, able = _draw(engine)
-            detail = f"drew {drawn} tokens in {seconds:.1f} s"
+            sampled, seconds, able = _sample_once(engine)
+            detail = f"drew {sampled} tokens in {seconds:.1f} s"
     except Exception as error:
         told = output.describe(error)
         yield Check(name, "broken", told["message"], told["fix"], told["exit_code"])
@@ -236,7 +236,7 @@ def _with_defaults() -> Iterator[tuple[Method, Any]]:
             yield method, method.configure({})
 
 
-def _draw(engine: Any) -> tuple[int, float, frozenset[str]]:
+def _sample_once(engine: Any) -> tuple[int, float, frozenset[str]]:
     """(tokens, seconds, capabilities) of one short draw from a freshly opened engine."""
     from ...answers import TextRule
     from ...core import Problem, Prompt, Run, Sampling, execute

@@ -45,7 +45,7 @@ class Method:
         own = getattr(cfg, "needs", None)
         return own() if own is not None else self.card.needs
 
-    def draws(self, cfg: Any) -> int | None:
+    def max_samples(self, cfg: Any) -> int | None:
         """The draws per problem that `cfg` allows at most; 1 for a method without the field."""
         return int(getattr(cfg, self.card.draws)) if self.card.draws else None
 
@@ -66,6 +66,6 @@ class Configured:
         """Role -> kind and capabilities, with these parameters."""
         return self.method.needs(self.cfg)
 
-    def draws(self) -> int | None:
+    def max_samples(self) -> int | None:
         """The draws per problem that it asks for at most; None if it names no bound."""
-        return self.method.draws(self.cfg)
+        return self.method.max_samples(self.cfg)

@@ -25,7 +25,7 @@ from ..spending.budget_guard import admit, scope_of
 from ..spending.metering import NO_UNITS, Scope, later
 from ..trace import Chunk, FloatArray, Trace
 from .branches import Group
-from .sample import Draw
+from .sample import Sample
 from .streams import Arrivals, Live, Race
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Item = TypeVar("Item")
-Asked = Prompt | Sequence[Prompt]
+Prompts = Prompt | Sequence[Prompt]
 Until = Callable[[], StopRule]
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class SampleRequest:
     """What one draw is asked. `until` makes the stop rule that watches it, `part` says what the
     trace will be."""
 
@@ -92,7 +92,7 @@ class Context:
 
     async def sample_all(
         self,
-        prompts: Asked,
+        prompts: Prompts,
         n: int = 1,
         role: str = "main",
         *,
@@ -108,24 +108,24 @@ class Context:
         Under a budget of tokens a draw starts only when it can be expected to finish: n draws
         that starve together would leave no answer at all.
         """
-        asks = self.asks(prompts, n, role, until, vary, sampling, part)
+        requests = self.sample_requests(prompts, n, role, until, vary, sampling, part)
         arrivals = Arrivals(self.run.loop)
         limited = bool(self.scope.watched)
         try:
-            for ask in asks:
-                while limited and not self._fits(ask, arrivals):
+            for request in requests:
+                while limited and not self._fits(request, arrivals):
                     arrivals.landed.clear()
                     await arrivals.wait()
-                arrivals.draws.append(self.launch(ask, arrivals.land))
+                arrivals.samples.append(self.launch(request, arrivals.land))
             await arrivals.wait_for_all()
         except BaseException:
             arrivals.abort("cancelled")
             raise
-        return [self.receive(draw.landed) for draw in arrivals.draws]  # type: ignore[arg-type]
+        return [self.receive(sample.landed) for sample in arrivals.samples]  # type: ignore[arg-type]
 
     def as_finished(
         self,
-        prompts: Asked,
+        prompts: Prompts,
         n: int = 1,
         role: str = "main",
         *,
@@ -135,7 +135,7 @@ class Context:
         **sampling: Any,
     ) -> Race:
         """A race of draws: `async with ctx.as_finished(...) as race: async for trace in race`."""
-        return Race(self, self.asks(prompts, n, role, until, vary, sampling, part))
+        return Race(self, self.sample_requests(prompts, n, role, until, vary, sampling, part))
 
     def stream(
         self,
@@ -147,53 +147,57 @@ class Context:
         **sampling: Any,
     ) -> Live:
         """One trace, watched while it is generated: `async with ctx.stream(...) as live`."""
-        return Live(self, self.ask(prompt, role, until, sampling, part))
+        return Live(self, self.sample_request(prompt, role, until, sampling, part))
 
-    def ask(
+    def sample_request(
         self,
         prompt: Prompt,
         role: str = "main",
         until: Until | None = None,
         sampling: Mapping[str, Any] | None = None,
         part: str = "",
-    ) -> Ask:
+    ) -> SampleRequest:
         """What `sample` would ask, for `Race.start`."""
         if not part:
             known = None if role == "main" else self.scope.role(role)
             part = "answer" if known is None else default_part(known.kind)
         settings = self.run.sampling_for(sampling or {}, self.scope.resolve(role))
-        return Ask(prompt, role, settings, until, part)
+        return SampleRequest(prompt, role, settings, until, part)
 
-    def asks(
+    def sample_requests(
         self,
-        prompts: Asked,
+        prompts: Prompts,
         n: int,
         role: str,
         until: Until | None,
         vary: Sequence[Mapping[str, Any]] | None,
         sampling: Mapping[str, Any],
         part: str = "",
-    ) -> list[Ask]:
+    ) -> list[SampleRequest]:
         each = [prompts] if isinstance(prompts, Prompt) else list(prompts)
         if vary is None:
-            return [ask for p in each for ask in [self.ask(p, role, until, sampling, part)] * n]
+            return [
+                request
+                for p in each
+                for request in [self.sample_request(p, role, until, sampling, part)] * n
+            ]
         wanted = [p for p in each for _ in range(n)]
         return [
-            self.ask(p, role, until, {**sampling, **more}, part)
+            self.sample_request(p, role, until, {**sampling, **more}, part)
             for p, more in zip(wanted, vary, strict=True)
         ]
 
     def launch(
         self,
-        ask: Ask,
-        on_land: Callable[[Draw, Trace], None],
+        request: SampleRequest,
+        on_finish: Callable[[Sample, Trace], None],
         watch: Callable[[Chunk], None] | None = None,
-    ) -> Draw:
+    ) -> Sample:
         """Start a draw; the primitives above are made of this."""
         problem = self.problem
         if problem is None:
             raise RuntimeError("a set method must say which problem a draw is for: ctx.of(problem)")
-        return self.run.launch(self, problem, ask, on_land, watch)
+        return self.run.launch(self, problem, request, on_finish, watch)
 
     def receive(self, trace: Trace) -> Trace:
         """Take a landed trace into this context's chain; raise an error that hits every draw."""
@@ -357,15 +361,15 @@ class Context:
                     self.scope.limit_by(scope, kind)
                     return False
         if prompt is not None and self.problem is not None:
-            there = self.run.draws_left(self.scope, self.problem, prompt, role)
+            there = self.run.samples_left(self.scope, self.problem, prompt, role)
             return there is None or there >= samples
         return True
 
-    def draws_left(self, prompt: Prompt, role: str = "main") -> int | None:
+    def samples_left(self, prompt: Prompt, role: str = "main") -> int | None:
         """How many further draws of `prompt` the engine has; None if it never runs dry."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it asks for: ctx.of(problem)")
-        return self.run.draws_left(self.scope, self.problem, prompt, role)
+        return self.run.samples_left(self.scope, self.problem, prompt, role)
 
     def offer(self, answer: str | None, trace: Trace | None = None) -> None:
         """Announce the best answer so far: it is returned if a budget ends the method."""
@@ -388,17 +392,17 @@ class Context:
             return None
         return money * 1e6 / price.completion
 
-    def _fits(self, ask: Ask, arrivals: Arrivals) -> bool:
+    def _fits(self, request: SampleRequest, arrivals: Arrivals) -> bool:
         """Whether a draw can be expected to finish within budgets of tokens and money; if
         nothing else is under way it may try."""
         if not arrivals.under_way:
             return True
-        limits = [self.remaining("tokens"), self._buys(ask.role)]
+        limits = [self.remaining("tokens"), self._buys(request.role)]
         left = min((limit for limit in limits if limit is not None), default=None)
         if left is None:
             return True
         done = [t.tokens for t in self.scope.traces if t.finish in ("stop", "length")]
-        guess = ask.sampling.max_tokens or left / 2
+        guess = request.sampling.max_tokens or left / 2
         expected = sum(done) / len(done) if done else guess
         owed = sum(max(0.0, expected - d.seen()) for d in self.scope.active)
         return owed + expected <= left

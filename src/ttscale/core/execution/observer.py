@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..problem import Problem
     from ..trace import Trace
-    from .sample import Draw
+    from .sample import Sample
 
 
 class Observer:
     """Watches a run; a subclass overrides what interests it."""
 
-    def started(self, draw: Draw) -> None:
+    def started(self, sample: Sample) -> None:
         """A sample starts. One that a budget refuses never does."""
 
-    def finished(self, draw: Draw, trace: Trace) -> None:
+    def finished(self, sample: Sample, trace: Trace) -> None:
         """A sample that started has ended, however it did; none is told of one that failed the
         whole run as it started."""
 
@@ -41,18 +41,18 @@ class SampleCount(Observer):
 
     def __init__(self) -> None:
         self.begun = self.ended = self._tokens = 0
-        self._under_way: dict[Draw, None] = {}
+        self._under_way: dict[Sample, None] = {}
 
-    def started(self, draw: Draw) -> None:
+    def started(self, sample: Sample) -> None:
         self.begun += 1
-        self._under_way[draw] = None
+        self._under_way[sample] = None
 
-    def finished(self, draw: Draw, trace: Trace) -> None:
-        del self._under_way[draw]
+    def finished(self, sample: Sample, trace: Trace) -> None:
+        del self._under_way[sample]
         self.ended += 1
         self._tokens += trace.tokens
 
     @property
     def tokens(self) -> int:
         """Generated so far, by the samples under way too."""
-        return self._tokens + sum(draw.seen() for draw in self._under_way)
+        return self._tokens + sum(sample.seen() for sample in self._under_way)

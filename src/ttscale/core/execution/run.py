@@ -26,9 +26,9 @@ from ..spending.metering import Scope
 from ..spending.usage import Price, Usage
 from ..token_time import TokenLoop, run_in_token_time
 from ..trace import Chunk, Trace
-from .context import Ask, Context
+from .context import Context, SampleRequest
 from .observer import Observer
-from .sample import Draw
+from .sample import Sample
 
 T = TypeVar("T")
 
@@ -173,8 +173,8 @@ class Run:
         finally:
             if limited is not None:
                 await limited.disarm(delivered)
-            for draw in list(scope.active):  # a method that leaked a flight
-                draw.abort("cancelled")
+            for sample in list(scope.active):  # a method that leaked a flight
+                sample.abort("cancelled")
             elapsed = loop.time() - began
             token_time = isinstance(loop, TokenLoop)
             scope.usage.seconds = elapsed / self.ticks_per_second if token_time else elapsed
@@ -240,7 +240,7 @@ class Run:
 
     def _sampling(self, asked: Mapping[str, Any], role: str) -> Sampling:
         defaults = self.defaults.get(role) or self.defaults.get("main") or Sampling()
-        return Sampling.of(asked).asked_by(self.request).over(defaults)
+        return Sampling.of(asked).requested_by(self.request).over(defaults)
 
     def engine_for(self, scope: Scope, role: str, capability: str) -> tuple[str, Any]:
         """(resolved role, engine), checked for a capability."""
@@ -264,7 +264,7 @@ class Run:
         finally:
             loop.release()
 
-    def draws_left(self, scope: Scope, problem: Problem, prompt: Prompt, role: str) -> int | None:
+    def samples_left(self, scope: Scope, problem: Problem, prompt: Prompt, role: str) -> int | None:
         """How many further draws an engine has; None if it never runs dry."""
         role = scope.resolve(role)
         engine = self.engines.get(role) or self.engines["main"]
@@ -280,84 +280,84 @@ class Run:
         self,
         ctx: Context,
         problem: Problem,
-        ask: Ask,
-        on_land: Callable[[Draw, Trace], None],
+        request: SampleRequest,
+        on_finish: Callable[[Sample, Trace], None],
         watch: Callable[[Chunk], None] | None,
-    ) -> Draw:
+    ) -> Sample:
         """Start a draw on behalf of a context, or refuse it if a budget has ended."""
-        scope, role = ctx.scope, ask.role
+        scope, role = ctx.scope, request.role
         if scope.renames:
             role = scope.resolve(role)
-        key = (problem.id, role, ask.prompt.key)
+        key = (problem.id, role, request.prompt.key)
         ordinal = self._ordinals.get(key, 0)
-        draw = Draw(ctx, problem, ask, key, ordinal, on_land, watch)
+        sample = Sample(ctx, problem, request, key, ordinal, on_finish, watch)
         if scope.limits:
             refused = admit(scope, sample=True)
             if refused is not None:
                 scope.limit_by(refused, "samples")
-                draw.landed = Trace(
-                    finish="budget", role=role, part=ask.part, prompt_tokens=0, chain=ctx.cursor
+                sample.landed = Trace(
+                    finish="budget", role=role, part=request.part, prompt_tokens=0, chain=ctx.cursor
                 )
-                draw.on_land = None  # nothing may refer to itself: see `Draw.finish`
-                on_land(draw, draw.landed)
-                return draw
-            draw.limit, draw.limiter = self._sequential_limit(ctx)
-            draw.progress = _check_all(scope.watched)
-        if ask.until is not None:
-            draw.rule = ask.until()
+                sample.on_finish = None  # nothing may refer to itself: see `Sample.finish`
+                on_finish(sample, sample.landed)
+                return sample
+            sample.limit, sample.limiter = self._sequential_limit(ctx)
+            sample.progress = _check_all(scope.watched)
+        if request.until is not None:
+            sample.rule = request.until()
         self._ordinals[key] = ordinal + 1
-        scope.begin(draw)
-        if self._watched and (served := self._announce(draw)) is not None:
-            draw.generation = KnownGeneration(draw, served, own=True)
-            return draw
+        scope.begin(sample)
+        if self._watched and (served := self._announce(sample)) is not None:
+            sample.generation = KnownGeneration(sample, served, own=True)
+            return sample
         engine = self.engines.get(role) or self.engines["main"]
         try:
-            draw.generation = engine.start(draw)
+            sample.generation = engine.start(sample)
         except TTScaleError as error:
-            self._not_started(draw, error)
+            self._not_started(sample, error)
         else:
-            if self.token_time and engine.time == "wall" and draw.landed is None:
-                self._hold_the_clock(draw)
-        return draw
+            if self.token_time and engine.time == "wall" and sample.landed is None:
+                self._hold_the_clock(sample)
+        return sample
 
-    def _announce(self, draw: Draw) -> Trace | None:
+    def _announce(self, sample: Sample) -> Trace | None:
         """Tell the observers that a sample starts; its trace, if the journal has it."""
         for observer in self.observers:
-            observer.started(draw)
-        served = None if self.journal is None else self.journal.served(draw)
-        draw.watched = self._told if served is None else self._told_of_served
+            observer.started(sample)
+        served = None if self.journal is None else self.journal.served(sample)
+        sample.watched = self._told if served is None else self._told_of_served
         return served
 
-    def _not_started(self, draw: Draw, error: TTScaleError) -> None:
+    def _not_started(self, sample: Sample, error: TTScaleError) -> None:
         """A flight that cannot start is a failed sample, if not worse."""
         if not isinstance(error, EngineError) or error.fatal:
-            draw.scope.forget(draw)
+            sample.scope.forget(sample)
             raise error
         failed = Trace(finish="error", error=error, prompt_tokens=0)
-        draw.generation = KnownGeneration(draw, failed)
+        sample.generation = KnownGeneration(sample, failed)
 
-    def _hold_the_clock(self, draw: Draw) -> None:
+    def _hold_the_clock(self, sample: Sample) -> None:
         """A live draw among recorded ones: token time stands still until it has landed."""
-        loop, on_land = self.loop, draw.on_land
+        loop, on_finish = self.loop, sample.on_finish
         assert isinstance(loop, TokenLoop)
-        assert on_land is not None
+        assert on_finish is not None
         loop.hold()
 
-        def landed(draw: Draw, trace: Trace) -> None:
+        def landed(sample: Sample, trace: Trace) -> None:
             loop.release()
-            on_land(draw, trace)
+            on_finish(sample, trace)
 
-        draw.on_land = landed
+        sample.on_finish = landed
 
-    def _told(self, draw: Draw, trace: Trace) -> None:
+    def _told(self, sample: Sample, trace: Trace) -> None:
         """A sample has ended: it is kept, and the observers are told."""
         if self.journal is not None:
-            self.journal.record(draw, trace)
-        self._told_of_served(draw, trace)
+            self.journal.record(sample, trace)
+        self._told_of_served(sample, trace)
 
-    def _told_of_served(self, draw: Draw, trace: Trace) -> None:
+    def _told_of_served(self, sample: Sample, trace: Trace) -> None:
         for observer in self.observers:
-            observer.finished(draw, trace)
+            observer.finished(sample, trace)
 
     def _sequential_limit(self, ctx: Context) -> tuple[int | None, LimitedScope | None]:
         """Tokens a draw may have before a budget of sequential tokens ends it, and whose."""

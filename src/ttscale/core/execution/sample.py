@@ -13,18 +13,18 @@ from ..spending.usage import Price
 from ..trace import Chunk, Finish, Trace
 
 if TYPE_CHECKING:
-    from .context import Ask, Context
+    from .context import Context, SampleRequest
 
 
-class Draw(GenerationRequest):
+class Sample(GenerationRequest):
     """A sample under way.
 
     Attributes:
         scope: who pays. price: per token, None if unknown.
         chain_start: tokens in the chain it had to wait for.
-        on_land: called when it has finished.
+        on_finish: called when it has finished.
         chains_start: the same in named units.
-        watched: called with its trace before `on_land` is; None if nothing observes.
+        watched: called with its trace before `on_finish` is; None if nothing observes.
         landed: its trace, once it has finished.
         limiter: the scope whose budget limits it or has ended it; None if none does.
     """
@@ -35,7 +35,7 @@ class Draw(GenerationRequest):
         "generation",
         "landed",
         "limiter",
-        "on_land",
+        "on_finish",
         "price",
         "prompt_key",
         "scope",
@@ -48,8 +48,8 @@ class Draw(GenerationRequest):
     chains_start: Mapping[str, float]
     prompt_key: str
     generation: Generation | None
-    on_land: Callable[[Draw, Trace], None] | None
-    watched: Callable[[Draw, Trace], None] | None
+    on_finish: Callable[[Sample, Trace], None] | None
+    watched: Callable[[Sample, Trace], None] | None
     landed: Trace | None
     limiter: LimitedScope | None
 
@@ -57,19 +57,19 @@ class Draw(GenerationRequest):
         self,
         ctx: Context,
         problem: Problem,
-        ask: Ask,
+        request: SampleRequest,
         identity: tuple[str, str, str],
         ordinal: int,
-        on_land: Callable[[Draw, Trace], None],
+        on_finish: Callable[[Sample, Trace], None],
         watch: Callable[[Chunk], None] | None,
     ) -> None:
         # every field once: a replay makes as many draws as it has samples, and little else
         run = ctx.run
         _, role, prompt_key = identity
-        self.problem, self.prompt, self.sampling = problem, ask.prompt, ask.sampling
-        self.role, self.prompt_key, self.draw, self.part = role, prompt_key, ordinal, ask.part
+        self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
+        self.role, self.prompt_key, self.index, self.part = role, prompt_key, ordinal, request.part
         self.run_seed, self.loop, self.watch = run.seed, run.loop, watch
-        self.scope, self.on_land = ctx.scope, on_land
+        self.scope, self.on_finish = ctx.scope, on_finish
         self.chain_start, self.chains_start = ctx.cursor, ctx.cursors
         self.price = run.price_of(role) if run.prices else None
         self.rule = self.limit = self.progress = self.limiter = None
@@ -84,7 +84,7 @@ class Draw(GenerationRequest):
         self.generation = self.progress = None
         trace.role = self.role
         trace.prompt_key = self.prompt_key
-        trace.draw = self.draw
+        trace.index = self.index
         trace.part = self.part
         trace.chain = self.chain_start + trace.tokens
         if trace.units:
@@ -93,9 +93,9 @@ class Draw(GenerationRequest):
         self.scope.charge(self, trace)
         if self.watched is not None:
             self.watched(self, trace)
-        on_land, self.on_land = self.on_land, None
-        assert on_land is not None
-        on_land(self, trace)
+        on_finish, self.on_finish = self.on_finish, None
+        assert on_finish is not None
+        on_finish(self, trace)
 
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""

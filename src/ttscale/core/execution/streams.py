@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..trace import Chunk, Trace
-from .sample import Draw
+from .sample import Sample
 
 if TYPE_CHECKING:
     from .context import Context
@@ -23,31 +23,31 @@ if TYPE_CHECKING:
 class Arrivals:
     """Draws started together, and a queue of what has landed, with one waiter.
 
-    Whoever starts a draw with `land` adds it to `draws`.
+    Whoever starts a draw with `land` adds it to `samples`.
     """
 
-    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "draws", "landed")
+    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "landed", "samples")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._for_all = False
         self._ended = 0  # draws that have landed, taken from the queue or not
-        self.draws: list[Draw] = []
+        self.samples: list[Sample] = []
         self.landed: deque[Trace] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def under_way(self) -> int:
         """Draws that have not landed."""
-        return len(self.draws) - self._ended
+        return len(self.samples) - self._ended
 
-    def land(self, draw: Draw, trace: Trace) -> None:
+    def land(self, sample: Sample, trace: Trace) -> None:
         self._ended += 1
         self.landed.append(trace)
         waiter = self._waiter
         if waiter is None or waiter.done():
             return
-        if not self._for_all or self._ended == len(self.draws):
+        if not self._for_all or self._ended == len(self.samples):
             waiter.set_result(None)
 
     async def wait(self) -> None:
@@ -73,8 +73,8 @@ class Arrivals:
 
     def abort(self, finish: Any) -> list[Trace]:
         """Stop what is under way, in the order it started, and take what landed."""
-        for draw in self.draws:
-            draw.abort(finish)
+        for sample in self.samples:
+            sample.abort(finish)
         return list(self.landed)
 
 
@@ -85,14 +85,14 @@ class Race:
     do. Traces that land at the same tick of token time arrive in the order they were started.
     """
 
-    def __init__(self, ctx: Context, asks: Sequence[Any]) -> None:
-        self._ctx, self._asks = ctx, asks
+    def __init__(self, ctx: Context, requests: Sequence[Any]) -> None:
+        self._ctx, self._requests = ctx, requests
         self._arrivals = Arrivals(ctx.run.loop)
 
     async def __aenter__(self) -> Race:
         try:
-            for ask in self._asks:
-                self.start(ask)
+            for request in self._requests:
+                self.start(request)
         except BaseException:
             self._arrivals.abort("cancelled")
             raise
@@ -116,9 +116,9 @@ class Race:
         await arrivals.wait()
         return self._ctx.receive(arrivals.landed.popleft())
 
-    def start(self, ask: Any) -> None:
+    def start(self, request: Any) -> None:
         """Let one more draw join the race."""
-        self._arrivals.draws.append(self._ctx.launch(ask, self._arrivals.land))
+        self._arrivals.samples.append(self._ctx.launch(request, self._arrivals.land))
 
     @property
     def under_way(self) -> int:
@@ -127,9 +127,9 @@ class Race:
 
     def cap(self, tokens: int) -> None:
         """Let the draws under way have `tokens` tokens at most."""
-        for draw in self._arrivals.draws:
-            if draw.generation is not None:
-                draw.generation.cap(tokens)
+        for sample in self._arrivals.samples:
+            if sample.generation is not None:
+                sample.generation.cap(tokens)
 
     def stop(self) -> list[Trace]:
         """Stop the draws under way but keep what they have, in the order they started.
@@ -149,16 +149,16 @@ class Live:
     Leaving the block, or `cut()`, ends it; `trace` is what there is when it has ended.
     """
 
-    def __init__(self, ctx: Context, ask: Any) -> None:
-        self._ctx, self._ask = ctx, ask
+    def __init__(self, ctx: Context, request: Any) -> None:
+        self._ctx, self._request = ctx, request
         self._chunks: deque[Chunk] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._draw: Draw
+        self._sample: Sample
         self._seen = 0
         self.trace: Trace | None = None
 
     async def __aenter__(self) -> Live:
-        self._draw = self._ctx.launch(self._ask, self._land, watch=self._watch)
+        self._sample = self._ctx.launch(self._request, self._land, watch=self._watch)
         return self
 
     async def __aexit__(
@@ -184,12 +184,12 @@ class Live:
                 self._waiter = None
         chunk = self._chunks.popleft()
         self._seen += chunk.tokens
-        self._ctx.advance(self._draw.chain_start + self._seen)
+        self._ctx.advance(self._sample.chain_start + self._seen)
         return chunk
 
     def cut(self, finish: Any = "cut") -> Trace:
         """End the trace here, if it has not ended; what it has is in the trace returned."""
-        self._draw.abort(finish)
+        self._sample.abort(finish)
         assert self.trace is not None
         if finish != "cancelled":
             self._ctx.receive(self.trace)
@@ -199,7 +199,7 @@ class Live:
         self._chunks.append(chunk)
         self._wake()
 
-    def _land(self, draw: Draw, trace: Trace) -> None:
+    def _land(self, sample: Sample, trace: Trace) -> None:
         self.trace = trace
         self._wake()
 

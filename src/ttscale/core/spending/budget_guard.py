@@ -252,9 +252,9 @@ class LimitedScope(Scope):
         if self.ended:
             return
         self.ended = kind
-        for draw in list(self.active):
-            draw.limiter = self
-            draw.abort("budget")
+        for sample in list(self.active):
+            sample.limiter = self
+            sample.abort("budget")
         if self._task is not None and self._task is not _current_task():
             self._interrupted = True
             self._task.cancel()

@@ -16,7 +16,7 @@ from ..votes import Votes
 from .usage import Price, Usage
 
 if TYPE_CHECKING:
-    from ..execution.sample import Draw
+    from ..execution.sample import Sample
     from .budget_guard import LimitedScope
 
 Needs = Callable[[], Mapping[str, Role]]
@@ -80,7 +80,7 @@ class Scope:
         self.usage = Usage()
         self.traces: list[Trace] = []
         self.by_problem: dict[str, Scope] = {}
-        self.active: dict[Draw, None] = {}
+        self.active: dict[Sample, None] = {}
         self.pending: list[Mapping[str, float]] = []
         self.best: tuple[str | None, Trace | None] | None = None
         self.limited = ""
@@ -125,20 +125,20 @@ class Scope:
 
     # -- samples
 
-    def begin(self, draw: Draw) -> None:
+    def begin(self, sample: Sample) -> None:
         """A sample starts."""
-        self.active[draw] = None
+        self.active[sample] = None
         for scope in self._above:
-            scope.active[draw] = None
+            scope.active[sample] = None
         if self.limits:
             self._replan()
 
-    def forget(self, draw: Draw) -> None:
+    def forget(self, sample: Sample) -> None:
         """A sample could not even start."""
         for scope in self.chain:
-            scope.active.pop(draw, None)
+            scope.active.pop(sample, None)
 
-    def charge(self, draw: Draw, trace: Trace) -> None:
+    def charge(self, sample: Sample, trace: Trace) -> None:
         """Charge a sample that has ended here and in every scope above."""
         shared = 0
         if trace.prompt_tokens is not None:
@@ -146,12 +146,12 @@ class Scope:
             if asked not in self.prompts:
                 shared = self.prompts[asked] = trace.prompt_tokens
         for scope in self.chain if self._above else (self,):
-            scope.active.pop(draw, None)
-            scope.usage.charge(trace, draw.price, shared)
+            scope.active.pop(sample, None)
+            scope.usage.charge(trace, sample.price, shared)
             if scope.keep:
                 scope.traces.append(trace)
         if self.limits:
-            if trace.finish == "budget" and (owner := draw.limiter) is not None:
+            if trace.finish == "budget" and (owner := sample.limiter) is not None:
                 for scope in self.limit_by(owner, owner.ended or "sequential"):
                     scope.cursor = max(scope.cursor, trace.chain)
             self._replan()

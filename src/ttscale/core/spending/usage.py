@@ -214,10 +214,10 @@ class Usage:
     @property
     def samples(self) -> int:
         """Draws that can hold an answer, or a piece of one: neither verdicts nor plans."""
-        drawn = sum(tally.calls - tally.scored_calls for tally in self.by.values())
+        sampled = sum(tally.calls - tally.scored_calls for tally in self.by.values())
         for part in ("verdict", "plan") if self.parts else ():
-            drawn -= self.parts[part].samples if part in self.parts else 0
-        return drawn
+            sampled -= self.parts[part].samples if part in self.parts else 0
+        return sampled
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -59,7 +59,7 @@ class HTTPGeneration(LiveGeneration):
             total=client.total,
         )
         self.task = request.loop.create_task(
-            self._run(), name=f"sample {request.draw} of {client.server}"
+            self._run(), name=f"sample {request.index} of {client.server}"
         )
 
     @property

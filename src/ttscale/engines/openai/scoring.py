@@ -37,9 +37,9 @@ async def score(engine: OpenAIHTTP, prompt: Prompt, text: str) -> Score:
     for entry in reversed(reply["prompt_logprobs"]):
         if length >= len(text) or not entry:
             break
-        drawn = next(iter(entry.values()))  # the token that stands there comes first
-        logprobs.append(drawn["logprob"])
-        length += len(drawn["decoded_token"])
+        sampled = next(iter(entry.values()))  # the token that stands there comes first
+        logprobs.append(sampled["logprob"])
+        length += len(sampled["decoded_token"])
     return _scored(logprobs[::-1], reply)
 
 

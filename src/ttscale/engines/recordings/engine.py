@@ -84,7 +84,7 @@ class Replay:
     def _row(self, rows: Sequence[Trace], request: GenerationRequest) -> Trace:
         if self.resample:
             return rows[random.Random(request.seed).randrange(len(rows))]
-        number = request.draw + self.skip
+        number = request.index + self.skip
         if number >= len(rows):
             raise PoolExhausted(
                 f"draw {number + 1} of question {request.problem.id!r} (role {request.role!r}): the "

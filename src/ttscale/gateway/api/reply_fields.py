@@ -117,7 +117,7 @@ def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
         "choice": number,
         "role": trace.role,
         "part": trace.part,
-        "draw": trace.draw,
+        "draw": trace.index,
         "text": trace.text,
         "tool_calls": list(trace.tool_calls),
         "answer": _answer(choice, trace),

@@ -39,13 +39,13 @@ async def solve(
     Raises:
         ApiError: what the request or the upstream did wrong.
     """
-    draws = method.draws()
-    if draws is not None and draws * asked.choices > limits.max_samples:
+    samples = method.max_samples()
+    if samples is not None and samples * asked.choices > limits.max_samples:
         raise wrong(
-            f"{draws * asked.choices} samples are more than {limits.max_samples} per request",
+            f"{samples * asked.choices} samples are more than {limits.max_samples} per request",
             "ttscale.params", "too_many_samples",
         )  # fmt: skip
-    if draws is None and (budget.samples is None or budget.samples > limits.max_samples):
+    if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
         budget = dataclasses.replace(
             budget, samples=limits.max_samples
         )  # it may ask for any number

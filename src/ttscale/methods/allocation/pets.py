@@ -123,10 +123,10 @@ class Question:
     Attributes:
         slots: M.
         alpha: parameters of the answers seen, in order of appearance; the other slots have 1.
-        drawn, moved: samples, and how many of them added a vote.
+        sampled, moved: samples, and how many of them added a vote.
     """
 
-    __slots__ = ("alpha", "cfg", "drawn", "moved", "problem", "slots", "traces", "votes")
+    __slots__ = ("alpha", "cfg", "moved", "problem", "sampled", "slots", "traces", "votes")
 
     def __init__(self, problem: Problem, cfg: Config) -> None:
         self.problem, self.cfg = problem, cfg
@@ -138,11 +138,11 @@ class Question:
             )
         self.votes, self.alpha = Votes(problem, cfg.tie), list[float]()
         self.traces: list[Trace] = []
-        self.drawn = self.moved = 0
+        self.sampled = self.moved = 0
 
     def add(self, trace: Trace) -> None:
         """Count a sample."""
-        self.drawn += 1
+        self.sampled += 1
         answer = self.problem.answer(trace)
         if answer is None:
             return
@@ -170,9 +170,9 @@ class Question:
     def gain(self) -> float:
         """R+, lowered by the share of samples that moved nothing; 1, more than any R+, while the
         warm-up has brought no vote and goes on."""
-        if not self.moved and self.drawn < self.cfg.warm_up + RETRIES:
+        if not self.moved and self.sampled < self.cfg.warm_up + RETRIES:
             return 1.0
-        moves = (self.moved + 1) / (self.drawn + 1)
+        moves = (self.moved + 1) / (self.sampled + 1)
         return optimistic_gain(self.posterior) * moves
 
     def outcome(self, stopped_by: str) -> Outcome:
@@ -184,7 +184,7 @@ class Question:
             most = compress(self.traces, kept)
             votes = Votes.of(self.problem, most, values[kept].tolist(), cfg.tie)
         sure = confidence(self.posterior)
-        extra = {"drawn": self.drawn, "votes": self.votes.counts, "confidence": sure}
+        extra = {"drawn": self.sampled, "votes": self.votes.counts, "confidence": sure}
         return Outcome(votes.top(), votes.winner(), stopped_by, extra)
 
 
@@ -195,19 +195,19 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     logprobs = signals.TOP if cfg.confident else None
     left = round(cfg.average * len(questions))
 
-    async def draw(branch: Context, question: Question) -> Trace:
+    async def sample_one(branch: Context, question: Question) -> Trace:
         return await branch.sample(question.problem.prompt, logprobs=logprobs)
 
     def can_be_sampled(question: Question) -> bool:
-        there = ctx.of(question.problem).draws_left(question.problem.prompt)
-        return there != 0 and question.drawn < cfg.max_samples
+        there = ctx.of(question.problem).samples_left(question.problem.prompt)
+        return there != 0 and question.sampled < cfg.max_samples
 
     gains = np.zeros(len(questions))
     chosen = list(range(len(questions))) * cfg.warm_up
     stopped_by = "spent"
     while chosen:
         asked = [questions[i] for i in chosen]
-        for question, trace in zip(asked, await _draw(ctx, draw, asked), strict=True):
+        for question, trace in zip(asked, await _sample_each(ctx, sample_one, asked), strict=True):
             question.add(trace)
         left -= len(chosen)
         for i in set(chosen):
@@ -219,9 +219,9 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     return [question.outcome(stopped_by) for question in questions]
 
 
-async def _draw(ctx: Context, draw: object, asked: Sequence[Question]) -> list[Trace]:
+async def _sample_each(ctx: Context, sample_one: object, asked: Sequence[Question]) -> list[Trace]:
     """One more sample of every question asked, together."""
-    return await ctx.map(draw, asked, of=lambda question: question.problem)  # type: ignore[arg-type]
+    return await ctx.map(sample_one, asked, of=lambda question: question.problem)  # type: ignore[arg-type]
 
 
 def largest(gains: np.ndarray[tuple[int], np.dtype[np.float64]], count: int) -> list[int]:

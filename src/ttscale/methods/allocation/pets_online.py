@@ -70,12 +70,12 @@ async def pets_online(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Draw four, look up the budget, draw the rest, vote."""
     choice = problem.choices or hasattr(problem.rule, "letters")
     table = TABLE_FILE.cached(cfg.table) if cfg.table else made_up("choice" if choice else "open")
-    votes, drawn = Votes(problem), 0
+    votes, sampled = Votes(problem), 0
     accepted: list[Trace] = []
 
-    async def draw(wanted: int) -> None:
-        nonlocal drawn
-        drawn += wanted
+    async def add_samples(wanted: int) -> None:
+        nonlocal sampled
+        sampled += wanted
         for trace in await ctx.sample_all(problem.prompt, wanted):
             if votes.add(trace) is not None:
                 accepted.append(trace)
@@ -83,19 +83,19 @@ async def pets_online(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
 
     def most() -> int:
         """Samples the question may still have."""
-        there = ctx.draws_left(problem.prompt)
-        left = cfg.max_samples - drawn
+        there = ctx.samples_left(problem.prompt)
+        left = cfg.max_samples - sampled
         return left if there is None else min(left, there)
 
     while missing := min(max(0, WARM_UP - votes.total), most()):
-        await draw(missing)
-    extra: dict[str, object] = {"bucket": None, "budget": drawn}
+        await add_samples(missing)
+    extra: dict[str, object] = {"bucket": None, "budget": sampled}
     if votes.total >= WARM_UP:
         number = table.bucket(labels(problem, accepted[:WARM_UP]))
         budget = min(table.budgets[number], cfg.max_samples)
         extra = {"bucket": number + 1, "budget": budget}
-        if rest := min(max(0, budget - drawn), most()):
-            await draw(rest)
+        if rest := min(max(0, budget - sampled), most()):
+            await add_samples(rest)
     ballot = _leader(votes, table)
     answer, winner = (ballot.answer, ballot.traces[0]) if ballot else (None, None)
     return Outcome(answer, winner, "table", {**extra, "votes": votes.counts})

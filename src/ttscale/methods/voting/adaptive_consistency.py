@@ -82,11 +82,11 @@ class Config:
 @method(card=CARD)
 async def adaptive_consistency(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Answer in at most cfg.max_samples samples; None if nothing parses."""
-    votes, drawn = Votes(problem, cfg.tie), 0
+    votes, sampled = Votes(problem, cfg.tie), 0
     stops = stop_rule(cfg, ctx.rng("stop"))
-    while size := min(cfg.batch, cfg.max_samples - drawn):
+    while size := min(cfg.batch, cfg.max_samples - sampled):
         votes.extend(await ctx.sample_all(problem.prompt, size))
-        drawn += size
+        sampled += size
         ctx.offer(votes.top(), votes.winner())
         if stops(votes.counts):
             return Outcome(votes.top(), votes.winner(), cfg.rule, {"votes": votes.counts})

@@ -157,7 +157,7 @@ async def deepconf_online(problem: Problem, ctx: Context, cfg: OnlineConfig) -> 
     if not complete:
         return Outcome(None, stopped_by="no_complete_warm_up")
     level = signals.threshold(lowest, cfg.survivors)
-    votes, stopped, drawn = Votes(problem, cfg.tie), 0, cfg.warm_up
+    votes, stopped, sampled = Votes(problem, cfg.tie), 0, cfg.warm_up
 
     def let_vote(traces: Sequence[Trace]) -> None:
         for trace in traces:
@@ -173,18 +173,18 @@ async def deepconf_online(problem: Problem, ctx: Context, cfg: OnlineConfig) -> 
         if agreement(votes) >= cfg.consensus:
             stopped_by = "consensus"
             break
-        size = min(cfg.batch, cfg.max_samples - drawn)
+        size = min(cfg.batch, cfg.max_samples - sampled)
         if not size:
             break
         traces = await ctx.sample_all(
             problem.prompt, size, until=lambda: Unsure(level, cfg.window), logprobs=signals.TOP
         )
-        drawn += size
+        sampled += size
         stopped += sum(t.finish == "cut" for t in traces)
         let_vote(traces)
     answer, winner = _best(problem, votes, complete, cfg.tie)
     extra = {
-        "threshold": level, "stopped": stopped, "drawn": drawn, "votes": votes.counts,
+        "threshold": level, "stopped": stopped, "drawn": sampled, "votes": votes.counts,
         "agreement": agreement(votes),
     }  # fmt: skip
     return Outcome(answer, winner, stopped_by, extra)

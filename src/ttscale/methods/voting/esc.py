@@ -72,20 +72,20 @@ class Config:
 @method(card=CARD)
 async def esc(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Answer in at most cfg.max_samples samples; None if nothing parses."""
-    votes, drawn = Votes(problem, cfg.tie), 0
+    votes, sampled = Votes(problem, cfg.tie), 0
     window, limit = cfg.window, cfg.max_samples
-    while size := min(window, limit - drawn):
+    while size := min(window, limit - sampled):
         traces = await ctx.sample_all(problem.prompt, size)
-        drawn += size
+        sampled += size
         votes.extend(traces)
         ctx.offer(votes.top(), votes.winner())
         if size == window and (last := Votes.of(problem, traces)).unanimous:
             return Outcome(last.top(), last.winner(), "unanimous_window", {"window": window})
-        if cfg.control and drawn == size and votes.total:
+        if cfg.control and sampled == size and votes.total:
             p = [count / votes.total for count in votes.counts]
             limits = {*(n for n in cfg.limits if n < cfg.max_samples), cfg.max_samples}
             window, limit = control(p, cfg.windows, sorted(limits), cfg.max_risk)
-            limit = max(limit, drawn)
+            limit = max(limit, sampled)
     return Outcome(votes.top(), votes.winner(), "max_samples", {"window": window})
 
 

@@ -91,7 +91,7 @@ async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
             if cfg.mode == "async":
                 break
             # lockstep: nobody gets further than the k-th shortest that has finished
-            finished.sort(key=lambda t: (t.tokens, t.draw))
+            finished.sort(key=lambda t: (t.tokens, t.index))
             race.cap(finished[cfg.k - 1].tokens)
     return _vote(problem, finished[: cfg.k], cfg, "k_finished")
 
@@ -113,7 +113,7 @@ async def last_finish(problem: Problem, ctx: Context, cfg: LastConfig) -> Outcom
     """Vote on the k longest of n samples that have an answer."""
     traces = await ctx.sample_all(problem.prompt, cfg.n)
     valid = [t for t in traces if problem.answer(t) is not None]
-    valid.sort(key=lambda t: (t.tokens, t.draw))
+    valid.sort(key=lambda t: (t.tokens, t.index))
     return _vote(problem, valid[-cfg.k :], cfg, "n_samples")
 
 

@@ -48,7 +48,12 @@ def with_oracle(cost: float, success: float, n: int) -> float:
 
 
 def interval(
-    costs: ArrayLike, right: ArrayLike, *, level: float = LEVEL, draws: int = 2000, seed: int = 0
+    costs: ArrayLike,
+    right: ArrayLike,
+    *,
+    level: float = LEVEL,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Percentile bootstrap over questions of mean cost over accuracy, from each question's cost and
     share of successful attempts, both (questions,).
@@ -62,9 +67,9 @@ def interval(
     c, r = np.asarray(costs, dtype=float), np.asarray(right, dtype=float)
     if c.shape != r.shape or c.ndim != 1 or not len(c):
         raise UsageError("costs and successes differ in number", fix="give one of each a question")
-    picks = np.random.default_rng(seed).integers(0, len(c), (draws, len(c)))
+    picks = np.random.default_rng(seed).integers(0, len(c), (resamples, len(c)))
     tail = (1 - level) / 2
-    ends = [int(tail * (draws - 1)), math.ceil((1 - tail) * (draws - 1))]
+    ends = [int(tail * (resamples - 1)), math.ceil((1 - tail) * (resamples - 1))]
     if r.min() == r.max() and r[0] in (0.0, 1.0):
         cheap, dear = np.sort(c[picks].mean(axis=1))[ends]
         least, most = wilson(float(r.sum()), len(r), level=level)

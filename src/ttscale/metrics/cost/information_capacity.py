@@ -130,7 +130,7 @@ def capacity_interval(
     *,
     weighting: Weighting = "line",
     level: float = LEVEL,
-    draws: int = 1000,
+    resamples: int = 1000,
     seed: int = 0,
 ) -> tuple[float, float]:
     """Percentile bootstrap of IC over lines."""
@@ -138,7 +138,7 @@ def capacity_interval(
     count = np.array([len(line.logprobs) for line in kept], dtype=float)
     bits = np.array([8.0 * line.bytes for line in kept])
     nats = np.array([-float(np.sum(line.logprobs)) for line in kept])
-    picks = np.random.default_rng(seed).integers(0, len(kept), (draws, len(kept)))
+    picks = np.random.default_rng(seed).integers(0, len(kept), (resamples, len(kept)))
     tokens = count[picks].sum(axis=1)
     nll = nats[picks].sum(axis=1) / tokens / math.log(2)
     per_token = bits[picks].sum(axis=1) / tokens

@@ -69,17 +69,17 @@ def cv(values: ArrayLike) -> float:
     return float(x.std() / (x.mean() + EPS))
 
 
-def sample(draw: Callable[[int], tuple[float, float]], rule: Rule | None = None) -> Sampled:
-    """Run one item at one level until it settles; `draw(i)` gives (accuracy, tokens) of run i."""
+def sample(run_once: Callable[[int], tuple[float, float]], rule: Rule | None = None) -> Sampled:
+    """Run one item at one level until it settles; `run_once(i)` gives (accuracy, tokens) of run i."""
     rule = rule or Rule()
-    runs = [draw(i) for i in range(rule.m_min)]
+    runs = [run_once(i) for i in range(rule.m_min)]
     while True:
         accuracy, tokens = [a for a, _ in runs], [t for _, t in runs]
         spread = rule.spread(accuracy, tokens)
         if spread <= rule.tau or len(runs) >= rule.m_max:
             mean_a, mean_t = float(np.mean(accuracy)), float(np.mean(tokens))
             return Sampled(mean_a, mean_t, len(runs), spread, spread <= rule.tau)
-        runs.append(draw(len(runs)))
+        runs.append(run_once(len(runs)))
 
 
 def allocate(spreads: ArrayLike, total: int, rule: Rule | None = None) -> NDArray[np.int64]:

@@ -72,8 +72,8 @@ def rollouts(
             for ids, given, labels in lines
         ]
     rng = random.Random(f"prm/{seed}")
-    drawn = [random_world(rng) for _ in range(questions)]
-    worlds = [world for world in drawn for _ in range(samples)]
+    sampled = [random_world(rng) for _ in range(questions)]
+    worlds = [world for world in sampled for _ in range(samples)]
     prompts = [chat(SYSTEM["solve"], world.question) for world in worlds]
     replies = sample(model, tokenizer, prompts)
     rows: list[Labelled] = []

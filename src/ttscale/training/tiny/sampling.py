@@ -66,7 +66,7 @@ def _continue(
     while at < room and len(ended) < len(prompts):
         logits = _step(net, fed, at, empty, pasts)
         at += fed.shape[1]
-        fed = draw(logits, temperature, generator)
+        fed = sample_token(logits, temperature, generator)
         for prompt, token in zip(owner, fed.squeeze(1).tolist(), strict=True):
             if token == end:
                 ended.add(prompt)
@@ -96,7 +96,7 @@ def _step(net: Backbone, fed: Tensor, at: int, empty: Tensor, pasts: list[Past])
     return net.norm(x[:, -1]) @ net.embed_tokens.weight.T
 
 
-def draw(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+def sample_token(logits: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
     """Sampled tokens, (rows, 1); greedy at temperature 0."""
     if temperature == 0:
         return logits.argmax(-1, keepdim=True)

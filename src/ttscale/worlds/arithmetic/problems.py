@@ -65,7 +65,7 @@ def split_of(world: Chain | Maze) -> Split:
     return "test" if digest[0] < 32 else "train"
 
 
-def draw(family: str, knobs: dict[str, int], rng: random.Random, split: Split) -> Chain | Maze:
+def generate(family: str, knobs: dict[str, int], rng: random.Random, split: Split) -> Chain | Maze:
     """A world with the given knobs (see LEVELS) from the given split."""
     while True:
         world = MAKERS[family](rng, **knobs)
@@ -82,7 +82,7 @@ def problem(family: str, level: int, seed: int, split: Split = "test") -> LabPro
     if split not in ("train", "test"):
         raise ValueError(f"unknown split {split!r}: use 'train' or 'test'")
     rng = random.Random(f"{family}/{level}/{seed}/{split}")
-    world = draw(family, LEVELS[family][level], rng, split)
+    world = generate(family, LEVELS[family][level], rng, split)
     name = f"{family}-{level}-{split}-{seed}"
     return LabProblem(name, family, level, world.question, world.answer, world)
 

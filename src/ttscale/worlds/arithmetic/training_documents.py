@@ -12,7 +12,7 @@ from ...core.thinking import THINK
 from .calculations import Chain
 from .checker import as_number, extract_answer
 from .paths import Maze, move
-from .problems import FAMILIES, Split, draw
+from .problems import FAMILIES, Split, generate
 from .skills import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
 from .solutions import CLEAN, Noise, compare, hardness, reason, render
 
@@ -53,12 +53,12 @@ def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
     if family == "search":
         depth, moves = rng.choices(SHAPES, (1, 2, 4, 4, 3, 3))[0]
         knobs = {"depth": depth, "moves": moves, "largest": rng.choice((9, 15, 20))}
-        return draw(family, knobs, rng, split)
+        return generate(family, knobs, rng, split)
     operations = rng.choices(range(1, 8), (28, 24, 20, 13, 8, 5, 2))[0]
     knobs = {"operations": operations, "largest": rng.choice((9, 20, 30, 50))}
     if family == "word":
         knobs["idle"] = rng.randint(0, 3)
-    return draw(family, knobs, rng, split)
+    return generate(family, knobs, rng, split)
 
 
 def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:

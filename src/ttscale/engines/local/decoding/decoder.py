@@ -133,18 +133,18 @@ class Decoder:
             logits = logits.clone()
             logits[torch.tensor(early, device=logits.device)[:, None], self._ends] = float("-inf")
         tokens = self.chooser(logits, rows)
-        drawn: list[float | None] = [None] * len(rows)
+        sampled: list[float | None] = [None] * len(rows)
         confs: list[float | None] = [None] * len(rows)
         if before is not None:
             own = before.gather(1, tokens[:, None]).squeeze(1).tolist()
             top = mean_of_top(before, max(asked)).tolist() if max(asked) else []
             for i, row in enumerate(rows):
                 if row.alternatives is not None:
-                    drawn[i] = own[i]
+                    sampled[i] = own[i]
                     if row.alternatives:
                         most = min(row.alternatives, before.shape[1])
                         confs[i] = -top[i][most - 1]
-        for row, token, logprob, conf in zip(rows, tokens.tolist(), drawn, confs, strict=True):
+        for row, token, logprob, conf in zip(rows, tokens.tolist(), sampled, confs, strict=True):
             row.push(token, logprob, conf)
 
     def _remember(self, index: int, row: Row) -> None:
