@@ -31,7 +31,7 @@ from ttscale.core import (
 )
 from ttscale.core.known_generation import head, piece
 
-Course = Callable[[GenerationRequest], Trace]
+LiveText = Callable[[GenerationRequest], Trace]
 
 
 class Boxed:
@@ -65,7 +65,7 @@ class Scripted:
 
     def __init__(
         self,
-        course: Course | Iterable[Trace | EngineError],
+        known: LiveText | Iterable[Trace | EngineError],
         *,
         capabilities: Iterable[str] = ("text", "prefix", "reward", "logprobs"),
         speed: int = 1,
@@ -76,10 +76,10 @@ class Scripted:
         self.calls: list[GenerationRequest] = []
         self.rewards = rewards or (lambda trace: 0.5)
         self.opened = self.closed = 0
-        if callable(course):
-            self.course: Course = course
+        if callable(known):
+            self.known: LiveText = known
         else:
-            script = list(course)
+            script = list(known)
 
             def play(request: GenerationRequest) -> Trace:
                 entry = script[len(self.calls) - 1]
@@ -87,7 +87,7 @@ class Scripted:
                     raise entry
                 return entry
 
-            self.course = play
+            self.known = play
 
     async def open(self) -> None:
         self.opened += 1
@@ -97,7 +97,7 @@ class Scripted:
 
     def start(self, request: GenerationRequest) -> Generation:
         self.calls.append(request)
-        return KnownGeneration(request, self.course(request), self.speed)
+        return KnownGeneration(request, self.known(request), self.speed)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         return Rewards([self.rewards(t) for t in traces], tokens=sum(t.tokens for t in traces))
@@ -106,14 +106,14 @@ class Scripted:
 class Ticking(Scripted):
     """The same courses, generated one token per event and counted: what the meter has to equal."""
 
-    def __init__(self, course: Course | Iterable[Trace | EngineError], **options: Any) -> None:
-        super().__init__(course, **options)
+    def __init__(self, known: LiveText | Iterable[Trace | EngineError], **options: Any) -> None:
+        super().__init__(known, **options)
         self.generated = 0
         self.generations: list[TickingGeneration] = []
 
     def start(self, request: GenerationRequest) -> Generation:
         self.calls.append(request)
-        generation = TickingGeneration(self, request, self.course(request))
+        generation = TickingGeneration(self, request, self.known(request))
         self.generations.append(generation)
         return generation
 
@@ -121,17 +121,17 @@ class Ticking(Scripted):
 class TickingGeneration(LiveGeneration):
     """Knows nothing beforehand but its course; asks rule, limits and cap after every token."""
 
-    def __init__(self, engine: Ticking, request: GenerationRequest, course: Trace) -> None:
+    def __init__(self, engine: Ticking, request: GenerationRequest, known: Trace) -> None:
         super().__init__(request)
-        self.engine, self.course, self.tokens = engine, course, 0
+        self.engine, self.known, self.tokens = engine, known, 0
         assert isinstance(request.loop, TokenLoop)
         self.loop = request.loop
         self.due = self.loop.at(self.loop.tick, self.go_on)
 
     def go_on(self) -> None:
         most, finish = self.request.most()
-        if self.tokens >= self.course.tokens:
-            self.end(self.course.finish, self.course.error)
+        if self.tokens >= self.known.tokens:
+            self.end(self.known.finish, self.known.error)
         elif most is not None and self.tokens >= most:
             self.end(finish)
         elif not self.finished:
@@ -140,8 +140,8 @@ class TickingGeneration(LiveGeneration):
     def token(self) -> None:
         self.tokens += 1
         self.engine.generated += 1
-        chunk = piece(self.course, self.tokens - 1, self.tokens)
-        self.show(chunk, ended=self.tokens >= self.course.tokens)
+        chunk = piece(self.known, self.tokens - 1, self.tokens)
+        self.show(chunk, ended=self.tokens >= self.known.tokens)
         self.go_on()
 
     def seen(self, at: float | None = None) -> int:
@@ -152,7 +152,7 @@ class TickingGeneration(LiveGeneration):
         return 0
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
-        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
+        return head(self.known, kept) if kept < self.known.tokens else self.known.copy()
 
 
 class Live:
@@ -162,23 +162,23 @@ class Live:
     capabilities = frozenset({"text"})
     name = "live"
 
-    def __init__(self, course: Course, seconds: float = 0.01) -> None:
-        self.course, self.seconds = course, seconds
+    def __init__(self, known: LiveText, seconds: float = 0.01) -> None:
+        self.known, self.seconds = known, seconds
 
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
 
     def start(self, request: GenerationRequest) -> Generation:
-        return TimedGeneration(request, self.course(request), self.seconds)
+        return TimedGeneration(request, self.known(request), self.seconds)
 
 
 class TimedGeneration(LiveGeneration):
     """Everything at once, when its time has come."""
 
-    def __init__(self, request: GenerationRequest, course: Trace, seconds: float) -> None:
+    def __init__(self, request: GenerationRequest, known: Trace, seconds: float) -> None:
         super().__init__(request)
-        self.course, self.tokens = course, 0
+        self.known, self.tokens = known, 0
         self.timer = threading.Timer(
             seconds, lambda: request.loop.call_soon_threadsafe(self.deliver)
         )
@@ -187,8 +187,8 @@ class TimedGeneration(LiveGeneration):
     def deliver(self) -> None:
         self.timer.join()
         if not self.finished:
-            self.tokens = self.course.tokens
-            self.end(self.course.finish, self.course.error)
+            self.tokens = self.known.tokens
+            self.end(self.known.finish, self.known.error)
 
     def seen(self, at: float | None = None) -> int:
         return self.tokens
@@ -198,7 +198,7 @@ class TimedGeneration(LiveGeneration):
         return 0
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
-        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
+        return head(self.known, kept) if kept < self.known.tokens else self.known.copy()
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,14 @@ def questions(n: int) -> list[Problem]:
 
 
 class PacedGeneration(LiveGeneration):
-    def __init__(self, request: GenerationRequest, course: Trace, token: float) -> None:
+    def __init__(self, request: GenerationRequest, known: Trace, token: float) -> None:
         super().__init__(request)
-        self.course, self.token, self.over = course, token, False
-        self.timer = request.loop.call_later(course.tokens * token, self.deliver)
+        self.known, self.token, self.over = known, token, False
+        self.timer = request.loop.call_later(known.tokens * token, self.deliver)
 
     def seen(self, at: float | None = None) -> int:
         made = int((self.request.loop.time() - self.began) / self.token)
-        return self.course.tokens if self.over else min(self.course.tokens, made)
+        return self.known.tokens if self.over else min(self.known.tokens, made)
 
     def deliver(self) -> None:
         self.over = True
@@ -63,7 +63,7 @@ class PacedGeneration(LiveGeneration):
         return 0
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
-        return head(self.course, kept) if kept < self.course.tokens else self.course.copy()
+        return head(self.known, kept) if kept < self.known.tokens else self.known.copy()
 
 
 class Paced:

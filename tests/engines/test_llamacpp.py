@@ -121,12 +121,12 @@ async def test_without_cancellation_the_counts_are_equal(served: Served) -> None
 
 async def test_cancellation_stops_the_server_within_a_step_per_sample(served: Served) -> None:
     before = await served.engine.tokens_predicted()
-    flights = [served.start(index=i, temperature=0.9, max_tokens=600) for i in range(2 * SLOTS)]
-    while min(f.seen() for f, _ in flights[:SLOTS]) < 12:  # noqa: ASYNC110
+    generations = [served.start(index=i, temperature=0.9, max_tokens=600) for i in range(2 * SLOTS)]
+    while min(f.seen() for f, _ in generations[:SLOTS]) < 12:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
-    for flight, _ in flights:
-        flight.abort("cancelled")
-    traces = [ask.traces[0] for _, ask in flights]
+    for generation, _ in generations:
+        generation.abort("cancelled")
+    traces = [ask.traces[0] for _, ask in generations]
     spent = await served.engine.tokens_predicted() - before
     told = sum(t.tokens for t in traces)
     assert -SLOTS <= spent - told <= SLOTS, f"the server generated {spent}, we report {told}"

@@ -43,7 +43,7 @@ class GenerationRequest(abc.ABC):
         loop: the event loop of the run.
         rule: ends the trace early; its verdict is finish `cut`.
         limit: tokens this sample may have before a budget ends it (finish `budget`).
-        watch: receives every chunk, in order, before the trace is handed over.
+        on_chunk: receives every chunk, in order, before the trace is handed over.
         progress: called after every chunk, if it matters how far the generation is.
     """
 
@@ -51,6 +51,7 @@ class GenerationRequest(abc.ABC):
         "index",
         "limit",
         "loop",
+        "on_chunk",
         "part",
         "problem",
         "progress",
@@ -59,7 +60,6 @@ class GenerationRequest(abc.ABC):
         "rule",
         "run_seed",
         "sampling",
-        "watch",
     )
 
     def __init__(
@@ -73,13 +73,13 @@ class GenerationRequest(abc.ABC):
         loop: asyncio.AbstractEventLoop,
         rule: StopRule | None = None,
         limit: int | None = None,
-        watch: Callable[[Chunk], None] | None = None,
+        on_chunk: Callable[[Chunk], None] | None = None,
         progress: Callable[[], None] | None = None,
         part: str = "answer",
     ) -> None:
         self.problem, self.prompt, self.sampling, self.role = problem, prompt, sampling, role
         self.part, self.index, self.run_seed, self.loop = part, index, run_seed, loop
-        self.rule, self.limit, self.watch, self.progress = rule, limit, watch, progress
+        self.rule, self.limit, self.on_chunk, self.progress = rule, limit, on_chunk, progress
 
     @abc.abstractmethod
     def finish(self, trace: Trace) -> None:
@@ -185,8 +185,8 @@ class LiveGeneration(Generation):
         before = self.seen() - chunk.tokens
         try:
             kept, finish = self._kept(chunk, before, ended)
-            if request.watch is not None:
-                request.watch(chunk if kept is None else chunk.first(kept))
+            if request.on_chunk is not None:
+                request.on_chunk(chunk if kept is None else chunk.first(kept))
             if request.progress is not None and not self.finished:
                 request.progress()
         except Exception as error:  # a watcher or a rule has failed, and the sample with it
@@ -232,9 +232,9 @@ class LiveGeneration(Generation):
         if self.finished:
             return
         chunk = self._unread()
-        if chunk is not None and self.request.watch is not None:
+        if chunk is not None and self.request.on_chunk is not None:
             self.finished = True  # the watcher has nothing more to stop
-            self.request.watch(chunk)
+            self.request.on_chunk(chunk)
             self.finished = False
         self.end(finish, stopped=True)
 

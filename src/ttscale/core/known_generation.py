@@ -45,7 +45,7 @@ class KnownGeneration(Generation):
         self._shown = 0  # tokens, out of token time
         if isinstance(loop, TokenLoop):
             self._began = loop.tick
-            if request.watch is not None and self._tokens:
+            if request.on_chunk is not None and self._tokens:
                 self._due = loop.at(self._began + speed, lambda: self._step(1))
             else:
                 self._due = loop.at(self._began + self._tokens * speed, self._end)
@@ -94,7 +94,7 @@ class KnownGeneration(Generation):
         if self.seen() >= tokens:
             self._withdraw()
             self._end()
-        elif self.request.watch is None and isinstance(self._loop, TokenLoop):
+        elif self.request.on_chunk is None and isinstance(self._loop, TokenLoop):
             self._withdraw()
             self._due = self._loop.at(self._began + tokens * self._speed, self._end)
 
@@ -109,14 +109,14 @@ class KnownGeneration(Generation):
 
     def _end_at_once(self) -> None:
         self._shown = self._tokens
-        if self.request.watch is not None and self._tokens:
+        if self.request.on_chunk is not None and self._tokens:
             self._report(0, self._tokens)
         self._end()
 
     def _report(self, begin: int, end: int) -> None:
         part = piece(self._known, begin, end)
-        if self.request.watch is not None:
-            self.request.watch(part)
+        if self.request.on_chunk is not None:
+            self.request.on_chunk(part)
         if self.request.progress is not None:
             self.request.progress()
 

@@ -37,7 +37,7 @@ class Message:
     content: str | tuple[str | Image, ...]
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
-    def wire(self) -> dict[str, Any]:
+    def as_openai(self) -> dict[str, Any]:
         """The message in OpenAI's JSON shape."""
         if isinstance(self.content, str):
             content: Any = self.content
@@ -97,7 +97,7 @@ class Prompt:
     def key(self) -> str:
         """A digest of everything the model sees: equal prompts have equal keys."""
         if not self._key:
-            seen = [[m.wire() for m in self.messages], self.prefix, self.raw]
+            seen = [[m.as_openai() for m in self.messages], self.prefix, self.raw]
             digest = hashlib.blake2b(
                 orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=12
             )

@@ -165,7 +165,7 @@ class Trace:
             conf=None,
             ends=None,
             mean_logprob=None,
-            tool_calls=tuple(call for part in parts for call in part.tool_calls),
+            tool_calls=tuple(request for part in parts for request in part.tool_calls),
             artifacts=tuple(artifact for part in parts for artifact in part.artifacts),
             began=first.began,
             units=dict(units),

@@ -88,7 +88,7 @@ class LlamaCpp(OpenAIHTTP):
         It counts a request when it is over, so this waits until none is being worked on.
         """
         while True:
-            lines = (await self.ask_raw("/metrics")).decode().splitlines()
+            lines = (await self.fetch_raw("/metrics")).decode().splitlines()
             metrics = dict(
                 line.split(" ", 1) for line in lines if not line.startswith("#") and line
             )

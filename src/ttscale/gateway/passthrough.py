@@ -11,7 +11,7 @@ from aiohttp import web
 from ..answers.rules.implicit import rule
 from ..core import Outcome, Problem, Sampling, Trace, Usage
 from ..engines.http.sse import Packets
-from ..engines.openai.response import Reply
+from ..engines.openai.response import ResponseReader
 from .access.quotas import UNLIMITED
 from .api import requests
 from .api.choice import Solved
@@ -133,25 +133,25 @@ def _keep(
         return  # the upstream took what we cannot read
     if asked.choices != 1:
         return
-    reply, packets = Reply(), Packets()
+    reader, packets = ResponseReader(), Packets()
     whole = b"".join(kept)
     if asked.stream:
-        reply.feed(packets.feed(whole) + packets.rest())
+        reader.feed(packets.feed(whole) + packets.rest())
     else:
-        reply.plain(whole, "")
-    if reply.finish is None:
+        reader.plain(whole, "")
+    if reader.finish is None:
         return
     prompt = asked.prompts[0]
     trace = Trace(
-        text=reply.text(), tokens=passed.completion_tokens or reply.tokens, finish=reply.finish,
-        prompt_key=prompt.key, prompt_tokens=reply.prompt_tokens, model=upstream.name,
-        tool_calls=reply.tool_calls(),
+        text=reader.text(), tokens=passed.completion_tokens or reader.tokens, finish=reader.finish,
+        prompt_key=prompt.key, prompt_tokens=reader.prompt_tokens, model=upstream.name,
+        tool_calls=reader.tool_calls(),
     )  # fmt: skip
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()
     usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
     usage.sequential_tokens = trace.tokens
-    outcome = Outcome(problem.answer(trace), trace, reply.finish, {}, [trace], usage)
+    outcome = Outcome(problem.answer(trace), trace, reader.finish, {}, [trace], usage)
     solved = [Solved(problem, outcome, trace, False)]
     assert visit.gateway.recorder is not None
     visit.gateway.recorder.keep(upstream.name, "simple", asked.sampling, solved)

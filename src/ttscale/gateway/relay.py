@@ -68,45 +68,45 @@ async def relay(
     assert server is not None
     forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
     try:
-        async with forwarding as reply:
-            if reply.content_type == "text/event-stream":
-                return await _stream(request, reply, passed, kept)
-            body = await reply.read()
+        async with forwarding as upstream_response:
+            if upstream_response.content_type == "text/event-stream":
+                return await _stream(request, upstream_response, passed, kept)
+            body = await upstream_response.read()
     except Unreachable:
         raise ApiError(
             502, f"{server.server} cannot be reached or broke off", code="upstream_failed"
         ) from None
     finally:
         passed.hedged = forwarding.hedged
-    if reply.status == 200 and reply.content_type != "application/json":
+    if upstream_response.status == 200 and upstream_response.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        if reply.status == 200:
+        if upstream_response.status == 200:
             raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
-        raise _refused(server, reply.status) from None
+        raise _refused(server, upstream_response.status) from None
     if isinstance(document, dict):
         passed.read(document.get("usage"))
     if kept is not None:
         kept.append(body)
-    if reply.status in (401, 403):
+    if upstream_response.status in (401, 403):
         raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
-    headers = {name: v for name in _PASSED if (v := reply.headers.get(name))}
+    headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
-        status=reply.status, body=body, content_type="application/json", headers=headers
+        status=upstream_response.status, body=body, content_type="application/json", headers=headers
     )
 
 
 async def _stream(
-    request: web.Request, reply: Forwarding, passed: Passed, kept: list[bytes] | None
+    request: web.Request, upstream_response: Forwarding, passed: Passed, kept: list[bytes] | None
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     try:
-        while packet := await reply.packet():
+        while packet := await upstream_response.packet():
             await response.write(packet)
             events += packet.count(b"data:")
             if kept is not None:

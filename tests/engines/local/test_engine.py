@@ -444,9 +444,9 @@ def test_a_race_cancels_the_rest(folder: Path) -> None:
             await asyncio.sleep(0.01)
         return winner, rows, list(engine._worker._running), ctx.scope.traces
 
-    winner, flights, aboard, traces = working(engine, main)
+    winner, generations, active, traces = working(engine, main)
     assert winner.finish == "stop"
-    assert (flights, aboard) == (0, [])
+    assert (generations, active) == (0, [])
     assert len(traces) == 8
     lost = [t for t in traces if t.finish == "cancelled"]
     assert lost

@@ -133,7 +133,7 @@ async def test_a_reply_is_read_however_it_comes(whole: bytes, size: int) -> None
     packets = [whole[at : at + size] for at in range(0, len(whole), size)]
     async with asking(sends(*packets, close=whole is UNTIL_THE_END)) as (engine, _):
         trace = await drawn(engine)
-        plain = await engine.ask_raw("/x", {})
+        plain = await engine.fetch_raw("/x", {})
     assert (trace.text, trace.tokens, trace.finish) == ("42", 2, "stop")
     assert "retries" not in trace.meta
     assert plain == BODY
@@ -156,7 +156,7 @@ async def test_what_is_not_http_is_an_error_and_never_hangs(garbage: bytes) -> N
     async with asking(sends(garbage), ONCE) as (engine, _):
         trace = await drawn(engine)
         with pytest.raises(Unreachable):
-            await asyncio.wait_for(engine.ask_raw("/x", {}), 10)
+            await asyncio.wait_for(engine.fetch_raw("/x", {}), 10)
     assert (trace.finish, trace.tokens) == ("error", 0)
     assert isinstance(trace.error, Unreachable)
 
@@ -169,7 +169,7 @@ async def test_a_server_that_hangs_up_too_early_is_an_error(sent: bytes) -> None
     async with asking(sends(sent, close=True), ONCE) as (engine, _):
         trace = await drawn(engine)
         with pytest.raises(Unreachable):
-            await engine.ask_raw("/x", {})
+            await engine.fetch_raw("/x", {})
     assert trace.finish == "error"
     assert isinstance(trace.error, Unreachable)
 
@@ -197,7 +197,7 @@ async def test_a_stream_that_turns_into_garbage_ends_as_a_silent_one_does() -> N
 async def test_a_request_is_written_as_it_should_be() -> None:
     async with asking(sends(LENGTH)) as (engine, raw):
         await drawn(engine, 3)
-        await engine.ask_raw("/v1/models")
+        await engine.fetch_raw("/v1/models")
     head, _, body = raw.asked[0][1].partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
     headers = [(name.lower(), value) for name, value in (line.split(": ", 1) for line in lines)]
@@ -293,11 +293,11 @@ async def test_what_lies_in_the_networks_buffer_is_counted_as_a_draw_is_aborted(
         await late.wait()
         writer.write(pieces[2])
         time.sleep(0.05)  # noqa: ASYNC251 - it arrives, and the loop has no time to read it
-        flight.abort("cancelled")
+        generation.abort("cancelled")
 
     async with asking(play) as (engine, _):
-        flight, ask = draw(engine)
-        while flight.seen() < 1:  # noqa: ASYNC110
+        generation, ask = draw(engine)
+        while generation.seen() < 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         late.set()
         trace = await asyncio.wait_for(ask.done, 5)
@@ -312,11 +312,11 @@ async def test_an_aborted_draw_hangs_up_at_once() -> None:
             writer.write(begin)
 
         async with asking(play) as (engine, raw):
-            flight, ask = draw(engine)
+            generation, ask = draw(engine)
             while not raw.asked:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
-            flight.abort("cancelled")
+            generation.abort("cancelled")
             assert ask.traces[0].finish == "cancelled"
             await gone(raw)
 
@@ -333,7 +333,7 @@ async def test_no_connection_is_told_with_the_reason(url: str, why: str | None) 
     await engine.open()
     try:
         with pytest.raises(Unreachable, match=why):
-            await engine.ask_raw("/v1/models")
+            await engine.fetch_raw("/v1/models")
         assert isinstance((await drawn(engine)).error, Unreachable)
     finally:
         await engine.close()

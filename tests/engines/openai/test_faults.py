@@ -93,7 +93,7 @@ async def test_a_server_that_hangs_twice_would_hang_for_ever(desk: Any) -> None:
         trace = await d.sample()
         assert len(d.server.requests) == 2
         with pytest.raises(Unreachable, match="was silent"):
-            await d.engine.ask_raw("/x", {})
+            await d.engine.fetch_raw("/x", {})
         assert len(d.server.requests) == 4
     assert (trace.finish, trace.meta["retries"]) == ("error", 1)
 

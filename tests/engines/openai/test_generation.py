@@ -57,21 +57,21 @@ class After:
         return None
 
 
-async def until(flight: Any, tokens: int) -> None:
+async def until(generation: Any, tokens: int) -> None:
     """Wait until a flight has seen so many tokens, on however busy a machine."""
-    while flight.seen() < tokens:  # noqa: ASYNC110 - flights tell nobody
+    while generation.seen() < tokens:  # noqa: ASYNC110 - flights tell nobody
         await asyncio.sleep(0.01)
 
 
 async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk: Any) -> None:
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        flight, ask = d.start()
-        await until(flight, 4)
-        flight.abort("cancelled")
+        generation, ask = d.start()
+        await until(generation, 4)
+        generation.abort("cancelled")
         (trace,) = ask.traces  # landed before abort returned
-        seen = flight.seen()  # what had arrived meanwhile is among them
-        flight.abort("cut")
-        flight.cap(1)
+        seen = generation.seen()  # what had arrived meanwhile is among them
+        generation.abort("cut")
+        generation.cap(1)
         await asyncio.sleep(0.1)
         assert len(ask.traces) == 1
         assert d.server.left == 1
@@ -85,12 +85,12 @@ async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk
 async def test_a_draw_whose_task_is_cancelled_by_somebody_else_lands_too(desk: Any) -> None:
     """A loop that ends cancels every task, in no order; the method then aborts its draws."""
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        flight, ask = d.start()
-        await until(flight, 4)
-        flight.task.cancel()
+        generation, ask = d.start()
+        await until(generation, 4)
+        generation.task.cancel()
         trace = await asyncio.wait_for(ask.done, 5)
-        flight.abort("cancelled")
-        flight.cap(1)
+        generation.abort("cancelled")
+        generation.cap(1)
         assert len(ask.traces) == 1
     assert (trace.finish, trace.estimated) == ("cancelled", 1)
     assert trace.tokens > 4
@@ -100,14 +100,14 @@ async def test_what_waits_in_the_clients_buffer_is_counted(desk: Any) -> None:
     """The reader is woken by a packet, but the abort comes before it runs."""
     async with desk(ENDLESS, dialect=COUNTING) as d:
         watched: list[Chunk] = []
-        flight, ask = d.start(watch=watched.append)
+        generation, ask = d.start(on_chunk=watched.append)
         await asyncio.sleep(0.1)
         time.sleep(0.1)  # noqa: ASYNC251 - packets pile up while nobody reads
         shown: list[int] = []
 
         def stop() -> None:
-            shown.append(flight.seen())
-            flight.abort("cancelled")
+            shown.append(generation.seen())
+            generation.abort("cancelled")
 
         asyncio.get_running_loop().call_soon(stop)
         await ask.done
@@ -118,8 +118,8 @@ async def test_what_waits_in_the_clients_buffer_is_counted(desk: Any) -> None:
 
 async def test_abort_before_anything_was_said_costs_nothing(desk: Any) -> None:
     async with desk(hang) as d:
-        flight, ask = d.start()
-        flight.abort("cancelled")
+        generation, ask = d.start()
+        generation.abort("cancelled")
         await asyncio.sleep(0.05)
         assert d.server.requests == []
         later, waiting = d.start(index=1)
@@ -155,27 +155,27 @@ async def test_a_server_that_ignores_the_limit_is_stopped(desk: Any) -> None:
 
 async def test_a_cap_cuts_now_or_later(desk: Any) -> None:
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        flight, ask = d.start()
-        flight.cap(8)
-        flight.cap(50)  # the tighter one stays
+        generation, ask = d.start()
+        generation.cap(8)
+        generation.cap(50)  # the tighter one stays
         trace = await ask.done
-        flight, ask = d.start(index=1)
-        await until(flight, 3)
-        flight.cap(2)
+        generation, ask = d.start(index=1)
+        await until(generation, 3)
+        generation.cap(2)
         assert ask.traces[0].text == "".join(LONG[:2])
     assert (trace.finish, trace.text) == ("cut", "".join(LONG[:8]))
 
 
 async def test_progress_may_stop_its_own_draw(desk: Any) -> None:
     async with desk(ENDLESS, dialect=COUNTING) as d:
-        flights: list[Any] = []
+        generations: list[Any] = []
 
         def progress() -> None:
-            if flights[0].seen() >= 3:
-                flights[0].abort("budget")
+            if generations[0].seen() >= 3:
+                generations[0].abort("budget")
 
-        flight, ask = d.start(progress=progress)
-        flights.append(flight)
+        generation, ask = d.start(progress=progress)
+        generations.append(generation)
         trace = await ask.done
         assert (trace.finish, len(ask.traces)) == ("budget", 1)
         assert trace.tokens in (4, 5)
@@ -185,8 +185,8 @@ async def test_more_draws_than_may_run_at_a_time_queue(desk: Any) -> None:
     play = stream(said("a", usage=1), pause=0.01)
     async with desk(play, concurrency=2) as d:
         asks = [d.start(index=i)[1] for i in range(9)]
-        flight, unwanted = d.start(index=9)
-        flight.abort("cancelled")
+        generation, unwanted = d.start(index=9)
+        generation.abort("cancelled")
         traces = [await a.done for a in asks]
         assert d.server.most_busy == 2
         assert len(d.server.requests) == 9

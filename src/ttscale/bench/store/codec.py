@@ -153,7 +153,7 @@ def pack_problem(problem: Problem) -> bytes:
         dumps(
             {
                 "id": problem.id,
-                "messages": [m.wire() for m in prompt.messages],
+                "messages": [m.as_openai() for m in prompt.messages],
                 "prefix": prompt.prefix,
                 "raw": prompt.raw,
                 "rule": [problem.rule.name, _settings(problem.rule)],

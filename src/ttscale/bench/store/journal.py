@@ -36,16 +36,16 @@ class StoreJournal(Journal, Observer):
         )
         self._unfinished = {problem for (problem,) in found}
 
-    def served(self, call: GenerationRequest) -> Trace | None:
+    def served(self, request: GenerationRequest) -> Trace | None:
         """The finished trace of this very draw, if the interrupted run recorded it."""
-        if call.problem.id not in self._unfinished:
+        if request.problem.id not in self._unfinished:
             return None
         found = next(
             self._store.query(
                 "SELECT finish, body FROM traces WHERE cell = ? AND problem = ? AND role = ? "
                 "AND prompt = ? AND draw = ? AND sampling = ?",
-                self._cell.id, call.problem.id, call.role, call.prompt.key, call.index,
-                self._digest(call.sampling),
+                self._cell.id, request.problem.id, request.role, request.prompt.key, request.index,
+                self._digest(request.sampling),
             ),
             None,
         )  # fmt: skip
@@ -53,18 +53,22 @@ class StoreJournal(Journal, Observer):
             return None
         finish, body = found
         # a rule cuts at the same token again; a method that cut by itself may want to go on
-        if finish not in _FINISHED and not (finish == "cut" and call.rule is not None):
+        if finish not in _FINISHED and not (finish == "cut" and request.rule is not None):
             return None
-        trace = codec.unpack(body, role=call.role, prompt_key=call.prompt.key, index=call.index)
+        trace = codec.unpack(
+            body, role=request.role, prompt_key=request.prompt.key, index=request.index
+        )
         if any(artifact.data is None for artifact in trace.artifacts):
             return None  # the method would miss what was too large to keep
-        self.served_problems.add(call.problem.id)
+        self.served_problems.add(request.problem.id)
         return trace
 
-    def record(self, call: GenerationRequest, trace: Trace) -> None:
+    def record(self, request: GenerationRequest, trace: Trace) -> None:
         """Keep a landed trace."""
         try:
-            self._store.add_trace(self._cell, call.problem.id, self._digest(call.sampling), trace)
+            self._store.add_trace(
+                self._cell, request.problem.id, self._digest(request.sampling), trace
+            )
         except StoreError as error:
             self._failed(error)
 

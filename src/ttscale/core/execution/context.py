@@ -114,14 +114,14 @@ class Context:
         try:
             for request in requests:
                 while limited and not self._fits(request, arrivals):
-                    arrivals.landed.clear()
+                    arrivals.finished.clear()
                     await arrivals.wait()
-                arrivals.samples.append(self.launch(request, arrivals.land))
+                arrivals.samples.append(self.launch(request, arrivals.finish))
             await arrivals.wait_for_all()
         except BaseException:
             arrivals.abort("cancelled")
             raise
-        return [self.receive(sample.landed) for sample in arrivals.samples]  # type: ignore[arg-type]
+        return [self.receive(sample.finished) for sample in arrivals.samples]  # type: ignore[arg-type]
 
     def as_finished(
         self,
@@ -191,13 +191,13 @@ class Context:
         self,
         request: SampleRequest,
         on_finish: Callable[[Sample, Trace], None],
-        watch: Callable[[Chunk], None] | None = None,
+        on_chunk: Callable[[Chunk], None] | None = None,
     ) -> Sample:
         """Start a draw; the primitives above are made of this."""
         problem = self.problem
         if problem is None:
             raise RuntimeError("a set method must say which problem a draw is for: ctx.of(problem)")
-        return self.run.launch(self, problem, request, on_finish, watch)
+        return self.run.launch(self, problem, request, on_finish, on_chunk)
 
     def receive(self, trace: Trace) -> Trace:
         """Take a landed trace into this context's chain; raise an error that hits every draw."""

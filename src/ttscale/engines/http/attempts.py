@@ -58,7 +58,7 @@ class Attempts:
         """
         client = self._client
         self._task = asyncio.current_task()
-        client.watch(self)
+        client.on_chunk(self)
         try:
             while True:
                 lease = client.replicas.lease(self._cost, self._prefix, self._avoid)

@@ -93,18 +93,18 @@ class HTTPClient:
 
     # -- requests
 
-    async def ask(self, path: str, body: Any = None, *, retry: Retry | None = None) -> Any:
+    async def fetch(self, path: str, body: Any = None, *, retry: Retry | None = None) -> Any:
         """The JSON reply to a plain request, retried like a sample; `path` is below the address.
 
         Raises the typed error of whatever made the server refuse for good.
         """
-        reply = await self.ask_raw(path, body, retry=retry)
+        reply = await self.fetch_raw(path, body, retry=retry)
         try:
             return orjson.loads(reply)
         except orjson.JSONDecodeError:
             raise failures.garbled(self.server, "a reply that cannot be read").error from None
 
-    async def ask_raw(self, path: str, body: Any = None, *, retry: Retry | None = None) -> bytes:
+    async def fetch_raw(self, path: str, body: Any = None, *, retry: Retry | None = None) -> bytes:
         """The bytes of the reply to a plain request."""
         method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
 
@@ -115,7 +115,7 @@ class HTTPClient:
             ) as response:
                 reply = await response.read()
             if response.status != 200:
-                raise failures.of_reply(
+                raise failures.of_response(
                     response.status, response.headers, reply, self.server, self.key
                 )
             lease.replica.worked()
@@ -150,7 +150,7 @@ class HTTPClient:
 
     # -- silence
 
-    def watch(self, attempts: Attempts) -> None:
+    def on_chunk(self, attempts: Attempts) -> None:
         """End it when it takes too long: one timer for all is cheaper than one each."""
         self._waiting[attempts] = None
         if self._stop_clock is None:

@@ -45,7 +45,7 @@ class Failure(Exception):
         self.blamed = again and blamed
 
 
-def of_reply(
+def of_response(
     status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key
 ) -> Failure:
     """What a reply that is not a success means; `server` is how to name it."""
@@ -61,7 +61,7 @@ def of_event(error: Any, server: str, key: Key) -> Failure:
     """What an error object inside a stream, or in a reply of status 200, means."""
     code = error.get("code") if isinstance(error, dict) else None
     status = code if isinstance(code, int) else 500
-    return of_reply(status, {}, orjson.dumps({"error": error}, default=str), server, key)
+    return of_response(status, {}, orjson.dumps({"error": error}, default=str), server, key)
 
 
 def of_connection(error: BaseException, server: str, tokens: int = 0) -> Failure:
@@ -125,10 +125,10 @@ def _error(status: int, kind: str, said: str, server: str, has_key: bool) -> Eng
 def _said(body: bytes) -> tuple[str, str]:
     """(kind, message) of an error body of any of the usual shapes."""
     try:
-        reply = orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError:
         return "", _short(body.decode("utf-8", "replace"))
-    error = reply.get("error", reply) if isinstance(reply, dict) else reply
+    error = document.get("error", document) if isinstance(document, dict) else document
     if not isinstance(error, dict):
         return "", _short(str(error))
     kind = f"{error.get('type') or ''} {error.get('code') or ''}".strip().lower()

@@ -48,7 +48,7 @@ class LocalGeneration(LiveGeneration):
             self.end("error", self.error, stopped=True)
             return
         before, (self._tokens, finish) = self._tokens, posted
-        wanted = self.request.rule is not None or self.request.watch is not None
+        wanted = self.request.rule is not None or self.request.on_chunk is not None
         new = self._tokens - before
         chunk = self._chunk(before, self._tokens) if wanted else Chunk("", new)
         self.show(chunk, ended=finish is not None)

@@ -59,7 +59,7 @@ class Prompts:
             )
         try:
             written = self._tokenizer.apply_chat_template(
-                [message.wire() for message in prompt.messages],
+                [message.as_openai() for message in prompt.messages],
                 tokenize=False,
                 add_generation_prompt=True,
                 **(settings or {}),

@@ -16,7 +16,7 @@ from ..http.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import Packets
 from .request_body import RequestBody
-from .response import Reply
+from .response import ResponseReader
 
 if TYPE_CHECKING:
     from ..http.client import HTTPClient
@@ -64,14 +64,14 @@ class HTTPGeneration(LiveGeneration):
 
     @property
     def prompt_tokens(self) -> int | None:
-        return self._reply.prompt_tokens
+        return self._reader.prompt_tokens
 
     @property
     def cached_tokens(self) -> int | None:
-        return self._reply.cached_tokens
+        return self._reader.cached_tokens
 
     def seen(self, at: float | None = None) -> int:
-        return self._reply.tokens
+        return self._reader.tokens
 
     # -- asking and reading
 
@@ -87,7 +87,7 @@ class HTTPGeneration(LiveGeneration):
             self.end("refused" if isinstance(error, failures.Refused) else "error", error)
 
     def _begin(self) -> None:
-        self._reply, self._packets = Reply(self.request.prompt.prefix), Packets()
+        self._reader, self._packets = ResponseReader(self.request.prompt.prefix), Packets()
 
     async def _ask(self, lease: Lease) -> None:
         """Ask once, and finish unless that fails."""
@@ -103,50 +103,52 @@ class HTTPGeneration(LiveGeneration):
         lease.replica.worked()
 
     async def _read(self, response: aiohttp.ClientResponse) -> None:
-        client, reply, packets = self._client, self._reply, self._packets
+        client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
             body = await response.read()
-            raise failures.of_reply(
+            raise failures.of_response(
                 response.status, response.headers, body, client.server, client.key
             )
         if response.content_type == "application/json":
-            self._take(reply.plain(await response.read(), self.request.prompt.prefix))
+            self._take(reader.plain(await response.read(), self.request.prompt.prefix))
             return
         self._response, content = response, response.content
-        while not (reply.done or self.finished):
+        while not (reader.done or self.finished):
             packet = await content.readany()
-            self._take(reply.feed(packets.feed(packet) if packet else packets.rest()))
+            self._take(reader.feed(packets.feed(packet) if packet else packets.rest()))
             if not packet:
                 break
-        if reply.done and not content.is_eof():
+        if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
-        reply = self._reply
-        self._attempts.heard(reply.tokens)
+        reader = self._reader
+        self._attempts.heard(reader.tokens)
         if chunk is not None:
-            self.show(chunk, ended=reply.finish is not None)
+            self.show(chunk, ended=reader.finish is not None)
         if self.finished:
             return
-        if reply.error is not None:
-            raise failures.of_event(reply.error, self._client.server, self._client.key)
-        if reply.malformed:
-            raise failures.garbled(self._client.server, reply.malformed)
-        if reply.done:
+        if reader.error is not None:
+            raise failures.of_event(reader.error, self._client.server, self._client.key)
+        if reader.malformed:
+            raise failures.garbled(self._client.server, reader.malformed)
+        if reader.done:
             self._conclude()
 
     def _conclude(self) -> None:
         """The stream is over: finish, or raise what is missing."""
-        reply = self._reply
+        reader = self._reader
         if self.finished:
             return
-        if reply.finish is None and not (reply.done and reply.tokens):
-            raise failures.broke_off(self._client.server, reply.tokens)
-        finish = reply.finish or "stop"
+        if reader.finish is None and not (reader.done and reader.tokens):
+            raise failures.broke_off(self._client.server, reader.tokens)
+        finish = reader.finish or "stop"
         if finish == "refused":
-            self.end(finish, failures.Refused(f"the model declined: {reply.refusal or 'filtered'}"))
+            self.end(
+                finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}")
+            )
         elif finish == "length" and self.limit is not None:
             self.end("budget")
         else:
@@ -158,7 +160,7 @@ class HTTPGeneration(LiveGeneration):
         response = self._response
         if response is None:
             return None
-        chunk = self._reply.feed(self._packets.feed(_arrived(response)))
+        chunk = self._reader.feed(self._packets.feed(_arrived(response)))
         response.close()
         return chunk
 
@@ -166,24 +168,24 @@ class HTTPGeneration(LiveGeneration):
         self._attempts.relax()
         if asyncio.current_task(self.request.loop) is not self.task:
             self.task.cancel()
-        return self._ahead if self._reply.tokens and not self._reply.settled else 0
+        return self._ahead if self._reader.tokens and not self._reader.settled else 0
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
-        reply = self._reply
-        logprobs, conf = reply.arrays(kept)
+        reader = self._reader
+        logprobs, conf = reader.arrays(kept)
         trace = Trace(
-            text=reply.text(kept),
-            estimated=reply.estimated,
-            prompt_tokens=reply.prompt_tokens,
-            cached_tokens=reply.cached_tokens,
+            text=reader.text(kept),
+            estimated=reader.estimated,
+            prompt_tokens=reader.prompt_tokens,
+            cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,
-            ends=reply.ends(kept),
-            tool_calls=reply.tool_calls() if finish == "stop" else (),
-            model=reply.model or self._model,
+            ends=reader.ends(kept),
+            tool_calls=reader.tool_calls() if finish == "stop" else (),
+            model=reader.model or self._model,
         )
-        if finish == "stop" and reply.stopped_at is not None:
-            trace.meta["stopped_at"] = reply.stopped_at
+        if finish == "stop" and reader.stopped_at is not None:
+            trace.meta["stopped_at"] = reader.stopped_at
         if self._attempts.retries:
             trace.meta["retries"] = self._attempts.retries
         return trace

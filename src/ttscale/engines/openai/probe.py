@@ -119,8 +119,8 @@ async def _served(engine: OpenAIHTTP) -> list[dict[str, Any]]:
     """The models a server lists; empty if it keeps them to itself."""
     try:
         # at the very start a second try is enough: a server that is down should be told soon
-        reply = await engine.ask("/v1/models", retry=Retry(times=1))
-        return [m for m in reply["data"] if isinstance(m, dict)]
+        response = await engine.fetch("/v1/models", retry=Retry(times=1))
+        return [m for m in response["data"] if isinstance(m, dict)]
     except ModelNotFound:
         return []
     except (KeyError, TypeError):
@@ -148,7 +148,7 @@ async def _text(engine: OpenAIHTTP, dialect: Dialect) -> tuple[Dialect, int]:
             **ways[0],
         }
         try:
-            raw = await engine.ask_raw("/v1/chat/completions", body)
+            raw = await engine.fetch_raw("/v1/chat/completions", body)
         except ModelNotFound as error:
             refused = error
             break
@@ -207,8 +207,8 @@ async def _prefix(engine: OpenAIHTTP, dialect: Dialect) -> Any:
 
 async def _longer(engine: OpenAIHTTP, dialect: Dialect, than: int, **fields: Any) -> bool:
     """Whether the fields lengthen the prompt, so that the model has really seen them."""
-    reply = await _one(engine, dialect, **{"messages": [_HELLO], **fields})
-    return reply is not None and _prompt_tokens(reply) > than > 0
+    response = await _one(engine, dialect, **{"messages": [_HELLO], **fields})
+    return response is not None and _prompt_tokens(response) > than > 0
 
 
 async def _scoring(engine: OpenAIHTTP) -> str:
@@ -236,9 +236,9 @@ async def _scoring(engine: OpenAIHTTP) -> str:
 
 
 async def _embeds(engine: OpenAIHTTP) -> bool:
-    reply = await _try(engine, "/v1/embeddings", {"input": ["one", "two"]})
+    response = await _try(engine, "/v1/embeddings", {"input": ["one", "two"]})
     try:
-        return len(reply["data"]) == 2 and len(reply["data"][0]["embedding"]) > 1
+        return len(response["data"]) == 2 and len(response["data"][0]["embedding"]) > 1
     except (KeyError, TypeError, IndexError):
         return False
 
@@ -246,16 +246,18 @@ async def _embeds(engine: OpenAIHTTP) -> bool:
 async def _rewarding(engine: OpenAIHTTP) -> str:
     """The endpoint that judges solutions; "" if none does."""
     answered = [_HELLO, {"role": "assistant", "content": "Hello."}]
-    reply = await _try(engine, "/pooling", {"messages": answered, "add_generation_prompt": False})
+    response = await _try(
+        engine, "/pooling", {"messages": answered, "add_generation_prompt": False}
+    )
     try:
-        data = reply["data"][0]["data"]
+        data = response["data"][0]["data"]
         # an embedding model pools too, into hundreds of numbers
         if not isinstance(data, list) or isinstance(data[0], list) or len(data) <= 2:
             return "pooling"
     except (KeyError, TypeError, IndexError):
         pass
-    reply = await _try(engine, "/v1/rerank", {"query": "Hi", "documents": ["Hello.", "No."]})
-    results = reply.get("results") if isinstance(reply, dict) else None
+    response = await _try(engine, "/v1/rerank", {"query": "Hi", "documents": ["Hello.", "No."]})
+    results = response.get("results") if isinstance(response, dict) else None
     return "rerank" if results and len(results) == 2 else ""
 
 
@@ -266,17 +268,17 @@ async def _one(engine: OpenAIHTTP, dialect: Dialect, **fields: Any) -> Any:
 
 async def _try(engine: OpenAIHTTP, path: str, body: dict[str, Any]) -> Any:
     try:
-        return await engine.ask(path, {"model": engine.model, **body}, retry=Retry(times=1))
+        return await engine.fetch(path, {"model": engine.model, **body}, retry=Retry(times=1))
     except EngineError:
         return None
 
 
-def _content(reply: Any) -> str:
-    return str(reply["choices"][0]["message"].get("content") or "")
+def _content(response: Any) -> str:
+    return str(response["choices"][0]["message"].get("content") or "")
 
 
-def _prompt_tokens(reply: Any) -> int:
-    return int((reply.get("usage") or {}).get("prompt_tokens") or 0)
+def _prompt_tokens(response: Any) -> int:
+    return int((response.get("usage") or {}).get("prompt_tokens") or 0)
 
 
 def _loaded(data: bytes) -> dict[str, Any] | None:

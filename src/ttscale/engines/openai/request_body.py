@@ -19,7 +19,7 @@ class RequestBody:
         prefix: a hash of model and beginning of the prompt.
     """
 
-    __slots__ = ("_asked", "_body", "_seeds", "path", "prefix")
+    __slots__ = ("_body", "_seeds", "_written_for", "path", "prefix")
 
     def __init__(
         self,
@@ -30,7 +30,11 @@ class RequestBody:
         seeds: bool,
         server: str,
     ) -> None:
-        prompt, sampling, limit = self._asked = request.prompt, request.sampling, request.limit
+        prompt, sampling, limit = self._written_for = (
+            request.prompt,
+            request.sampling,
+            request.limit,
+        )
         self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
         self._body = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
@@ -38,7 +42,7 @@ class RequestBody:
 
     def fits(self, request: GenerationRequest) -> bool:
         """Whether it is what this sample asks as well."""
-        prompt, sampling, limit = self._asked
+        prompt, sampling, limit = self._written_for
         return request.prompt is prompt and request.sampling is sampling and request.limit == limit
 
     def encoded(self, request: GenerationRequest) -> bytes:
@@ -61,7 +65,7 @@ def body_of(
     be a different experiment.
     """
     body: dict[str, Any] = {"model": model} if model else {}
-    path = _ask(body, prompt, dialect, server)
+    path = _write_prompt(body, prompt, dialect, server)
     _settings(body, sampling, dialect, server)
     limits = [n for n in (sampling.max_tokens, limit) if n is not None]
     if limits:
@@ -90,7 +94,7 @@ def body_of(
 
 def conversation(prompt: Prompt, dialect: Dialect, server: str = "the server") -> dict[str, Any]:
     """The fields of a chat request that hold the prompt."""
-    messages = [message.wire() for message in prompt.messages]
+    messages = [message.as_openai() for message in prompt.messages]
     if not prompt.prefix:
         return {"messages": messages}
     if not dialect.prefix:
@@ -108,7 +112,7 @@ def conversation(prompt: Prompt, dialect: Dialect, server: str = "the server") -
     }
 
 
-def _ask(body: dict[str, Any], prompt: Prompt, dialect: Dialect, server: str) -> str:
+def _write_prompt(body: dict[str, Any], prompt: Prompt, dialect: Dialect, server: str) -> str:
     if prompt.raw is not None:
         body["prompt"] = prompt.raw + prompt.prefix
         return "/completions"

@@ -25,7 +25,7 @@ _FINISHES: Mapping[str, Finish] = {
 }
 
 
-class Reply:
+class ResponseReader:
     """Takes the data of events and gives chunks.
 
     Attributes:
@@ -86,23 +86,23 @@ class Reply:
     def plain(self, body: bytes, prefix: str) -> Chunk | None:
         """Take in a reply that was not streamed although that was asked for."""
         try:
-            reply = orjson.loads(body)
-            if reply.get("error") is not None:
-                self.error = reply["error"]
+            document = orjson.loads(body)
+            if document.get("error") is not None:
+                self.error = document["error"]
                 return None
-            choice = reply["choices"][0]
+            choice = document["choices"][0]
             message = choice.get("message")
             if message is not None:
                 # a plain reply repeats the beginning it was given, a streamed one does not
                 content = message.get("content") or ""
                 message["content"] = content.removeprefix(prefix) if prefix else content
-                for number, call in enumerate(message.get("tool_calls") or ()):
-                    call.setdefault("index", number)
+                for number, request in enumerate(message.get("tool_calls") or ()):
+                    request.setdefault("index", number)
                 choice["delta"] = message
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             self.malformed = "a reply that cannot be read"
             return None
-        return self.feed([orjson.dumps(reply), b"[DONE]"])
+        return self.feed([orjson.dumps(document), b"[DONE]"])
 
     def _event(self, event: dict[str, Any]) -> None:
         if event.get("error") is not None:
@@ -230,13 +230,13 @@ class Reply:
     def _tool_calls(self, deltas: Sequence[Mapping[str, Any]]) -> None:
         for delta in deltas:
             index = delta.get("index", max(self.calls, default=0))
-            call = self.calls.setdefault(
+            request = self.calls.setdefault(
                 index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
             )
-            call["id"] = delta.get("id") or call["id"]
+            request["id"] = delta.get("id") or request["id"]
             function = delta.get("function") or {}
-            call["function"]["name"] += function.get("name") or ""
-            call["function"]["arguments"] += function.get("arguments") or ""
+            request["function"]["name"] += function.get("name") or ""
+            request["function"]["arguments"] += function.get("arguments") or ""
 
     # -- giving out
 

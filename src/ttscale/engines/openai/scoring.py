@@ -32,15 +32,15 @@ async def score(engine: OpenAIHTTP, prompt: Prompt, text: str) -> Score:
         "max_tokens": 1,
         "prompt_logprobs": 1,
     }
-    reply = await engine.ask("/v1/chat/completions", body)
+    response = await engine.fetch("/v1/chat/completions", body)
     logprobs, length = [], 0
-    for entry in reversed(reply["prompt_logprobs"]):
+    for entry in reversed(response["prompt_logprobs"]):
         if length >= len(text) or not entry:
             break
         sampled = next(iter(entry.values()))  # the token that stands there comes first
         logprobs.append(sampled["logprob"])
         length += len(sampled["decoded_token"])
-    return _scored(logprobs[::-1], reply)
+    return _scored(logprobs[::-1], response)
 
 
 async def _score_raw(engine: OpenAIHTTP, before: str, text: str) -> Score:
@@ -51,16 +51,16 @@ async def _score_raw(engine: OpenAIHTTP, before: str, text: str) -> Score:
         "echo": True,
         "logprobs": 1,
     }
-    reply = await engine.ask("/v1/completions", body)
-    columns = reply["choices"][0]["logprobs"]
+    response = await engine.fetch("/v1/completions", body)
+    columns = response["choices"][0]["logprobs"]
     rows = zip(columns["tokens"], columns["token_logprobs"], columns["text_offset"])
     begin, end = len(before), len(before) + len(text)
     logprobs = [lp for token, lp, at in rows if at < end and at + len(token) > begin]
-    return _scored([lp for lp in logprobs if lp is not None], reply)
+    return _scored([lp for lp in logprobs if lp is not None], response)
 
 
-def _scored(logprobs: list[float], reply: Any) -> Score:
-    tokens = (reply.get("usage") or {}).get("prompt_tokens") or len(logprobs)
+def _scored(logprobs: list[float], response: Any) -> Score:
+    tokens = (response.get("usage") or {}).get("prompt_tokens") or len(logprobs)
     import numpy as np
 
     return Score(np.array(logprobs, dtype=np.float32), tokens)
@@ -68,14 +68,14 @@ def _scored(logprobs: list[float], reply: Any) -> Score:
 
 async def embed(engine: OpenAIHTTP, texts: Sequence[str]) -> Embeddings:
     """Vectors in the order of `texts`."""
-    reply = await engine.ask("/v1/embeddings", {"model": engine.model, "input": list(texts)})
-    rows = sorted(reply["data"], key=lambda row: row.get("index", 0))
+    response = await engine.fetch("/v1/embeddings", {"model": engine.model, "input": list(texts)})
+    rows = sorted(response["data"], key=lambda row: row.get("index", 0))
     import numpy as np
 
     vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
     if len(vectors) != len(texts):
         raise EngineError(f"{engine.server} sent {len(vectors)} vectors for {len(texts)} texts")
-    return Embeddings(vectors, (reply.get("usage") or {}).get("prompt_tokens") or 0)
+    return Embeddings(vectors, (response.get("usage") or {}).get("prompt_tokens") or 0)
 
 
 async def reward(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) -> Rewards:
@@ -105,17 +105,17 @@ async def _pooled(engine: OpenAIHTTP, problem: Problem, text: str) -> tuple[list
     turns = problem.prompt.turn(text, "").messages[:-1]
     body = {
         "model": engine.model,
-        "messages": [m.wire() for m in turns],
+        "messages": [m.as_openai() for m in turns],
         "add_generation_prompt": False,
     }
-    reply = await engine.ask("/pooling", body)
-    data = reply["data"][0]["data"]
+    response = await engine.fetch("/pooling", body)
+    data = response["data"][0]["data"]
     if not isinstance(data, list):
         data = [data]
     if not data:
         raise EngineError(f"{engine.server} sent no reward")
     rows = [row[-1] if isinstance(row, list) else row for row in data]
-    return [float(r) for r in rows], (reply.get("usage") or {}).get("prompt_tokens") or 0
+    return [float(r) for r in rows], (response.get("usage") or {}).get("prompt_tokens") or 0
 
 
 async def _rerank(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) -> Rewards:
@@ -124,8 +124,8 @@ async def _rerank(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace])
         "query": problem.prompt.text,
         "documents": [trace.text for trace in traces],
     }
-    reply = await engine.ask("/v1/rerank", body)
+    response = await engine.fetch("/v1/rerank", body)
     values = [0.0] * len(traces)
-    for result in reply["results"]:
+    for result in response["results"]:
         values[result["index"]] = float(result["relevance_score"])
-    return Rewards(values, (reply.get("usage") or {}).get("prompt_tokens") or 0)
+    return Rewards(values, (response.get("usage") or {}).get("prompt_tokens") or 0)

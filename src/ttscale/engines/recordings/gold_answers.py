@@ -146,7 +146,7 @@ def lettered(
     found = []
     for number, (golds_, given) in enumerate(rows):
         try:
-            found.append(tuple(_letter(g, given, first, placed) for g in golds_))
+            found.append(tuple(_request_body(g, given, first, placed) for g in golds_))
         except LookupError as error:
             raise UnknownChoice(number, str(error.args[0])) from None
     return found
@@ -165,7 +165,7 @@ def _first(numbers: Sequence[tuple[str, Options]]) -> int:
     return int(from_one and not from_zero)
 
 
-def _letter(gold: str, given: Options, first: int, placed: bool) -> str:
+def _request_body(gold: str, given: Options, first: int, placed: bool) -> str:
     if not given.texts:
         return gold
     named = letters(len(given.texts))

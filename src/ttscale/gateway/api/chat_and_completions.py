@@ -79,7 +79,9 @@ class Chat(Shape):
         events = []
         for number, choice in enumerate(solved):
             if choice.trace.tool_calls:
-                calls = [{"index": i, **call} for i, call in enumerate(choice.trace.tool_calls)]
+                calls = [
+                    {"index": i, **request} for i, request in enumerate(choice.trace.tool_calls)
+                ]
                 events.append(self._chunk(number, {"tool_calls": calls}))
             last = number == len(solved) - 1
             more = {"ttscale": self.extension(solved)} if last else {}

@@ -76,8 +76,8 @@ def _message(item: Any, where: str) -> dict[str, Any]:
     kind = item.get("type", "message")
     if kind == "function_call":
         function = {"name": item.get("name"), "arguments": item.get("arguments")}
-        call = {"id": item.get("call_id"), "type": "function", "function": function}
-        return {"role": "assistant", "content": None, "tool_calls": [call]}
+        request = {"id": item.get("call_id"), "type": "function", "function": function}
+        return {"role": "assistant", "content": None, "tool_calls": [request]}
     if kind == "function_call_output":
         output = item.get("output")
         text = output if isinstance(output, str) else orjson.dumps(output).decode()
@@ -201,11 +201,11 @@ class Responses(Shape):
         if trace.reply or not trace.tool_calls:
             message = self._message("completed" if trace.finish == "stop" else "incomplete")
             output.append({**message, "content": [self._part(trace.reply)]})
-        for number, call in enumerate(trace.tool_calls):
-            function = call.get("function", {})
+        for number, request in enumerate(trace.tool_calls):
+            function = request.get("function", {})
             output.append(
                 {"type": "function_call", "id": f"fc_{self.id}{number}", "status": "completed",
-                 "call_id": call.get("id") or f"call_{self.id}{number}",
+                 "call_id": request.get("id") or f"call_{self.id}{number}",
                  "name": function.get("name", ""), "arguments": function.get("arguments", "")}
             )  # fmt: skip
         if trace.thinking:

@@ -17,7 +17,7 @@ from ..config import Limits
 from ..errors import ApiError, of, wrong
 from ..upstreams.upstream import Upstream
 from .deferred_parsing import Reader, Reading
-from .live_text import Course, Tapped
+from .live_text import LiveText, Tapped
 
 Tell = Callable[[int, str], None]  # (choice, piece of its reply)
 
@@ -54,7 +54,7 @@ async def solve(
         each = _share(budget, asked.choices)
         numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
         streams = method.card.streams and tell is not None
-        courses = [
+        runs = [
             _answer(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(asked.options.answer)),
@@ -63,7 +63,7 @@ async def solve(
             )
             for number, prompt in numbered
         ]  # fmt: skip
-        return [await courses[0]] if len(courses) == 1 else await _all(courses)
+        return [await runs[0]] if len(runs) == 1 else await _all(runs)
     except ApiError:
         raise
     except Exception as error:
@@ -108,8 +108,8 @@ def _nearest(outcome: Outcome) -> Trace:
 
 def _tapped(models: Assembly, number: int, tell: Tell | None) -> Assembly:
     assert tell is not None
-    course = Course(lambda text: tell(number, text))
-    return models.with_main(Tapped(models.engines["main"], course))
+    live_text = LiveText(lambda text: tell(number, text))
+    return models.with_main(Tapped(models.engines["main"], live_text))
 
 
 def _share(budget: Budget, choices: int) -> Budget | None:
@@ -126,9 +126,9 @@ def _share(budget: Budget, choices: int) -> Budget | None:
     )
 
 
-async def _all(courses: Sequence[Any]) -> list[Solved]:
+async def _all(runs: Sequence[Any]) -> list[Solved]:
     """All at once; the first failure stops the others and is raised as itself."""
-    tasks = [asyncio.ensure_future(course) for course in courses]
+    tasks = [asyncio.ensure_future(run) for run in runs]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

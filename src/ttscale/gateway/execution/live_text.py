@@ -10,25 +10,25 @@ from ...core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
 class Tapped(EngineWrapper):
     """An engine that tells what its main role generates, and is the engine otherwise."""
 
-    def __init__(self, engine: Engine, course: Course) -> None:
+    def __init__(self, engine: Engine, live_text: LiveText) -> None:
         super().__init__(engine)
-        self._course = course
+        self._live_text = live_text
 
     def start(self, request: GenerationRequest) -> Generation:
         if request.role == "main":
-            self._course.begin(request.prompt.prefix)
-            before = request.watch
+            self._live_text.begin(request.prompt.prefix)
+            before = request.on_chunk
 
-            def watch(chunk: Chunk) -> None:
+            def on_chunk(chunk: Chunk) -> None:
                 if before is not None:
                     before(chunk)
-                self._course.add(chunk.text)
+                self._live_text.add(chunk.text)
 
-            request.watch = watch
+            request.on_chunk = on_chunk
         return super().start(request)
 
 
-class Course:
+class LiveText:
     """The reply so far. Each draw goes on where its prefix ends, and the prefix may hold text the
     method itself has put in ("Wait", a closed think tag): it belongs to the reply too.
 

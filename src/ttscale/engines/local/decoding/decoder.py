@@ -209,10 +209,10 @@ class Decoder:
         if self._positions:
             settings["position_ids"] = at
         settings[self._cache] = past.cache
-        reply: Tensor = self.model(
+        output: Tensor = self.model(
             input_ids=ids, attention_mask=mask, use_cache=True, **settings
         ).logits
-        return reply
+        return output
 
 
 def mean_of_top(logprobs: Tensor, most: int) -> Tensor:
