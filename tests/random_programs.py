@@ -181,7 +181,7 @@ class At:
     """Where a branch stands."""
 
     time: int
-    chain: int
+    sequential: int
     evals: int = 0
 
 
@@ -190,23 +190,23 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
     kind = program[0]
     if kind == "sample":
         ticks = program[1] * speed[program[2]]
-        return At(start.time + ticks, start.chain + program[1], start.evals)
+        return At(start.time + ticks, start.sequential + program[1], start.evals)
     if kind == "use":
-        return At(start.time + program[1], start.chain, start.evals + program[1])
+        return At(start.time + program[1], start.sequential, start.evals + program[1])
     if kind == "stream":
         # the first chunk comes before anybody can leave
         tokens = min(program[1], max(1, program[3]))
-        return At(start.time + tokens * speed[program[2]], start.chain + tokens, start.evals)
+        return At(start.time + tokens * speed[program[2]], start.sequential + tokens, start.evals)
     if kind == "all":
         return _joined([oracle(("sample", *d), start, speed) for d in program[1]])
     if kind in ("race", "stop"):
         ends = [oracle(("sample", *d), start, speed) for d in program[1]]
         arrived = sorted(range(len(ends)), key=lambda i: (ends[i].time, i))[: program[2]]
         now = ends[arrived[-1]].time
-        chain = max(ends[i].chain for i in arrived)
+        chain = max(ends[i].sequential for i in arrived)
         if kind == "stop":
             for n, role in program[1]:
-                chain = max(chain, start.chain + min(n, (now - start.time) // speed[role]))
+                chain = max(chain, start.sequential + min(n, (now - start.time) // speed[role]))
         return At(now, chain, start.evals)
     if kind in ("seq", "solve"):
         for part in program[1]:
@@ -224,4 +224,6 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
 
 
 def _joined(ends: list[At]) -> At:
-    return At(max(e.time for e in ends), max(e.chain for e in ends), max(e.evals for e in ends))
+    return At(
+        max(e.time for e in ends), max(e.sequential for e in ends), max(e.evals for e in ends)
+    )

@@ -139,7 +139,7 @@ def test_an_interrupted_set_is_served_its_finished_draws(tmp_path):
         (cell,) = store.cells()
         assert len(list(store.items(cell))) == 6
         assert cell.seconds is None, "draws from the journal took no time"
-        assert cell.sequential_tokens == max(t.chain for _, t in store.traces(cell))
+        assert cell.sequential_tokens == max(t.sequential for _, t in store.traces(cell))
     assert Counter(log.read_text().splitlines()).most_common(1)[0][1] == 1
 
 

@@ -75,7 +75,7 @@ def test_a_budget_holds_for_every_question_and_for_a_set_altogether(tmp_path):
         for p in problems:
             own = ctx.of(p)
             traces = await own.sample_all(p.prompt, 4)
-            ctx.advance(own.cursor)  # the next question waits for this one
+            ctx.advance(own.sequential)  # the next question waits for this one
             outcomes.append(Outcome(p.answer(traces[0]), traces[0], "drawn"))
         return outcomes
 

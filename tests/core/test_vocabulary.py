@@ -299,7 +299,7 @@ class TestTraces:
             mean_logprob=-1.0,
             tool_calls=({"id": "x"},),
             units={"renders": 1.0, "calls": 1.0},
-            chain=3,
+            sequential=3,
         )
         last = Trace(
             "c",
@@ -315,7 +315,7 @@ class TestTraces:
             answer="new",
             reward=0.9,
             model="large",
-            chain=8,
+            sequential=8,
             units={"renders": 2.0},
             meta={"stopped_at": ""},
         )
@@ -334,7 +334,7 @@ class TestTraces:
             answer="new",
             reward=0.9,
             model="large",
-            chain=8,
+            sequential=8,
             tool_calls=({"id": "x"},),
             units={"renders": 3.0, "calls": 1.0},
             meta={"stopped_at": ""},

@@ -171,7 +171,7 @@ def play(
 
 def facts(outcome: Outcome) -> object:
     """All that counts of an outcome, for comparison."""
-    traces = [(t.text, t.tokens, t.finish, t.role, t.index, t.chain) for t in outcome.traces]
+    traces = [(t.text, t.tokens, t.finish, t.role, t.index, t.sequential) for t in outcome.traces]
     winner = outcome.winner and (outcome.winner.text, outcome.winner.tokens)
     return (outcome.answer, winner, outcome.stopped_by, repr(outcome.extra), traces,
             outcome.usage.as_dict())  # fmt: skip

@@ -250,7 +250,7 @@ class _Runner:
             if open_.run.token_time:
                 elapsed /= open_.run.ticks_per_second
             items = [Item.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
-            whole = (elapsed if timed else None, _chain(outcomes))
+            whole = (elapsed if timed else None, _sequential_tokens(outcomes))
         except Exception as error:
             kept = _kept(error)
             items = [_failed(problem, kept, Usage()) for problem in problems]
@@ -335,7 +335,7 @@ def _failed(problem: Problem, error: str, usage: Usage) -> Item:
     )  # fmt: skip
 
 
-def _chain(outcomes: Sequence[Outcome]) -> int:
+def _sequential_tokens(outcomes: Sequence[Outcome]) -> int:
     """The longest chain of dependent tokens of a set: draws nobody waited for are not in it."""
-    chains = (t.chain for o in outcomes for t in o.traces if t.finish != "cancelled")
-    return max(chains, default=0)
+    ends = (t.sequential for o in outcomes for t in o.traces if t.finish != "cancelled")
+    return max(ends, default=0)

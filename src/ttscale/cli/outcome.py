@@ -118,7 +118,7 @@ def _listed(trace: Trace, problem: Problem) -> dict[str, Any]:
         "tokens": trace.tokens,
         "estimated_tokens": trace.estimated,
         "prompt_tokens": trace.prompt_tokens,
-        "chain": trace.chain,
+        "chain": trace.sequential,
         "mean_logprob": trace.average_logprob,
         "reward": trace.reward,
         "text": trace.text,

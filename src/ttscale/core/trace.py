@@ -73,7 +73,7 @@ class Trace:
         index: ordinal among equal asks of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
-        chain: length of the longest dependent chain of tokens up to this trace's end.
+        sequential: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
         units: named amounts used besides tokens; chains: their longest dependent chains up to this
             trace's end.
@@ -97,7 +97,7 @@ class Trace:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     answer: str | None = None
     reward: float | None = None
-    chain: int = 0
+    sequential: int = 0
     began: float = 0.0
     ended: float = 0.0
     model: str = ""
@@ -105,7 +105,7 @@ class Trace:
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     part: str = "answer"
-    chains: Mapping[str, float] = field(default_factory=dict)
+    sequential_units: Mapping[str, float] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:
@@ -127,7 +127,7 @@ class Trace:
             self.tool_calls,
             self.answer,
             self.reward,
-            self.chain,
+            self.sequential,
             self.began,
             self.ended,
             self.model,
@@ -135,7 +135,7 @@ class Trace:
             self.units,
             self.meta,
             self.part,
-            self.chains,
+            self.sequential_units,
             self.artifacts,
         )
 

@@ -193,8 +193,8 @@ def test_a_resumed_run_has_the_outcome_of_an_uninterrupted_one(spec, share):
     second = play(again)
     assert again.served_draws == len(kept)
     assert (first.answer, first.stopped_by) == (second.answer, second.stopped_by)
-    assert [(t.tokens, t.finish, t.index, t.chain) for t in first.traces] == [
-        (t.tokens, t.finish, t.index, t.chain) for t in second.traces
+    assert [(t.tokens, t.finish, t.index, t.sequential) for t in first.traces] == [
+        (t.tokens, t.finish, t.index, t.sequential) for t in second.traces
     ]
     assert first.usage.as_dict() == second.usage.as_dict()
     assert again.kept.keys() == whole.kept.keys()

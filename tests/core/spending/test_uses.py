@@ -42,7 +42,7 @@ def test_units_and_their_chains_are_exact_for_any_program(block):
         expected = oracle(program, At(0, 0), {MAIN: 1, SLOW: 7})
         engines = {MAIN: World(), SLOW: World(speed=7)}
         usage = answer(engines, method(program)).usage
-        assert usage.sequential_tokens == expected.chain, (seed, program)
+        assert usage.sequential_tokens == expected.sequential, (seed, program)
         assert usage.sequential_units.get("evals", 0) == expected.evals, (seed, program)
         assert usage.seconds * 100 == pytest.approx(expected.time), (seed, program)
         assert usage.units.get("evals", 0) == evals(program)

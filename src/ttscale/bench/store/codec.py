@@ -51,6 +51,11 @@ _PLAIN: dict[str, Callable[[], Any]] = {
     for f in fields(Trace)
     if f.name not in _APART
 }
+_WRITTEN_AS = {
+    "sequential": "chain",
+    "sequential_units": "chains",
+}  # field -> its name in stores, which never changes
+_READ_AS = {written: field for field, written in _WRITTEN_AS.items()}
 DAMAGE = (zstandard.ZstdError, ValueError, KeyError, TypeError, AttributeError)
 """What reading an entry back raises if it is not what was written."""
 _compress = zstandard.ZstdCompressor(level=3).compress
@@ -60,7 +65,7 @@ _decompress = zstandard.ZstdDecompressor().decompress
 def pack(trace: Trace) -> bytes:
     """A trace without its draw identity, which the store keeps in columns."""
     header: dict[str, Any] = {
-        name: value
+        _WRITTEN_AS.get(name, name): value
         for name, default in _PLAIN.items()
         if (value := getattr(trace, name)) != default()
     }
@@ -108,7 +113,10 @@ def unpack(body: bytes, *, role: str, prompt_key: str, index: int) -> Trace:
     try:
         data = _decompress(body)
         start = 4 + int.from_bytes(data[:4], "little")
-        header: dict[str, Any] = orjson.loads(data[4:start])
+        written: dict[str, Any] = orjson.loads(data[4:start])
+        header: dict[str, Any] = {
+            _READ_AS.get(name, name): value for name, value in written.items()
+        }
         lengths: list[tuple[str, int]] = header.pop("arrays", [])
         for name, length in lengths:
             kind = "<i4" if name == _ENDS else "<f4"

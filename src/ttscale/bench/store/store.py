@@ -267,9 +267,9 @@ class Store:
             Cell(
                 id=number, method=method, model=model, task=task, repeat=repeat, skip=skip,
                 recorded=bool(recorded), knobs=orjson.loads(knobs), seconds=seconds,
-                sequential_tokens=chain,
+                sequential_tokens=sequential,
             )
-            for number, method, model, task, repeat, skip, recorded, knobs, seconds, chain in
+            for number, method, model, task, repeat, skip, recorded, knobs, seconds, sequential in
             self.query(
                 "SELECT cells.id, method, model, name, repeat, skip, recorded, knobs, seconds, "
                 "sequential_tokens FROM cells JOIN tasks ON tasks.id = task ORDER BY cells.id"

@@ -41,7 +41,7 @@ class Branch(Generic[T]):
         if self.task.cancelled():
             raise GivenUp(f"{self.task.get_name()} was given up: nothing will come of it")
         result = self.task.result()
-        ctx.advance(self.ctx.cursor, self.ctx.cursors)
+        ctx.advance(self.ctx.sequential, self.ctx.sequential_units)
         return result
 
     def cancel(self) -> None:
@@ -97,7 +97,7 @@ class Group:
             self._taken += 1
             if not branch.task.cancelled():
                 branch.task.result()  # raises what the branch raised
-                self._ctx.advance(branch.ctx.cursor, branch.ctx.cursors)
+                self._ctx.advance(branch.ctx.sequential, branch.ctx.sequential_units)
                 return branch
         return None
 
@@ -123,7 +123,7 @@ class Group:
             if failed is None:
                 for branch in self._branches:
                     if not branch.task.cancelled():
-                        self._ctx.advance(branch.ctx.cursor, branch.ctx.cursors)
+                        self._ctx.advance(branch.ctx.sequential, branch.ctx.sequential_units)
                 return
             self.cancel()
             await _done(tasks)

@@ -53,23 +53,23 @@ class Context:
     """What a method works with. Concurrent branches must have a context each: see `map`, `group`.
 
     Attributes:
-        cursor: tokens in the longest chain this branch has waited for.
-        cursors: the same in every named unit; replaced, never changed.
+        sequential: tokens in the longest chain this branch has waited for.
+        sequential_units: the same in every named unit; replaced, never changed.
         problem: the problem being answered; None in a set method until `of` names one.
     """
 
-    __slots__ = ("cursor", "cursors", "problem", "run", "scope")
+    __slots__ = ("problem", "run", "scope", "sequential", "sequential_units")
 
     def __init__(
         self,
         run: Run,
         scope: Scope,
         problem: Problem | None,
-        cursor: int = 0,
-        cursors: Mapping[str, float] = NO_UNITS,
+        sequential: int = 0,
+        sequential_units: Mapping[str, float] = NO_UNITS,
     ) -> None:
         self.run, self.scope, self.problem = run, scope, problem
-        self.cursor, self.cursors = cursor, cursors
+        self.sequential, self.sequential_units = sequential, sequential_units
 
     # -- sampling
 
@@ -201,32 +201,34 @@ class Context:
 
     def receive(self, trace: Trace) -> Trace:
         """Take a landed trace into this context's chain; raise an error that hits every draw."""
-        if trace.chain > self.cursor or trace.chains:
-            self.advance(trace.chain, trace.chains)
+        if trace.sequential > self.sequential or trace.sequential_units:
+            self.advance(trace.sequential, trace.sequential_units)
         if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
             raise trace.error
         return trace
 
-    def advance(self, chain: int, chains: Mapping[str, float] = NO_UNITS) -> None:
-        """Depend on something that ended at `chain` tokens, and at `chains` named units."""
-        if chain > self.cursor or chains:
-            self.cursor = max(self.cursor, chain)
-            self.cursors = later(self.cursors, chains)
-            self.scope.advance(chain, chains)
+    def advance(self, sequential: int, sequential_units: Mapping[str, float] = NO_UNITS) -> None:
+        """Depend on something that ended at `sequential` tokens, and at `sequential_units` named units."""
+        if sequential > self.sequential or sequential_units:
+            self.sequential = max(self.sequential, sequential)
+            self.sequential_units = later(self.sequential_units, sequential_units)
+            self.scope.advance(sequential, sequential_units)
 
     # -- branches
 
     def branch(self) -> Context:
         """A context for concurrent work, starting where this one stands."""
-        return Context(self.run, self.scope, self.problem, self.cursor, self.cursors)
+        return Context(self.run, self.scope, self.problem, self.sequential, self.sequential_units)
 
     def of(self, problem: Problem) -> Context:
         """A branch that books into the ledger of one problem of a set."""
         ledger = self.scope.by_problem.get(problem.id)
         if ledger is None:
-            ledger = Scope(self.scope, problem=problem, origin=self.cursor, origins=self.cursors)
+            ledger = Scope(
+                self.scope, problem=problem, origin=self.sequential, origins=self.sequential_units
+            )
             self.scope.by_problem[problem.id] = ledger
-        return Context(self.run, ledger, problem, self.cursor, self.cursors)
+        return Context(self.run, ledger, problem, self.sequential, self.sequential_units)
 
     def group(self) -> Group:
         """Structured concurrency: `async with ctx.group() as g: g.start(fn, ...)`."""
@@ -263,12 +265,12 @@ class Context:
             budget,
             problem=problem,
             names=roles,
-            origin=self.cursor,
-            origins=self.cursors,
+            origin=self.sequential,
+            origins=self.sequential_units,
         )
         outcome = await self.run.solve(method, problem, scope)
-        where.advance(scope.cursor, scope.cursors)
-        self.advance(scope.cursor, scope.cursors)
+        where.advance(scope.sequential, scope.sequential_units)
+        self.advance(scope.sequential, scope.sequential_units)
         return outcome
 
     # -- judging and other resources
@@ -314,7 +316,7 @@ class Context:
         """
         role, engine = self.run.engine_for(self.scope, request.role, "use")
         resource: Resource = engine
-        price, start = request.units(), self.cursors
+        price, start = request.units(), self.sequential_units
         while (full := admit(self.scope, units=price)) is not None:
             await full.room()
         self.scope.reserve(price)
@@ -329,9 +331,9 @@ class Context:
                 f"engine {engine.name!r} took {dict(taken)} for a request of {dict(price)}",
                 fix="its `units` must say the most it can take",
             )
-        chain = taken if used.sequential is None else used.sequential
-        ends = {unit: start.get(unit, 0.0) + amount for unit, amount in chain.items()}
-        self.advance(self.cursor, ends)
+        sequential = taken if used.sequential is None else used.sequential
+        ends = {unit: start.get(unit, 0.0) + amount for unit, amount in sequential.items()}
+        self.advance(self.sequential, ends)
         return used.reply
 
     # -- budgets, progress, randomness

@@ -184,9 +184,9 @@ class Run:
     def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
         """Add what only the runner knows."""
         usage = scope.usage
-        usage.sequential_tokens = scope.cursor - scope.origin
+        usage.sequential_tokens = scope.sequential - scope.origin
         usage.sequential_units = {
-            unit: at - scope.origins.get(unit, 0.0) for unit, at in scope.cursors.items()
+            unit: at - scope.origins.get(unit, 0.0) for unit, at in scope.sequential_units.items()
         }
         outcome.usage, outcome.traces = usage, scope.traces
         if scope.limited and not outcome.over_budget:
@@ -296,7 +296,11 @@ class Run:
             if refused is not None:
                 scope.limit_by(refused, "samples")
                 sample.finished = Trace(
-                    finish="budget", role=role, part=request.part, prompt_tokens=0, chain=ctx.cursor
+                    finish="budget",
+                    role=role,
+                    part=request.part,
+                    prompt_tokens=0,
+                    sequential=ctx.sequential,
                 )
                 sample.on_finish = None  # nothing may refer to itself: see `Sample.finish`
                 on_finish(sample, sample.finished)
@@ -362,7 +366,7 @@ class Run:
     def _sequential_limit(self, ctx: Context) -> tuple[int | None, LimitedScope | None]:
         """Tokens a draw may have before a budget of sequential tokens ends it, and whose."""
         limits = [
-            (scope.origin + scope.budget.sequential - ctx.cursor, scope)
+            (scope.origin + scope.budget.sequential - ctx.sequential, scope)
             for scope in ctx.scope.budgeted
             if scope.budget.sequential is not None
         ]

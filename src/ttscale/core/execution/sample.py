@@ -21,17 +21,15 @@ class Sample(GenerationRequest):
 
     Attributes:
         scope: who pays. price: per token, None if unknown.
-        chain_start: tokens in the chain it had to wait for.
+        sequential_start: tokens in the chain it had to wait for.
         on_finish: called when it has finished.
-        chains_start: the same in named units.
+        sequential_units_start: the same in named units.
         watched: called with its trace before `on_finish` is; None if nothing observes.
         finished: its trace, once it has finished.
         limiter: the scope whose budget limits it or has ended it; None if none does.
     """
 
     __slots__ = (
-        "chain_start",
-        "chains_start",
         "finished",
         "generation",
         "limiter",
@@ -39,13 +37,15 @@ class Sample(GenerationRequest):
         "price",
         "prompt_key",
         "scope",
+        "sequential_start",
+        "sequential_units_start",
         "watched",
     )
 
     scope: Scope
     price: Price | None
-    chain_start: int
-    chains_start: Mapping[str, float]
+    sequential_start: int
+    sequential_units_start: Mapping[str, float]
     prompt_key: str
     generation: Generation | None
     on_finish: Callable[[Sample, Trace], None] | None
@@ -70,7 +70,7 @@ class Sample(GenerationRequest):
         self.role, self.prompt_key, self.index, self.part = role, prompt_key, ordinal, request.part
         self.run_seed, self.loop, self.on_chunk = run.seed, run.loop, on_chunk
         self.scope, self.on_finish = ctx.scope, on_finish
-        self.chain_start, self.chains_start = ctx.cursor, ctx.cursors
+        self.sequential_start, self.sequential_units_start = ctx.sequential, ctx.sequential_units
         self.price = run.price_of(role) if run.prices else None
         self.rule = self.limit = self.progress = self.limiter = None
         self.generation = self.finished = self.watched = None
@@ -86,10 +86,12 @@ class Sample(GenerationRequest):
         trace.prompt_key = self.prompt_key
         trace.index = self.index
         trace.part = self.part
-        trace.chain = self.chain_start + trace.tokens
+        trace.sequential = self.sequential_start + trace.tokens
         if trace.units:
-            start = self.chains_start
-            trace.chains = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
+            start = self.sequential_units_start
+            trace.sequential_units = {
+                u: start.get(u, 0.0) + amount for u, amount in trace.units.items()
+            }
         self.scope.charge(self, trace)
         if self.watched is not None:
             self.watched(self, trace)

@@ -184,7 +184,7 @@ class Live:
                 self._waiter = None
         chunk = self._chunks.popleft()
         self._seen += chunk.tokens
-        self._ctx.advance(self._sample.chain_start + self._seen)
+        self._ctx.advance(self._sample.sequential_start + self._seen)
         return chunk
 
     def cut(self, finish: Any = "cut") -> Trace:

@@ -96,7 +96,7 @@ class LimitedScope(Scope):
         if limit is None:
             return None
         if kind == "sequential":
-            return limit - (self.cursor - self.origin)
+            return limit - (self.sequential - self.origin)
         if kind == "seconds":
             loop = asyncio.get_running_loop()
             return limit - (loop.time() - self._began) / self._per_second

@@ -29,7 +29,7 @@ class Scope:
     Attributes:
         names: role -> the name it has outside. needs: the roles its method declares.
         origin, origins: where it began in the chain of tokens, and of every named unit.
-        cursor, cursors: the longest chain known so far, counted from the run's beginning.
+        sequential, sequential_units: the longest chain known so far, counted from the run's beginning.
         active: samples under way, in the order they started.
         pending: prices in named units of the requests under way.
         limits: whether it or anything above has a budget.
@@ -44,8 +44,6 @@ class Scope:
         "active",
         "best",
         "by_problem",
-        "cursor",
-        "cursors",
         "keep",
         "limited",
         "limits",
@@ -58,6 +56,8 @@ class Scope:
         "problem",
         "prompts",
         "renames",
+        "sequential",
+        "sequential_units",
         "traces",
         "usage",
     )
@@ -75,8 +75,8 @@ class Scope:
     ) -> None:
         self.parent, self.problem, self.keep = parent, problem, keep
         self.names, self.needs = names or {}, needs
-        self.origin = self.cursor = origin
-        self.origins = self.cursors = origins
+        self.origin = self.sequential = origin
+        self.origins = self.sequential_units = origins
         self.usage = Usage()
         self.traces: list[Trace] = []
         self.by_problem: dict[str, Scope] = {}
@@ -96,7 +96,7 @@ class Scope:
         self.renames: bool = bool(self.names) or (parent is not None and parent.renames)
 
     @property
-    def chain(self) -> tuple[Scope, ...]:
+    def lineage(self) -> tuple[Scope, ...]:
         """This scope and all above it, innermost first."""
         return (self, *self._above)
 
@@ -112,13 +112,13 @@ class Scope:
 
     def resolve(self, role: str) -> str:
         """The run's name of a role, after the renamings of `Context.solve`."""
-        for scope in self.chain if self.renames else ():
+        for scope in self.lineage if self.renames else ():
             role = scope.names.get(role, role)
         return role
 
     def role(self, name: str) -> Role | None:
         """What the method being run declares of a role; None if it does not."""
-        for scope in self.chain:
+        for scope in self.lineage:
             if scope.needs is not None:
                 return scope.needs().get(name)
         return None
@@ -135,7 +135,7 @@ class Scope:
 
     def forget(self, sample: Sample) -> None:
         """A sample could not even start."""
-        for scope in self.chain:
+        for scope in self.lineage:
             scope.active.pop(sample, None)
 
     def charge(self, sample: Sample, trace: Trace) -> None:
@@ -145,7 +145,7 @@ class Scope:
             asked = (trace.role, trace.prompt_key)
             if asked not in self.prompts:
                 shared = self.prompts[asked] = trace.prompt_tokens
-        for scope in self.chain if self._above else (self,):
+        for scope in self.lineage if self._above else (self,):
             scope.active.pop(sample, None)
             scope.usage.charge(trace, sample.price, shared)
             if scope.keep:
@@ -153,7 +153,7 @@ class Scope:
         if self.limits:
             if trace.finish == "budget" and (owner := sample.limiter) is not None:
                 for scope in self.limit_by(owner, owner.ended or "sequential"):
-                    scope.cursor = max(scope.cursor, trace.chain)
+                    scope.sequential = max(scope.sequential, trace.sequential)
             self._replan()
 
     def _replan(self) -> None:
@@ -165,32 +165,32 @@ class Scope:
     def charge_scored(self, role: str, tokens: int, price: Price | None) -> None:
         """Book tokens of a given text that a model read in order to judge or embed it."""
         cost = None if price is None else tokens * price.prompt / 1e6
-        for scope in self.chain:
+        for scope in self.lineage:
             scope.usage.charge_scored(role, tokens, cost)
 
     def reserve(self, units: Mapping[str, float]) -> None:
         """A request for so many named units starts."""
-        for scope in self.chain:
+        for scope in self.lineage:
             scope.pending.append(units)
 
     def charge_use(
         self, role: str, reserved: Mapping[str, float], used: Mapping[str, float]
     ) -> None:
         """A request has ended: book what it used, and give back what was reserved for it."""
-        for scope in self.chain:
+        for scope in self.lineage:
             scope.pending.remove(reserved)
             scope.usage.charge_use(role, used)
         for limited in self.budgeted:
             limited.freed()
 
-    def advance(self, chain: int, chains: Mapping[str, float]) -> None:
-        """Something ended at `chain` tokens, and at `chains` named units."""
+    def advance(self, sequential: int, sequential_units: Mapping[str, float]) -> None:
+        """Something ended at `sequential` tokens, and at `sequential_units` named units."""
         scope: Scope | None = self
         while scope is not None:
-            if scope.cursor < chain:
-                scope.cursor = chain
-            if chains:
-                scope.cursors = later(scope.cursors, chains)
+            if scope.sequential < sequential:
+                scope.sequential = sequential
+            if sequential_units:
+                scope.sequential_units = later(scope.sequential_units, sequential_units)
             scope = scope.parent
 
     # -- what it comes to
@@ -198,7 +198,7 @@ class Scope:
     def limit_by(self, owner: LimitedScope, kind: str) -> tuple[Scope, ...]:
         """Note that a budget of `owner`, here or above, refused a sample or cut one short: for all
         from this scope up to the owner, which are returned. What is above is not concerned."""
-        concerned = self.chain[: self.chain.index(owner) + 1]
+        concerned = self.lineage[: self.lineage.index(owner) + 1]
         for scope in concerned:
             scope.limited = scope.limited or kind
         return concerned
