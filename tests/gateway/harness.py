@@ -293,7 +293,7 @@ async def world(
             yield World(gateway, url, session)
         for server in models:
             await server.quiet()
-        assert gateway.door.active == 0, "a request is left in service"
+        assert gateway.admission.active == 0, "a request is left in service"
     finally:
         await runner.cleanup()
         await gateway.close()

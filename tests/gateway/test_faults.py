@@ -456,7 +456,7 @@ async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once
     async with world(model) as w:
         upstream = w.gateway.upstreams["m"].server
 
-        async def visit(number: int) -> int:
+        async def state(number: int) -> int:
             body = {"model": rng.choice(names), "messages": USER, "stream": rng.random() < 0.5}
             patience = rng.choice([0.01, 0.05, 0.1, 0.2, 0.5, 60.0])
             try:
@@ -468,18 +468,18 @@ async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once
             except TimeoutError:
                 return 0
 
-        await asyncio.gather(*(visit(number) for number in range(at_once)))  # what is kept is made
+        await asyncio.gather(*(state(number) for number in range(at_once)))  # what is kept is made
         tasks, files = len(asyncio.all_tasks()), open_files()
         finished = 0
         for start in range(0, visits, at_once):
-            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(at_once))))
+            finished += sum(await asyncio.gather(*(state(start + i) for i in range(at_once))))
         await model.quiet(5)
         for _ in range(100):
-            if not w.gateway.door.active:
+            if not w.gateway.admission.active:
                 break
             await asyncio.sleep(0.02)
         assert visits / 10 < finished < visits
-        assert w.gateway.door.active == w.gateway.door.waiting == 0
+        assert w.gateway.admission.active == w.gateway.admission.waiting == 0
         assert not upstream._generations
         assert [r.outstanding for r in upstream.replicas.all] == [0]
         assert [r.tokens for r in upstream.replicas.all] == [0]

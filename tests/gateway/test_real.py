@@ -170,7 +170,7 @@ async def test_clients_that_leave_at_random_leave_the_server_idle(server: Real) 
     rng = random.Random(1)
     async with server.world() as w:
 
-        async def visit(number: int) -> None:
+        async def state(number: int) -> None:
             name = rng.choice(["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m"])
             body = {"model": name, "messages": question(number), "stream": rng.random() < 0.5,
                     "max_tokens": 200}  # fmt: skip
@@ -184,9 +184,9 @@ async def test_clients_that_leave_at_random_leave_the_server_idle(server: Real) 
                 pass
 
         for start in range(0, 40, 8):
-            await asyncio.gather(*(visit(start + number) for number in range(8)))
+            await asyncio.gather(*(state(start + number) for number in range(8)))
         async with asyncio.timeout(10):
             after = await server.made()  # waits until nothing is worked on
         await asyncio.sleep(1)
         assert await server.made() == after, "a generation went on"
-        assert w.gateway.door.active == 0
+        assert w.gateway.admission.active == 0

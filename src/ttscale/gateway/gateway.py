@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..engines.catalogue.specification import Catalogue
 from ..methods import registry
-from .access.admission import Door
+from .access.admission import AdmissionQueue
 from .access.api_keys import Keyring
 from .access.quotas import Ledger
 from .config import Config
@@ -38,7 +38,7 @@ class Gateway:
         self.upstreams: dict[str, Upstream] = build(config.models, {}, catalogue)
         self.keyring = Keyring(config.keys)
         server = config.server
-        self.door = Door(server.active, server.queue, server.queue_seconds)
+        self.admission = AdmissionQueue(server.active, server.queue, server.queue_seconds)
         self.ledger = Ledger(workers=max(1, server.workers))
         self.metrics = Metrics()
         self.recorder = _recorder(config)
@@ -78,7 +78,7 @@ class Gateway:
         keyring = Keyring(config.keys)
         self.config, self.upstreams, self.keyring = config, upstreams, keyring
         server = config.server
-        self.door.resize(server.active, server.queue, server.queue_seconds)
+        self.admission.resize(server.active, server.queue, server.queue_seconds)
         for name, upstream in upstreams.items():
             if before.get(name) is not upstream:
                 self._look_after(upstream)
@@ -103,8 +103,8 @@ class Gateway:
     def measure(self) -> Metrics:
         """The numbers of all workers, with the states of this moment."""
         metrics = self.metrics
-        metrics.set("active_requests", self.door.active)
-        metrics.set("waiting_requests", self.door.waiting)
+        metrics.set("active_requests", self.admission.active)
+        metrics.set("waiting_requests", self.admission.waiting)
         metrics.set("resident_bytes", resident())
         for name, upstream in self.upstreams.items():
             for replica in health.replicas(upstream):

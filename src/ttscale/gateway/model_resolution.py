@@ -84,9 +84,9 @@ def chosen(
         raise wrong("the method is too long to be read", param)
     try:
         method, own, label = _written(spec)
-        asked = params if trusted else {**own, **params}
+        requested = params if trusted else {**own, **params}
         for name in method.card.files:
-            if name in asked:  # a client must not make the gateway read files
+            if name in requested:  # a client must not make the gateway read files
                 raise wrong(
                     f"{name!r} of method {method.name!r} names a file, which only the gateway's "
                     "configuration may do", param, "parameter_not_allowed",

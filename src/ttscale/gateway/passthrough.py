@@ -14,21 +14,21 @@ from ..engines.http.sse import Packets
 from ..engines.openai.response import ResponseReader
 from .access.quotas import UNLIMITED
 from .api import requests
-from .api.choice import Solved
+from .api.choice import Choice
 from .api.options import NONE
 from .errors import ApiError
-from .relay import Passed, relay
-from .request_state import Visit
+from .relay import PassedRequest, relay
+from .request_state import RequestState
 from .upstreams.upstream import Upstream
 
 
 async def pass_on(
-    visit: Visit, upstream: Upstream, body: Mapping[str, Any], raw: bytes
+    state: RequestState, upstream: Upstream, body: Mapping[str, Any], raw: bytes
 ) -> web.StreamResponse:
     """Relay a request to the same path of the upstream."""
-    gateway, server = visit.gateway, upstream.server
+    gateway, server = state.gateway, upstream.server
     assert server is not None
-    visit.model = upstream.name
+    state.model = upstream.name
     closed = server.replicas.closed_for()
     if closed:
         raise ApiError(
@@ -37,23 +37,23 @@ async def pass_on(
     if not server.model:
         await upstream.open()  # it tells the name of its only model
     choices = body.get("n") if isinstance(body.get("n"), int) else 1
-    most = visit.budget(UNLIMITED).tokens
+    most = state.budget(UNLIMITED).tokens
     payload, cost = forwarded(
         body,
         raw,
         server.model,
         None if most is None else max(1, most // max(1, choices or 1)),
-        _configured(visit.path, upstream.sampling),
+        _configured(state.path, upstream.sampling),
     )
-    passed = Passed()
+    passed = PassedRequest()
     recorder = gateway.recorder
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
-        response = await relay(visit.request, upstream, visit.path, payload, cost, passed, kept)
+        response = await relay(state.request, upstream, state.path, payload, cost, passed, kept)
     finally:
-        _account(visit, upstream, passed)
+        _account(state, upstream, passed)
     if kept and response.status == 200:
-        _keep(visit, upstream, body, kept, passed)
+        _keep(state, upstream, body, kept, passed)
     return response
 
 
@@ -77,8 +77,8 @@ def forwarded(
         for setting, value in configured.items()
         if (name := field_name if setting == "max_tokens" else setting) not in body
     }
-    asked = body.get(field_name, changes.get(field_name))
-    given = asked if isinstance(asked, int) and not isinstance(asked, bool) else None
+    request = body.get(field_name, changes.get(field_name))
+    given = request if isinstance(request, int) and not isinstance(request, bool) else None
     if model and body.get("model") != model:
         changes["model"] = model
     if most is not None and (given is None or given > most):
@@ -103,10 +103,10 @@ def _configured(path: str, sampling: Sampling) -> dict[str, Any]:
     return {name: value for name, value in sampling.given().items() if name in known}
 
 
-def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:
+def _account(state: RequestState, upstream: Upstream, passed: PassedRequest) -> None:
     """Count what was used, also by a client that went away."""
-    visit.tokens, visit.samples = passed.completion_tokens, 1
-    metrics, price = visit.gateway.metrics, upstream.price
+    state.tokens, state.samples = passed.completion_tokens, 1
+    metrics, price = state.gateway.metrics, upstream.price
     metrics.add("tokens_total", passed.completion_tokens, kind="plain", model=upstream.name)
     if passed.hedged:
         metrics.add("hedges_total", model=upstream.name)
@@ -114,34 +114,38 @@ def _account(visit: Visit, upstream: Upstream, passed: Passed) -> None:
     if price is not None:
         cost = passed.prompt_tokens * price.prompt + passed.completion_tokens * price.completion
         cost /= 1e6
-    visit.gateway.ledger.charge(visit.client, tokens=visit.tokens, samples=1, cost=cost)
+    state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=1, cost=cost)
 
 
 def _keep(
-    visit: Visit, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: Passed
+    state: RequestState,
+    upstream: Upstream,
+    body: Mapping[str, Any],
+    kept: list[bytes],
+    passed: PassedRequest,
 ) -> None:
     """Record a plain chat or completion as one draw of `simple`."""
-    limits = visit.gateway.config.limits
+    limits = state.gateway.config.limits
     try:
-        if visit.path.endswith("/chat/completions"):
-            asked = requests.chat(body, limits, NONE)
-        elif visit.path.endswith("/completions"):
-            asked = requests.completion(body, limits, NONE)
+        if state.path.endswith("/chat/completions"):
+            request = requests.chat(body, limits, NONE)
+        elif state.path.endswith("/completions"):
+            request = requests.completion(body, limits, NONE)
         else:
             return
     except ApiError:
         return  # the upstream took what we cannot read
-    if asked.choices != 1:
+    if request.choices != 1:
         return
     reader, packets = ResponseReader(), Packets()
     whole = b"".join(kept)
-    if asked.stream:
+    if request.stream:
         reader.feed(packets.feed(whole) + packets.rest())
     else:
         reader.plain(whole, "")
     if reader.finish is None:
         return
-    prompt = asked.prompts[0]
+    prompt = request.prompts[0]
     trace = Trace(
         text=reader.text(), tokens=passed.completion_tokens or reader.tokens, finish=reader.finish,
         prompt_key=prompt.key, prompt_tokens=reader.prompt_tokens, model=upstream.name,
@@ -152,6 +156,6 @@ def _keep(
     usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
     usage.sequential_tokens = trace.tokens
     outcome = Outcome(problem.answer(trace), trace, reader.finish, {}, [trace], usage)
-    solved = [Solved(problem, outcome, trace, False)]
-    assert visit.gateway.recorder is not None
-    visit.gateway.recorder.keep(upstream.name, "simple", asked.sampling, solved)
+    choices = [Choice(problem, outcome, trace, False)]
+    assert state.gateway.recorder is not None
+    state.gateway.recorder.keep(upstream.name, "simple", request.sampling, choices)

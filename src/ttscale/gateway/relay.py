@@ -24,7 +24,7 @@ _PASSED = ("Retry-After", "x-request-id")
 
 
 @dataclass(slots=True)
-class Passed:
+class PassedRequest:
     """What a passed request is known to have used.
 
     Attributes:
@@ -56,7 +56,7 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
-    passed: Passed,
+    passed: PassedRequest,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
     """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
@@ -99,7 +99,10 @@ async def relay(
 
 
 async def _stream(
-    request: web.Request, upstream_response: Forwarding, passed: Passed, kept: list[bytes] | None
+    request: web.Request,
+    upstream_response: Forwarding,
+    passed: PassedRequest,
+    kept: list[bytes] | None,
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
@@ -127,7 +130,7 @@ async def _stream(
     return response
 
 
-def _read_usage(tail: bytes, passed: Passed) -> None:
+def _read_usage(tail: bytes, passed: PassedRequest) -> None:
     """The last `usage` among the events of a stream's end."""
     for line in reversed(tail.split(b"\n")):
         if b'"usage"' in line and line.startswith(b"data:"):

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from ..core import Budget
-from .access.api_keys import ANYBODY, Client
+from .access.api_keys import ANONYMOUS, Client
 from .access.quotas import UNLIMITED, tightest
 from .gateway import Gateway
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestState:
     """What is known of a request, and what the log and the numbers shall say of it.
 
     Attributes:
@@ -25,13 +25,13 @@ class Visit:
     gateway: Gateway
     path: str
     id: str
-    client: Client = field(default=ANYBODY)
+    client: Client = field(default=ANONYMOUS)
     model: str = ""
     method: str = "plain"
     tokens: int = 0
     samples: int = 0
 
-    def budget(self, asked: Budget) -> Budget:
+    def budget(self, requested: Budget) -> Budget:
         """What the request may spend: the tightest of its own, its key's and everybody's limits,
         and what is left of the key's day."""
         gateway, account = self.gateway, self.client.account
@@ -42,4 +42,4 @@ class Visit:
             and (left := gateway.ledger.left(self.client, kind)) is not None
         }
         today = Budget.of(left) if left else UNLIMITED
-        return tightest(asked, account.budget, gateway.config.limits.budget, today)
+        return tightest(requested, account.budget, gateway.config.limits.budget, today)

@@ -112,10 +112,10 @@ async def worker(
     log("serving", host=host, port=port, pid=os.getpid(), models=list(gateway.upstreams))
     try:
         await over.wait()
-        log("draining", active=gateway.door.active, waiting=gateway.door.waiting)
-        gateway.door.draining = True
+        log("draining", active=gateway.admission.active, waiting=gateway.admission.waiting)
+        gateway.admission.draining = True
         await site.stop()
-        drained = await gateway.door.drained(config.server.drain)
+        drained = await gateway.admission.drained(config.server.drain)
         log("stopping", drained=drained)
     finally:
         await runner.cleanup()

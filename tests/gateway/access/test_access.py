@@ -192,7 +192,7 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
     async with world(model) as w:
         under_way = asyncio.create_task(w.post(model="m"))
         await model.asked()
-        drained = asyncio.create_task(w.gateway.door.drained(5))
+        drained = asyncio.create_task(w.gateway.admission.drained(5))
         await asyncio.sleep(0)
         status, reply = await w.post(model="m")
         assert (status, reply["error"]["code"]) == (503, "shutting_down")

@@ -142,7 +142,7 @@ async def test_a_client_that_leaves_while_an_answer_is_read_leaves_nothing():
         await reads(w)
         asking.cancel()
         for _ in range(500):
-            if not w.gateway.door.active:
+            if not w.gateway.admission.active:
                 break
             await asyncio.sleep(0.01)
         assert w.gateway.metrics.total("cancellations_total") == 1

@@ -146,8 +146,8 @@ class ResponseReader:
         if delta.get("refusal"):
             self.refusal += delta["refusal"]
         content = delta.get("content") or ""
-        thought = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        if not thought:
+        thinking = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        if not thinking:
             if content and self._thinking and self._split:
                 self._thinking = False
                 return THINK.closing + str(content)
@@ -155,11 +155,11 @@ class ResponseReader:
         self._split = True
         if not self._thinking:
             self._thinking = True
-            thought = THINK.opening + thought
+            thinking = THINK.opening + thinking
         if content:
             self._thinking = False
-            return f"{thought}{THINK.closing}{content}"
-        return str(thought)
+            return f"{thinking}{THINK.closing}{content}"
+        return str(thinking)
 
     _split = False  # whether the server takes the thinking out of the text
 

@@ -13,8 +13,8 @@ from types import TracebackType
 from ..errors import ApiError
 
 
-class Door:
-    """`async with door:` is a place in service.
+class AdmissionQueue:
+    """`async with admission:` is a place in service.
 
     Attributes:
         active, waiting: requests now. draining: nobody is let in any more.

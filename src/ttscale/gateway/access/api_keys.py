@@ -22,13 +22,13 @@ _REALM = {"WWW-Authenticate": 'Bearer realm="ttscale"'}
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whoever a request comes from; without keys everybody is `ANYBODY`."""
+    """Whoever a request comes from; without keys everybody is `ANONYMOUS`."""
 
     name: str
     account: Account
 
 
-ANYBODY = Client("", Account(hash=""))
+ANONYMOUS = Client("", Account(hash=""))
 
 
 def digest(key: str) -> str:
@@ -57,7 +57,7 @@ class Keyring:
             ApiError: 401 for a key that is missing or wrong.
         """
         if not self._clients:
-            return ANYBODY
+            return ANONYMOUS
         key = _presented(authorization or "")
         if not key:
             raise ApiError(

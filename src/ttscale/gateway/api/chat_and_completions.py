@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...core import Configured
-from .choice import Solved
+from .choice import Choice
 from .event_stream import DONE, event
 from .reply_fields import extension, finish_reason, logprobs, usage
-from .requests import Asked
+from .requests import ApiRequest
 
 
 class Shape(ABC):
@@ -20,12 +20,12 @@ class Shape(ABC):
 
     splits = True  # whether thinking is told apart from the answer
 
-    def __init__(self, asked: Asked, method: Configured) -> None:
-        self.asked, self.method = asked, method
+    def __init__(self, request: ApiRequest, method: Configured) -> None:
+        self.request, self.method = request, method
         self.id, self.created = secrets.token_hex(12), int(time.time())
 
     @abstractmethod
-    def whole(self, solved: Sequence[Solved]) -> dict[str, Any]:
+    def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
         """The reply as one document."""
 
     @abstractmethod
@@ -33,21 +33,21 @@ class Shape(ABC):
         """The first events of a stream."""
 
     @abstractmethod
-    def piece(self, choice: int, thought: str, answer: str) -> list[bytes]:
+    def delta(self, choice: int, thinking: str, answer: str) -> list[bytes]:
         """More of a choice's thinking, or of its answer."""
 
     @abstractmethod
-    def end(self, solved: Sequence[Solved]) -> list[bytes]:
+    def end(self, choices: Sequence[Choice]) -> list[bytes]:
         """The last events, after all pieces: how it ended, and what it cost."""
 
-    def extension(self, solved: Sequence[Solved]) -> dict[str, Any]:
-        return extension(solved, self.method, self.asked.options)
+    def extension(self, choices: Sequence[Choice]) -> dict[str, Any]:
+        return extension(choices, self.method, self.request.options)
 
 
 class Chat(Shape):
     """/v1/chat/completions."""
 
-    def whole(self, solved: Sequence[Solved]) -> dict[str, Any]:
+    def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
         return {
             **self._head("chat.completion"),
             "choices": [
@@ -57,43 +57,43 @@ class Chat(Shape):
                     "logprobs": self._logprobs(choice),
                     "finish_reason": finish_reason(choice.trace),
                 }
-                for number, choice in enumerate(solved)
+                for number, choice in enumerate(choices)
             ],
-            "usage": usage(solved),
-            "ttscale": self.extension(solved),
+            "usage": usage(choices),
+            "ttscale": self.extension(choices),
         }
 
     def begin(self) -> list[bytes]:
         return [
             self._chunk(number, {"role": "assistant", "content": ""})
-            for number in range(self.asked.choices)
+            for number in range(self.request.choices)
         ]
 
-    def piece(self, choice: int, thought: str, answer: str) -> list[bytes]:
-        deltas = [{"reasoning_content": thought}] if thought else []
+    def delta(self, choice: int, thinking: str, answer: str) -> list[bytes]:
+        deltas = [{"reasoning_content": thinking}] if thinking else []
         if answer:
             deltas.append({"content": answer})
         return [self._chunk(choice, delta) for delta in deltas]
 
-    def end(self, solved: Sequence[Solved]) -> list[bytes]:
+    def end(self, choices: Sequence[Choice]) -> list[bytes]:
         events = []
-        for number, choice in enumerate(solved):
+        for number, choice in enumerate(choices):
             if choice.trace.tool_calls:
                 calls = [
                     {"index": i, **request} for i, request in enumerate(choice.trace.tool_calls)
                 ]
                 events.append(self._chunk(number, {"tool_calls": calls}))
-            last = number == len(solved) - 1
-            more = {"ttscale": self.extension(solved)} if last else {}
+            last = number == len(choices) - 1
+            more = {"ttscale": self.extension(choices)} if last else {}
             events.append(
                 self._chunk(number, {}, finish_reason(choice.trace), self._logprobs(choice), **more)
             )
-        if self.asked.include_usage:
-            used = {**self._head("chat.completion.chunk"), "choices": [], "usage": usage(solved)}
+        if self.request.include_usage:
+            used = {**self._head("chat.completion.chunk"), "choices": [], "usage": usage(choices)}
             events.append(event(used))
         return [*events, DONE]
 
-    def _message(self, choice: Solved) -> dict[str, Any]:
+    def _message(self, choice: Choice) -> dict[str, Any]:
         trace = choice.trace
         message: dict[str, Any] = {"role": "assistant", "content": trace.reply, "refusal": None}
         if trace.finish == "refused":
@@ -105,15 +105,15 @@ class Chat(Shape):
             message["content"] = trace.reply or None
         return message
 
-    def _logprobs(self, choice: Solved) -> dict[str, Any] | None:
-        if not self.asked.logprobs:
+    def _logprobs(self, choice: Choice) -> dict[str, Any] | None:
+        if not self.request.logprobs:
             return None
         return {"content": logprobs(choice.trace), "refusal": None}
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
             "id": f"chatcmpl-{self.id}", "object": kind, "created": self.created,
-            "model": self.asked.model,
+            "model": self.request.model,
         }  # fmt: skip
 
     def _chunk(
@@ -133,37 +133,37 @@ class Completions(Shape):
 
     splits = False
 
-    def whole(self, solved: Sequence[Solved]) -> dict[str, Any]:
+    def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
         return {
             **self._head(),
             "choices": [
                 self._choice(number, choice.trace.text, choice)
-                for number, choice in enumerate(solved)
+                for number, choice in enumerate(choices)
             ],
-            "usage": usage(solved),
-            "ttscale": self.extension(solved),
+            "usage": usage(choices),
+            "ttscale": self.extension(choices),
         }
 
     def begin(self) -> list[bytes]:
         return []
 
-    def piece(self, choice: int, thought: str, answer: str) -> list[bytes]:
-        return [event({**self._head(), "choices": [self._choice(choice, thought + answer)]})]
+    def delta(self, choice: int, thinking: str, answer: str) -> list[bytes]:
+        return [event({**self._head(), "choices": [self._choice(choice, thinking + answer)]})]
 
-    def end(self, solved: Sequence[Solved]) -> list[bytes]:
+    def end(self, choices: Sequence[Choice]) -> list[bytes]:
         events = []
-        for number, choice in enumerate(solved):
-            last = number == len(solved) - 1
-            more = {"ttscale": self.extension(solved)} if last else {}
+        for number, choice in enumerate(choices):
+            last = number == len(choices) - 1
+            more = {"ttscale": self.extension(choices)} if last else {}
             entry = self._choice(number, "", choice)
             events.append(event({**self._head(), "choices": [entry], **more}))
-        if self.asked.include_usage:
-            events.append(event({**self._head(), "choices": [], "usage": usage(solved)}))
+        if self.request.include_usage:
+            events.append(event({**self._head(), "choices": [], "usage": usage(choices)}))
         return [*events, DONE]
 
-    def _choice(self, number: int, text: str, ended: Solved | None = None) -> dict[str, Any]:
+    def _choice(self, number: int, text: str, ended: Choice | None = None) -> dict[str, Any]:
         scores = None
-        if ended is not None and self.asked.logprobs:
+        if ended is not None and self.request.logprobs:
             entries = logprobs(ended.trace) or []
             scores = {
                 "tokens": [e["token"] for e in entries],
@@ -181,5 +181,5 @@ class Completions(Shape):
     def _head(self) -> dict[str, Any]:
         return {
             "id": f"cmpl-{self.id}", "object": "text_completion", "created": self.created,
-            "model": self.asked.model,
+            "model": self.request.model,
         }  # fmt: skip

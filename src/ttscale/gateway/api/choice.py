@@ -8,7 +8,7 @@ from ...core import Outcome, Problem, Trace
 
 
 @dataclass(slots=True)
-class Solved:
+class Choice:
     """One choice.
 
     Attributes:

@@ -8,7 +8,7 @@ from typing import Any
 from ...answers import unread
 from ...core import Configured, Trace, Usage
 from ...core.cards.roles import VOTING
-from .choice import Solved
+from .choice import Choice
 from .options import Options
 
 _FINISHES = {
@@ -24,21 +24,21 @@ def finish_reason(trace: Trace) -> str:
     return _FINISHES.get(trace.finish, "stop")
 
 
-def total(solved: Sequence[Solved]) -> Usage:
+def total(choices: Sequence[Choice]) -> Usage:
     """What all choices have used together; they ran at the same time."""
     usage = Usage()
-    for choice in solved:
+    for choice in choices:
         usage.add(choice.outcome.usage)
-    usage.sequential_tokens = max(s.outcome.usage.sequential_tokens for s in solved)
-    usage.seconds = max(s.outcome.usage.seconds for s in solved)
+    usage.sequential_tokens = max(s.outcome.usage.sequential_tokens for s in choices)
+    usage.seconds = max(s.outcome.usage.seconds for s in choices)
     return usage
 
 
-def prompt_tokens(solved: Sequence[Solved]) -> int:
+def prompt_tokens(choices: Sequence[Choice]) -> int:
     """Prompt tokens as billed. A sample stopped before its server told has those of another sample
     with the same prompt."""
     tokens = 0
-    for choice in solved:
+    for choice in choices:
         known = {t.prompt_key: t.prompt_tokens for t in choice.outcome.traces if t.prompt_tokens}
         tokens += sum(
             known.get(t.prompt_key, 0) if t.prompt_tokens is None else t.prompt_tokens
@@ -47,9 +47,9 @@ def prompt_tokens(solved: Sequence[Solved]) -> int:
     return tokens
 
 
-def usage(solved: Sequence[Solved]) -> dict[str, Any]:
+def usage(choices: Sequence[Choice]) -> dict[str, Any]:
     """All tokens really generated, those of stopped samples included."""
-    used, prompt = total(solved), prompt_tokens(solved)
+    used, prompt = total(choices), prompt_tokens(choices)
     completion = used.completion_tokens
     document: dict[str, Any] = {
         "prompt_tokens": prompt,
@@ -62,17 +62,17 @@ def usage(solved: Sequence[Solved]) -> dict[str, Any]:
     return document
 
 
-def extension(solved: Sequence[Solved], method: Configured, options: Options) -> dict[str, Any]:
+def extension(choices: Sequence[Choice], method: Configured, options: Options) -> dict[str, Any]:
     """The `ttscale` object of a reply."""
-    used = total(solved)
+    used = total(choices)
     document: dict[str, Any] = {
         "method": method.label,
-        "stopped_by": solved[0].outcome.stopped_by,
-        "over_budget": any(s.outcome.over_budget for s in solved),
-        "partial": any(s.partial for s in solved),
-        "answers": [s.outcome.answer for s in solved],
-        "agreement": [agreement(s) for s in solved],
-        "unread": sum(unread(s.problem, s.outcome.traces) for s in solved),
+        "stopped_by": choices[0].outcome.stopped_by,
+        "over_budget": any(s.outcome.over_budget for s in choices),
+        "partial": any(s.partial for s in choices),
+        "answers": [s.outcome.answer for s in choices],
+        "agreement": [agreement(s) for s in choices],
+        "unread": sum(unread(s.problem, s.outcome.traces) for s in choices),
         "samples": used.samples,
         "completion_tokens": used.completion_tokens,
         "useful_tokens": used.useful_tokens,
@@ -91,13 +91,13 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
     if options.candidates:
         document["candidates"] = [
             candidate(choice, trace, number)
-            for number, choice in enumerate(solved)
+            for number, choice in enumerate(choices)
             for trace in choice.outcome.traces
         ]
     return document
 
 
-def agreement(choice: Solved) -> dict[str, int] | None:
+def agreement(choice: Choice) -> dict[str, int] | None:
     """How many of the samples that answered gave this answer; None without an answer. What judges,
     plans or reflects did not answer."""
     answer, rule = choice.outcome.answer, choice.problem.rule
@@ -107,11 +107,11 @@ def agreement(choice: Solved) -> dict[str, int] | None:
     return {"votes": sum(rule.same(answer, a) for a in given), "of": len(given)}
 
 
-def _answer(choice: Solved, trace: Trace) -> str | None:
+def _answer(choice: Choice, trace: Trace) -> str | None:
     return choice.problem.answer(trace) if trace.part in VOTING else None
 
 
-def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
+def candidate(choice: Choice, trace: Trace, number: int) -> dict[str, Any]:
     """One sample."""
     return {
         "choice": number,

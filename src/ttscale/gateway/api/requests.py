@@ -24,7 +24,7 @@ _OURS |= {"logprobs", "top_logprobs"} | _SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ApiRequest:
     """One request.
 
     Attributes:
@@ -64,7 +64,7 @@ def document(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
+def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
     """A body of /v1/chat/completions."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
@@ -74,10 +74,10 @@ def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
     if logprobs not in (None, False, True):
         raise wrong("'logprobs' must be true or false", "logprobs")
     alternatives = count(body, "top_logprobs") or 0
-    return _asked(body, (prompt,), limits, options, alternatives if logprobs else None)
+    return _request(body, (prompt,), limits, options, alternatives if logprobs else None)
 
 
-def completion(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
+def completion(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
     """A body of /v1/completions."""
     given = body.get("prompt")
     texts = [given] if isinstance(given, str) else given
@@ -86,7 +86,7 @@ def completion(body: Mapping[str, Any], limits: Limits, options: Options) -> Ask
     if body.get("echo"):
         raise wrong("'echo' is not available under a method", "echo")
     prompts = tuple(Prompt(raw=text) for text in texts)
-    return _asked(body, prompts, limits, options, count(body, "logprobs"))
+    return _request(body, prompts, limits, options, count(body, "logprobs"))
 
 
 def message(given: Any, number: int) -> Message:
@@ -119,13 +119,13 @@ def _part(given: Any, where: str) -> str | Image:
     return text if isinstance(text, str) else ""
 
 
-def _asked(
+def _request(
     body: Mapping[str, Any],
     prompts: tuple[Prompt, ...],
     limits: Limits,
     options: Options,
     logprobs: int | None,
-) -> Asked:
+) -> ApiRequest:
     n = count(body, "n", least=1) or 1
     if n * len(prompts) > limits.max_choices:
         raise wrong(
@@ -141,7 +141,7 @@ def _asked(
         raise wrong("'stream' must be true or false", "stream")
     if wanted is not None and not isinstance(wanted, dict):
         raise wrong("'stream_options' must be an object", "stream_options")
-    return Asked(
+    return ApiRequest(
         model=body.get("model"),
         prompts=prompts,
         sampling=sampling(body, logprobs),

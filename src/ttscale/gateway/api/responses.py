@@ -13,10 +13,10 @@ from ..config import Limits
 from ..errors import wrong
 from . import requests
 from .chat_and_completions import Shape
-from .choice import Solved
+from .choice import Choice
 from .options import Options
 from .reply_fields import finish_reason, usage
-from .requests import Asked
+from .requests import ApiRequest
 
 _OWN = frozenset(
     {"input", "instructions", "max_output_tokens", "text", "tools", "tool_choice", "store",
@@ -24,7 +24,7 @@ _OWN = frozenset(
 )  # fmt: skip
 
 
-def asked_of(body: Mapping[str, Any], limits: Limits, options: Options) -> Asked:
+def as_chat_request(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
     """A body of /v1/responses.
 
     Raises:
@@ -118,13 +118,13 @@ def _tool_choice(choice: Any) -> Any:
 class Responses(Shape):
     """Writes the reply of /v1/responses."""
 
-    def __init__(self, asked: Asked, method: Configured) -> None:
-        super().__init__(asked, method)
+    def __init__(self, request: ApiRequest, method: Configured) -> None:
+        super().__init__(request, method)
         self._sequence, self._text, self._item = 0, "", f"msg_{self.id}"
 
-    def whole(self, solved: Sequence[Solved]) -> dict[str, Any]:
-        trace = solved[0].trace
-        used = usage(solved)
+    def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
+        trace = choices[0].trace
+        used = usage(choices)
         cut = finish_reason(trace) == "length"
         cached = used.get("prompt_tokens_details", {}).get("cached_tokens", 0)
         return {
@@ -138,7 +138,7 @@ class Responses(Shape):
                 "output_tokens_details": {"reasoning_tokens": 0},
                 "total_tokens": used["total_tokens"],
             },
-            "ttscale": self.extension(solved),
+            "ttscale": self.extension(choices),
         }
 
     def begin(self) -> list[bytes]:
@@ -148,7 +148,7 @@ class Responses(Shape):
             self._event("response.in_progress", response=response),
         ]
 
-    def piece(self, choice: int, thought: str, answer: str) -> list[bytes]:
+    def delta(self, choice: int, thinking: str, answer: str) -> list[bytes]:
         if not answer:
             return []  # thinking comes as an item of its own, at the end
         events = [] if self._text else self._opened()
@@ -158,8 +158,8 @@ class Responses(Shape):
             self._event("response.output_text.delta", **self._place(), delta=answer, logprobs=[]),
         ]
 
-    def end(self, solved: Sequence[Solved]) -> list[bytes]:
-        whole, events = self.whole(solved), []
+    def end(self, choices: Sequence[Choice]) -> list[bytes]:
+        whole, events = self.whole(choices), []
         if self._text:
             part = self._part(self._text)
             item = {**self._message("completed"), "content": [part]}
@@ -209,18 +209,18 @@ class Responses(Shape):
                  "name": function.get("name", ""), "arguments": function.get("arguments", "")}
             )  # fmt: skip
         if trace.thinking:
-            thought = {"type": "reasoning_text", "text": trace.thinking}
+            thinking = {"type": "reasoning_text", "text": trace.thinking}
             output.append(
-                {"type": "reasoning", "id": f"rs_{self.id}", "summary": [], "content": [thought]}
+                {"type": "reasoning", "id": f"rs_{self.id}", "summary": [], "content": [thinking]}
             )
         return output
 
     def _response(self, status: str) -> dict[str, Any]:
-        body = self.asked.body
+        body = self.request.body
         return {
             "id": f"resp_{self.id}", "object": "response", "created_at": self.created,
             "status": status, "error": None, "incomplete_details": None, "instructions": None,
-            "max_output_tokens": self.asked.sampling.max_tokens, "model": self.asked.model,
+            "max_output_tokens": self.request.sampling.max_tokens, "model": self.request.model,
             "output": [], "parallel_tool_calls": bool(body.get("parallel_tool_calls", True)),
             "previous_response_id": None, "reasoning": {"effort": None, "summary": None},
             "store": False, "temperature": body.get("temperature"), "top_p": body.get("top_p"),

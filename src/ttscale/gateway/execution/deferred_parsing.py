@@ -44,7 +44,7 @@ class Reader:
         deferred.let_go()
 
 
-class Reading(EngineWrapper):
+class DeferringEngine(EngineWrapper):
     """An engine whose samples finish when their answers have been read, and is the engine
     otherwise."""
 

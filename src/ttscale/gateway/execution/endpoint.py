@@ -10,99 +10,99 @@ from aiohttp import web
 
 from ...core import THINK, Configured, SampleCount
 from ..api.chat_and_completions import Shape
-from ..api.choice import Solved
+from ..api.choice import Choice
 from ..api.reply_fields import agreement, total
-from ..api.requests import Asked
+from ..api.requests import ApiRequest
 from ..logs import log
-from ..request_state import Visit
+from ..request_state import RequestState
 from ..upstreams.upstream import Upstream
 from .execute import solve
-from .stream import Pieces, stream
+from .stream import ReplyEvents, stream
 
-Shaped = Callable[[Asked, Configured], Shape]
+Shaped = Callable[[ApiRequest, Configured], Shape]
 
 
 async def run(
-    visit: Visit, asked: Asked, upstream: Upstream, method: Configured, shaped: Shaped
+    state: RequestState, request: ApiRequest, upstream: Upstream, method: Configured, shaped: Shaped
 ) -> web.StreamResponse:
     """Answer a request with a method.
 
     Raises:
         ApiError: what the request or the upstream did wrong, if the reply has not begun.
     """
-    gateway = visit.gateway
-    visit.model, visit.method = upstream.name, method.label
-    budget = visit.budget(asked.options.budget)
-    count, shape = SampleCount(), shaped(asked, method)
-    pieces = Pieces(shape, upstream.unopened_thinking) if asked.stream else None
-    solved: list[Solved] | None = None
+    gateway = state.gateway
+    state.model, state.method = upstream.name, method.label
+    budget = state.budget(request.options.budget)
+    count, shape = SampleCount(), shaped(request, method)
+    pieces = ReplyEvents(shape, upstream.unopened_thinking) if request.stream else None
+    choices: list[Choice] | None = None
     solving = solve(
-        asked,
+        request,
         method,
         upstream,
         budget,
         gateway.config.limits,
         count,
         gateway.reader,
-        None if pieces is None else pieces.tell,
+        None if pieces is None else pieces.show,
     )
     try:
         if pieces is not None:
             task = asyncio.ensure_future(solving)
             heartbeat = gateway.config.server.heartbeat
-            response, solved = await stream(visit.request, pieces, task, count, heartbeat)
+            response, choices = await stream(state.request, pieces, task, count, heartbeat)
         else:
-            solved = await solving
+            choices = await solving
             response = web.Response(
-                body=orjson.dumps(shape.whole(solved)), content_type="application/json"
+                body=orjson.dumps(shape.whole(choices)), content_type="application/json"
             )
     finally:
-        _account(visit, count, solved)
-    if solved is not None:
-        _learn(upstream, solved)
+        _account(state, count, choices)
+    if choices is not None:
+        _learn(upstream, choices)
         if gateway.recorder is not None and gateway.recorder.wants():
-            gateway.recorder.keep(upstream.name, method.label, asked.sampling, solved)
+            gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
         if gateway.config.server.prompts:
             log(
-                "answered", id=visit.id, prompts=[p.text for p in asked.prompts],
-                replies=[s.trace.text for s in solved],
+                "answered", id=state.id, prompts=[p.text for p in request.prompts],
+                replies=[s.trace.text for s in choices],
             )  # fmt: skip
     return response
 
 
-def _account(visit: Visit, count: SampleCount, solved: Sequence[Solved] | None) -> None:
+def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] | None) -> None:
     """Count what was used: by the run's meter, or by what was seen of one that never ended."""
-    metrics, name = visit.gateway.metrics, visit.method.partition("(")[0]
-    visit.samples = count.begun
+    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
+    state.samples = count.begun
     metrics.add("samples_total", count.begun, method=name)
-    if solved is None:
-        visit.tokens = count.tokens
-        metrics.add("tokens_total", visit.tokens, kind="unanswered", model=visit.model)
-        visit.gateway.ledger.charge(visit.client, tokens=visit.tokens, samples=visit.samples)
+    if choices is None:
+        state.tokens = count.tokens
+        metrics.add("tokens_total", state.tokens, kind="unanswered", model=state.model)
+        state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=state.samples)
         return
-    used = total(solved)
-    visit.tokens = used.completion_tokens
+    used = total(choices)
+    state.tokens = used.completion_tokens
     for kind in ("useful", "cancelled", "cut", "verifier", "planning"):
-        metrics.add("tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=visit.model)
-    for choice in solved:
+        metrics.add("tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=state.model)
+    for choice in choices:
         votes = agreement(choice)
-        state = "answered" if votes else "unanswered"
-        metrics.add("answers_total", method=name, state="partial" if choice.partial else state)
+        ending = "answered" if votes else "unanswered"
+        metrics.add("answers_total", method=name, state="partial" if choice.partial else ending)
         if votes:
             metrics.add("votes_total", votes["votes"], method=name, kind="for")
             metrics.add("votes_total", votes["of"], method=name, kind="cast")
-    visit.gateway.ledger.charge(
-        visit.client, tokens=used.completion_tokens, samples=used.samples, seconds=used.seconds,
+    state.gateway.ledger.charge(
+        state.client, tokens=used.completion_tokens, samples=used.samples, seconds=used.seconds,
         cost=used.cost,
     )  # fmt: skip
 
 
-def _learn(upstream: Upstream, solved: Sequence[Solved]) -> None:
+def _learn(upstream: Upstream, choices: Sequence[Choice]) -> None:
     """Note a model whose chat template opens the thinking: later streams begin with it."""
     if not upstream.unopened_thinking:
         upstream.unopened_thinking = any(
             THINK.unopened(t.text)
-            for choice in solved
+            for choice in choices
             for t in choice.outcome.traces
             if not choice.problem.prompt.prefix
         )

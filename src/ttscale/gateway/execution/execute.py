@@ -11,38 +11,38 @@ from ...answers.rules.implicit import rule
 from ...assembly import Assembly
 from ...core import Budget, Configured, Outcome, Problem, SampleCount, Trace
 from ...core.cards.roles import may_answer
-from ..api.choice import Solved
-from ..api.requests import Asked
+from ..api.choice import Choice
+from ..api.requests import ApiRequest
 from ..config import Limits
 from ..errors import ApiError, of, wrong
 from ..upstreams.upstream import Upstream
-from .deferred_parsing import Reader, Reading
-from .live_text import LiveText, Tapped
+from .deferred_parsing import DeferringEngine, Reader
+from .live_text import LiveText, ShownEngine
 
-Tell = Callable[[int, str], None]  # (choice, piece of its reply)
+Show = Callable[[int, str], None]  # (choice, piece of its reply)
 
 
 async def solve(
-    asked: Asked,
+    request: ApiRequest,
     method: Configured,
     upstream: Upstream,
     budget: Budget,
     limits: Limits,
     count: SampleCount,
     reader: Reader,
-    tell: Tell | None = None,
-) -> list[Solved]:
+    show: Show | None = None,
+) -> list[Choice]:
     """Every choice of a request, in order; `count` is told of their samples.
 
-    `tell` is given the pieces of the replies, if the method's draws are the reply.
+    `show` is given the pieces of the replies, if the method's draws are the reply.
 
     Raises:
         ApiError: what the request or the upstream did wrong.
     """
     samples = method.max_samples()
-    if samples is not None and samples * asked.choices > limits.max_samples:
+    if samples is not None and samples * request.choices > limits.max_samples:
         raise wrong(
-            f"{samples * asked.choices} samples are more than {limits.max_samples} per request",
+            f"{samples * request.choices} samples are more than {limits.max_samples} per request",
             "ttscale.params", "too_many_samples",
         )  # fmt: skip
     if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
@@ -50,16 +50,18 @@ async def solve(
             budget, samples=limits.max_samples
         )  # it may ask for any number
     try:
-        models = (await upstream.opened()).wrapped(lambda _, engine: Reading(engine, reader))
-        each = _share(budget, asked.choices)
-        numbered = list(enumerate(p for p in asked.prompts for _ in range(asked.n)))
-        streams = method.card.streams and tell is not None
+        models = (await upstream.opened()).wrapped(
+            lambda _, engine: DeferringEngine(engine, reader)
+        )
+        each = _share(budget, request.choices)
+        numbered = list(enumerate(p for p in request.prompts for _ in range(request.n)))
+        streams = method.card.streams and show is not None
         runs = [
             _answer(
                 # alike for alike requests: their draws are alike, and form one pool when recorded
-                Problem(prompt.key, prompt, rule(asked.options.answer)),
-                asked, method, _tapped(models, number, tell) if streams else models, each, count,
-                asked.seed + number % asked.n,
+                Problem(prompt.key, prompt, rule(request.options.answer)),
+                request, method, _showing(models, number, show) if streams else models, each, count,
+                request.seed + number % request.n,
             )
             for number, prompt in numbered
         ]  # fmt: skip
@@ -67,33 +69,33 @@ async def solve(
     except ApiError:
         raise
     except Exception as error:
-        raise _told(error) from error
+        raise _as_api_error(error) from error
 
 
-def _told(error: Exception) -> ApiError:
-    told = of(error)
-    if told.status == 500:
+def _as_api_error(error: Exception) -> ApiError:
+    api_error = of(error)
+    if api_error.status == 500:
         raise error  # a bug: let the log have it
-    return told
+    return api_error
 
 
 async def _answer(
     problem: Problem,
-    asked: Asked,
+    request: ApiRequest,
     method: Configured,
     models: Assembly,
     budget: Budget | None,
     count: SampleCount,
     seed: int,
-) -> Solved:
-    run = models.run(seed=seed & 0x7FFF_FFFF, request=asked.sampling, observers=[count])
+) -> Choice:
+    run = models.run(seed=seed & 0x7FFF_FFFF, request=request.sampling, observers=[count])
     outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
         raise outcome.error
     if outcome.winner is not None:
         ended = outcome.winner.finish in ("stop", "refused")
-        return Solved(problem, outcome, outcome.winner, not ended)
-    return Solved(problem, outcome, _nearest(outcome), True)
+        return Choice(problem, outcome, outcome.winner, not ended)
+    return Choice(problem, outcome, _nearest(outcome), True)
 
 
 def _nearest(outcome: Outcome) -> Trace:
@@ -106,10 +108,10 @@ def _nearest(outcome: Outcome) -> Trace:
     return max(own, key=lambda t: len(t.text), default=Trace(finish="budget"))
 
 
-def _tapped(models: Assembly, number: int, tell: Tell | None) -> Assembly:
-    assert tell is not None
-    live_text = LiveText(lambda text: tell(number, text))
-    return models.with_main(Tapped(models.engines["main"], live_text))
+def _showing(models: Assembly, number: int, show: Show | None) -> Assembly:
+    assert show is not None
+    live_text = LiveText(lambda text: show(number, text))
+    return models.with_main(ShownEngine(models.engines["main"], live_text))
 
 
 def _share(budget: Budget, choices: int) -> Budget | None:
@@ -126,7 +128,7 @@ def _share(budget: Budget, choices: int) -> Budget | None:
     )
 
 
-async def _all(runs: Sequence[Any]) -> list[Solved]:
+async def _all(runs: Sequence[Any]) -> list[Choice]:
     """All at once; the first failure stops the others and is raised as itself."""
     tasks = [asyncio.ensure_future(run) for run in runs]
     try:

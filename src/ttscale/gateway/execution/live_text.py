@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ...core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
 
 
-class Tapped(EngineWrapper):
+class ShownEngine(EngineWrapper):
     """An engine that tells what its main role generates, and is the engine otherwise."""
 
     def __init__(self, engine: Engine, live_text: LiveText) -> None:
@@ -36,28 +36,28 @@ class LiveText:
         text: everything that was told.
     """
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell, self.text = tell, ""
+    def __init__(self, show: Callable[[str], None]) -> None:
+        self._show, self.text = show, ""
         self._lost = False
 
     def begin(self, prefix: str) -> None:
         """A draw starts that continues `prefix`."""
-        told = self.text.rstrip()  # a method may trim what it continues
-        if not prefix.startswith(told):
+        shown = self.text.rstrip()  # a method may trim what it continues
+        if not prefix.startswith(shown):
             self._lost = True  # another course than was told: say no more of it before the end
             return
-        added = prefix[len(told) :]
-        if len(told) < len(self.text):
+        added = prefix[len(shown) :]
+        if len(shown) < len(self.text):
             added = added.lstrip()
-        self._say(added)
+        self._append(added)
         self.text = prefix
 
     def add(self, text: str) -> None:
         """A piece was generated."""
         if not self._lost:
-            self._say(text)
+            self._append(text)
 
-    def _say(self, text: str) -> None:
+    def _append(self, text: str) -> None:
         if text:
             self.text += text
-            self._tell(text)
+            self._show(text)

@@ -20,7 +20,7 @@ from ...bench.store.codec import sampling_digest
 from ...bench.store.results import Cell, Item
 from ...bench.store.store import Store
 from ...core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, UsageError
-from ..api.choice import Solved
+from ..api.choice import Choice
 from ..config import Record
 from ..logs import log
 
@@ -75,13 +75,13 @@ class Recorder:
         """Whether the next request is to be kept: a draw at the sampling rate."""
         return self._store is not None and random.random() < self._record.sample
 
-    def keep(self, model: str, method: str, sampling: Sampling, solved: Sequence[Solved]) -> None:
+    def keep(self, model: str, method: str, sampling: Sampling, choices: Sequence[Choice]) -> None:
         """Keep one request's choices."""
         store = self._store
         if store is None:
             return
         try:
-            for choice in solved:
+            for choice in choices:
                 self._keep(store, model, method, sampling, choice)
         except StoreError as error:
             log("recording ended", 40, error=str(error))
@@ -89,7 +89,7 @@ class Recorder:
             store.close()
 
     def _keep(
-        self, store: Store, model: str, method: str, sampling: Sampling, choice: Solved
+        self, store: Store, model: str, method: str, sampling: Sampling, choice: Choice
     ) -> None:
         task = "traffic-" + time.strftime("%Y-%m-%d", time.gmtime())
         if task != self._day:
@@ -122,7 +122,7 @@ class Recorder:
             days = [name for (name,) in store.query("SELECT name FROM tasks") if name < first]
             store.forget_tasks(days)
 
-    def _redacted(self, choice: Solved) -> tuple[Problem, Outcome] | None:
+    def _redacted(self, choice: Choice) -> tuple[Problem, Outcome] | None:
         """What may be written of a choice; None if nothing may."""
         problem, outcome = choice.problem, choice.outcome
         if self._redact is None:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from ...core import SampleCount, ThinkingSplitter
 from ..api.chat_and_completions import Shape
-from ..api.choice import Solved
+from ..api.choice import Choice
 from ..api.event_stream import STREAM_HEADERS
 from ..errors import of
 from ..logs import LOG
@@ -23,80 +23,80 @@ _PROGRESS = 1.0  # seconds between two reports of progress
 _JSON = "application/json"
 
 
-class Pieces:
+class ReplyEvents:
     """What was told of each choice and not written yet, and what was written.
 
     `thinking` says whether replies begin within their thinking.
     """
 
     def __init__(self, shape: Shape, thinking: bool) -> None:
-        self.shape, choices = shape, shape.asked.choices
-        self._told: list[list[str]] = [[] for _ in range(choices)]
+        self.shape, choices = shape, shape.request.choices
+        self._unwritten: list[list[str]] = [[] for _ in range(choices)]
         self._split = [ThinkingSplitter(thinking) for _ in range(choices)]
-        self._thought, self._answered = [""] * choices, [""] * choices
+        self._thinking, self._answered = [""] * choices, [""] * choices
         self.news = asyncio.Event()
 
-    def tell(self, choice: int, piece: str) -> None:
+    def show(self, choice: int, delta: str) -> None:
         """Called by the method's side, at any time."""
-        self._told[choice].append(piece)
+        self._unwritten[choice].append(delta)
         self.news.set()
 
     def take(self) -> list[bytes]:
         """Events for what was told since."""
         events: list[bytes] = []
-        for choice, told in enumerate(self._told):
-            if told:
-                text = "".join(told)
-                told.clear()
+        for choice, unwritten in enumerate(self._unwritten):
+            if unwritten:
+                text = "".join(unwritten)
+                unwritten.clear()
                 split = self._split[choice].feed(text) if self.shape.splits else ("", text)
                 events += self._written(choice, *split)
         return events
 
-    def rest(self, solved: list[Solved]) -> list[bytes]:
+    def rest(self, choices: list[Choice]) -> list[bytes]:
         """Events for what of the replies has not been told."""
         events = self.take()
-        for choice, found in enumerate(solved):
+        for choice, found in enumerate(choices):
             trace = found.trace
             if not self.shape.splits:
                 events += self._written(choice, "", _beyond(self._answered[choice], trace.text))
                 continue
-            if self._thought[choice] or self._answered[choice]:
+            if self._thinking[choice] or self._answered[choice]:
                 events += self._written(choice, *self._split[choice].rest())
-            thinking = trace.thinking if not self._thought[choice] else ""
+            thinking = trace.thinking if not self._thinking[choice] else ""
             answer = _beyond(self._answered[choice], trace.reply)
             events += self._written(choice, thinking if not self._answered[choice] else "", answer)
         return events
 
-    def _written(self, choice: int, thought: str, answer: str) -> list[bytes]:
-        if not (thought or answer):
+    def _written(self, choice: int, thinking: str, answer: str) -> list[bytes]:
+        if not (thinking or answer):
             return []
-        self._thought[choice] += thought
+        self._thinking[choice] += thinking
         self._answered[choice] += answer
-        return self.shape.piece(choice, thought, answer)
+        return self.shape.delta(choice, thinking, answer)
 
 
-def _beyond(told: str, whole: str) -> str:
+def _beyond(written: str, whole: str) -> str:
     """What of the whole has not been told."""
-    return whole[len(told) :] if whole.startswith(told) else ""
+    return whole[len(written) :] if whole.startswith(written) else ""
 
 
 async def stream(
     request: web.Request,
-    pieces: Pieces,
-    task: asyncio.Task[list[Solved]],
+    reply: ReplyEvents,
+    task: asyncio.Task[list[Choice]],
     count: SampleCount,
     heartbeat: float,
-) -> tuple[web.StreamResponse, list[Solved] | None]:
-    """Answer with the stream of what `task` tells `pieces` and comes to; (response, what was found,
+) -> tuple[web.StreamResponse, list[Choice] | None]:
+    """Answer with the stream of what `task` tells `reply` and comes to; (response, what was found,
     or None if it failed on the way). The task does not outlive the call.
 
     Raises:
         ApiError: a failure before the stream has begun.
     """
-    shape = pieces.shape
-    task.add_done_callback(lambda _: pieces.news.set())
+    shape = reply.shape
+    task.add_done_callback(lambda _: reply.news.set())
     try:
-        await _news(pieces, _GRACE)
+        await _news(reply, _GRACE)
         if task.done():
             task.result()  # a failure is raised while there is a status to tell it with
         response = web.StreamResponse(headers=STREAM_HEADERS)
@@ -104,21 +104,21 @@ async def stream(
         await response.write(b"".join(shape.begin()))
         progress = _Progress(shape, count, min(heartbeat, _PROGRESS), heartbeat)
         while not task.done():
-            events = pieces.take()
+            events = reply.take()
             await response.write(b"".join(events) if events else progress.report())
-            await _news(pieces, progress.pause)
+            await _news(reply, progress.pause)
         try:
-            solved = task.result()
+            choices = task.result()
         except Exception as error:
-            told = of(error)
-            if told.status == 500:
+            failure = of(error)
+            if failure.status == 500:
                 LOG.exception("failed in mid-stream")
-            await response.write(told.event())
+            await response.write(failure.event())
             await response.write_eof()
             return response, None
-        await response.write(b"".join((*pieces.rest(solved), *shape.end(solved))))
+        await response.write(b"".join((*reply.rest(choices), *shape.end(choices))))
         await response.write_eof()
-        return response, solved
+        return response, choices
     finally:
         if not task.done():
             task.cancel()
@@ -126,12 +126,12 @@ async def stream(
                 await task
 
 
-async def _news(pieces: Pieces, seconds: float) -> None:
+async def _news(reply: ReplyEvents, seconds: float) -> None:
     """Wait until there is something to write, but no longer than that."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await pieces.news.wait()
-    pieces.news.clear()
+            await reply.news.wait()
+    reply.news.clear()
 
 
 class _Progress:
@@ -139,7 +139,7 @@ class _Progress:
 
     def __init__(self, shape: Shape, count: SampleCount, pause: float, heartbeat: float) -> None:
         self._shape, self._count, self._last = shape, count, (-1, -1)
-        self._kind = shape.asked.options.progress
+        self._kind = shape.request.options.progress
         self.pause = heartbeat if self._kind == "none" else pause
 
     def report(self) -> bytes:
@@ -150,5 +150,5 @@ class _Progress:
         self._last = now
         text = f"{count.ended} of {count.begun} samples finished, {count.tokens} tokens"
         if self._kind == "reasoning" and self._shape.splits:
-            return b"".join(self._shape.piece(0, f"{text}\n", ""))
+            return b"".join(self._shape.delta(0, f"{text}\n", ""))
         return f": {text}\n\n".encode()
