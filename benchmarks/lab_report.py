@@ -143,7 +143,7 @@ def interval(
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Result:
     """A problem with its sampled replies."""
 
     problem: LabProblem
@@ -153,38 +153,38 @@ class Item:
 
 async def sample_items(
     client: Client, chosen: list[LabProblem], n: int, role: str = "solve", **options
-) -> list[Item]:
+) -> list[Result]:
     """`n` replies to each problem, in draw order."""
 
-    async def one(p: LabProblem) -> Item:
+    async def one(p: LabProblem) -> Result:
         prompt = messages(role, p.question)
         replies = await asyncio.gather(
             *(client.reply(prompt, seed, **options) for seed in range(n))
         )
-        return Item(p, list(replies), [check_answer(p, r.text) for r in replies])
+        return Result(p, list(replies), [check_answer(p, r.text) for r in replies])
 
     return list(await asyncio.gather(*map(one, chosen)))
 
 
-def pass_at_1(items: Sequence[Item]) -> float:
+def pass_at_1(items: Sequence[Result]) -> float:
     return statistics.fmean(statistics.fmean(item.right) for item in items)
 
 
-def pass_at_all(items: Sequence[Item]) -> float:
+def pass_at_all(items: Sequence[Result]) -> float:
     return statistics.fmean(any(item.right) for item in items)
 
 
-def majority(items: Sequence[Item]) -> float:
+def majority(items: Sequence[Result]) -> float:
     """Share of problems whose most frequent answer is right; ties go to the one drawn first."""
 
-    def one(item: Item) -> bool:
+    def one(item: Result) -> bool:
         votes = Counter(a for r in item.replies if (a := extract_answer(r.text)) is not None)
         return bool(votes) and check_answer(item.problem, votes.most_common(1)[0][0])
 
     return statistics.fmean(map(one, items))
 
 
-def length(items: Sequence[Item], right: bool | None = None) -> float:
+def length(items: Sequence[Result], right: bool | None = None) -> float:
     """Mean tokens of the replies (that are right, or wrong)."""
     lengths = [
         r.tokens
@@ -195,13 +195,13 @@ def length(items: Sequence[Item], right: bool | None = None) -> float:
     return statistics.fmean(lengths) if lengths else math.nan
 
 
-def score_auc(items: Sequence[tuple[Item, list[float]]]) -> float:
+def score_auc(items: Sequence[tuple[Result, list[float]]]) -> float:
     """AUC of scores (one list per item, one score per reply) for right against wrong."""
     pairs = [(s, ok) for item, scores in items for s, ok in zip(scores, item.right, strict=True)]
     return auc([s for s, ok in pairs if ok], [s for s, ok in pairs if not ok])
 
 
-def within_problems(items: Sequence[tuple[Item, list[float]]]) -> float:
+def within_problems(items: Sequence[tuple[Result, list[float]]]) -> float:
     """Mean AUC over the problems that have both right and wrong replies."""
     found = [a for one in items if not math.isnan(a := score_auc([one]))]
     return statistics.fmean(found) if found else math.nan
@@ -218,12 +218,12 @@ def lowest_group(reply: Reply) -> float:
 
 
 async def judge_scores(
-    client: Client, items: list[Item], thinking: bool = True
+    client: Client, items: list[Result], thinking: bool = True
 ) -> list[list[float]]:
     """The judge's P(Yes) against P(No) per reply, after its thinking or without."""
     at_once = {} if thinking else {"chat_template_kwargs": {"thinking": False}}
 
-    async def one(item: Item, reply: Reply) -> float:
+    async def one(item: Result, reply: Reply) -> float:
         prompt = messages("judge", item.problem.question, solutions=[reply.text])
         choice = await client.chat(
             prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once
@@ -241,11 +241,11 @@ async def judge_scores(
     )
 
 
-async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> list[list[float]]:
+async def rated_pairs(client: Client, items: list[Result], per_item: int = 4) -> list[list[float]]:
     """Per item with right and wrong replies: 1 if the right one is rated higher, 0.5 for a tie."""
     rng = random.Random(0)
 
-    async def one(item: Item, right: Reply, wrong: Reply, right_first: bool) -> float:
+    async def one(item: Result, right: Reply, wrong: Reply, right_first: bool) -> float:
         pair = [right, wrong] if right_first else [wrong, right]
         prompt = messages("rate", item.problem.question, solutions=[r.text for r in pair])
         text = (await client.reply(prompt, 0, temperature=0)).text
@@ -274,7 +274,7 @@ def sub_questions(plan: str) -> list[str]:
     return [line.rpartition(" (")[0] for line in plan.split("\n")]
 
 
-async def role_shares(client: Client, items: list[Item]) -> dict[str, list[float]]:
+async def role_shares(client: Client, items: list[Result]) -> dict[str, list[float]]:
     """What each helping role gets right, one value in [0, 1] per item.
 
     Plans (credits aside) and facts are compared with the truth to the letter, greedy; replies that
@@ -282,7 +282,7 @@ async def role_shares(client: Client, items: list[Item]) -> dict[str, list[float
     checked.
     """
 
-    async def one(item: Item) -> dict[str, float]:
+    async def one(item: Result) -> dict[str, float]:
         question, world = item.problem.question, item.problem.world
         solutions = [r.text for r in item.replies]
 
@@ -322,7 +322,7 @@ class RewardModel:
             folder, dtype=torch.float32
         ).eval()
 
-    def last_step(self, item: Item) -> list[float]:
+    def last_step(self, item: Result) -> list[float]:
         prompt = self.tokenizer.apply_chat_template(
             messages("solve", item.problem.question), add_generation_prompt=True, tokenize=False
         )
@@ -396,7 +396,7 @@ class Table:
         return "\n".join(self.rows)
 
 
-def by_family(table: Table, scored: Sequence[tuple[Item, list[float]]]) -> None:
+def by_family(table: Table, scored: Sequence[tuple[Result, list[float]]]) -> None:
     """Rows for the AUC of scores in each family, and within a problem."""
     for family in FAMILIES:
         part = [(i, scores) for i, scores in scored if i.problem.family == family]
@@ -428,7 +428,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
     }
     with server(weights / "base.gguf") as address:
         client = Client(address)
-        by_level: dict[int, list[Item]] = {}
+        by_level: dict[int, list[Result]] = {}
         spent = tokens = 0.0
         for level in (1, 2, 4, 5):
             begun = time.monotonic()
@@ -478,7 +478,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
         value = interval(scored, score_auc)
         table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
         by_family(table, scored)
-        judged = [Item(i.problem, i.replies[:6], i.right[:6]) for i in middle]
+        judged = [Result(i.problem, i.replies[:6], i.right[:6]) for i in middle]
         scored = list(zip(judged, await judge_scores(client, judged), strict=True))
         value = interval(scored, score_auc)
         table.add("judge AUC, level 3", *value, ">= 0.65", value[0] >= 0.65)

@@ -6,7 +6,7 @@ from ttscale.answers import MathRule, unread
 from ttscale.answers.formulas.forms import unlearn
 from ttscale.bench.report.summary import Sums
 from ttscale.bench.report.table import tables
-from ttscale.bench.store.results import Cell, Item
+from ttscale.bench.store.results import Cell, Result
 from ttscale.cli.outcome import _spent
 from ttscale.core import Outcome, Problem, Prompt, Trace
 from ttscale.gateway.api.reply_fields import extension
@@ -32,7 +32,7 @@ def test_solve_says_how_many():
 
 
 def test_a_bench_keeps_and_shows_them():
-    item = Item.of(PROBLEM, outcome())
+    item = Result.of(PROBLEM, outcome())
     assert item.extra == {"unread": 3}
     sums = Sums(cells=[Cell(id=1, method="m", model="x", task="t", repeat=0)])
     sums.add(item)
@@ -46,7 +46,7 @@ def test_a_bench_keeps_and_shows_them():
 def test_a_bench_without_them_says_nothing():
     plain = outcome()
     plain.traces = plain.traces[1:2]
-    assert Item.of(PROBLEM, plain).extra == {}
+    assert Result.of(PROBLEM, plain).extra == {}
 
 
 def test_the_gateway_tells_them():

@@ -6,16 +6,16 @@ from .report.summary import Row, rows
 from .runner import run_bench
 from .store.export import export
 from .store.replay_pool import pools_from_store
-from .store.results import Cell, Item
+from .store.results import Cell, Result
 from .store.store import Store
 from .tasks.task import Task, load_task
 
 __all__ = [
     "Cell",
-    "Item",
     "Plan",
     "Planned",
     "Progress",
+    "Result",
     "Row",
     "Settings",
     "Store",

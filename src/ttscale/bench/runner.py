@@ -35,7 +35,7 @@ from ..core.spending.budget_guard import scope_of
 from .plan import Planned, Settings
 from .progress import Progress
 from .store.journal import StoreJournal
-from .store.results import Cell, Item
+from .store.results import Cell, Result
 from .store.store import Store
 
 GROUP_SECONDS = 0.2
@@ -86,7 +86,7 @@ class _Runner:
         self.store, self.settings = store, settings
         self.on_progress = on_progress
         self.progress = Progress(0)
-        self._told = 0.0
+        self._reported = 0.0
         self._lost = 0  # questions in a row that found no server
         self._stopped: asyncio.Future[None] | None = None
 
@@ -98,7 +98,7 @@ class _Runner:
         self._count(planned)
         for column in cells:
             self._column(column)
-        self._tell(force=True)
+        self._report(force=True)
         return self.progress
 
     def _register(self, column: Sequence[Planned]) -> list[Cell]:
@@ -127,7 +127,7 @@ class _Runner:
             sum(len(p.task.problems) for p in planned), done, 0, graded, right,
             began=time.monotonic(),
         )  # fmt: skip
-        self._tell(force=True)
+        self._report(force=True)
 
     # -- one model
 
@@ -229,11 +229,11 @@ class _Runner:
         error: Exception | None
         try:
             outcome = await open_.run.solve(method, problem, scope)
-            item, error = Item.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
+            result, error = Result.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
         except Exception as raised:
-            item, error = _failed(problem, _kept(raised), scope.usage), raised
+            result, error = _failed(problem, _kept(raised), scope.usage), raised
             open_.ran_dry = open_.ran_dry or isinstance(raised, PoolExhausted)
-        self._finish(open_, [item])
+        self._finish(open_, [result])
         self._reached(error)
 
     async def _set(self, open_: Open) -> None:
@@ -249,7 +249,7 @@ class _Runner:
             elapsed = open_.run.loop.time() - began
             if open_.run.token_time:
                 elapsed /= open_.run.ticks_per_second
-            items = [Item.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
+            items = [Result.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
             whole = (elapsed if timed else None, _sequential_tokens(outcomes))
         except Exception as error:
             kept = _kept(error)
@@ -283,25 +283,25 @@ class _Runner:
             )
 
     def _finish(
-        self, open_: Open, items: list[Item], whole: tuple[float | None, int] | None = None
+        self, open_: Open, items: list[Result], whole: tuple[float | None, int] | None = None
     ) -> None:
         self.store.finish(open_.cell, items, keep_traces=open_.keep, whole=whole)
         progress = self.progress
         progress.label = f"{open_.cell.method} · {open_.cell.model} · {open_.cell.task}"
-        for item in items:
+        for result in items:
             progress.done += 1
-            progress.errors += item.error is not None
-            progress.graded += item.correct is not None
-            progress.right += bool(item.correct)
-            progress.tokens += item.usage.completion_tokens
-        self._tell()
+            progress.errors += result.error is not None
+            progress.graded += result.correct is not None
+            progress.right += bool(result.correct)
+            progress.tokens += result.usage.completion_tokens
+        self._report()
 
-    def _tell(self, *, force: bool = False) -> None:
+    def _report(self, *, force: bool = False) -> None:
         if self.on_progress is None:
             return
         now = time.monotonic()
-        if force or now - self._told >= 0.1:
-            self._told = now
+        if force or now - self._reported >= 0.1:
+            self._reported = now
             self.on_progress(self.progress)
 
 
@@ -328,8 +328,8 @@ def _kept(error: Exception) -> str:
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
-def _failed(problem: Problem, error: str, usage: Usage) -> Item:
-    return Item(
+def _failed(problem: Problem, error: str, usage: Usage) -> Result:
+    return Result(
         problem=problem.id, answer=None, correct=None, stopped_by="error", usage=usage,
         seconds=None, error=error,
     )  # fmt: skip

@@ -124,7 +124,9 @@ def replayed(
     )  # fmt: skip
 
 
-def from_items(path: str | Path, *, model: str | None = None, task: str | None = None) -> Evidence:
+def from_results(
+    path: str | Path, *, model: str | None = None, task: str | None = None
+) -> Evidence:
     """Trials from the items of a bench store, one per question: the means over its repeats. The
     pass rate is that of the first method.
 
@@ -139,11 +141,13 @@ def from_items(path: str | Path, *, model: str | None = None, task: str | None =
         for cell in store.cells():
             if model in (None, cell.model) and task in (None, cell.task):
                 group = found.setdefault((cell.model, cell.task), {})
-                for item in store.items(cell):
-                    if item.correct is not None:
-                        usage = item.usage
-                        entry = (item.correct, usage.completion_tokens, usage.samples)
-                        group.setdefault(cell.method, {}).setdefault(item.problem, []).append(entry)
+                for result in store.items(cell):
+                    if result.correct is not None:
+                        usage = result.usage
+                        entry = (result.correct, usage.completion_tokens, usage.samples)
+                        group.setdefault(cell.method, {}).setdefault(result.problem, []).append(
+                            entry
+                        )
     if len(found) != 1:
         there = "; ".join(f"{m} on {t}" for m, t in found) or "nothing that is graded"
         raise UsageError(f"{path} holds {there}", fix="choose one with --model and --dataset")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from ttscale.answers import rule_for
-from ttscale.bench import Cell, Item, Store, export, pools_from_store
+from ttscale.bench import Cell, Result, Store, export, pools_from_store
 from ttscale.bench.store import codec
 from ttscale.bench.store.results import usage_json, usage_of
 from ttscale.core import (
@@ -163,7 +163,7 @@ def test_items_come_back_and_failed_ones_are_not_done(store):
     usage = Usage(by={"main": Tally(calls=2, completion_tokens=30, cost=0.5)}, sequential_tokens=20)
     outcome = Outcome("right", said("right"), "k", extra={"posterior": 0.9}, usage=usage)
     failed = Outcome(None, error=EngineError("gone"))
-    store.finish(cell, [Item.of(problem("a"), outcome), Item.of(problem("b"), failed)])
+    store.finish(cell, [Result.of(problem("a"), outcome), Result.of(problem("b"), failed)])
     first, second = store.items(cell)
     assert (first.answer, first.correct, first.extra) == ("right", True, {"posterior": 0.9})
     assert first.usage.as_dict() == usage.as_dict()
@@ -173,7 +173,7 @@ def test_items_come_back_and_failed_ones_are_not_done(store):
 
 def test_usage_from_before_parts_were_kept_has_the_totals_it_had(store):
     cell = cell_in(store, [problem("a")])
-    store.finish(cell, [Item.of(problem("a"), Outcome("right"))])
+    store.finish(cell, [Result.of(problem("a"), Outcome("right"))])
     old = {
         "by": {
             "main": {"calls": 3, "completion_tokens": 90, "cut_tokens": 10},
@@ -197,12 +197,12 @@ def test_usage_from_before_parts_were_kept_has_the_totals_it_had(store):
 
 
 def test_an_item_without_reference_is_neither_right_nor_wrong(store):
-    assert Item.of(problem("a", reference=None), Outcome("x")).correct is None
+    assert Result.of(problem("a", reference=None), Outcome("x")).correct is None
 
 
 def test_every_finished_item_is_committed_at_once(store):
     cell = cell_in(store, [problem("a")])
-    store.finish(cell, [Item.of(problem("a"), Outcome("right"))])
+    store.finish(cell, [Result.of(problem("a"), Outcome("right"))])
     with Store.open(store.path) as reader:
         assert reader.done(cell) == {"a"}
 
@@ -210,7 +210,7 @@ def test_every_finished_item_is_committed_at_once(store):
 def test_grouped_items_are_committed_together_and_at_the_end(store):
     cell = cell_in(store, [problem("a")])
     store.group_seconds = 60.0
-    store.finish(cell, [Item.of(problem("a"), Outcome("right"))])
+    store.finish(cell, [Result.of(problem("a"), Outcome("right"))])
     with Store.open(store.path) as reader:
         assert reader.done(cell) == set()
         store.commit()
@@ -222,8 +222,8 @@ def test_traces_that_are_not_to_be_kept_go_with_the_finished_item(store):
     for name in "ab":
         store.add_trace(cell, name, "", said("right"))
     items = [
-        Item.of(problem("a"), Outcome("right")),
-        Item.of(problem("b"), Outcome(None, error=EngineError("gone"))),
+        Result.of(problem("a"), Outcome("right")),
+        Result.of(problem("b"), Outcome(None, error=EngineError("gone"))),
     ]
     store.finish(cell, items, keep_traces=False)
     assert [name for name, _ in store.traces(cell)] == ["b"], "a failed item is tried again"
@@ -258,7 +258,7 @@ def written(path):
         cell = cell_in(store, [problem(str(i)) for i in range(200)])
         for i in range(200):
             store.add_trace(cell, str(i), "", Trace(str(i) * 500, 5, index=i))
-            store.finish(cell, [Item.of(problem(str(i)), Outcome("right"))])
+            store.finish(cell, [Result.of(problem(str(i)), Outcome("right"))])
     return path
 
 
@@ -399,7 +399,7 @@ def test_exports_hold_every_item_and_trace(store, tmp_path):
     cell = cell_in(store, [problem("a"), problem("b")])
     for name in "ab":
         store.add_trace(cell, name, "s", Trace("text", 4, logprobs=np.zeros(4, np.float32)))
-        store.finish(cell, [Item.of(problem(name), Outcome("right" if name == "a" else None))])
+        store.finish(cell, [Result.of(problem(name), Outcome("right" if name == "a" else None))])
     assert export(store, tmp_path / "items.jsonl") == 2
     rows = [orjson.loads(line) for line in (tmp_path / "items.jsonl").read_bytes().splitlines()]
     assert [(r["problem"], r["correct"]) for r in rows] == [("a", True), ("b", False)]

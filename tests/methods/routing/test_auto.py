@@ -21,7 +21,7 @@ from ttscale.engines.catalogue.specification import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse
-from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_items, replayed
+from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_results, replayed
 
 
 def mixed(easy: int = 12, hard: int = 12, draws: int = 16, **fields) -> ModelSource:
@@ -284,7 +284,7 @@ def test_questions_without_gold_answers_teach_nothing():
 
 def test_a_store_without_traces_gives_an_oracles_bound_only(tmp_path):
     bench(tmp_path, recording(right=5), "simple", "sc(n=8)")
-    found = from_items(tmp_path / "run.db")
+    found = from_results(tmp_path / "run.db")
     assert found.strategies == ("simple", "sc(n=8)")
     assert found.samples.mean(axis=1).tolist() == [1, 8]
     with pytest.raises(UsageError, match="keep-traces"):

@@ -26,7 +26,7 @@ from ...metrics.cost.energy import cpu_energy_wh, energy_per_success
 from ...metrics.cost.model_sizes import Shape
 from ...metrics.curves.arise import arise, flows
 from ...metrics.curves.scaling import end_to_end_slope, performance, scaling
-from ..store.results import Cell, Item
+from ..store.results import Cell, Result
 from ..store.store import Store
 from .plots import curve_of
 from .summary import Row, rows
@@ -34,7 +34,7 @@ from .summary import Row, rows
 Points = Mapping[str, tuple[float, float]]  # question -> mean accuracy and tokens
 
 
-def merits(
+def figures_of_merit(
     path: str | Path, *, shape: Shape | None = None, watts: float | None = None
 ) -> list[dict[str, Any]]:
     """All figures, one entry per model and task, ready for JSON.
@@ -50,7 +50,7 @@ def merits(
     from ..store.replay_pool import pools_from_store
 
     pools = {(p.model, p.task): p for p in pools_from_store(path)}
-    samples = {key: sampled(pool, shape) for key, pool in pools.items()}
+    samples = {key: of_samples(pool, shape) for key, pool in pools.items()}
     parts: dict[tuple[str, str], list[Row]] = {}
     with Store.open(path) as store:
         for row in rows(store):
@@ -79,14 +79,14 @@ def _with_errors(
     return found
 
 
-def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
+def of_samples(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
     """pass@k and cons@k of a recording, for k in powers of two; None without gold answers.
 
     Each k counts the questions that have as many samples: `questions_at_k`. Failed samples
     (`errors`) and those of unknown verdict are none.
     """
-    asked = {p.id: pool.find(p, "main", p.prompt) for p in pool.problems}
-    graded = [counted(p, asked[p.id]) for p in pool.problems]
+    sampled_traces = {p.id: pool.find(p, "main", p.prompt) for p in pool.problems}
+    graded = [counted(p, sampled_traces[p.id]) for p in pool.problems]
     known = [g for g in graded if g is not None]
     if not known:
         return None
@@ -94,7 +94,7 @@ def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
     found: dict[str, Any] = {
         "questions": len(known),
         "samples": min(sizes),
-        "errors": sum(t.finish == "error" for traces in asked.values() for t in traces),
+        "errors": sum(t.finish == "error" for traces in sampled_traces.values() for t in traces),
         "questions_at_k": {},
         "pass_at_k": {},
         "cons_at_k": {},
@@ -106,7 +106,7 @@ def sampled(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
         voted = [cons_at_k(counts, True, k, abstained=lost) for _, _, counts, lost in enough]
         found["cons_at_k"][k] = math.fsum(voted) / len(voted)
     if shape is not None:
-        sampled = [t for traces in asked.values() for t in traces]
+        sampled = [t for traces in sampled_traces.values() for t in traces]
         prompts = [t.prompt_tokens or 0 for t in sampled]
         cost = eflops.dense(shape, prompts, [t.tokens for t in sampled])
         found["eflops_mean"] = float(np.mean(cost.total))
@@ -142,9 +142,9 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
     cells = _cells(store, row)
     tokens: dict[str, list[int]] = {}
     right: dict[str, list[bool]] = {}
-    for item in _graded(store, cells):
-        tokens.setdefault(item.problem, []).append(item.usage.completion_tokens)
-        right.setdefault(item.problem, []).append(bool(item.correct))
+    for result in _graded(store, cells):
+        tokens.setdefault(result.problem, []).append(result.usage.completion_tokens)
+        right.setdefault(result.problem, []).append(bool(result.correct))
     found: dict[str, Any] = {
         "method": row.method, "accuracy": row.accuracy, "tokens_mean": row.completion_tokens_mean,
         "cost_mean": row.cost_mean, "e3": row.e3, "cost_of_pass": row.cost_of_pass,
@@ -163,7 +163,7 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
     return found
 
 
-def _graded(store: Store, cells: Sequence[Cell]) -> list[Item]:
+def _graded(store: Store, cells: Sequence[Cell]) -> list[Result]:
     return [
         i for cell in cells for i in store.items(cell) if i.error is None and i.correct is not None
     ]
@@ -171,19 +171,19 @@ def _graded(store: Store, cells: Sequence[Cell]) -> list[Item]:
 
 def _eflops(store: Store, cells: Sequence[Cell], shape: Shape) -> float | None:
     """Mean eFLOPs of an item, samples of one prompt together; None if no traces were kept."""
-    asks: dict[tuple[int, str, str], list[Trace]] = {}
+    by_prompt: dict[tuple[int, str, str], list[Trace]] = {}
     for cell in cells:
         for problem, trace in store.traces(cell):
-            asks.setdefault((cell.id, problem, trace.prompt_key), []).append(trace)
-    if not asks:
+            by_prompt.setdefault((cell.id, problem, trace.prompt_key), []).append(trace)
+    if not by_prompt:
         return None
     total = sum(
         float(
             eflops.together(shape, traces[0].prompt_tokens or 0, [t.tokens for t in traces]).total
         )
-        for traces in asks.values()
+        for traces in by_prompt.values()
     )
-    return total / len({(cell, problem) for cell, problem, _ in asks})
+    return total / len({(cell, problem) for cell, problem, _ in by_prompt})
 
 
 def _curves(store: Store, part: Sequence[Row]) -> list[dict[str, Any]]:
@@ -202,9 +202,9 @@ def _curves(store: Store, part: Sequence[Row]) -> list[dict[str, Any]]:
 def _points(store: Store, row: Row) -> dict[str, tuple[float, float]]:
     """Question -> (mean accuracy, mean tokens) over repeats."""
     seen: dict[str, list[tuple[bool, int]]] = {}
-    for item in _graded(store, _cells(store, row)):
-        entry = (bool(item.correct), item.usage.completion_tokens)
-        seen.setdefault(item.problem, []).append(entry)
+    for result in _graded(store, _cells(store, row)):
+        entry = (bool(result.correct), result.usage.completion_tokens)
+        seen.setdefault(result.problem, []).append(entry)
     means = {q: np.mean(values, axis=0) for q, values in seen.items()}
     return {q: (float(a), float(t)) for q, (a, t) in means.items()}
 
@@ -212,16 +212,16 @@ def _points(store: Store, row: Row) -> dict[str, tuple[float, float]]:
 def _curve(name: str, levels: Sequence[tuple[Row, Points]]) -> dict[str, Any]:
     ordered = sorted(levels, key=lambda level: level[0].completion_tokens_mean or 0.0)
     common = [q for q in ordered[0][1] if all(q in points for _, points in ordered)]
-    told: dict[str, Any] = {
+    numbers: dict[str, Any] = {
         "curve": name, "levels": [row.method for row, _ in ordered], "questions": len(common),
     }  # fmt: skip
     if not common:
-        return told
+        return numbers
     paths = np.array([[points[q] for _, points in ordered] for q in common])  # (q, levels, 2)
     accuracy, tokens = paths[..., 0], paths[..., 1]
     mean_a, mean_t = accuracy.mean(axis=0).tolist(), tokens.mean(axis=0).tolist()
     return {
-        **told,
+        **numbers,
         "arise": arise(accuracy, tokens).value,
         "flows": asdict(flows(accuracy, tokens)),
         "scaling": scaling(mean_t, mean_a),

@@ -66,13 +66,13 @@ def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
 
 
 def _subtitle(plan: Mapping[str, Any]) -> str:
-    said = [f"seed {plan.get('seed', 0)}", f"repeats {plan.get('repeats', 'auto')}"]
+    facts = [f"seed {plan.get('seed', 0)}", f"repeats {plan.get('repeats', 'auto')}"]
     for name in ("budget", "sampling"):
         if plan.get(name):
-            said.append(f"{name} " + ", ".join(f"{k}={v}" for k, v in plan[name].items()))
+            facts.append(f"{name} " + ", ".join(f"{k}={v}" for k, v in plan[name].items()))
     if plan.get("models"):
-        said.append(", ".join(plan["models"]))
-    return " · ".join(said)
+        facts.append(", ".join(plan["models"]))
+    return " · ".join(facts)
 
 
 def _table(part: Sequence[Row]) -> str:

@@ -14,7 +14,7 @@ from ...core import PoolExhausted
 from ...metrics.accuracy.intervals import Difference, accuracy_interval, paired_difference
 from ...metrics.cost.cost_of_pass import cost_of_pass
 from ...metrics.cost.efficiency import e3
-from ..store.results import Cell, Item
+from ..store.results import Cell, Result
 from ..store.store import Store
 
 
@@ -118,23 +118,23 @@ class Sums:
     stopped_by: dict[str, int] = field(default_factory=dict)
     ended: str | None = None
 
-    def add(self, item: Item) -> None:
-        usage = item.usage
-        if item.error is not None:
+    def add(self, result: Result) -> None:
+        usage = result.usage
+        if result.error is not None:
             self.errors += 1
             self.error_tokens += usage.completion_tokens
-            if item.error.startswith(PoolExhausted.__name__):
-                self.ended = item.error.partition(": ")[2]
+            if result.error.startswith(PoolExhausted.__name__):
+                self.ended = result.error.partition(": ")[2]
             return
         self.items += 1
-        self.abstentions += item.answer is None
-        self.unread += item.extra.get("unread", 0)
-        right, graded = self.grades.get(item.problem, (0, 0))
-        known = item.correct is not None
-        self.grades[item.problem] = (right + bool(item.correct), graded + known)
-        self.stopped_by[item.stopped_by] = self.stopped_by.get(item.stopped_by, 0) + 1
-        if item.seconds is not None:
-            self.seconds += item.seconds
+        self.abstentions += result.answer is None
+        self.unread += result.extra.get("unread", 0)
+        right, graded = self.grades.get(result.problem, (0, 0))
+        known = result.correct is not None
+        self.grades[result.problem] = (right + bool(result.correct), graded + known)
+        self.stopped_by[result.stopped_by] = self.stopped_by.get(result.stopped_by, 0) + 1
+        if result.seconds is not None:
+            self.seconds += result.seconds
             self.timed += 1
         totals = self.totals
         for name in _MEANS:
@@ -188,8 +188,8 @@ def rows(store: Store) -> list[Row]:
     for cell in store.cells():
         sums = groups.setdefault((cell.method, cell.model, cell.task), Sums())
         sums.cells.append(cell)
-        for item in store.items(cell):
-            sums.add(item)
+        for result in store.items(cell):
+            sums.add(result)
     found: list[Row] = []
     first: dict[tuple[str, str], Sums] = {}
     for (_, model, task), sums in groups.items():

@@ -32,33 +32,33 @@ def export(store: Store, path: str | Path, what: What = "items") -> int:
         raise UsageError(f"cannot export to {path.name!r}", fix="name it .jsonl or .parquet")
     if path.exists():
         raise UsageError(f"{path} exists already", fix="choose another name")
-    rows = item_rows(store) if what == "items" else trace_rows(store)
+    rows = result_rows(store) if what == "items" else trace_rows(store)
     with fresh_file(path) as unfinished:
         return write(unfinished, rows)
 
 
-def item_rows(store: Store) -> Iterator[dict[str, Any]]:
+def result_rows(store: Store) -> Iterator[dict[str, Any]]:
     """Items as flat rows; tokens as in `Usage`."""
     for cell in store.cells():
-        for item in store.items(cell):
-            usage = item.usage.as_dict()
+        for result in store.items(cell):
+            usage = result.usage.as_dict()
             yield {
                 "method": cell.method,
                 "model": cell.model,
                 "task": cell.task,
                 "repeat": cell.repeat,
-                "problem": item.problem,
-                "answer": item.answer,
-                "correct": item.correct,
-                "stopped_by": item.stopped_by,
-                "error": item.error,
+                "problem": result.problem,
+                "answer": result.answer,
+                "correct": result.correct,
+                "stopped_by": result.stopped_by,
+                "error": result.error,
                 **{name: usage[name] for name in TOTALS},
-                "seconds": item.seconds,
+                "seconds": result.seconds,
                 "units": dumps(usage["units"]).decode(),
                 "sequential_units": dumps(usage["sequential_units"]).decode(),
                 "by_role": dumps(usage["by"]).decode(),
                 "by_part": dumps(usage["parts"]).decode(),
-                "extra": dumps(item.extra).decode(),
+                "extra": dumps(result.extra).decode(),
             }
 
 

@@ -61,9 +61,9 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
             problems = _with_scorers(problems, task, store.plan)
             samples = StoredSamples(store, _index(store, number, model))
             kept = {problem for problem, _, _ in samples}
-            asked = [p for p in problems if p.id in kept]
-            given = _capabilities(samples, asked)
-            pools.append(Pool(model, task, asked, samples, str(path), given))
+            requested = [p for p in problems if p.id in kept]
+            given = _capabilities(samples, requested)
+            pools.append(Pool(model, task, requested, samples, str(path), given))
     except BaseException:
         store.close()
         raise

@@ -36,7 +36,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Result:
     """One answered question.
 
     Attributes:
@@ -58,7 +58,7 @@ class Item:
     error: str | None = None
 
     @classmethod
-    def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Item:
+    def of(cls, problem: Problem, outcome: Outcome, *, timed: bool = True) -> Result:
         """What is kept of an outcome."""
         error, winner, missed = outcome.error, outcome.winner, unread(problem, outcome.traces)
         return cls(

@@ -19,7 +19,7 @@ import orjson
 
 from ...core import Problem, StoreError, Trace
 from . import codec, schema
-from .results import Cell, Item, usage_json, usage_of
+from .results import Cell, Result, usage_json, usage_of
 
 
 class Store:
@@ -286,7 +286,7 @@ class Store:
     def finish(
         self,
         cell: Cell,
-        items: Sequence[Item],
+        items: Sequence[Result],
         *,
         keep_traces: bool = True,
         whole: tuple[float | None, int] | None = None,
@@ -294,20 +294,20 @@ class Store:
         """Commit finished items together: one, or all of a set, which also has seconds and a chain
         of dependent tokens as a whole."""
         with self.transaction() as db:
-            for item in items:
+            for result in items:
                 db.execute(
                     "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
-                        cell.id, item.problem, item.answer, item.correct, item.stopped_by,
-                        item.seconds, usage_json(item.usage),
-                        codec.dumps(item.extra).decode() if item.extra else None,
-                        codec.dumps(item.winner).decode() if item.winner else None, item.error,
+                        cell.id, result.problem, result.answer, result.correct, result.stopped_by,
+                        result.seconds, usage_json(result.usage),
+                        codec.dumps(result.extra).decode() if result.extra else None,
+                        codec.dumps(result.winner).decode() if result.winner else None, result.error,
                     ),
                 )  # fmt: skip
-                if not keep_traces and item.error is None:
+                if not keep_traces and result.error is None:
                     db.execute(
                         "DELETE FROM traces WHERE cell = ? AND problem = ?",
-                        (cell.id, item.problem),
+                        (cell.id, result.problem),
                     )
             if whole is not None:
                 db.execute(
@@ -315,7 +315,7 @@ class Store:
                     (*whole, cell.id),
                 )
 
-    def items(self, cell: Cell) -> Iterator[Item]:
+    def items(self, cell: Cell) -> Iterator[Result]:
         """The items of a cell, streamed."""
         sql = (
             "SELECT problem, answer, correct, stopped_by, usage, seconds, extra, winner, error "
@@ -325,7 +325,7 @@ class Store:
             sql, cell.id
         ):
             try:
-                item = Item(
+                result = Result(
                     problem=problem, answer=answer, stopped_by=stopped, seconds=seconds,
                     error=error, correct=None if correct is None else bool(correct),
                     usage=usage_of(orjson.loads(usage)),
@@ -334,7 +334,7 @@ class Store:
                 )  # fmt: skip
             except codec.DAMAGE as damage:
                 raise codec.damaged("item", damage) from None
-            yield item
+            yield result
 
     # -- traces
 

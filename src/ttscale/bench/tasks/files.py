@@ -22,7 +22,7 @@ from ...engines.recordings.gold_answers import (
     options,
 )
 from ...engines.recordings.tables import Table, open_table
-from .prompt_templates import TEMPLATES, ask
+from .prompt_templates import TEMPLATES, filled
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "problem_id", "qid", "unique_id", "task_id"),
@@ -76,7 +76,7 @@ def questions(
                 f"{table.path}, line {line}: id {name!r} occurs twice", fix="give each row its own"
             )
         prompt = Prompt.user(
-            ask(texts[number], form, choices[number]), *_images(table, line, row.get("images"))
+            filled(texts[number], form, choices[number]), *_images(table, line, row.get("images"))
         )
         level = parse.text(row.get("level"))
         meta: dict[str, Any] = {} if level is None else {"level": level}

@@ -12,7 +12,7 @@ from typing import Any, cast
 from ...answers import NumberRule, TextRule, number
 from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
 from ...core.prompt import Role
-from .prompt_templates import TEMPLATES, ask
+from .prompt_templates import TEMPLATES, filled
 
 SIZE = 100  # problems, where nobody says how many
 _SOLVED = (
@@ -50,7 +50,7 @@ def reasoning_gym(
     return [
         Problem(
             f"{name}-{used}-{i}",
-            Prompt.user(ask(entry["question"], form)),
+            Prompt.user(filled(entry["question"], form)),
             rule,
             reference,
             meta={"grade": partial(_solves, data.score_answer, entry)},
@@ -81,7 +81,7 @@ def lab(
     made = []
     for p in found:
         if template:
-            prompt = Prompt.user(ask(p.question, template))
+            prompt = Prompt.user(filled(p.question, template))
         else:
             turns = messages("solve", p.question)
             prompt = Prompt(tuple(Message(cast(Role, m["role"]), m["content"]) for m in turns))

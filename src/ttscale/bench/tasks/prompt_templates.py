@@ -28,7 +28,7 @@ TEMPLATES: dict[str, str] = {
 }
 
 
-def ask(question: str, template: str, options: Sequence[str] = ()) -> str:
+def filled(question: str, template: str, options: Sequence[str] = ()) -> str:
     """The question in its template, options lettered from A.
 
     Raises:

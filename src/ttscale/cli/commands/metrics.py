@@ -39,10 +39,12 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
     pass@k and cons@k of its samples, E3 and cost-of-pass of its methods, ARISE, Scaling and
     Performance of methods at several values of their knob.
     """
-    from ...bench.report.figures_of_merit import merits
+    from ...bench.report.figures_of_merit import figures_of_merit
     from ...metrics.cost.model_sizes import Shape
 
-    found = merits(path, shape=None if config is None else Shape.read(config), watts=watts)
+    found = figures_of_merit(
+        path, shape=None if config is None else Shape.read(config), watts=watts
+    )
     if as_json:
         output.emit_json({"store": path, "sections": found})
         return

@@ -98,7 +98,7 @@ def fit(
             "--consensus takes samples, and --items leaves them out", fix="give one of the two"
         )
     if items:
-        found = evidence.from_items(source)
+        found = evidence.from_results(source)
     else:
         recording = _recording(source)
         if consensus:

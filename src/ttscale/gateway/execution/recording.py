@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...bench.store.codec import sampling_digest
-from ...bench.store.results import Cell, Item
+from ...bench.store.results import Cell, Result
 from ...bench.store.store import Store
 from ...core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, UsageError
 from ..api.choice import Choice
@@ -112,7 +112,7 @@ class Recorder:
         digest = sampling_digest(sampling)
         for trace in outcome.traces:
             store.add_trace(cell, problem.id, digest, trace)
-        store.finish(cell, [Item.of(problem, outcome)])
+        store.finish(cell, [Result.of(problem, outcome)])
 
     def _forget(self, store: Store) -> None:
         """Delete the days that are too old."""
