@@ -26,7 +26,7 @@ import xllamacpp
 
 from ttscale.worlds.arithmetic import (
     FAMILIES,
-    LabProblem,
+    WorldProblem,
     check_answer,
     extract_answer,
     messages,
@@ -146,17 +146,17 @@ def interval(
 class Result:
     """A problem with its sampled replies."""
 
-    problem: LabProblem
+    problem: WorldProblem
     replies: list[Reply]
     right: list[bool]
 
 
 async def sample_items(
-    client: Client, chosen: list[LabProblem], n: int, role: str = "solve", **options
+    client: Client, chosen: list[WorldProblem], n: int, role: str = "solve", **options
 ) -> list[Result]:
     """`n` replies to each problem, in draw order."""
 
-    async def one(p: LabProblem) -> Result:
+    async def one(p: WorldProblem) -> Result:
         prompt = messages(role, p.question)
         replies = await asyncio.gather(
             *(client.reply(prompt, seed, **options) for seed in range(n))

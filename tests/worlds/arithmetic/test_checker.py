@@ -2,18 +2,18 @@
 
 import pytest
 
-from ttscale.worlds.arithmetic import LabProblem, check_answer, check_steps, extract_answer
-from ttscale.worlds.arithmetic.calculations import Chain, Node
+from ttscale.worlds.arithmetic import WorldProblem, check_answer, check_steps, extract_answer
+from ttscale.worlds.arithmetic.calculations import Calculation, Node
 from ttscale.worlds.arithmetic.checker import value_of
 from ttscale.worlds.arithmetic.paths import Maze
 
-ARITH = Chain("3+4*5?", (3, 4, 5), (Node("*", 1, 2), Node("+", 0, 3)), (), shows_rest=True)
-WORD = Chain("", (12, 7, 4), (Node("+", 0, 1), Node("-", 3, 2)), ())
+ARITH = Calculation("3+4*5?", (3, 4, 5), (Node("*", 1, 2), Node("+", 0, 3)), (), shows_rest=True)
+WORD = Calculation("", (12, 7, 4), (Node("+", 0, 1), Node("-", 3, 2)), ())
 MAZE = Maze("", 4, 13, ("*2", "+5"), 2)
 
 
-def lab(world) -> LabProblem:
-    return LabProblem("x", "x", 1, world.question, world.answer, world)
+def lab(world) -> WorldProblem:
+    return WorldProblem("x", "x", 1, world.question, world.answer, world)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ttscale.worlds.arithmetic import FAMILIES, LEVELS, check_answer, problem, problems
-from ttscale.worlds.arithmetic.calculations import Chain, Node
+from ttscale.worlds.arithmetic.calculations import Calculation, Node
 from ttscale.worlds.arithmetic.checker import value_of
 from ttscale.worlds.arithmetic.paths import Maze
 from ttscale.worlds.arithmetic.problems import split_of
@@ -35,7 +35,7 @@ def test_training_worlds_are_never_held_out():
 
 def test_wording_does_not_decide_the_split():
     node = Node("+", 0, 1)
-    said, told = (Chain(q, (3, 4), (node,), ()) for q in ("What is 3+4?", "Compute 3+4."))
+    said, told = (Calculation(q, (3, 4), (node,), ()) for q in ("What is 3+4?", "Compute 3+4."))
     assert said.canonical == told.canonical
 
 
@@ -57,9 +57,11 @@ def test_word_numbers_stay_in_range_and_distractors_are_told():
 
 def test_word_story_by_hand():
     facts = ("Tom has 12 apples.", "Tom buys 3 bags with 4 apples each.")
-    chain = Chain(" ".join(facts), (12, 3, 4), (Node("*", 1, 2), Node("+", 0, 3)), facts)
-    assert chain.evaluate() == [12, 3, 4, 12, 24]
-    assert chain.answer == "24"
+    calculation = Calculation(
+        " ".join(facts), (12, 3, 4), (Node("*", 1, 2), Node("+", 0, 3)), facts
+    )
+    assert calculation.evaluate() == [12, 3, 4, 12, 24]
+    assert calculation.answer == "24"
 
 
 def test_every_search_problem_has_a_solution_and_dead_ends_above_level_one():

@@ -7,14 +7,14 @@ import pytest
 
 from ttscale.worlds.arithmetic import (
     FAMILIES,
-    ROLES,
+    SKILLS,
     messages,
     plain_solution,
     problem,
     system_prompt,
     user_prompt,
 )
-from ttscale.worlds.arithmetic.calculations import Chain
+from ttscale.worlds.arithmetic.calculations import Calculation
 from ttscale.worlds.arithmetic.paths import Maze
 from ttscale.worlds.arithmetic.training_documents import (
     document,
@@ -35,7 +35,7 @@ def test_plain_solution_drops_the_tags_only():
 
 
 def test_every_role_has_a_system_message_of_its_own():
-    assert len({system_prompt(role) for role in ROLES}) == len(ROLES) == 9
+    assert len({system_prompt(role) for role in SKILLS}) == len(SKILLS) == 9
     with pytest.raises(ValueError, match="unknown role"):
         system_prompt("poet")
 
@@ -50,7 +50,7 @@ def test_user_messages_name_what_they_show():
     assert [m["role"] for m in messages("solve", "Q")] == ["system", "user"]
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", SKILLS)
 def test_documents_of_every_role_use_its_layout(role):
     rng = random.Random(7)
     for _ in range(30):
@@ -85,7 +85,7 @@ def test_a_judgement_holds_what_is_claimed_against_its_own_work():
         assert re.findall(r": (Yes|No)$", thought, re.M) == ["Yes" if ok else "No" for ok in right]
         assert not any(step.startswith("Wait") for step in thought.split("\n\n"))
         seen.add((type(world), *right))
-    assert {(Chain, True, False), (Maze, True, False)} <= seen
+    assert {(Calculation, True, False), (Maze, True, False)} <= seen
 
 
 def test_an_answer_that_is_none_is_judged_wrong():

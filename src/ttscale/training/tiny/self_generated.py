@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 
 from ...methods.refinement.revision import REANSWER, REVISE
 from ...verifiers.judge import QUESTION
-from ...worlds.arithmetic.calculations import Chain
+from ...worlds.arithmetic.calculations import Calculation
 from ...worlds.arithmetic.checker import extract_answer
 from ...worlds.arithmetic.paths import Maze
-from ...worlds.arithmetic.skills import SYSTEM, Role, plain_solution, user_prompt
+from ...worlds.arithmetic.skills import SYSTEM, Skill, plain_solution, user_prompt
 from ...worlds.arithmetic.solutions import CLEAN, reason, render
 from ...worlds.arithmetic.training_documents import (
     CAREFUL,
@@ -33,7 +33,7 @@ from .model import Reasoner
 from .sampling import sample
 from .tokenizer import chat
 
-SHARES: dict[Role | Literal["world"], float] = {
+SHARES: dict[Skill | Literal["world"], float] = {
     "judge": 22,
     "rate": 10,
     "revise": 5,
@@ -44,7 +44,7 @@ SHARES: dict[Role | Literal["world"], float] = {
 
 @dataclass(frozen=True)
 class Attempts:
-    world: Chain | Maze
+    world: Calculation | Maze
     replies: list[str]
 
     @cached_property
@@ -65,9 +65,11 @@ def collect(
     rng = random.Random(f"own/{seed}")
     worlds = [random_world(rng) for _ in range(questions)]
     if not path.exists():
-        asked = [chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)]
-        said = sample(model, tokenizer, asked)
-        path.write_text("".join(json.dumps(reply) + "\n" for reply in said))
+        prompts = [
+            chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)
+        ]
+        texts = sample(model, tokenizer, prompts)
+        path.write_text("".join(json.dumps(reply) + "\n" for reply in texts))
     replies = [json.loads(line) for line in path.read_text().splitlines()]
     return [
         Attempts(world, replies[k * samples : (k + 1) * samples]) for k, world in enumerate(worlds)
@@ -99,7 +101,7 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
         if kind == "world" or not seen:
             yield document(rng, 0.7)
             continue
-        role: Role = kind
+        role: Skill = kind
         attempts = rng.choice(seen)
         question, world = attempts.world.question, attempts.world
         if role == "judge":
@@ -111,7 +113,7 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
             shown = rng.sample(attempts.replies, min(count, len(attempts.replies)))
         system, user = SYSTEM[role], user_prompt(role, question, solutions=shown)
         if role in ("judge", "revise") and rng.random() < 0.5:
-            system, user = SYSTEM["solve"], as_methods_ask(role, question, shown[0], rng)
+            system, user = SYSTEM["solve"], as_methods_prompt(role, question, shown[0], rng)
         if role in ("judge", "rate"):
             yield judgement(role, system, user, world, shown, rng)
         else:
@@ -119,7 +121,7 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
             yield Document(role, system, user, render(*reason(world, rng, noise)))
 
 
-def as_methods_ask(role: Role, question: str, solution: str, rng: random.Random) -> str:
+def as_methods_prompt(role: Skill, question: str, solution: str, rng: random.Random) -> str:
     """The user message of the verifier `judge`, or of the method `turns` in its two forms."""
     if role == "judge":
         return QUESTION.format(question=question, solution=solution)

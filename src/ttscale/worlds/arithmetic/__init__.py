@@ -1,14 +1,14 @@
 """The lab: a small world with exact truth at every step, and the roles a model can play in it."""
 
 from .checker import check_answer, check_steps, extract_answer, split_steps
-from .problems import FAMILIES, LEVELS, LabProblem, problem, problems
-from .skills import ROLES, messages, plain_solution, system_prompt, user_prompt
+from .problems import FAMILIES, LEVELS, WorldProblem, problem, problems
+from .skills import SKILLS, messages, plain_solution, system_prompt, user_prompt
 
 __all__ = [
     "FAMILIES",
     "LEVELS",
-    "ROLES",
-    "LabProblem",
+    "SKILLS",
+    "WorldProblem",
     "check_answer",
     "check_steps",
     "extract_answer",

@@ -30,7 +30,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class Calculation:
     """`facts` are the lines that matter, `distractors` numbers that a careless reader might use."""
 
     question: str
@@ -83,10 +83,16 @@ def allowed(op: str, a: int, b: int) -> bool:
     return b >= 1 and 0 <= OPERATIONS[op](a, b) <= LARGEST
 
 
-ASK = ("What is {}?", "Compute {}.", "Find the value of {}.", "Work out {}.", "How much is {}?")
+QUESTIONS = (
+    "What is {}?",
+    "Compute {}.",
+    "Find the value of {}.",
+    "Work out {}.",
+    "How much is {}?",
+)
 
 
-def arith(rng: random.Random, operations: int, largest: int) -> Chain:
+def arith(rng: random.Random, operations: int, largest: int) -> Calculation:
     """An expression of `operations` operations on numbers up to `largest`."""
     while True:
         leaves: list[int] = []
@@ -104,10 +110,10 @@ def arith(rng: random.Random, operations: int, largest: int) -> Chain:
         return len(leaves) + len(nodes) - 1
 
     number(tree[0])
-    bare = Chain("", tuple(leaves), tuple(nodes), (), shows_rest=True)
+    bare = Calculation("", tuple(leaves), tuple(nodes), (), shows_rest=True)
     expression = bare.rest(leaves, 0)
-    question = rng.choice(ASK).format(expression)
-    return Chain(question, bare.leaves, bare.nodes, (expression,), shows_rest=True)
+    question = rng.choice(QUESTIONS).format(expression)
+    return Calculation(question, bare.leaves, bare.nodes, (expression,), shows_rest=True)
 
 
 def _tree(
@@ -183,23 +189,23 @@ IDLE = (
 )
 
 
-def word(rng: random.Random, operations: int, largest: int, idle: int) -> Chain:
+def word(rng: random.Random, operations: int, largest: int, idle: int) -> Calculation:
     """A story of `operations` operations with `idle` facts that do not matter."""
     while True:
         story = (_changes if rng.random() < 0.5 else _comparisons)(rng, operations, largest)
         if story is not None:
             break
-    sentences, ask, leaves, nodes, people, item = story
-    told, distractors = list(sentences), []
+    sentences, last_sentence, leaves, nodes, people, item = story
+    story_lines, distractors = list(sentences), []
     for _ in range(idle):
         number = rng.randint(2, largest)
         distractors.append(number)
         other = rng.choice([i for i in ITEMS if i != item])
         outsider = rng.choice([n for n in NAMES if n not in people])
         idle_fact = rng.choice(IDLE).format(p=people[0], q=outsider, n=number, i=item, j=other)
-        told.insert(rng.randint(1, len(told)), idle_fact)
-    question = " ".join([*told, ask])
-    return Chain(question, tuple(leaves), tuple(nodes), tuple(sentences), tuple(distractors))
+        story_lines.insert(rng.randint(1, len(story_lines)), idle_fact)
+    question = " ".join([*story_lines, last_sentence])
+    return Calculation(question, tuple(leaves), tuple(nodes), tuple(sentences), tuple(distractors))
 
 
 def _changes(rng: random.Random, operations: int, largest: int) -> Story:
@@ -245,8 +251,10 @@ def _changes(rng: random.Random, operations: int, largest: int) -> Story:
             Node({"gain": "+", "pack": "+", "loss": "-", "times": "*"}[kind], current, other)
         )
         current = len(leaves) + len(nodes) - 1
-    ask = rng.choice(("How many {i} does {p} have now?", "How many {i} has {p} at the end?"))
-    return sentences, ask.format(**words), leaves, nodes, [person, friend], item
+    last_sentence = rng.choice(
+        ("How many {i} does {p} have now?", "How many {i} has {p} at the end?")
+    )
+    return sentences, last_sentence.format(**words), leaves, nodes, [person, friend], item
 
 
 def _comparisons(rng: random.Random, operations: int, largest: int) -> Story | None:
@@ -278,7 +286,7 @@ def _comparisons(rng: random.Random, operations: int, largest: int) -> Story | N
         index.append(len(leaves) + len(nodes) - 1)
     if together:
         nodes.append(Node("+", index[-2], index[-1], "both"))
-        ask = f"How many {item} do {people[-2]} and {people[-1]} have together?"
+        last_sentence = f"How many {item} do {people[-2]} and {people[-1]} have together?"
     else:
-        ask = f"How many {item} does {people[-1]} have?"
-    return sentences, ask, leaves, nodes, people, item
+        last_sentence = f"How many {item} does {people[-1]} have?"
+    return sentences, last_sentence, leaves, nodes, people, item

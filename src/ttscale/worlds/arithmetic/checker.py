@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 
 from ...core.thinking import THINK
-from .calculations import OPERATIONS, Chain
+from .calculations import OPERATIONS, Calculation
 from .paths import Maze, move
-from .problems import LabProblem
+from .problems import WorldProblem
 from .solutions import compare
 
 BOX = re.compile(r"\\boxed\{([^{}]*)\}")
@@ -29,7 +29,7 @@ def extract_answer(text: str) -> str | None:
     return bare if bare and "\n" not in bare and len(bare) <= 40 else None
 
 
-def check_answer(problem: LabProblem, text_or_answer: str) -> bool:
+def check_answer(problem: WorldProblem, text_or_answer: str) -> bool:
     """True if the last box (or the bare answer) solves the problem; any path that works counts."""
     answer = extract_answer(text_or_answer)
     if answer is None:
@@ -62,7 +62,7 @@ def split_steps(text: str) -> list[str]:
     return [step.strip("\n") for step in body.split("\n\n") if step.strip()]
 
 
-def check_steps(problem: LabProblem, text: str) -> list[bool]:
+def check_steps(problem: WorldProblem, text: str) -> list[bool]:
     """One verdict per step of `split_steps(text)`."""
     world = problem.world
     if isinstance(world, Maze):
@@ -83,20 +83,20 @@ def _verdict(step: str) -> tuple[str, str, str]:
     return (match[1], match[2], step[match.end() :].lstrip(", ")) if match else ("", "", step)
 
 
-def _arith_step(chain: Chain, step: str) -> bool:
-    claim, verdict, said = _verdict(step)
+def _arith_step(calculation: Calculation, step: str) -> bool:
+    claim, verdict, statement = _verdict(step)
     doubted = CALCULATION.fullmatch(claim)
     if verdict and (doubted is None or true(doubted.groups()) != (verdict == "Yes")):
         return False
-    if verdict == "Yes" and not said.strip():
+    if verdict == "Yes" and not statement.strip():
         return True
-    calculations = CALCULATION.findall(said)
+    calculations = CALCULATION.findall(statement)
     if not all(map(true, calculations)):
         return False
-    last = said.removeprefix("Wait, the rest is ").split("\n")[-1]
+    last = statement.removeprefix("Wait, the rest is ").split("\n")[-1]
     if EXPRESSION.fullmatch(last):
-        return value_of(last) == int(chain.answer)
-    return bool(calculations) and calculations[-1][3] == chain.answer
+        return value_of(last) == int(calculation.answer)
+    return bool(calculations) and calculations[-1][3] == calculation.answer
 
 
 def value_of(expression: str) -> int | None:
@@ -132,32 +132,32 @@ def value_of(expression: str) -> int | None:
     return None if tokens else value
 
 
-def _word_step(chain: Chain, step: str) -> bool:
-    values = chain.evaluate()
-    first = len(chain.leaves)
+def _word_step(calculation: Calculation, step: str) -> bool:
+    values = calculation.evaluate()
+    first = len(calculation.leaves)
     truth = set()
-    for k, node in enumerate(chain.nodes):
+    for k, node in enumerate(calculation.nodes):
         a, b, result = str(values[node.left]), str(values[node.right]), str(values[first + k])
         truth.add((a, node.op, b, result))
         if node.op in "+*":
             truth.add((b, node.op, a, result))
-    claim, verdict, said = _verdict(step)
+    claim, verdict, statement = _verdict(step)
     doubted = CALCULATION.fullmatch(claim)
     if verdict and (doubted is None or (doubted.groups() in truth) != (verdict == "Yes")):
         return False
-    if verdict == "Yes" and not said.strip():
+    if verdict == "Yes" and not statement.strip():
         return True
-    calculations = CALCULATION.findall(said)
+    calculations = CALCULATION.findall(statement)
     return bool(calculations) and all(c in truth for c in calculations)
 
 
 def _maze_step(maze: Maze, step: str) -> bool:
-    claim, verdict, said = _verdict(step)
+    claim, verdict, statement = _verdict(step)
     if verdict:
         doubted = CALCULATION.fullmatch(claim)
         if doubted is None or true(doubted.groups()) != (verdict == "Yes"):
             return False
-        corrections = CALCULATION.findall(said)
+        corrections = CALCULATION.findall(statement)
         return all(map(true, corrections)) and bool(corrections) == (verdict == "No")
     *lines, comparison = step.split("\n")
     value = maze.start

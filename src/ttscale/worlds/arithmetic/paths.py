@@ -59,7 +59,7 @@ def _paths(start: int, moves: tuple[str, ...], depth: int) -> dict[tuple[str, ..
     return found
 
 
-ASK = (
+QUESTIONS = (
     "Start at {s}. Moves: {m}. Reach {t} in {d}.",
     "You have {s}. You may use {m}. Get to {t} in {d}.",
     "Go from {s} to {t} in {d}. Allowed: {m}.",
@@ -83,5 +83,5 @@ def search(rng: random.Random, depth: int, moves: int, largest: int) -> Maze:
             break
     target = rng.choice(ends)
     length = f"{depth} move" + "s" * (depth > 1)
-    question = rng.choice(ASK).format(s=start, t=target, m=", ".join(options), d=length)
+    question = rng.choice(QUESTIONS).format(s=start, t=target, m=", ".join(options), d=length)
     return Maze(question, start, target, options, depth)

@@ -11,11 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from .calculations import Chain, arith, word
+from .calculations import Calculation, arith, word
 from .paths import Maze, search
 
 Split = Literal["train", "test"]
-MAKERS: dict[str, Callable[..., Chain | Maze]] = {"arith": arith, "word": word, "search": search}
+MAKERS: dict[str, Callable[..., Calculation | Maze]] = {
+    "arith": arith,
+    "word": word,
+    "search": search,
+}
 FAMILIES = tuple(MAKERS)
 
 # Set so that the bundled reasoner is nearly always right on the first level, right somewhat more than
@@ -49,7 +53,7 @@ PATIENCE = 500  # repeated problems in a row after which a level counts as exhau
 
 
 @dataclass(frozen=True, slots=True)
-class LabProblem:
+class WorldProblem:
     """One problem. `answer` is the number, or for `search` one path that works (others may too)."""
 
     id: str
@@ -57,15 +61,17 @@ class LabProblem:
     level: int
     question: str
     answer: str
-    world: Chain | Maze = field(repr=False, compare=False)
+    world: Calculation | Maze = field(repr=False, compare=False)
 
 
-def split_of(world: Chain | Maze) -> Split:
+def split_of(world: Calculation | Maze) -> Split:
     digest = hashlib.blake2b(world.canonical.encode(), digest_size=1).digest()
     return "test" if digest[0] < 32 else "train"
 
 
-def generate(family: str, knobs: dict[str, int], rng: random.Random, split: Split) -> Chain | Maze:
+def generate(
+    family: str, knobs: dict[str, int], rng: random.Random, split: Split
+) -> Calculation | Maze:
     """A world with the given knobs (see LEVELS) from the given split."""
     while True:
         world = MAKERS[family](rng, **knobs)
@@ -73,7 +79,7 @@ def generate(family: str, knobs: dict[str, int], rng: random.Random, split: Spli
             return world
 
 
-def problem(family: str, level: int, seed: int, split: Split = "test") -> LabProblem:
+def problem(family: str, level: int, seed: int, split: Split = "test") -> WorldProblem:
     """The problem of this family, level, seed and split; the same on every machine."""
     if family not in LEVELS:
         raise ValueError(f"unknown family {family!r}: use one of {', '.join(FAMILIES)}")
@@ -84,14 +90,14 @@ def problem(family: str, level: int, seed: int, split: Split = "test") -> LabPro
     rng = random.Random(f"{family}/{level}/{seed}/{split}")
     world = generate(family, LEVELS[family][level], rng, split)
     name = f"{family}-{level}-{split}-{seed}"
-    return LabProblem(name, family, level, world.question, world.answer, world)
+    return WorldProblem(name, family, level, world.question, world.answer, world)
 
 
 def problems(
     family: str, level: int, n: int, seed: int = 0, split: Split = "test"
-) -> list[LabProblem]:
+) -> list[WorldProblem]:
     """`n` different problems: seeds from `seed * 1_000_000` on, repeated ones skipped."""
-    found: dict[str, LabProblem] = {}
+    found: dict[str, WorldProblem] = {}
     seeds, repeats = itertools.count(seed * 1_000_000), 0
     while len(found) < n:
         candidate = problem(family, level, next(seeds), split)

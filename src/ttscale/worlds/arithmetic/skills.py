@@ -8,10 +8,10 @@ from typing import Any, Literal, get_args
 
 from ...core.thinking import THINK
 
-Role = Literal["solve", "quick", "plan", "execute", "revise", "judge", "rate", "facts", "merge"]
-ROLES: tuple[Role, ...] = get_args(Role)
+Skill = Literal["solve", "quick", "plan", "execute", "revise", "judge", "rate", "facts", "merge"]
+SKILLS: tuple[Skill, ...] = get_args(Skill)
 
-SYSTEM: dict[Role, str] = {
+SYSTEM: dict[Skill, str] = {
     "solve": "Think step by step.",
     "quick": "Answer at once.",
     "plan": "Plan the steps.",
@@ -30,10 +30,10 @@ SOLVE_VARIANTS = (
 )
 
 
-def system_prompt(role: Role) -> str:
+def system_prompt(role: Skill) -> str:
     """The system message that puts the model in a role."""
     if role not in SYSTEM:
-        raise ValueError(f"unknown role {role!r}: use one of {', '.join(ROLES)}")
+        raise ValueError(f"unknown role {role!r}: use one of {', '.join(SKILLS)}")
     return SYSTEM[role]
 
 
@@ -44,7 +44,7 @@ def plain_solution(text: str) -> str:
 
 
 def user_prompt(
-    role: Role,
+    role: Skill,
     question: str,
     *,
     solutions: list[str] | tuple[str, ...] = (),
@@ -74,7 +74,7 @@ def user_prompt(
             return question
 
 
-def messages(role: Role, question: str, **parts: Any) -> list[dict[str, str]]:
+def messages(role: Skill, question: str, **parts: Any) -> list[dict[str, str]]:
     """System and user message of a role, ready for a chat API (`parts` as in `user_prompt`)."""
     return [
         {"role": "system", "content": system_prompt(role)},

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 
 from ...core.thinking import THINK
-from .calculations import LARGEST, OPERATIONS, Chain, Node
+from .calculations import LARGEST, OPERATIONS, Calculation, Node
 from .paths import Maze, move
 
 
@@ -72,9 +72,9 @@ def render(steps: list[str], answer: str) -> str:
     return THINK.wrap("\n\n".join(steps), boxed(answer))
 
 
-def reason(world: Chain | Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
+def reason(world: Calculation | Maze, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
     """Steps of one attempt and the answer it ends with (always right with `noise.repair`)."""
-    if isinstance(world, Chain):
+    if isinstance(world, Calculation):
         return _walk(world, rng, noise)
     return _explore(world, rng, noise)
 
@@ -89,16 +89,16 @@ class _Slip:
     copying: bool = False
 
 
-def _walk(chain: Chain, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
-    first, n = len(chain.leaves), len(chain.nodes)
-    beliefs = list(chain.leaves)
-    steps = [chain.rest(beliefs, 0)] if chain.shows_rest else []
+def _walk(calculation: Calculation, rng: random.Random, noise: Noise) -> tuple[list[str], str]:
+    first, n = len(calculation.leaves), len(calculation.nodes)
+    beliefs = list(calculation.leaves)
+    steps = [calculation.rest(beliefs, 0)] if calculation.shows_rest else []
     done, slip, claim = 0, None, ""
 
     def tail() -> str:
-        return f"\n{chain.rest(beliefs, done)}" if chain.shows_rest and done < n else ""
+        return f"\n{calculation.rest(beliefs, done)}" if calculation.shows_rest and done < n else ""
 
-    def calculation(node: Node, result: int | None = None) -> str:
+    def worked(node: Node, result: int | None = None) -> str:
         a, b = beliefs[node.left], beliefs[node.right]
         value = OPERATIONS[node.op](a, b) if result is None else result
         beliefs.append(value)
@@ -109,13 +109,13 @@ def _walk(chain: Chain, rng: random.Random, noise: Noise) -> tuple[list[str], st
 
     while True:
         if done < n:
-            node, before = chain.nodes[done], list(beliefs)
+            node, before = calculation.nodes[done], list(beliefs)
             a, b = beliefs[node.left], beliefs[node.right]
-            kind = _kind_of_slip(rng, noise.slip * hardness(node.op, a, b), chain, node, done)
+            kind = _kind_of_slip(rng, noise.slip * hardness(node.op, a, b), calculation, node, done)
             if kind == "pick":
-                claim = _misread(rng, chain, node, beliefs)
+                claim = _misread(rng, calculation, node, beliefs)
             else:
-                claim = calculation(
+                claim = worked(
                     node, miscalculate(rng, node.op, a, b) if kind == "calculate" else None
                 )
             if beliefs[-1] < 0:  # consequences of a mistake may leave the world: stop at zero
@@ -123,53 +123,55 @@ def _walk(chain: Chain, rng: random.Random, noise: Noise) -> tuple[list[str], st
                 claim = f"{claim.split('=')[0]}=0"
             done += 1
             if kind == "copy":
-                _miscopy(rng, chain, beliefs, done)
+                _miscopy(rng, calculation, beliefs, done)
             if kind and slip is None:
                 slip = _Slip(done - 1, before, claim, kind == "copy")
             steps.append(f"{label(node)}{claim}{tail()}")
         if slip and ((done == n and noise.repair) or rng.random() < noise.notice):
             beliefs, done = slip.beliefs, slip.at + 1
-            right = calculation(chain.nodes[slip.at])
+            right = worked(calculation.nodes[slip.at])
             if slip.copying:
-                steps.append(f"Wait, the rest is {chain.rest(beliefs, done)}")
+                steps.append(f"Wait, the rest is {calculation.rest(beliefs, done)}")
             else:
                 steps.append(f"Wait, is {slip.claim}? No, {right}{tail()}")
             slip = None
         elif not slip and rng.random() < noise.doubt:
-            node = chain.nodes[done - 1]
+            node = calculation.nodes[done - 1]
             if rng.random() >= noise.spoil:
                 steps.append(f"Wait, is {claim}? Yes")
             else:
                 before = beliefs[:-1]
                 wrong = miscalculate(rng, node.op, before[node.left], before[node.right])
                 beliefs = list(before)
-                spoiled = calculation(node, wrong)
+                spoiled = worked(node, wrong)
                 steps.append(f"Wait, is {claim}? No, {spoiled}{tail()}")
                 slip, claim = _Slip(done - 1, before, spoiled), spoiled
         if done == n and not (slip and noise.repair):
             return steps, str(beliefs[first + n - 1])
 
 
-def _kind_of_slip(rng: random.Random, chance: float, chain: Chain, node: Node, done: int) -> str:
+def _kind_of_slip(
+    rng: random.Random, chance: float, calculation: Calculation, node: Node, done: int
+) -> str:
     """'', 'calculate', 'copy' (a number in the rest changes) or 'pick' (another fact is used)."""
     if rng.random() >= chance:
         return ""
     used = max(node.left, node.right)
-    copyable = chain.shows_rest and any(
-        i < len(chain.leaves)
-        for later in chain.nodes[done + 1 :]
+    copyable = calculation.shows_rest and any(
+        i < len(calculation.leaves)
+        for later in calculation.nodes[done + 1 :]
         for i in (later.left, later.right)
     )
     if copyable and rng.random() < 0.2:
         return "copy"
-    readable = not chain.shows_rest and used < len(chain.leaves)
+    readable = not calculation.shows_rest and used < len(calculation.leaves)
     return "pick" if readable and rng.random() < 0.4 else "calculate"
 
 
-def _misread(rng: random.Random, chain: Chain, node: Node, beliefs: list[int]) -> str:
+def _misread(rng: random.Random, calculation: Calculation, node: Node, beliefs: list[int]) -> str:
     """Use a number that does not matter, or the wrong operation; appends the result."""
     a, b = beliefs[node.left], beliefs[node.right]
-    choices = [(node.op, d) for d in chain.distractors if d != b]
+    choices = [(node.op, d) for d in calculation.distractors if d != b]
     choices += [(op, b) for op in OPERATIONS if op != node.op]
     choices = [(op, d) for op, d in choices if 0 <= OPERATIONS[op](a, d) <= LARGEST] or [("+", a)]
     op, other = rng.choice(choices)
@@ -177,10 +179,13 @@ def _misread(rng: random.Random, chain: Chain, node: Node, beliefs: list[int]) -
     return f"{a}{op}{other}={beliefs[-1]}"
 
 
-def _miscopy(rng: random.Random, chain: Chain, beliefs: list[int], done: int) -> None:
+def _miscopy(rng: random.Random, calculation: Calculation, beliefs: list[int], done: int) -> None:
     """Change one number that is still to be used."""
     later = {
-        i for node in chain.nodes[done:] for i in (node.left, node.right) if i < len(chain.leaves)
+        i
+        for node in calculation.nodes[done:]
+        for i in (node.left, node.right)
+        if i < len(calculation.leaves)
     }
     index = rng.choice(sorted(later))
     shift = rng.choice((1, -1, 10, -10, 2))
@@ -217,8 +222,8 @@ def _explore(maze: Maze, rng: random.Random, noise: Noise) -> tuple[list[str], s
         steps.append("\n".join([*lines, compare(value, maze.target, misjudged)]))
         noticed = slips and (rng.random() < noise.notice or (claimed and noise.repair))
         if noticed or (slips and noise.repair and paths[path][-1] == maze.target):
-            said, corrected = slips[0]
-            steps.append(f"Wait, is {said}? No, {corrected}")
+            mistake, corrected = slips[0]
+            steps.append(f"Wait, is {mistake}? No, {corrected}")
             continue
         if claimed or not untried:
             return steps, " ".join(path)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ...core.thinking import THINK
-from .calculations import Chain
+from .calculations import Calculation
 from .checker import as_number, extract_answer
 from .paths import Maze, move
 from .problems import FAMILIES, Split, generate
-from .skills import SOLVE_VARIANTS, SYSTEM, Role, user_prompt
+from .skills import SOLVE_VARIANTS, SYSTEM, Skill, user_prompt
 from .solutions import CLEAN, Noise, compare, hardness, reason, render
 
 CAREFUL = Noise()
@@ -22,7 +22,7 @@ CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
 SHAPES = ((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3))  # depth, moves of `search`
 
 # Shares of documents at the beginning and at the end of training, in between linear.
-EARLY: dict[Role, float] = {
+EARLY: dict[Skill, float] = {
     "solve": 74,
     "quick": 12,
     "judge": 4,
@@ -30,7 +30,7 @@ EARLY: dict[Role, float] = {
     "execute": 4,
     "facts": 3,
 }
-LATE: dict[Role, float] = {
+LATE: dict[Skill, float] = {
     "solve": 58, "quick": 10, "judge": 13, "rate": 5, "revise": 3, "merge": 3, "plan": 2,
     "execute": 4, "facts": 2,
 }  # fmt: skip
@@ -40,14 +40,14 @@ LATE: dict[Role, float] = {
 class Document:
     """One exchange. `prefill` begins the reply but is given, not learned."""
 
-    role: Role
+    role: Skill
     system: str
     user: str
     reply: str
     prefill: str = ""
 
 
-def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
+def random_world(rng: random.Random, split: Split = "train") -> Calculation | Maze:
     """A world of any family and size: wider than the levels, easy ones more often."""
     family = rng.choices(FAMILIES, (40, 32, 28))[0]
     if family == "search":
@@ -61,7 +61,7 @@ def random_world(rng: random.Random, split: Split = "train") -> Chain | Maze:
     return generate(family, knobs, rng, split)
 
 
-def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:
+def solution(world: Calculation | Maze, rng: random.Random, right: bool) -> str:
     """A reply that ends right or wrong, as asked."""
     for _ in range(60):
         steps, answer = reason(world, rng, CARELESS if not right or rng.random() < 0.3 else CAREFUL)
@@ -70,18 +70,18 @@ def solution(world: Chain | Maze, rng: random.Random, right: bool) -> str:
     return render(*reason(world, rng, CAREFUL))  # a world too easy to get wrong
 
 
-def is_right(world: Chain | Maze, answer: str) -> bool:
-    if isinstance(world, Chain):
+def is_right(world: Calculation | Maze, answer: str) -> bool:
+    if isinstance(world, Calculation):
         return as_number(answer) == int(world.answer)
     paths = world.paths()
     return tuple(answer.split()) in paths and paths[tuple(answer.split())][-1] == world.target
 
 
-def ends_right(world: Chain | Maze, reply: str) -> bool:
+def ends_right(world: Calculation | Maze, reply: str) -> bool:
     return is_right(world, reply.rpartition("\\boxed{")[2].removesuffix("}"))
 
 
-def plan(world: Chain | Maze) -> str:
+def plan(world: Calculation | Maze) -> str:
     """Numbered sub-questions with credits from 1 (easy) to 5 in brackets; #1 is the result of 1."""
     if isinstance(world, Maze):
         before = []
@@ -111,17 +111,17 @@ def plan(world: Chain | Maze) -> str:
     return "\n".join(lines)
 
 
-def verification(world: Chain | Maze, replies: Sequence[str], rng: random.Random) -> str:
+def verification(world: Calculation | Maze, replies: Sequence[str], rng: random.Random) -> str:
     """How a judge or rater thinks: it works the problem out (walks the path that is claimed, for
     `search`) and holds every claimed answer against it."""
     answers = [extract_answer(reply) or "nothing" for reply in replies]
     if isinstance(world, Maze):
         return "\n\n".join(_walked(world, answer) for answer in answers)
     steps, true = reason(world, rng, CLEAN)
-    return "\n\n".join([*steps, "\n".join(_held_against(answer, int(true)) for answer in answers)])
+    return "\n\n".join([*steps, "\n".join(_compared_with(answer, int(true)) for answer in answers)])
 
 
-def _held_against(answer: str, true: int) -> str:
+def _compared_with(answer: str, true: int) -> str:
     number = as_number(answer)
     return f"{answer}: No" if number is None else compare(number, true)
 
@@ -145,28 +145,28 @@ def verdict(right: Sequence[bool]) -> str:
 
 
 def judgement(
-    role: Role,
+    role: Skill,
     system: str,
     user: str,
-    world: Chain | Maze,
+    world: Calculation | Maze,
     replies: Sequence[str],
     rng: random.Random,
 ) -> Document:
     """What a judge or rater of these replies writes; one time in four it does not think first."""
-    said = verdict([ends_right(world, reply) for reply in replies])
+    verdicts = verdict([ends_right(world, reply) for reply in replies])
     if rng.random() < 0.25:
-        return Document(role, system, user, said, NO_THINKING)
-    thought = verification(world, replies, rng)
-    return Document(role, system, user, THINK.wrap(thought, said))
+        return Document(role, system, user, verdicts, NO_THINKING)
+    thinking = verification(world, replies, rng)
+    return Document(role, system, user, THINK.wrap(thinking, verdicts))
 
 
-def document(rng: random.Random, progress: float = 1.0, role: Role | None = None) -> Document:
+def document(rng: random.Random, progress: float = 1.0, role: Skill | None = None) -> Document:
     """One training document; `progress` in [0, 1] moves the mix of roles from EARLY to LATE."""
     if role is None:
         shares = {r: (1 - progress) * EARLY.get(r, 0) + progress * LATE.get(r, 0) for r in SYSTEM}
         role = rng.choices(list(shares), list(shares.values()))[0]
     world = random_world(rng)
-    ask, system = world.question, SYSTEM[role]
+    question, system = world.question, SYSTEM[role]
 
     def careful() -> str:
         return render(*reason(world, rng, CAREFUL))
@@ -175,49 +175,49 @@ def document(rng: random.Random, progress: float = 1.0, role: Role | None = None
         case "solve":
             if rng.random() < 0.06:
                 system = rng.choice(SOLVE_VARIANTS)
-            return Document(role, system, ask, careful())
+            return Document(role, system, question, careful())
         case "quick":
             if rng.random() < 0.25:  # thinking switched off from outside
                 return Document(
                     role,
                     SYSTEM["solve"],
-                    ask,
+                    question,
                     render([], world.answer).split("\n\n")[-1],
                     NO_THINKING,
                 )
-            return Document(role, system, ask, render([], world.answer))
+            return Document(role, system, question, render([], world.answer))
         case "plan":
-            return Document(role, system, ask, plan(world))
+            return Document(role, system, question, plan(world))
         case "facts":
-            return Document(role, system, ask, "\n".join(world.facts))
+            return Document(role, system, question, "\n".join(world.facts))
         case "execute":
-            asked = (
-                user_prompt(role, ask, plan=plan(world))
+            user = (
+                user_prompt(role, question, plan=plan(world))
                 if rng.random() < 0.6
-                else user_prompt(role, ask, facts="\n".join(world.facts))
+                else user_prompt(role, question, facts="\n".join(world.facts))
             )
-            return Document(role, system, asked, careful())
+            return Document(role, system, user, careful())
         case "judge":
             shown = [solution(world, rng, rng.random() < 0.5)]
-            asked = user_prompt(role, ask, solutions=shown)
-            return judgement(role, system, asked, world, shown, rng)
+            user = user_prompt(role, question, solutions=shown)
+            return judgement(role, system, user, world, shown, rng)
         case "rate":
             right = rng.random() < 0.5
             pair = [
                 solution(world, rng, right),
                 solution(world, rng, not right if rng.random() < 0.8 else right),
             ]
-            asked = user_prompt(role, ask, solutions=pair)
-            return judgement(role, system, asked, world, pair, rng)
+            user = user_prompt(role, question, solutions=pair)
+            return judgement(role, system, user, world, pair, rng)
         case "revise":
             shown = [solution(world, rng, rng.random() < 0.3) for _ in range(rng.choice((1, 1, 2)))]
-            return Document(role, system, user_prompt(role, ask, solutions=shown), careful())
+            return Document(role, system, user_prompt(role, question, solutions=shown), careful())
         case "merge":
             shown = [solution(world, rng, rng.random() < 0.5) for _ in range(rng.choice((2, 2, 3)))]
             return Document(
                 role,
                 system,
-                user_prompt(role, ask, solutions=shown),
+                user_prompt(role, question, solutions=shown),
                 render(*reason(world, rng, CLEAN)),
             )
 
