@@ -98,9 +98,9 @@ class Session:
             for engine in self._engines:
                 await engine.close()
 
-    async def solve(self, question: str | Problem, **asked: Any) -> Outcome:
+    async def solve(self, question: str | Problem, **requested: Any) -> Outcome:
         """Answer a question; see `ttscale.solve` for the keywords."""
-        attempt = self.attempt(question, **asked)
+        attempt = self.attempt(question, **requested)
         if self._recorded:  # token time has a loop of its own
             return await asyncio.to_thread(attempt.execute)
         return await attempt.answer()
@@ -182,7 +182,7 @@ def solve(
     model: str | None = None,
     method: str | Configured | None = None,
     roles: Mapping[str, str] | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> Outcome:
     """Answer one question; blocks, also inside a running event loop (a notebook).
 
@@ -191,7 +191,7 @@ def solve(
         model: a specification, a known name or an alias; the bundled reasoner if nothing is said.
         method: as `"ffs(n=8, k=4)"`, or configured: `first_finish(n=8)`; "simple" by default.
         roles: models for further roles of the method, such as `{"prm": "tiny-prm"}`.
-        asked: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
+        requested: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
             by which answers are found and compared ("math", "number", ...); `choices`, `reference`,
             `system`, `images` (paths), `seed`, `observers` of the run; and any setting of `Sampling`.
 
@@ -200,7 +200,7 @@ def solve(
         EngineError: if the model cannot be reached or does not do what the method needs.
     """
     attempt = open_session(model, config=None, **(roles or {})).attempt(
-        question, method=method, **asked
+        question, method=method, **requested
     )
     return _blocking(attempt.execute)
 
@@ -211,11 +211,11 @@ async def asolve(
     model: str | None = None,
     method: str | Configured | None = None,
     roles: Mapping[str, str] | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> Outcome:
     """Answer one question without blocking the event loop; see `solve`."""
     async with open_session(model, config=None, **(roles or {})) as session:
-        return await session.solve(question, method=method, **asked)
+        return await session.solve(question, method=method, **requested)
 
 
 def _blocking(work: Callable[[], Outcome]) -> Outcome:
@@ -339,6 +339,6 @@ def problem_of(
     elif isinstance(rule, str):
         rule = rule_for(rule)
     listed = "".join(f"\n{letter}) {choice}" for letter, choice in zip(letters, choices))
-    asked = f"{text}\n{listed}" if choices else text
-    prompt = Prompt.user(asked, *map(Image.read, images), system=system)
+    requested = f"{text}\n{listed}" if choices else text
+    prompt = Prompt.user(requested, *map(Image.read, images), system=system)
     return Problem("question", prompt, rule, reference, tuple(choices))

@@ -272,7 +272,7 @@ def test_a_wrapped_engine_is_that_engine_in_everything():
         assert (await wrapper.score(ask.prompt, "x")).logprobs == ask.prompt.key + "x"
         assert (await wrapper.reward(ask, [WORDS])).values == [ask, [WORDS]]
         assert (await wrapper.embed(["a"])).vectors == ["a"]
-        assert (await wrapper.use("x")).reply == "x"
+        assert (await wrapper.use("x")).answer_text == "x"
         assert wrapper.pool_size(ask, ask.prompt, "main") == 7
         await wrapper.close()
         assert full.told == ["open", request, "close"]

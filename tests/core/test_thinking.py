@@ -35,7 +35,7 @@ def test_a_live_reply_is_divided_wherever_its_pieces_end(text, thought, answer):
         pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         assert shown(pieces) == (thought, answer), pieces
     if THINK.closed(text):
-        assert (thought.strip("\n"), answer) == (Trace(text).thinking, Trace(text).reply)
+        assert (thought.strip("\n"), answer) == (Trace(text).thinking, Trace(text).answer_text)
 
 
 def test_a_template_that_opens_the_thinking_itself_is_followed():

@@ -279,7 +279,7 @@ class TestTraces:
         ],
     )  # fmt: skip
     def test_thinking_and_reply_are_told_apart(self, text, thinking, reply):
-        assert (Trace(text).thinking, Trace(text).reply) == (thinking, reply)
+        assert (Trace(text).thinking, Trace(text).answer_text) == (thinking, reply)
 
     def test_joined_draws_are_one_trace_of_everything_that_was_made_and_used(self):
         first = Trace(

@@ -60,13 +60,13 @@ class ParserProcess:
         Raises:
             OSError: the process cannot be started, or has died.
         """
-        asked = base64.b64encode(pickle.dumps((node, positive, points)))
+        requested = base64.b64encode(pickle.dumps((node, positive, points)))
         with self._turn:
-            said = self._asked(asked)
-        if said is None:
+            statement = self._parsed(requested)
+        if statement is None:
             return None
         context = numbers()
-        values = [(context.mpf(real), context.mpf(imaginary)) for real, imaginary in said]
+        values = [(context.mpf(real), context.mpf(imaginary)) for real, imaginary in statement]
         return [context.mpc(*pair) if pair[1] else pair[0] for pair in values]
 
     def close(self) -> None:
@@ -80,24 +80,24 @@ class ParserProcess:
                     with contextlib.suppress(OSError):
                         pipe.close()
 
-    def _asked(self, line: bytes) -> list[tuple[str, str]] | None:
+    def _parsed(self, line: bytes) -> list[tuple[str, str]] | None:
         try:
             process = self._started()
             assert process.stdin is not None
             process.stdin.write(line + b"\n")
             process.stdin.flush()
-            said = self._line(process)
+            statement = self._line(process)
         except BaseException:
             self.close()  # whatever it would still say belongs to no later question
             raise
-        if not said:
+        if not statement:
             ended = process.wait() == ENDED
             self.close()
             if not ended:
                 raise ConnectionError("the process that calculates formulas has died")
             self._start()  # it loads while we go on
             return None
-        found: list[tuple[str, str]] | None = json.loads(said)
+        found: list[tuple[str, str]] | None = json.loads(statement)
         return found
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -121,16 +121,16 @@ class ParserProcess:
     def _line(process: subprocess.Popen[bytes]) -> bytes:
         """Its next line; empty if it has ended."""
         assert process.stdout is not None
-        end, said = time.monotonic() + _PATIENCE, b""
-        while not said.endswith(b"\n"):
+        end, statement = time.monotonic() + _PATIENCE, b""
+        while not statement.endswith(b"\n"):
             left = max(0.0, end - time.monotonic())
             if not select.select([process.stdout], [], [], left)[0]:
                 raise TimeoutError("the process that calculates formulas does not answer")
             piece = os.read(process.stdout.fileno(), 1 << 16)
             if not piece:
                 return b""
-            said += piece
-        return said
+            statement += piece
+        return statement
 
 
 @lru_cache(maxsize=1)

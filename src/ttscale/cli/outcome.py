@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..engines.catalogue.specification import ModelSource
 
 
-def tell(
+def show_outcome(
     outcome: Outcome,
     problem: Problem,
     method: Configured,
@@ -33,7 +33,7 @@ def tell(
             "question": problem.prompt.text,
             "answer": outcome.answer,
             "correct": outcome_is_right(problem, outcome),
-            "reply": outcome.winner.reply if outcome.winner else None,
+            "reply": outcome.winner.answer_text if outcome.winner else None,
             "stopped_by": outcome.stopped_by,
             "unread": unread(problem, outcome.traces),
             "method": method.label,

@@ -84,17 +84,17 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
         code = command()
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as asked:  # a group without a command
-        click.echo(asked.format_message(), err=True)
-        return asked.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_error:  # a group without a command
+        click.echo(help_error.format_message(), err=True)
+        return help_error.exit_code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):
-        told = {"type": "Interrupted", "message": "interrupted", "fix": None}
+        described = {"type": "Interrupted", "message": "interrupted", "fix": None}
         if flagged("--json", args):
-            emit_json({"error": {**told, "exit_code": INTERRUPTED}})
+            emit_json({"error": {**described, "exit_code": INTERRUPTED}})
         else:
-            click.echo(told["message"], err=True)
+            click.echo(described["message"], err=True)
         return INTERRUPTED
     except BrokenPipeError:  # the reader has gone (`| head`): nobody to tell
         _abandon_stdout()

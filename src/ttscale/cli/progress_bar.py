@@ -40,7 +40,7 @@ def shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("starting", total=None, figures="")
 
-        def tell(progress: Progress) -> None:
+        def report(progress: Progress) -> None:
             figures = f"{progress.tokens_per_second:,.0f} tokens/s"
             if progress.accuracy is not None:
                 figures += f" · {progress.accuracy:.3f} right"
@@ -51,4 +51,4 @@ def shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
                 description=progress.label or "starting", figures=figures,
             )  # fmt: skip
 
-        yield tell
+        yield report

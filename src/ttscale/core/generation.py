@@ -94,12 +94,12 @@ class GenerationRequest(abc.ABC):
 
     def most(self, room: int | None = None) -> tuple[int | None, Finish]:
         """(tokens the sample may have, how it ends there); `room`: what the model has left."""
-        asked = self.sampling.max_tokens
-        if room is not None and (asked is None or room < asked):
-            asked = room
-        if self.limit is not None and (asked is None or self.limit < asked):
+        requested = self.sampling.max_tokens
+        if room is not None and (requested is None or room < requested):
+            requested = room
+        if self.limit is not None and (requested is None or self.limit < requested):
             return self.limit, "budget"
-        return asked, "length"
+        return requested, "length"
 
 
 class Generation(abc.ABC):

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-Role = Literal["system", "user", "assistant", "tool"]
+MessageRole = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Message:
     """One turn. `content` is text, or text and images in order; `extra` holds further fields of
     the OpenAI message (tool_calls, tool_call_id, name), passed through untouched."""
 
-    role: Role
+    role: MessageRole
     content: str | tuple[str | Image, ...]
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 

@@ -178,7 +178,7 @@ class Trace:
         return THINK.thinking(self.text)
 
     @property
-    def reply(self) -> str:
+    def answer_text(self) -> str:
         """The text after the thinking; all of it if the model does not think."""
         return THINK.answer_text(self.text)
 

@@ -180,8 +180,8 @@ class StepWorld:
         if number >= self.steps:
             text += f"\\boxed{{{'right' if ok else 'wrong'}}}"
             ends = [*ends[:-1], len(text)] if ends else [len(text)]
-        course = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
-        return KnownGeneration(request, course)
+        trace = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
+        return KnownGeneration(request, trace)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         """Exact values of the beginnings, with this verifier's errors added."""

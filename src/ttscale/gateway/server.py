@@ -58,7 +58,7 @@ def serve(config: Config, reread: Reread, catalogue: Catalogue | None = None) ->
         return
     sock = bound(server.host, server.port, shared=True)
     config = replace(config, server=replace(server, port=sock.getsockname()[1]))
-    _watch_over(config, reread, catalogue)
+    _supervise(config, reread, catalogue)
     sock.close()
 
 
@@ -147,7 +147,7 @@ async def _reload(gateway: Gateway, reread: Reread) -> None:
         log("reload failed: the configuration stays as it was", 40, error=str(error))
 
 
-def _watch_over(config: Config, reread: Reread, catalogue: Catalogue | None) -> None:
+def _supervise(config: Config, reread: Reread, catalogue: Catalogue | None) -> None:
     """Start the workers, start again one that dies, and pass signals on."""
     import multiprocessing
 

@@ -92,8 +92,8 @@ def replayed(
             f"no question of {pool.task!r} has a gold answer",
             fix="record references, or judge by what the samples agree on (--consensus)",
         )
-    asked: Kind = "agreement" if kind == "oracle" else kind
-    policies = [checked(single(strategy, pilot, asked)) for strategy in strategies]
+    requested: Kind = "agreement" if kind == "oracle" else kind
+    policies = [checked(single(strategy, pilot, requested)) for strategy in strategies]
     judged = any("reward" in role.capabilities for p in policies for role in needs_of(p).values())
     if judged and "reward" not in pool.capabilities:
         raise UsageError(

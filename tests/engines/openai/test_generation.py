@@ -232,7 +232,7 @@ async def test_thinking_that_the_server_takes_out_is_put_back(desk: Any) -> None
         trace = await d.sample()
         begun = await d.sample(prompt=PROBLEM.prompt.then("<think>Let me see. "))
     assert trace.text == "<think>Hmm.</think>42"
-    assert (trace.thinking, trace.reply) == ("Hmm.", "42")
+    assert (trace.thinking, trace.answer_text) == ("Hmm.", "42")
     assert begun.text == "Hmm.</think>42"
 
 

@@ -164,9 +164,9 @@ def _form(answer: str, policies: Policies) -> Reading:
     if (clock := _CLOCK.fullmatch(bare)) is not None:
         return _clock(clock)
     if _WORDS.fullmatch(bare):
-        said = _words(bare, policies)
-        if said is not None:
-            return said
+        statement = _words(bare, policies)
+        if statement is not None:
+            return statement
     try:
         return reading_of(
             parse(numbered(text) if policies.words == "number" else text), policies, _calculate

@@ -41,9 +41,9 @@ class Found:
 
     def _find(self, text: str) -> str | None:
         boxed = last_boxed(text)
-        said = boxed if boxed is not None else stated(text)
-        if said is not None and len(said) <= _LONGEST:
-            answer = self._math.find(text) or said
+        statement = boxed if boxed is not None else stated(text)
+        if statement is not None and len(statement) <= _LONGEST:
+            answer = self._math.find(text) or statement
             self._keys.setdefault(answer, (_MATH, self._math.key(answer)))
             return answer
         if not text:

@@ -54,7 +54,7 @@ class MathRule(KeyedRule):
 
     def concluded(self, text: str) -> str | None:
         """The formula in the last "the solutions are"; words there are no answer."""
-        found = [trimmed(said) for said in conclusions(text)]
+        found = [trimmed(statement) for statement in conclusions(text)]
         known = [answer for answer in found if re.search(r"\d", answer) and is_formula(answer)]
         return self.read(known[-1]) if known else None
 

@@ -202,15 +202,15 @@ def _settings(rule: AnswerRule) -> dict[str, Any]:
     return {k: v for k, v in own.items() if not k.startswith("_") and k != "name"}
 
 
-def _message(wire: Mapping[str, Any]) -> Message:
-    content = wire["content"]
+def _message(written: Mapping[str, Any]) -> Message:
+    content = written["content"]
     if isinstance(content, list):
         content = tuple(
             part["text"] if part["type"] == "text" else Image(part["image_url"]["url"])
             for part in content
         )
-    extra = {k: v for k, v in wire.items() if k not in ("role", "content")}
-    return Message(wire["role"], content, extra)
+    extra = {k: v for k, v in written.items() if k not in ("role", "content")}
+    return Message(written["role"], content, extra)
 
 
 def questions_digest(problems: Sequence[Problem]) -> str:

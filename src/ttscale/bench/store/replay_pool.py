@@ -29,7 +29,7 @@ from .store import Store
 Key = tuple[str, str, str]  # problem id, role, prompt key
 IntArray = NDArray[np.int64]
 _WHOLE = ("stop", "length", "refused")
-_HELD = 256  # asks whose traces stay in memory
+_MOST_LOADED = 256  # asks whose traces stay in memory
 _AHEAD = 8  # draws fetched at once: a query takes longer than a draw
 _LOOKED_AT = 16  # traces of a cell that tell whether they were judged
 
@@ -93,7 +93,7 @@ class StoredSamples(Mapping[Key, Sequence[Trace]]):
 
     def __init__(self, store: Store, rows: Mapping[Key, IntArray]) -> None:
         self._store, self._rows = store, rows
-        self._held: OrderedDict[Key, Samples] = OrderedDict()
+        self._loaded: OrderedDict[Key, Samples] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -105,12 +105,12 @@ class StoredSamples(Mapping[Key, Sequence[Trace]]):
         return key in self._rows
 
     def __getitem__(self, key: Key) -> Samples:
-        held = self._held.get(key)
-        if held is None:
-            held = self._held[key] = Samples(self._store, key, self._rows[key])
-            if len(self._held) > _HELD:
-                self._held.popitem(last=False)
-        return held
+        loaded = self._loaded.get(key)
+        if loaded is None:
+            loaded = self._loaded[key] = Samples(self._store, key, self._rows[key])
+            if len(self._loaded) > _MOST_LOADED:
+                self._loaded.popitem(last=False)
+        return loaded
 
 
 class Samples(Sequence[Trace]):

@@ -11,11 +11,11 @@ from typing import Any, cast
 
 from ...answers import NumberRule, TextRule, number
 from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
-from ...core.prompt import Role
+from ...core.prompt import MessageRole
 from .prompt_templates import TEMPLATES, filled
 
 SIZE = 100  # problems, where nobody says how many
-_SOLVED = (
+_RIGHT = (
     0.99  # reasoning-gym scores in [0, 1] and gives a little for wrong answers of the right form
 )
 
@@ -84,7 +84,9 @@ def lab(
             prompt = Prompt.user(filled(p.question, template))
         else:
             turns = messages("solve", p.question)
-            prompt = Prompt(tuple(Message(cast(Role, m["role"]), m["content"]) for m in turns))
+            prompt = Prompt(
+                tuple(Message(cast(MessageRole, m["role"]), m["content"]) for m in turns)
+            )
         meta = {"grade": partial(check_answer, p), "level": p.level}
         made.append(Problem(p.id, prompt, rule, p.answer, meta=meta))
     return made
@@ -107,7 +109,7 @@ def _solves(score: Callable[[str, Any], float], entry: Any, answer: str) -> bool
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return float(score(answer, entry)) >= _SOLVED
+            return float(score(answer, entry)) >= _RIGHT
     except Exception:
         return False
 

@@ -303,7 +303,7 @@ def _go(
     def note(progress: Progress) -> None:
         nonlocal state
         state = progress
-        tell(progress)
+        report(progress)
 
     def kept() -> str:
         if not _begun(store):
@@ -314,7 +314,7 @@ def _go(
         )
 
     try:
-        with shown(quiet=quiet) as tell:
+        with shown(quiet=quiet) as report:
             run_bench(store, planned, settings, note)
     except KeyboardInterrupt:
         click.echo(f"interrupted: {kept()}", err=True)

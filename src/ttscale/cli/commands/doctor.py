@@ -91,8 +91,8 @@ def _tried(name: str, attempt: Callable[[], Check]) -> Check:
     try:
         return attempt()
     except Exception as error:
-        told = output.describe(error)
-        return Check(name, "broken", told["message"], told["fix"], told["exit_code"])
+        described = output.describe(error)
+        return Check(name, "broken", described["message"], described["fix"], described["exit_code"])
 
 
 def _python() -> Check:
@@ -203,8 +203,8 @@ def _upstream(spec: str, config: Config) -> Iterator[Check]:
             sampled, seconds, able = _sample_once(engine)
             detail = f"drew {sampled} tokens in {seconds:.1f} s"
     except Exception as error:
-        told = output.describe(error)
-        yield Check(name, "broken", told["message"], told["fix"], told["exit_code"])
+        described = output.describe(error)
+        yield Check(name, "broken", described["message"], described["fix"], described["exit_code"])
         return
     yield Check(name, "ok", f"{detail}; gives {', '.join(sorted(able))}")
     yield from _runnable(engine)

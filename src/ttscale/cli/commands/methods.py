@@ -85,7 +85,7 @@ def parameters(method: Method) -> list[dict[str, Any]]:
     return [
         {
             "name": field.name,
-            "takes": declared[field.name].kind.said,
+            "takes": declared[field.name].kind.words,
             "schema": declared[field.name].kind.schema,
             "default": _default(field),
             "about": about.get(field.name, ""),

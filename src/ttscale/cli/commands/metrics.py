@@ -69,15 +69,15 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
                    names)  # fmt: skip
 
 
-def _samples(told: Mapping[str, Any]) -> None:
-    ks = list(told["pass_at_k"])
+def _samples(figures: Mapping[str, Any]) -> None:
+    ks = list(figures["pass_at_k"])
     shown = [("pass@k", "pass_at_k"), ("cons@k", "cons_at_k")]
-    if len(set(told["questions_at_k"].values())) > 1:  # some have fewer samples
+    if len(set(figures["questions_at_k"].values())) > 1:  # some have fewer samples
         shown.append(("questions", "questions_at_k"))
-    rows = [{"": name, **{str(k): told[key][k] for k in ks}} for name, key in shown]
-    failed = f", {told['errors']} failed samples apart" if told["errors"] else ""
+    rows = [{"": name, **{str(k): figures[key][k] for k in ks}} for name, key in shown]
+    failed = f", {figures['errors']} failed samples apart" if figures["errors"] else ""
     _table(
-        rows, {"": f"{told['questions']} questions{failed}, k =", **{str(k): str(k) for k in ks}}
+        rows, {"": f"{figures['questions']} questions{failed}, k =", **{str(k): str(k) for k in ks}}
     )
 
 

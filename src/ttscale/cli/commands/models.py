@@ -31,8 +31,8 @@ def list_models(as_json: bool) -> None:
 
     entries, aliases = available(), config.load().aliases
     if as_json:
-        told = {name: alias.spec for name, alias in aliases.items()}
-        output.emit_json({"models": entries, "aliases": told})
+        figures = {name: alias.spec for name, alias in aliases.items()}
+        output.emit_json({"models": entries, "aliases": figures})
         return
     from rich.markup import escape
     from rich.table import Table

@@ -277,26 +277,26 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
         )
 
 
-def _figures(told: Mapping[str, Any]) -> list[str]:
-    if not told:
+def _figures(figures: Mapping[str, Any]) -> list[str]:
+    if not figures:
         return [""] * 7
-    ours, single = told["two_fold"], told["best_single"]
+    ours, single = figures["two_fold"], figures["best_single"]
     low, high = ours["accuracy_ci"]
     return [
-        f"{told['in_sample']['accuracy']:.3f}", f"{ours['accuracy']:.3f}",
+        f"{figures['in_sample']['accuracy']:.3f}", f"{ours['accuracy']:.3f}",
         f"{low:.3f} – {high:.3f}", f"{ours['cost']:,.1f}", single["strategy"],
         f"{single['accuracy']:.3f}", f"{single['cost']:,.1f}",
     ]  # fmt: skip
 
 
-def _print_saturation(told: Mapping[str, Any]) -> None:
+def _print_saturation(figures: Mapping[str, Any]) -> None:
     console = output.stdout()
-    measured = "not reached" if told["observed"] is None else f"after {told['observed']}"
+    measured = "not reached" if figures["observed"] is None else f"after {figures['observed']}"
     console.print(
-        f"\nA further sample adds less than {told['epsilon']:g} to pass@n: {measured} as measured"
+        f"\nA further sample adds less than {figures['epsilon']:g} to pass@n: {measured} as measured"
     )
     for name, about in (("one_p", "one p for all"), ("spread_p", "p spread (Beta)")):
-        curve = told[name]
+        curve = figures[name]
         fits = "fits" if curve["good_fit"] else "does NOT fit"
         beyond = ", extrapolated" if curve["extrapolated"] else ""
         console.print(
@@ -304,7 +304,7 @@ def _print_saturation(told: Mapping[str, Any]) -> None:
             f"at one sample off by {curve['first_error']:+.4f})"
         )
     console.print(
-        f"  budgets of its own for each question: {told['per_question_mean']:.1f} on average"
+        f"  budgets of its own for each question: {figures['per_question_mean']:.1f} on average"
     )
 
 

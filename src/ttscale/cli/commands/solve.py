@@ -12,7 +12,7 @@ import click
 from .. import output
 from ..completers import method_names, model_names
 from ..options import assignments, budget_of
-from ..outcome import tell
+from ..outcome import show_outcome
 
 if TYPE_CHECKING:
     from ...core import Outcome, SampleCount
@@ -114,8 +114,10 @@ def solve(
     )
     progress = _Progress(attempt.method.label, count)
     with progress.shown(not attempt.run.token_time):
-        outcome = attempt.execute(progress.watch)
-    tell(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
+        outcome = attempt.execute(progress.follow)
+    show_outcome(
+        outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json
+    )
 
 
 class _Progress:
@@ -135,7 +137,7 @@ class _Progress:
             yield
         self._status = None
 
-    async def watch(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
+    async def follow(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
         """Await `work` and show how far it is, five times a second."""
         if self._status is None:
             return await work

@@ -334,7 +334,7 @@ class Context:
         sequential = taken if used.sequential is None else used.sequential
         ends = {unit: start.get(unit, 0.0) + amount for unit, amount in sequential.items()}
         self.advance(self.sequential, ends)
-        return used.reply
+        return used.result
 
     # -- budgets, progress, randomness
 

@@ -227,20 +227,20 @@ class Run:
         price = self.prices.get(role)
         return self.prices.get("main") if price is None and role not in self.engines else price
 
-    def sampling_for(self, asked: Mapping[str, Any], role: str = "main") -> Sampling:
+    def sampling_for(self, requested: Mapping[str, Any], role: str = "main") -> Sampling:
         """A method's settings for a role, under the user's and over the defaults."""
         try:
-            key = (role, *asked.items())
+            key = (role, *requested.items())
             found = self._samplings.get(key)
         except TypeError:  # an unhashable extra
-            return self._sampling(asked, role)
+            return self._sampling(requested, role)
         if found is None:
-            found = self._samplings[key] = self._sampling(asked, role)
+            found = self._samplings[key] = self._sampling(requested, role)
         return found
 
-    def _sampling(self, asked: Mapping[str, Any], role: str) -> Sampling:
+    def _sampling(self, requested: Mapping[str, Any], role: str) -> Sampling:
         defaults = self.defaults.get(role) or self.defaults.get("main") or Sampling()
-        return Sampling.of(asked).requested_by(self.request).over(defaults)
+        return Sampling.of(requested).requested_by(self.request).over(defaults)
 
     def engine_for(self, scope: Scope, role: str, capability: str) -> tuple[str, Any]:
         """(resolved role, engine), checked for a capability."""
@@ -329,7 +329,7 @@ class Run:
         for observer in self.observers:
             observer.started(sample)
         served = None if self.journal is None else self.journal.served(sample)
-        sample.watched = self._told if served is None else self._told_of_served
+        sample.watched = self._finished if served is None else self._served_finished
         return served
 
     def _not_started(self, sample: Sample, error: TTScaleError) -> None:
@@ -353,13 +353,13 @@ class Run:
 
         sample.on_finish = finished
 
-    def _told(self, sample: Sample, trace: Trace) -> None:
+    def _finished(self, sample: Sample, trace: Trace) -> None:
         """A sample has ended: it is kept, and the observers are told."""
         if self.journal is not None:
             self.journal.record(sample, trace)
-        self._told_of_served(sample, trace)
+        self._served_finished(sample, trace)
 
-    def _told_of_served(self, sample: Sample, trace: Trace) -> None:
+    def _served_finished(self, sample: Sample, trace: Trace) -> None:
         for observer in self.observers:
             observer.finished(sample, trace)
 

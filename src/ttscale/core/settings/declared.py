@@ -148,7 +148,7 @@ def read(
     missing = [f for f in known.values() if f.required and f.name not in values]
     if missing:
         names = " and ".join(f.name for f in missing)
-        fix = f"give {missing[0].kind.said}"
+        fix = f"give {missing[0].kind.words}"
         raise _at(at(place, missing[0].name), UsageError(f"{of} does not say {names}", fix=fix))
     try:
         return cls(**values)

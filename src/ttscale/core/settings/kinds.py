@@ -22,14 +22,14 @@ class ValueKind(NamedTuple):
     """What a field takes.
 
     Attributes:
-        said: in words, as in "give a whole number of at least 1".
+        words: in words, as in "give a whole number of at least 1".
         take: (value, place) -> the value as it is kept; a UsageError if it cannot stand there.
         schema: JSON Schema.
         parsed: reads a text; what it cannot read it returns, for `take` to refuse.
         plural: several of them in words, "" if there is no tuple of them.
     """
 
-    said: str
+    words: str
     take: Callable[[Any, str], Any]
     schema: Mapping[str, Any]
     parsed: Callable[[str], Any] = str
@@ -53,14 +53,16 @@ def at(place: str, name: str) -> str:
 class Bound:
     """Which numbers may stand; `AtLeast(1)` and its like in an annotation."""
 
-    def __init__(self, said: str, holds: Callable[[float], bool], schema: dict[str, float]) -> None:
-        self.said, self.holds, self.schema = said, holds, schema
+    def __init__(
+        self, words: str, holds: Callable[[float], bool], schema: dict[str, float]
+    ) -> None:
+        self.words, self.holds, self.schema = words, holds, schema
 
     def check(self, **values: float | None) -> None:
         """Raise UsageError unless the numbers are within; for bounds that depend on other fields."""
         for name, value in values.items():
             if value is not None and not self.holds(value):
-                raise refused(name, value, f"give a number {self.said}")
+                raise refused(name, value, f"give a number {self.words}")
 
 
 class AtLeast(Bound):
@@ -84,15 +86,15 @@ class Within(Bound):
 ANYTHING = ValueKind("anything", lambda value, place: value, {})
 
 
-def instance(cls: type, said: str, schema: Mapping[str, Any]) -> ValueKind:
+def instance(cls: type, words: str, schema: Mapping[str, Any]) -> ValueKind:
     """Objects of a class."""
 
     def take(value: Any, place: str) -> Any:
         if not isinstance(value, cls):
-            raise refused(place, value, f"give {said}")
+            raise refused(place, value, f"give {words}")
         return value
 
-    return ValueKind(said, take, schema)
+    return ValueKind(words, take, schema)
 
 
 def flag() -> ValueKind:
@@ -113,12 +115,12 @@ def text(filled: bool) -> ValueKind:
             raise refused(place, value, "give a text that is not empty")
         return value
 
-    return kind._replace(said="a text that is not empty", take=take)
+    return kind._replace(words="a text that is not empty", take=take)
 
 
 def number(whole: bool, bound: Bound | None) -> ValueKind:
     """Numbers, within a bound if there is one."""
-    noun, end = "whole number" if whole else "number", f" {bound.said}" if bound else ""
+    noun, end = "whole number" if whole else "number", f" {bound.words}" if bound else ""
     refuse = partial(refused, fix=f"give a {noun}{end}")
 
     def take(value: Any, place: str) -> Any:
@@ -144,21 +146,21 @@ def number(whole: bool, bound: Bound | None) -> ValueKind:
 
 def choice(names: tuple[str, ...]) -> ValueKind:
     """Texts that are one of these names."""
-    said = f"one of: {', '.join(name for name in names if name)}"
+    words = f"one of: {', '.join(name for name in names if name)}"
 
     def take(value: Any, place: str) -> Any:
         if not isinstance(value, str) or value not in names:
             near = nearest(value, names) if isinstance(value, str) else None
-            raise refused(place, value, f"did you mean {near!r}?" if near else f"use {said}")
+            raise refused(place, value, f"did you mean {near!r}?" if near else f"use {words}")
         return value
 
-    return ValueKind(said, take, {"enum": list(names)})
+    return ValueKind(words, take, {"enum": list(names)})
 
 
 def optional(kind: ValueKind) -> ValueKind:
     """A kind, or None."""
     return ValueKind(
-        f"{kind.said}, or none",
+        f"{kind.words}, or none",
         lambda value, place: None if value is None else kind.take(value, place),
         {"anyOf": [kind.schema, {"type": "null"}]},
         kind.parsed,
@@ -167,27 +169,27 @@ def optional(kind: ValueKind) -> ValueKind:
 
 def several(kind: ValueKind) -> ValueKind:
     """Tuples of a kind."""
-    said = f"several {kind.plural or 'of ' + kind.said}"
+    words = f"several {kind.plural or 'of ' + kind.words}"
 
     def take(value: Any, place: str) -> Any:
         if isinstance(value, str) and kind.schema.get("type") == "string":
             value = (value,)
         if not isinstance(value, (tuple, list)):
-            raise refused(place, value, f"give {said}")
+            raise refused(place, value, f"give {words}")
         return tuple(kind.take(item, place) for item in value)
 
-    return ValueKind(said, take, {"type": "array", "items": kind.schema})
+    return ValueKind(words, take, {"type": "array", "items": kind.schema})
 
 
 def table(kind: ValueKind) -> ValueKind:
     """A kind by names of the user's own."""
-    said = "a table, as in { name = value }"
+    words = "a table, as in { name = value }"
 
     def take(value: Any, place: str) -> Any:
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-            raise refused(place, value, f"give {said}")
+            raise refused(place, value, f"give {words}")
         if kind is ANYTHING:
             return value
         return {name: kind.take(item, at(place, name)) for name, item in value.items()}
 
-    return ValueKind(said, take, {"type": "object", "additionalProperties": kind.schema})
+    return ValueKind(words, take, {"type": "object", "additionalProperties": kind.schema})

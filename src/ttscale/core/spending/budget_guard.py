@@ -51,8 +51,8 @@ class LimitedScope(Scope):
 
     __slots__ = (
         "_always",
-        "_asked_before",
         "_began",
+        "_cancelled_before",
         "_interrupted",
         "_per_second",
         "_planned",
@@ -72,7 +72,7 @@ class LimitedScope(Scope):
         self._always = tuple(kind for kind in kinds if budget.limit(kind) is not None)
         self._began, self._per_second = 0.0, 1.0  # the clock's units
         self._task: asyncio.Task[Any] | None = None
-        self._asked_before = 0  # cancellations of the task before the method began
+        self._cancelled_before = 0  # cancellations of the task before the method began
         self._interrupted = False
         self._planned: list[Any] | None = None  # the event at which the budget will be crossed
         self._stale = False  # a new plan is due before the next jump
@@ -150,7 +150,7 @@ class LimitedScope(Scope):
     def arm(self, loop: asyncio.AbstractEventLoop, ticks_per_second: float) -> None:
         """The method starts, as the current task; in token time a second has so many ticks."""
         self._task = asyncio.current_task(loop)
-        self._asked_before = self._task.cancelling() if self._task else 0
+        self._cancelled_before = self._task.cancelling() if self._task else 0
         self._began = loop.time()
         if isinstance(loop, TokenLoop):
             self._per_second = ticks_per_second
@@ -262,8 +262,8 @@ class LimitedScope(Scope):
     @property
     def cancelled_alone(self) -> bool:
         """Whether the end of this budget is all that cancelled the method's task."""
-        asked = self._task.cancelling() if self._task else 0
-        return bool(self.ended) and asked <= self._asked_before + 1
+        requested = self._task.cancelling() if self._task else 0
+        return bool(self.ended) and requested <= self._cancelled_before + 1
 
 
 def _current_task() -> asyncio.Task[Any] | None:

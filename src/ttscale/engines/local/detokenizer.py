@@ -81,16 +81,16 @@ class WindowSpeller:
 
     def push(self, token: int) -> str:
         self._ids.append(token)
-        said = self._decode(self._ids[self._first : self._read])
+        spelled = self._decode(self._ids[self._first : self._read])
         text = self._decode(self._ids[self._first :])
-        if len(text) <= len(said) or text.endswith("\ufffd"):
+        if len(text) <= len(spelled) or text.endswith("\ufffd"):
             return ""
         self._first, self._read = self._read, len(self._ids)
-        return text[len(said) :]
+        return text[len(spelled) :]
 
     def rest(self) -> str:
-        said = self._decode(self._ids[self._first : self._read])
-        return self._decode(self._ids[self._first :])[len(said) :]
+        spelled = self._decode(self._ids[self._first : self._read])
+        return self._decode(self._ids[self._first :])[len(spelled) :]
 
 
 def _byte_table(tokenizer: Any, special: set[int]) -> list[bytes]:

@@ -311,6 +311,6 @@ def _taste(generation: Any) -> dict[str, Any]:
     """What generation_config.json recommends, as far as it says so."""
     if generation is None:
         return {}
-    said = generation.to_diff_dict()
+    declared = generation.to_diff_dict()
     names = ("temperature", "top_p", "top_k", "min_p")
-    return {n: said[n] for n in names if said.get(n) is not None}
+    return {n: declared[n] for n in names if declared.get(n) is not None}

@@ -132,7 +132,7 @@ class Worker:
 
     def _report(self, generations: Sequence[LocalGeneration], error: Exception | None) -> None:
         """Hand a step over, once the loops have taken in the step before."""
-        told: dict[asyncio.AbstractEventLoop, list[LocalGeneration]] = {}
+        by_loop: dict[asyncio.AbstractEventLoop, list[LocalGeneration]] = {}
         with self._changed:
             while not self._closing and any(
                 count and not loop.is_closed() for loop, count in self._unread.items()
@@ -145,10 +145,10 @@ class Worker:
                     continue
                 generation.posted = (len(generation.row.ids), generation.row.finish)
                 generation.error = error
-                told.setdefault(generation.request.loop, []).append(generation)
-            for loop in told:
+                by_loop.setdefault(generation.request.loop, []).append(generation)
+            for loop in by_loop:
                 self._unread[loop] = 1
-        for loop, its in told.items():
+        for loop, its in by_loop.items():
             try:
                 loop.call_soon_threadsafe(self._deliver, loop, its)
             except RuntimeError:  # the loop has closed: nobody waits for these any more

@@ -81,7 +81,7 @@ class HTTPGeneration(LiveGeneration):
             self.end("budget")
             return
         try:
-            await self._attempts.run(self._ask)
+            await self._attempts.run(self._attempt)
         except Exception as caught:
             error = caught.error if isinstance(caught, Failure) else caught
             self.end("refused" if isinstance(error, failures.Refused) else "error", error)
@@ -89,7 +89,7 @@ class HTTPGeneration(LiveGeneration):
     def _begin(self) -> None:
         self._reader, self._packets = ResponseReader(self.request.prompt.prefix), Packets()
 
-    async def _ask(self, lease: Lease) -> None:
+    async def _attempt(self, lease: Lease) -> None:
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()

@@ -54,17 +54,17 @@ async def known_or_probed(engine: OpenAIHTTP) -> tuple[Dialect, str]:
     What is kept in a file belongs to the models the server lists: one request asks for them, and a
     server that was restarted with others is probed again.
     """
-    asked = (engine.urls[0], engine.model)
-    found = _KNOWN.get(asked)
+    requested = (engine.urls[0], engine.model)
+    found = _KNOWN.get(requested)
     if found is None:
         served = await _served(engine)
-        identity = (*asked, *(f"{m.get('id')} {m.get('owned_by')}" for m in served))
+        identity = (*requested, *(f"{m.get('id')} {m.get('owned_by')}" for m in served))
         found = _load(engine.cache, identity)
         if found is None:
             found = await _probe(engine, served)
             with contextlib.suppress(OSError):  # it can be probed again next time
                 _save(engine.cache, identity, found)
-    _KNOWN[asked] = found
+    _KNOWN[requested] = found
     return found
 
 

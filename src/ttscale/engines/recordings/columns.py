@@ -199,21 +199,21 @@ class Columns:
 
 
 def find_columns(
-    table: Table, asked: Mapping[str, str] | None = None, where: Mapping[str, str] | None = None
+    table: Table, requested: Mapping[str, str] | None = None, where: Mapping[str, str] | None = None
 ) -> Columns:
     """Match a table's columns with what a recording may tell.
 
-    `asked` maps some of it (the keys of `ALIASES`) to columns; an empty name leaves it out. The
+    `requested` maps some of it (the keys of `ALIASES`) to columns; an empty name leaves it out. The
     rest is found by its usual names, and where those are used in two senses by the values, of rows
     that have what `where` asks for.
 
     Raises:
-        UnknownName: if `asked` names something a recording does not tell.
+        UnknownName: if `requested` names something a recording does not tell.
         RecordError: if a column is missing, with those that are there, or if it cannot be known
             what one holds.
     """
-    asked = dict(asked or {})
-    for what, column in asked.items():
+    requested = dict(requested or {})
+    for what, column in requested.items():
         if what not in ALIASES:
             raise UnknownName("field of a recording", what, ALIASES)
         if column and column not in table.columns:
@@ -226,7 +226,7 @@ def find_columns(
             f"{table.path} has every sample once per filter",
             fix=f"choose one, where.filter={parse.text(values.of('filter')[0])}",
         )
-    found = _Search(table, asked, values).run()
+    found = _Search(table, requested, values).run()
     if "question" not in found:
         raise RecordError(
             f"{table.path} has no column that tells the question",
@@ -244,10 +244,10 @@ def find_columns(
 class _Search:
     """The columns of one table, taken one after the other."""
 
-    def __init__(self, table: Table, asked: Mapping[str, str], values: ColumnValues) -> None:
-        self.table, self.asked, self.values = table, asked, values
+    def __init__(self, table: Table, requested: Mapping[str, str], values: ColumnValues) -> None:
+        self.table, self.requested, self.values = table, requested, values
         self.known = {name.casefold(): name for name in reversed(table.columns)}
-        self.found = {what: column for what, column in asked.items() if column}
+        self.found = {what: column for what, column in requested.items() if column}
 
     def run(self) -> dict[str, str]:
         values = self.values
@@ -275,7 +275,7 @@ class _Search:
         return column if column and column not in self.found.values() else None
 
     def _take(self, what: str, column: str) -> None:
-        if what not in self.found and what not in self.asked:
+        if what not in self.found and what not in self.requested:
             self.found[what] = column
 
     def _first(
@@ -294,15 +294,15 @@ class _Search:
         later one does."""
         there = [column for name in ALIASES["question"] if (column := self._free(name))]
         values = self.values
-        told = [column for column in there if values.distinct(column) > 1] or there
-        if told and values.identifies_rows(told[0]):
+        present = [column for column in there if values.distinct(column) > 1] or there
+        if present and values.identifies_rows(present[0]):
             texts = {self.known.get(name) for name in ALIASES["question_text"]}
-            repeated = [c for c in told if c in texts and not values.identifies_rows(c)]
-            told = repeated or told
-        if not told and (column := self._free("task")) and "task" not in self.asked.values():
-            told = [column]
-        if told:
-            self._take("question", told[0])
+            repeated = [c for c in present if c in texts and not values.identifies_rows(c)]
+            present = repeated or present
+        if not present and (column := self._free("task")) and "task" not in self.requested.values():
+            present = [column]
+        if present:
+            self._take("question", present[0])
 
     def _answer(self) -> None:
         """`answer` is the gold beside another answer, or where it is not what the text says."""
@@ -315,7 +315,7 @@ class _Search:
             self._take("reference", column)
         elif values.varies(column, found.get("question")):
             self._take("answer", column)
-        elif "reference" not in self.asked and "answer" not in self.asked:
+        elif "reference" not in self.requested and "answer" not in self.requested:
             raise self._doubt(column, "the gold answer", "reference", "the samples' own", "answer")
 
     def _is_gold(self, column: str) -> bool:
@@ -344,7 +344,7 @@ class _Search:
         self._first("correct", ALIASES["correct"], judged)
         if (column := self._free("score")) and judged(column):
             self._take("correct", column)
-        if "correct" in self.found or "correct" in self.asked:
+        if "correct" in self.found or "correct" in self.requested:
             return
         scorers = [c for c in self.table.columns if c.startswith(_SCORERS) and judged(c)]
         if len(scorers) == 1:
@@ -361,11 +361,11 @@ class _Search:
 
     def _label(self) -> None:
         column, found = self._free("label"), self.found
-        if column is None or "reference" in found or "reference" in self.asked:
+        if column is None or "reference" in found or "reference" in self.requested:
             return
         if "choices" in found or not self.values.are_verdicts(column):
             self._take("reference", column)
-        elif "correct" not in found and "correct" not in self.asked:
+        elif "correct" not in found and "correct" not in self.requested:
             raise self._doubt(column, "the gold answer", "reference", "a verdict", "correct")
 
     def _reward(self) -> None:
@@ -377,7 +377,7 @@ class _Search:
     def _whole_replies(self) -> None:
         """Where there is no text, a column of answers may hold whole replies."""
         column = self.found.get("answer")
-        if column is None or {"text", "answer"} & self.asked.keys() or "text" in self.found:
+        if column is None or {"text", "answer"} & self.requested.keys() or "text" in self.found:
             return
         if self.values.are_prose(column):
             self.found["text"] = self.found.pop("answer")

@@ -92,12 +92,12 @@ class Replay:
                 fix="ask for fewer samples, or draw with replacement (resample)",
             )
         if self.order == "shuffled":
-            ask = (request.problem.id, request.role, request.prompt.key, request.run_seed)
-            order = self._permutations.get(ask)
+            key = (request.problem.id, request.role, request.prompt.key, request.run_seed)
+            order = self._permutations.get(key)
             if order is None:
                 order = list(range(len(rows)))
-                random.Random(repr(ask)).shuffle(order)
-                self._permutations[ask] = order
+                random.Random(repr(key)).shuffle(order)
+                self._permutations[key] = order
             number = order[number]
         return rows[number]
 

@@ -92,8 +92,8 @@ def read_pools(
         group.add(line, row)
     if not groups:
         if where:
-            asked = ", ".join(f"{k}={v}" for k, v in where.items())
-            raise UsageError(f"{table.path} has no row with {asked}", fix="check the values")
+            requested = ", ".join(f"{k}={v}" for k, v in where.items())
+            raise UsageError(f"{table.path} has no row with {requested}", fix="check the values")
         raise RecordError(f"{table.path} has a header but no rows", fix="record some samples first")
     return [group.pool(rule, first) for group in groups.values()]
 
@@ -159,7 +159,7 @@ class _Group:
         wrong: Wrong,
     ) -> None:
         self.model, self.dataset, self.table, self.columns = model, dataset, table, columns
-        self.told = frozenset(columns.found)
+        self.present = frozenset(columns.found)
         self.truncated, self.wrong = truncated, wrong
         self.shared: dict[str, str] = {}  # equal texts are kept once
         self.failed = EngineError("recorded as failed")
@@ -187,8 +187,8 @@ class _Group:
         answer, text, verdict = row["answer"], row["text"], row["correct"]
         if parse.blank(answer):
             # beside a text a blank answer says nothing; else it is an answer that is none
-            answer = "" if "answer" in self.told and not text else None
-        if answer is None and "text" not in self.told:
+            answer = "" if "answer" in self.present and not text else None
+        if answer is None and "text" not in self.present:
             answer = {True: RIGHT, False: WRONG, None: UNJUDGED}[verdict]
             if verdict is False and self.wrong == "distinct":
                 answer = f"{WRONG} {number + 1}"
@@ -228,7 +228,7 @@ class _Group:
         return self.shared.setdefault(text, text)
 
     def pool(self, rule: AnswerRule | None, first: int | None) -> Pool:
-        by_verdict = "correct" in self.told and not {"answer", "text"} & self.told
+        by_verdict = "correct" in self.present and not {"answer", "text"} & self.present
         if not by_verdict:
             self._name_choices(first)
         if rule is None:
@@ -281,7 +281,7 @@ class _Group:
             return ChoiceRule("".join(letters(min(most, 26))))
         references = {gold for item in self.items.values() for gold in item.golds}
         rule = detect(sorted(references), self.dataset)
-        if references or "text" not in self.told:
+        if references or "text" not in self.present:
             return rule
         traces = [t for item in self.items.values() for t in item.traces if t.finish == "stop"]
         for candidate in (rule_for("code"), rule):
@@ -343,16 +343,16 @@ class _Item:
     def _grade(self, problem: Problem) -> Callable[[str], bool | None]:
         """What the recording says of an answer: of this wording, else of an equivalent one; then
         the golds. None if neither does."""
-        said: dict[str, bool] = {}
+        verdicts: dict[str, bool] = {}
         for trace, verdict in zip(self.traces, self.verdicts, strict=True):
             answer = problem.rule.extract(trace)
             if answer is not None and verdict is not None:
-                said.setdefault(answer, verdict)
+                verdicts.setdefault(answer, verdict)
 
         def grade(answer: str) -> bool | None:
-            known = said.get(answer)
+            known = verdicts.get(answer)
             if known is None:
-                same = [v for other, v in said.items() if problem.rule.same(other, answer)]
+                same = [v for other, v in verdicts.items() if problem.rule.same(other, answer)]
                 by_gold = problem.correct(answer)
                 known = True if by_gold or any(same) else False if same else by_gold
             return known

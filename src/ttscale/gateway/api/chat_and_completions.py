@@ -95,14 +95,18 @@ class Chat(Shape):
 
     def _message(self, choice: Choice) -> dict[str, Any]:
         trace = choice.trace
-        message: dict[str, Any] = {"role": "assistant", "content": trace.reply, "refusal": None}
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": trace.answer_text,
+            "refusal": None,
+        }
         if trace.finish == "refused":
             message["refusal"] = str(trace.error or "refused")
         if trace.thinking:
             message["reasoning_content"] = trace.thinking
         if trace.tool_calls:
             message["tool_calls"] = list(trace.tool_calls)
-            message["content"] = trace.reply or None
+            message["content"] = trace.answer_text or None
         return message
 
     def _logprobs(self, choice: Choice) -> dict[str, Any] | None:

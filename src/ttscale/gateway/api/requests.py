@@ -13,7 +13,7 @@ from typing import Any, cast
 import orjson
 
 from ...core import Image, Message, Prompt, Sampling, UsageError
-from ...core.prompt import Role
+from ...core.prompt import MessageRole
 from ..config import Limits
 from ..errors import wrong
 from .options import Options
@@ -105,7 +105,7 @@ def message(given: Any, number: int) -> Message:
         seen, extra["content"] = tuple(_part(p, where) for p in content), content
     else:
         raise wrong(f"'{where}.content' must be a text or a list of parts", where)
-    return Message(cast(Role, given["role"]), seen, extra)
+    return Message(cast(MessageRole, given["role"]), seen, extra)
 
 
 def _part(given: Any, where: str) -> str | Image:

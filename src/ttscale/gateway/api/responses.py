@@ -198,9 +198,9 @@ class Responses(Shape):
 
     def _output(self, trace: Trace) -> list[dict[str, Any]]:
         output: list[dict[str, Any]] = []
-        if trace.reply or not trace.tool_calls:
+        if trace.answer_text or not trace.tool_calls:
             message = self._message("completed" if trace.finish == "stop" else "incomplete")
-            output.append({**message, "content": [self._part(trace.reply)]})
+            output.append({**message, "content": [self._part(trace.answer_text)]})
         for number, request in enumerate(trace.tool_calls):
             function = request.get("function", {})
             output.append(

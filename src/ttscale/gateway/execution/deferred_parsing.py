@@ -38,7 +38,7 @@ class Reader:
             async with self._turn:
                 # it may have been stopped meanwhile, or an equal answer read
                 if deferred.unread is not None and not deferred.known:
-                    await self._helper.read(deferred.unread.reply)
+                    await self._helper.read(deferred.unread.answer_text)
         except Exception as error:  # whatever it is, the trace is waited for
             deferred.give_up("error", EngineError(f"the answer could not be read ({error})"))
         deferred.let_go()

@@ -63,7 +63,7 @@ class ReplyEvents:
             if self._thinking[choice] or self._answered[choice]:
                 events += self._written(choice, *self._split[choice].rest())
             thinking = trace.thinking if not self._thinking[choice] else ""
-            answer = _beyond(self._answered[choice], trace.reply)
+            answer = _beyond(self._answered[choice], trace.answer_text)
             events += self._written(choice, thinking if not self._answered[choice] else "", answer)
         return events
 

@@ -206,8 +206,10 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     chosen = list(range(len(questions))) * cfg.warm_up
     stopped_by = "spent"
     while chosen:
-        asked = [questions[i] for i in chosen]
-        for question, trace in zip(asked, await _sample_each(ctx, sample_one, asked), strict=True):
+        requested = [questions[i] for i in chosen]
+        for question, trace in zip(
+            requested, await _sample_each(ctx, sample_one, requested), strict=True
+        ):
             question.add(trace)
         left -= len(chosen)
         for i in set(chosen):
@@ -219,9 +221,11 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     return [question.outcome(stopped_by) for question in questions]
 
 
-async def _sample_each(ctx: Context, sample_one: object, asked: Sequence[Question]) -> list[Trace]:
+async def _sample_each(
+    ctx: Context, sample_one: object, requested: Sequence[Question]
+) -> list[Trace]:
     """One more sample of every question asked, together."""
-    return await ctx.map(sample_one, asked, of=lambda question: question.problem)  # type: ignore[arg-type]
+    return await ctx.map(sample_one, requested, of=lambda question: question.problem)  # type: ignore[arg-type]
 
 
 def largest(gains: np.ndarray[tuple[int], np.dtype[np.float64]], count: int) -> list[int]:

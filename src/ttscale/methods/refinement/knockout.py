@@ -67,12 +67,12 @@ async def judged(
         )
         text = JUDGE.format(question=problem.prompt.text, candidates=listed)
         prompts.append(Prompt.user(text))
-    replies = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0)
+    judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0)
     named = {
         order[place - 1]
-        if (place := _number(reply)) is not None and 1 <= place <= len(order)
+        if (place := _number(judgement)) is not None and 1 <= place <= len(order)
         else None
-        for order, reply in zip(orders, replies, strict=True)
+        for order, judgement in zip(orders, judgements, strict=True)
     }
     choice = named.pop() if len(named) == 1 else None
     return vote(problem, traces) if choice is None else traces[choice]
@@ -90,6 +90,6 @@ def vote(problem: Problem, traces: Sequence[Trace]) -> Trace:
     return winner
 
 
-def _number(reply: Trace) -> int | None:
-    found = re.search(r"\d+", reply.reply)
+def _number(judgement: Trace) -> int | None:
+    found = re.search(r"\d+", judgement.answer_text)
     return int(found[0]) if found else None

@@ -79,7 +79,7 @@ async def reflect(
 def shown(trace: Trace, thinking: bool) -> str:
     """A solution as it is shown to a model: its reply, with the thinking before it if asked."""
     if not thinking:
-        return trace.reply.strip()
+        return trace.answer_text.strip()
     return THINK.removed(trace.text).strip()
 
 
@@ -90,8 +90,8 @@ def continued(prompt: Prompt, text: str) -> Prompt:
     messages = list(prompt.messages)
     for i in range(len(messages) - 1, -1, -1):
         if messages[i].role == "user":
-            said = messages[i].content
-            content = f"{said}\n\n{text}" if isinstance(said, str) else (*said, text)
+            earlier = messages[i].content
+            content = f"{earlier}\n\n{text}" if isinstance(earlier, str) else (*earlier, text)
             messages[i] = replace(messages[i], content=content)
             return replace(prompt, messages=tuple(messages))
     return replace(prompt, messages=(*messages, Message("user", text)))

@@ -123,7 +123,7 @@ async def three_d(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
                     problem, ctx, best, rejected,
                     thinking=cfg.thinking, max_tokens=cfg.reflection_tokens,
                 )  # fmt: skip
-                notes, reflected = reflection.reply.strip(), reflected + reflection.tokens
+                notes, reflected = reflection.answer_text.strip(), reflected + reflection.tokens
             turn = Turn(best, problem.answer(best), notes)
             prompt = next_prompt(problem, turn, cfg.carry, cfg.thinking)
     winner = await _conclude(problem, ctx, candidates, picked, cfg)

@@ -107,7 +107,7 @@ async def _next(problem: Problem, ctx: Context, trace: Trace, cfg: Config) -> Pr
         reflection = await reflect(
             problem, ctx, trace, None, thinking=cfg.thinking, max_tokens=cfg.reflection_tokens
         )
-        notes = reflection.reply.strip()
+        notes = reflection.answer_text.strip()
     turn = Turn(trace, problem.answer(trace), notes)
     return next_prompt(problem, turn, cfg.carry, cfg.thinking)
 

@@ -102,14 +102,14 @@ async def follow(
         score = agreement(problem, pilot)
     place = difficulty.bin_of(score)
     strategy = policy.level(budget).strategies[place - 1]
-    told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
+    described = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
     more = on_pilot(strategy)
     if more is None:
         votes = _voted(problem, pilot, rewards)
         ctx.offer(votes.top(), votes.winner())
         chosen = parse(strategy)
         outcome = await ctx.solve(chosen, problem)
-        outcome.extra = {**outcome.extra, **told}
+        outcome.extra = {**outcome.extra, **described}
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
@@ -126,9 +126,9 @@ async def follow(
         rewards |= await _rewards(problem, ctx, unjudged)
     if select == "best" and rewards:
         best = max((t for t in pilot if id(t) in rewards), key=lambda t: rewards[id(t)])
-        return Outcome(problem.answer(best), best, stopped_by, told)
+        return Outcome(problem.answer(best), best, stopped_by, described)
     votes = _voted(problem, pilot, rewards)
-    return Outcome(votes.top(), votes.winner(), stopped_by, {**told, "votes": votes.counts})
+    return Outcome(votes.top(), votes.winner(), stopped_by, {**described, "votes": votes.counts})
 
 
 @declared

@@ -104,9 +104,9 @@ class Policy:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """The inverse of `as_dict`."""
-        told = data["difficulty"]
-        if told["kind"] not in get_args(Kind) or data["unit"] not in get_args(Unit):
-            raise UsageError(f"difficulty {told['kind']!r} in {data['unit']!r} is not known")
+        described = data["difficulty"]
+        if described["kind"] not in get_args(Kind) or data["unit"] not in get_args(Unit):
+            raise UsageError(f"difficulty {described['kind']!r} in {data['unit']!r} is not known")
         levels = [
             Level(
                 limit=float(level["limit"]), strategies=tuple(level["strategies"]),
@@ -118,8 +118,8 @@ class Policy:
             model=data["model"], task=data["task"], questions=int(data["questions"]),
             unit=data["unit"], levels=tuple(sorted(levels, key=lambda level: level.limit)),
             difficulty=Difficulty(
-                kind=told["kind"], pilot=int(told["pilot"]),
-                cuts=tuple(float(c) for c in told["cuts"]),
+                kind=described["kind"], pilot=int(described["pilot"]),
+                cuts=tuple(float(c) for c in described["cuts"]),
             ),
             saturation=data.get("saturation", {}), spend=data.get("spend", "bin"),
         )  # fmt: skip

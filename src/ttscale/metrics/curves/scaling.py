@@ -64,7 +64,7 @@ def performance(accuracy: Sequence[float]) -> float:
 
 def _relative(generated: ArrayLike, wanted: ArrayLike) -> NDArray[np.float64]:
     made: NDArray[np.float64] = np.asarray(generated, dtype=float)
-    asked: NDArray[np.float64] = np.asarray(wanted, dtype=float)
-    if not made.size or (asked <= 0).any():
+    requested: NDArray[np.float64] = np.asarray(wanted, dtype=float)
+    if not made.size or (requested <= 0).any():
         raise UsageError("a deviation needs runs and positive targets", fix="drop runs without one")
-    return (made - asked) / asked
+    return (made - requested) / requested

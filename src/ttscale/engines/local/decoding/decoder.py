@@ -126,8 +126,8 @@ class Decoder:
 
     def _push(self, rows: Sequence[Row], logits: Tensor) -> None:
         """Choose and take the next tokens; `logits`, (rows, vocabulary), are the model's own."""
-        asked = [row.alternatives for row in rows if row.alternatives is not None]
-        before = logits.log_softmax(-1) if asked else None
+        requested = [row.alternatives for row in rows if row.alternatives is not None]
+        before = logits.log_softmax(-1) if requested else None
         early = [i for i, row in enumerate(rows) if not row.may_end]
         if early and len(self._ends):
             logits = logits.clone()
@@ -137,7 +137,7 @@ class Decoder:
         confs: list[float | None] = [None] * len(rows)
         if before is not None:
             own = before.gather(1, tokens[:, None]).squeeze(1).tolist()
-            top = mean_of_top(before, max(asked)).tolist() if max(asked) else []
+            top = mean_of_top(before, max(requested)).tolist() if max(requested) else []
             for i, row in enumerate(rows):
                 if row.alternatives is not None:
                     sampled[i] = own[i]

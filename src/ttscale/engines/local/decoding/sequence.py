@@ -33,7 +33,7 @@ class Row:
     """
 
     __slots__ = (
-        "_final", "_held", "_random", "_shown", "_speller", "_uniforms", "alternatives", "cached",
+        "_final", "_pending", "_random", "_shown", "_speller", "_uniforms", "alternatives", "cached",
         "confs", "cut", "ends", "finish", "full", "gone", "ids", "least", "logprobs", "min_p",
         "most", "pieces", "prompt", "stop", "stopped_at", "temperature", "top_k", "top_p",
     )  # fmt: skip
@@ -69,7 +69,7 @@ class Row:
         self.cached: int | None = None
         self.gone = self.cut = False
         self._speller, self._final = speller, final
-        self._held, self._shown = "", 0
+        self._pending, self._shown = "", 0
         self._random = torch.Generator()
         self._random.manual_seed(seed)
         self._uniforms: list[float] = []
@@ -103,14 +103,14 @@ class Row:
         self.ids.append(token)
         if token in self._final:
             finish, self.stopped_at = "stop", ""
-            shown = self._held + self._speller.rest()
+            shown = self._pending + self._speller.rest()
         else:
-            shown, at = self._split(self._held + self._speller.push(token), may_end)
+            shown, at = self._split(self._pending + self._speller.push(token), may_end)
             if at is not None:
                 finish, self.stopped_at = "stop", at
             elif len(self.ids) >= self.most:
                 finish = self.full
-                shown += self._held + self._speller.rest()
+                shown += self._pending + self._speller.rest()
         if logprob is not None:
             self.logprobs.append(logprob)
         if conf is not None:
@@ -122,7 +122,7 @@ class Row:
 
     def _split(self, text: str, may_end: bool) -> tuple[str, str | None]:
         """(what can be shown, the stop text that follows it); what may become one is held."""
-        self._held = ""
+        self._pending = ""
         if not self.stop or not may_end:
             return text, None
         found = [(at, stop) for stop in self.stop if (at := text.find(stop)) >= 0]
@@ -131,7 +131,7 @@ class Row:
             return text[:at], stop
         held = _overlap(text, self.stop)
         if held:
-            self._held = text[-held:]
+            self._pending = text[-held:]
             return text[:-held], None
         return text, None
 
