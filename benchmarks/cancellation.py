@@ -35,7 +35,7 @@ class Plain:
 
 
 async def first(problem: Problem, ctx: Context, cfg: tuple[int, int]) -> Outcome:
-    """The first draw to end wins. The first drawn ends after `tokens`, the others much later."""
+    """The first sample to end wins. The first drawn ends after `tokens`, the others much later."""
     n, tokens = cfg
     ends = [{"max_tokens": tokens if i == 0 else 20 * tokens} for i in range(n)]
     async with ctx.as_finished(problem.prompt, n, vary=ends, temperature=0.9) as race:

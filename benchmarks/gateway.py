@@ -40,7 +40,7 @@ LEVELS = (1, 16, 128)
 
 
 def upstream(port: int) -> None:
-    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s). It is no web
+    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s). It is not a web
     framework, which would be the slowest of all that is measured here."""
     usage = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9}
     whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}

@@ -154,7 +154,7 @@ class Result:
 async def sample_items(
     client: Client, chosen: list[WorldProblem], n: int, role: str = "solve", **options
 ) -> list[Result]:
-    """`n` replies to each problem, in draw order."""
+    """`n` replies to each problem, in the order of their index."""
 
     async def one(p: WorldProblem) -> Result:
         prompt = messages(role, p.question)

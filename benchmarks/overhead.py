@@ -181,7 +181,7 @@ def by_packet(session: aiohttp.ClientSession, url: str) -> Client:
 
 
 async def timed(client: Client, concurrency: int, each: int) -> list[float]:
-    """Seconds per sample of `concurrency` workers that draw `each` samples one after another."""
+    """Seconds per sample of `concurrency` workers that sample `each` samples one after another."""
     seconds: list[float] = []
 
     async def work(worker: int) -> None:

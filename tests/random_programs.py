@@ -1,7 +1,7 @@
 """Random nested programs over the context, with an oracle that knows what each must cost.
 
 A program is a nested tuple. `run` plays it through a context; `oracle` works out, by hand, at what
-time and with what chain of dependent tokens it ends, given the length of every draw and the ticks a
+time and with what chain of dependent tokens it ends, given the length of every sample and the ticks a
 token takes in each role.
 """
 
@@ -21,7 +21,7 @@ MAIN, SLOW = "main", "slow"
 
 
 def length_of(call: GenerationRequest) -> Trace:
-    """The course of a draw: its prompt says how long it is."""
+    """The course of a sample: its prompt says how long it is."""
     tokens = int(str(call.prompt.raw).split("|")[1])
     return Trace("x" * tokens, tokens, ends=list(range(1, tokens + 1)), prompt_tokens=5)
 
@@ -116,7 +116,7 @@ async def run(ctx: Context, program: Program, name: str = "") -> None:
                 if seen >= program[3]:
                     break
     elif kind == "all":
-        # draws in different roles need different asks: one call for each role, side by side
+        # samples in different roles need different asks: one call for each role, side by side
         await ctx.map(_one, [(ask(f"{name}.{i}", n), r) for i, (n, r) in enumerate(program[1])])
     elif kind in ("race", "stop"):
         race = ctx.as_finished([])

@@ -1,4 +1,4 @@
-"""A synthetic model that takes real time and logs every draw it starts, and a bench of it that can
+"""A synthetic model that takes real time and logs every sample it starts, and a bench of it that can
 be killed: `python paced.py STORE LOG [SECONDS_PER_TOKEN]`."""
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert results(store) == whole_run(tmp_path)
-    # methods share draws, so one identity may be needed several times: what was finished before
+    # methods share samples, so one identity may be needed several times: what was finished before
     # the interruption and what was started after it are together what the whole run needs
     after = Counter(started()) - before
     assert after + kept == finished_draws(store)

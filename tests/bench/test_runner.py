@@ -56,7 +56,7 @@ def test_a_vote_over_all_draws_runs_once_and_over_half_of_them_twice(tmp_path):
     found = bench(tmp_path, recording(), "sc(n=8)", "sc(n=4)", "sc(n=3)")
     assert [found[m].repeats for m in ("sc(n=8)", "sc(n=4)", "sc(n=3)")] == [1, 2, 2]
     assert found["sc(n=4)"].completion_tokens_total == found["sc(n=8)"].completion_tokens_total
-    assert found["sc(n=4)"].accuracy == 0.5, "the last four draws: one right, three wrong"
+    assert found["sc(n=4)"].accuracy == 0.5, "the last four samples: one right, three wrong"
 
 
 def test_more_repeats_than_disjoint_draws_shuffle_the_recording(tmp_path):

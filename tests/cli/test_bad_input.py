@@ -157,7 +157,7 @@ def test_a_folder_of_an_unknown_user_is_just_missing(refuses, monkeypatch):
         "solve", "What?", "--model", model, code=4
     )
     monkeypatch.setenv("TTSCALE_CONFIG", "~nobody-here/config.toml")
-    assert "which is no file" in refuses("solve", "What?", *SURE, code=2)
+    assert "which is not a file" in refuses("solve", "What?", *SURE, code=2)
 
 
 def test_bytes_are_no_question(refuses):
@@ -166,7 +166,7 @@ def test_bytes_are_no_question(refuses):
 
 def test_text_that_is_no_text(refuses, own_home):
     (own_home / "folder" / "ttscale.toml").write_bytes(b"\xff\xfe")
-    assert "ttscale.toml is no TOML" in refuses("solve", "What?", code=2)
+    assert "ttscale.toml is not TOML" in refuses("solve", "What?", code=2)
 
 
 def test_corrupt_store(refuses, own_home):

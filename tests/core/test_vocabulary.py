@@ -339,7 +339,7 @@ class TestTraces:
             units={"renders": 3.0, "calls": 1.0},
             meta={"stopped_at": ""},
         )
-        joined.units["renders"] = joined.meta["more"] = 0.0  # the draws keep their own
+        joined.units["renders"] = joined.meta["more"] = 0.0  # the samples keep their own
         assert (first.units["renders"], last.units, last.meta) == (
             1.0,
             {"renders": 2.0},

@@ -75,7 +75,7 @@ async def test_logprobs_and_confidence_come_one_per_token(served: Served) -> Non
     assert trace.conf is not None
     assert len(trace.logprobs) == len(trace.conf) == trace.tokens == 12
     assert (trace.logprobs <= 0).all()
-    # greedy: the drawn token leads the top five, so their mean cannot be above it
+    # greedy: the sampled token leads the top five, so their mean cannot be above it
     assert (trace.conf >= -trace.logprobs - 1e-5).all()
     assert trace.ends is not None
     assert trace.ends[-1] == len(trace.text)

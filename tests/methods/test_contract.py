@@ -71,7 +71,7 @@ def configured(method: Method) -> Any:
 def course(call: GenerationRequest) -> Trace:
     """A small thinking model: three steps, then an answer; what the prefix holds is not repeated.
 
-    Judges say yes or no. Text, length and confidence depend on the draw's seed alone.
+    Judges say yes or no. Text, length and confidence depend on the sample's seed alone.
     """
     rng = random.Random(call.seed)
     prefix = call.prompt.prefix

@@ -56,7 +56,7 @@ def _untagged(text: str) -> str:
             if not depth:
                 kept.append(text[start : tag.start()])
             depth = (
-                1  # a second opening inside is no second level: models forget to close the first
+                1  # a second opening inside is not a second level: models forget to close the first
             )
         else:
             if not depth:

@@ -22,12 +22,12 @@ class Plan:
     Attributes:
         methods, models, tasks: specifications, as written. Recordings bring their own tasks.
         n: questions per task at most.
-        repeats: "auto" repeats a method on a recording until every draw is used, and runs it once
+        repeats: "auto" repeats a method on a recording until every sample is used, and runs it once
             on a live model.
         budget: limits per question. A method that takes a set gets the tokens, samples, money and
             units of all its questions together.
         sampling: settings asked for explicitly; they override a method's taste.
-        defaults: settings used where nobody asks for anything.
+        defaults: settings used where nothing else is requested.
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
@@ -106,8 +106,8 @@ class Planned:
     """One cell of the grid: a method on a model's task, in one repeat.
 
     Attributes:
-        engine: overrides for the model's `make`, such as the recorded draws to skip.
-        seed: of the run; the same for all methods, so that equal asks get equal draws.
+        engine: overrides for the model's `make`, such as the recorded samples to skip.
+        seed: of the run; the same for all methods, so that equal requests get equal samples.
     """
 
     method: Configured
@@ -177,7 +177,7 @@ def arrange(
     """The grid of given methods, models and tasks.
 
     Raises:
-        PoolExhausted: if a method may ask for more draws than any question of a recording has.
+        PoolExhausted: if a method may ask for more samples than any question of a recording has.
         UsageError: if a method or a model with its task is named twice, or nothing is left to run.
         RecordError: if a task has no questions, or two with the same id.
     """
@@ -223,7 +223,7 @@ def _check(task: Task) -> None:
 def _repeated(
     method: Configured, source: ModelSource, task: Task, repeats: int | Literal["auto"], seed: int
 ) -> list[Planned]:
-    """A method's repeats: on a recording they use disjoint draws as long as there are enough; more
+    """A method's repeats: on a recording they use disjoint samples as long as there are enough; more
     repeats than that draw from the whole recording, shuffled anew each time."""
 
     def one(repeat: int, **engine: Any) -> Planned:
@@ -240,7 +240,7 @@ def _repeated(
     there = min(sizes) - skipped
     used = samples_used(method, there)
     if len(sizes) == 1 and used > there > 0:
-        # where questions have different numbers of draws a method may still come out
+        # where questions have different numbers of samples a method may still come out
         field = method.card.draws
         raise PoolExhausted(
             f"method {method.label!r} may draw {used} samples per question, the recording of "
@@ -255,7 +255,7 @@ def _repeated(
 
 
 def samples_used(method: Configured, there: int) -> int:
-    """Recorded draws per question that one run of a method may use: its bound; 1 if nothing scales
+    """Recorded samples per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
     card = method.card
     bound = method.max_samples() if card.draws else None
@@ -265,5 +265,5 @@ def samples_used(method: Configured, there: int) -> int:
 
 
 def _seed(seed: int, repeat: int) -> int:
-    # far apart, so that repeats of neighbouring seeds share no draws
+    # far apart, so that repeats of neighbouring seeds share no samples
     return seed + repeat * 1_000_003

@@ -2,7 +2,7 @@
 
 Models run one after the other, each with all its cells and with `concurrency` questions in flight.
 A finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of
-wall time. Infrastructure errors become items with an error: they are no wrong answers, and a
+wall time. Infrastructure errors become items with an error: they are not wrong answers, and a
 resumed run tries them again. A recording that runs dry ends its cell; errors that would meet every
 question end the run.
 """
@@ -163,7 +163,7 @@ class _Runner:
         settings, source = self.settings, planned.model
         recorded = _all_recorded(host)
         keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
-        # recorded draws that are not kept need no journal: making them again costs nothing
+        # recorded samples that are not kept need no journal: making them again costs nothing
         journal = StoreJournal(self.store, cell, self._fail) if keep or not recorded else None
         if source.pools:  # a recording is an engine per repeat; a live model is loaded once
             models = models.with_main(source.make(**planned.engine))
@@ -237,7 +237,7 @@ class _Runner:
         self._reached(error)
 
     async def _set(self, open_: Open) -> None:
-        """All questions of the task at once; what is finished of their draws is served again."""
+        """All questions of the task at once; what is finished of their samples is served again."""
         method, problems = open_.planned.method, open_.planned.task.problems
         whole: tuple[float | None, int] | None = None
         began = open_.run.loop.time()
@@ -311,7 +311,7 @@ def _all_recorded(run: Run) -> bool:
 
 
 def _timed(open_: Open, problem: Problem) -> bool:
-    """Whether an item's seconds are its own: draws served from the journal take no real time."""
+    """Whether an item's seconds are its own: samples served from the journal take no real time."""
     served = open_.journal is not None and problem.id in open_.journal.served_problems
     return not served or open_.run.token_time
 
@@ -336,6 +336,6 @@ def _failed(problem: Problem, error: str, usage: Usage) -> Result:
 
 
 def _sequential_tokens(outcomes: Sequence[Outcome]) -> int:
-    """The longest chain of dependent tokens of a set: draws nobody waited for are not in it."""
+    """The longest chain of dependent tokens of a set: samples that were not waited for are not in it."""
     ends = (t.sequential for o in outcomes for t in o.traces if t.finish != "cancelled")
     return max(ends, default=0)

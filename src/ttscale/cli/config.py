@@ -104,7 +104,7 @@ def load() -> Config:
         if not path.is_file():
             if named and path == Path(os.path.expanduser(named)):
                 raise UsageError(
-                    f"$TTSCALE_CONFIG names {named}, which is no file",
+                    f"$TTSCALE_CONFIG names {named}, which is not a file",
                     fix="correct or unset the variable",
                 )
             continue
@@ -127,4 +127,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML", fix=str(error)) from None
+        raise UsageError(f"{path} is not TOML", fix=str(error)) from None

@@ -36,7 +36,7 @@ def stdout() -> Console:
 
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 120)  # nobody wraps a file or a pipe
+        console.width = max(console.width, 120)  # a file or a pipe is not wrapped
     return console
 
 
@@ -48,7 +48,7 @@ def stderr() -> Console:
 
 
 def emit_json(document: Any) -> None:
-    """Write one JSON document to stdout. What is no number becomes null, paths become texts."""
+    """Write one JSON document to stdout. What is not a number becomes null, paths become texts."""
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -96,7 +96,7 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
         else:
             click.echo(described["message"], err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has gone (`| head`): nobody to tell
+    except BrokenPipeError:  # the reader has gone (`| head`): there is no one left to read it
         _abandon_stdout()
         return 1
     except Exception as error:
@@ -157,6 +157,6 @@ def known(error: Exception) -> TTScaleError:
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"the Python package {error.name!r} is missing", fix="see ttscale doctor")
     if isinstance(error, UnicodeError):
-        return UsageError(f"what was given is no text ({error})", fix="encode it as UTF-8")
+        return UsageError(f"what was given is not text ({error})", fix="encode it as UTF-8")
     fact = f"{type(error).__name__}: {error}"
     return TTScaleError(fact, fix="this is a bug; --debug shows where")

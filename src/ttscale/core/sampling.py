@@ -22,7 +22,7 @@ class Sampling:
         max_tokens: generated tokens at most, prompt excluded.
         min_tokens: generated tokens at least.
         stop: texts that end the reply; they are generated but not returned.
-        logprobs: how many alternatives per token to report; 0 reports the drawn token only.
+        logprobs: how many alternatives per token to report; 0 reports the sampled token only.
         extra: further fields of the request body, passed through untouched.
     """
 

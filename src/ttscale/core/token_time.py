@@ -1,8 +1,8 @@
 """Real time and token time.
 
-In token time a recorded trace of 3,000 tokens takes 3,000 ticks, and nobody waits: when no task can
+In token time a recorded trace of 3,000 tokens takes 3,000 ticks, and no task waits: when none can
 run, the loop jumps to the next event. Time is a whole number of ticks, so that races resolve
-exactly and alike on every machine. Everything due at one tick lands before any task reacts.
+exactly and alike on every machine. Everything due at one tick finishes before any task reacts.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class TokenLoop(asyncio.SelectorEventLoop):
         due, tick = self._due, self.tick
         while due and due[0][0] <= tick:
             event = heapq.heappop(due)
-            callback, event[3] = event[3], None  # whoever keeps the event keeps no callback
+            callback, event[3] = event[3], None  # a kept event keeps no callback
             if callback is not None:
                 callback()
 

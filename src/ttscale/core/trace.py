@@ -1,4 +1,4 @@
-"""What came back: the text of one draw, its tokens, and how it ended."""
+"""What came back: the text of one sample, its tokens, and how it ended."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Finish = Literal[
     "stop",  # the model ended by itself, or at a stop text
     "length",  # the token limit cut it short
     "cut",  # a stop rule of the method ended it
-    "cancelled",  # nobody wanted it any more
+    "cancelled",  # no longer wanted
     "budget",  # a budget ended
     "censored",  # a recording does not reach as far as was asked
     "refused",  # the model or its server declined to answer
     "error",  # it failed: see `error`
 ]
-"""How a draw ended. Only `stop` may vote."""
+"""How a sample ended. Only `stop` may vote."""
 
 if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
-else:  # numpy is loaded by whoever makes an array: most requests never do
+else:  # numpy is loaded where an array is made: most requests never do
     FloatArray = Any
 
 
@@ -39,7 +39,7 @@ class Chunk:
     Attributes:
         text: may be empty although tokens were generated, and the other way round.
         tokens: how many tokens were generated since the chunk before.
-        logprobs: log-probability of each drawn token in nats, (tokens,), if asked for.
+        logprobs: log-probability of each sampled token in nats, (tokens,), if asked for.
         conf: confidence of each token, (tokens,): minus the mean log-probability of the top k.
         ends: number of characters of `text` up to the end of each token, (tokens,), if known.
     """
@@ -63,14 +63,14 @@ class Chunk:
 
 @dataclass(slots=True)
 class Trace:
-    """One draw from a model.
+    """One sample from a model.
 
     Attributes:
         text: everything generated, thinking included, the prompt's prefix excluded.
-        tokens: generated tokens, also those of a draw that was cancelled.
+        tokens: generated tokens, also those of a sample that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
         role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
-        index: ordinal among equal asks of the run: (problem, role, prompt).
+        index: ordinal among equal requests of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
         sequential: length of the longest dependent chain of tokens up to this trace's end.
@@ -109,7 +109,7 @@ class Trace:
     artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:
-        """A copy that can land and be identified on its own; arrays are shared."""
+        """A copy that can finish and be identified on its own; arrays are shared."""
         return Trace(
             self.text,
             self.tokens,
@@ -141,12 +141,12 @@ class Trace:
 
     @classmethod
     def joined(cls, parts: Sequence[Trace], text: str) -> Trace:
-        """One trace of a text that was made in several draws, each going on where the one before
+        """One trace of a text that was made in several samples, each going on where the one before
         ended (at least one); `text` holds theirs and what a method put between them.
 
-        It began as its first draw began and was asked what that was asked: the later prompts repeat
-        text that is counted already. It ended as its last draw ended and is known by it; an answer
-        or a reward recorded with a draw that goes on is one of everything up to its end. What was
+        It began as its first sample began and was asked what that was asked: the later prompts repeat
+        text that is counted already. It ended as its last sample ended and is known by it; an answer
+        or a reward recorded with a sample that goes on is one of everything up to its end. What was
         made and used is the sum. Figures of single tokens are left out: no token made the text in
         between.
         """
@@ -184,7 +184,7 @@ class Trace:
 
     @property
     def average_logprob(self) -> float | None:
-        """Mean log-probability of the drawn tokens, in nats; None if it was not recorded."""
+        """Mean log-probability of the sampled tokens, in nats; None if it was not recorded."""
         if self.mean_logprob is None and self.logprobs is not None and len(self.logprobs):
             import numpy as np
 

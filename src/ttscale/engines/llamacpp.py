@@ -30,9 +30,9 @@ class LlamaCpp(OpenAIHTTP):
 
     Args:
         path: the model file.
-        slots: sequences decoded at a time; further draws queue.
+        slots: sequences decoded at a time; further samples queue.
         context: tokens of prompt and reply together, of each slot.
-        threads: for decoding; by default one per processor that nobody else is using.
+        threads: for decoding; by default one per processor that is not in use.
         embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
     """
 
@@ -141,7 +141,7 @@ def _wait_for_loop(url: str) -> None:
     """Wait for an answer that only the server's own loop can give.
 
     It forgets a stop that comes before its loop has begun, and then never ends. So this is done in
-    the thread that made the server, whether or not anybody is still waiting for it.
+    the thread that made the server, whether or not it is still waited for.
     """
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=_PATIENCE)

@@ -47,7 +47,7 @@ class World:
     def __post_init__(self) -> None:
         if math.fsum(self.answers.values()) > 1 + 1e-9:
             raise UsageError(
-                f"answer probabilities {dict(self.answers)} are no distribution",
+                f"answer probabilities {dict(self.answers)} are not a distribution",
                 fix="give numbers of at least 0 that sum to at most 1",
             )
 

@@ -171,7 +171,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML", fix=str(error)) from None
+        raise UsageError(f"{path} is not TOML", fix=str(error)) from None
     return parse(document, str(path))
 
 

@@ -136,7 +136,7 @@ class Gateway:
                 log("sharing failed", 40, error=str(error))
 
     async def _retire(self, upstream: Upstream) -> None:
-        """Close what is no longer configured, once nobody uses it."""
+        """Close what is no longer configured, once it is no longer used."""
         try:
             for _ in range(int(self.config.server.drain * 10) + 1):
                 if not any(r.outstanding for r in health.replicas(upstream)):
@@ -147,7 +147,7 @@ class Gateway:
 
 
 def _recorder(config: Config) -> Recorder | None:
-    """Whoever keeps the traffic; the bench's store is loaded only where something is kept."""
+    """What keeps the traffic; the bench's store is loaded only where something is kept."""
     if not config.record.store:
         return None
     from .execution.recording import Recorder

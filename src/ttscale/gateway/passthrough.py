@@ -124,7 +124,7 @@ def _keep(
     kept: list[bytes],
     passed: PassedRequest,
 ) -> None:
-    """Record a plain chat or completion as one draw of `simple`."""
+    """Record a plain chat or completion as one sample of `simple`."""
     limits = state.gateway.config.limits
     try:
         if state.path.endswith("/chat/completions"):

@@ -143,7 +143,7 @@ def _read_usage(tail: bytes, passed: PassedRequest) -> None:
 
 
 def _refused(server: OpenAIHTTP, status: int) -> ApiError:
-    """A refusal that is no JSON: its words may be an error page of anything in between."""
+    """A refusal that is not JSON: its words may be an error page of anything in between."""
     if status >= 500:
         return ApiError(502, f"{server.server} failed: status {status}", code="upstream_failed")
     return ApiError(status, f"{server.server} refuses the request: status {status}")

@@ -32,7 +32,7 @@ class RequestState:
     samples: int = 0
 
     def budget(self, requested: Budget) -> Budget:
-        """What the request may spend: the tightest of its own, its key's and everybody's limits,
+        """What the request may spend: the tightest of its own, its key's and the gateway's limits,
         and what is left of the key's day."""
         gateway, account = self.gateway, self.client.account
         left = {

@@ -51,7 +51,7 @@ def document(gateway: Gateway) -> dict[str, Any]:
 
 
 def _method(metrics: Any, name: str) -> dict[str, Any]:
-    """A method's numbers. Agreement stands in for accuracy, which nobody knows here."""
+    """A method's numbers. Agreement stands in for accuracy, which is not known here."""
     cast = metrics.total("votes_total", method=name, kind="cast")
     answers = metrics.total("answers_total", method=name)
     return {

@@ -40,7 +40,7 @@ def fit_policy(
     Args:
         evidence: trials of all strategies.
         limits: mean costs of a question, in `unit`, the pilot included.
-        kind: predicted difficulty, or "oracle": an upper bound that nobody can follow.
+        kind: predicted difficulty, or "oracle": an upper bound that cannot be followed.
         bins: wanted; predictions of few values may give fewer.
         unit: what limits count.
         epsilon: accuracy a further sample must add, for the saturation point.
@@ -99,7 +99,7 @@ def saturation(evidence: Evidence, epsilon: float = EPSILON) -> dict[str, Any]:
     most = len(measured)
     own = curves.budgets([c / n for n, c in counts], epsilon, most)
     return {
-        "curve": "pass@n (hit@n): somebody has to know which sample is right",
+        "curve": "pass@n (hit@n): it takes knowing which sample is right",
         "epsilon": epsilon,
         "measured": [round(float(v), 6) for v in measured],
         "observed": curves.observed_saturation(measured, epsilon),

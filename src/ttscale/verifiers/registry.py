@@ -25,7 +25,7 @@ class Verifier:
         partial: whether it can judge the beginning of a solution.
         oracle: whether it looks at the gold answer.
         probability: whether its scores lie in [0, 1].
-        sampling: settings the draws it is to judge must be asked with.
+        sampling: settings the samples it is to judge must be asked with.
     """
 
     name: str

@@ -285,7 +285,7 @@ def test_a_truncated_store_is_an_error_not_a_short_result(tmp_path):
 
 
 def test_a_file_that_is_no_store_is_told_apart(tmp_path):
-    (tmp_path / "text").write_text("hello, this is no database at all\n" * 100)
+    (tmp_path / "text").write_text("hello, this is not a database at all\n" * 100)
     with pytest.raises(StoreError, match="no store"):
         Store.open(tmp_path / "text")
     with sqlite3.connect(tmp_path / "other.db") as db:
@@ -422,7 +422,7 @@ def test_an_export_overwrites_nothing_and_knows_its_formats(store, tmp_path):
 
 
 def recording(store: Store, draws: int) -> None:
-    """Draws of question a; one of question z before them, by which the recording is judged."""
+    """Samples of question a; one of question z before them, by which the recording is judged."""
     problems = [Problem(name, Prompt.user("?"), rule_for("number"), "7") for name in "za"]
     cell = cell_in(store, problems)
     store.add_trace(cell, "z", "", Trace(prompt_key="k"))

@@ -125,9 +125,9 @@ def test_columns_rule_and_template_can_be_named(write):
         ("question,answer\n,2\n", "line 2: the question is empty"),
         ("id,question\n1,a\n1,b\n", "line 3: id '1' occurs twice"),
         ('question,answer,choices\na,Z,"[""x"", ""y""]"\n', "line 2: answer 'Z' is none of the 2"),
-        ("question,answer,choices\na,A,x\n", "line 2: choices='x' is no list"),
+        ("question,answer,choices\na,A,x\n", "line 2: choices='x' is not a list"),
         ("question,image\na,none.png\n", "line 2: image 'none.png'"),
-        ("question,image\na,[none.png\n", "line 2: images='.none.png' is no list"),
+        ("question,image\na,[none.png\n", "line 2: images='.none.png' is not a list"),
     ],
 )
 def test_bad_files_are_told(write, rows, said):

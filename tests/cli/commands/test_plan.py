@@ -168,7 +168,7 @@ def test_all_equal_answers_and_a_single_level_are_no_error(cli, own_home):
               " max_samples=99)", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
     assert ran.exit_code == 0, ran.output  # a set stops where nothing is left to draw
     (part,) = json.loads(cli("metrics", "--from", "run.db", "--json").stdout)["sections"]
-    assert part["curves"] == []  # one level is no curve
+    assert part["curves"] == []  # one level is not a curve
     assert [m["accuracy"] for m in part["methods"]] == [1, 1]
 
 

@@ -89,7 +89,7 @@ def test_choices_become_letters(cli):
     done = cli("solve", "Which?", "--choice", "cat", "--choice", "dog", "--model", SURE, "--json")
     told = json.loads(done.stdout)
     assert told["question"] == "Which?\n\nA) cat\nB) dog"
-    assert told["answer"] is None  # "right" is no letter
+    assert told["answer"] is None  # "right" is not a letter
     assert "without a recognisable answer" in told["error"]["message"]
 
 

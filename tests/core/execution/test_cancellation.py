@@ -1,4 +1,4 @@
-"""Cancelling the caller stops flights and branches at once, and passes through."""
+"""Cancelling the caller stops generations and branches at once, and passes through."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ttscale.core import Budget, GivenUp, Outcome, Prompt, Run, run_in_token_tim
 
 
 async def nested(p, ctx, cfg):
-    """Flights in branches, in a race, in a stream and in a method within the method."""
+    """Generations in branches, in a race, in a stream and in a method within the method."""
 
     async def leaf(branch, n):
         await branch.sample(Prompt(raw=f"leaf {n}|1000"))

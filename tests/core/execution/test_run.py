@@ -1,4 +1,4 @@
-"""Runs: identity and seeds of draws, determinism, journals, failures, and live engines."""
+"""Runs: identity and seeds of samples, determinism, journals, failures, and live engines."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_a_key_is_never_repeated():
             read(Part, {name: "sk-1"}, "models.a")
         assert "sk-1" not in str(caught.value)
     with pytest.raises(UnknownName, match="did you mean 'tokens'"):
-        read(Budget, {"token": 3}, "budget")  # a number is no key
+        read(Budget, {"token": 3}, "budget")  # a number is not a key
 
 
 def test_a_long_value_is_shown_in_short():

@@ -165,7 +165,7 @@ def test_prompts_count_against_a_budget_of_money_while_draws_are_under_way(engin
     drawn = engine(lambda call: said("x", 100 if call.index else 10, prompt_tokens=20))
     held = answer(drawn, main, budget=Budget(cost=0.02), prices=price)
     assert held.stopped_by == "budget:cost"
-    # 30 tokens for the first draw, 4 prompts of 20 and 4 x 22 tokens: 198 of 200 are spent
+    # 30 tokens for the first sample, 4 prompts of 20 and 4 x 22 tokens: 198 of 200 are spent
     assert held.usage.cost == pytest.approx(0.0198)
 
 

@@ -100,7 +100,7 @@ async def asking(
 async def gone(raw: Raw) -> None:
     """Wait until the server's side of all connections is over."""
     async with asyncio.timeout(5):
-        while raw.open:  # noqa: ASYNC110 - the server tells nobody
+        while raw.open:  # noqa: ASYNC110 - the server reports nothing
             await asyncio.sleep(0.01)
 
 
@@ -185,7 +185,7 @@ async def test_tokens_before_a_broken_end_are_told_and_not_asked_for_again() -> 
 
 
 async def test_a_stream_that_turns_into_garbage_ends_as_a_silent_one_does() -> None:
-    """aiohttp tells the reader nothing: it is the watchdog that ends the draw."""
+    """aiohttp tells the reader nothing: it is the watchdog that ends the sample."""
     begin = b"".join(EVENTS[:3])
     begun = reply(b"%x\r\n%s\r\n" % (len(begin), begin), IN_CHUNKS)
     async with asking(sends(begun, b"zz\r\n", pause=0.05), idle=0.5) as (engine, raw):
@@ -212,7 +212,7 @@ async def test_a_request_is_written_as_it_should_be() -> None:
 
 
 async def test_a_redirection_is_not_followed() -> None:
-    """It would turn a draw into something else, and show the key to somebody else."""
+    """It would turn a sample into something else, and show the key to somebody else."""
     moved = reply(b"", b"Location: http://127.0.0.1:9/", b"Content-Length: 0", status=b"302 Found")
     async with asking(sends(moved), ONCE) as (engine, raw):
         trace = await drawn(engine)

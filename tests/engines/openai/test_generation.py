@@ -1,4 +1,4 @@
-"""Draws that are stopped: at once, once, and with everything that was generated accounted for."""
+"""Samples that are stopped: at once, once, and with everything that was generated accounted for."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class After:
 
 
 async def until(generation: Any, tokens: int) -> None:
-    """Wait until a flight has seen so many tokens, on however busy a machine."""
-    while generation.seen() < tokens:  # noqa: ASYNC110 - flights tell nobody
+    """Wait until a generation has seen so many tokens, on however busy a machine."""
+    while generation.seen() < tokens:  # noqa: ASYNC110 - generations tell nobody
         await asyncio.sleep(0.01)
 
 
@@ -68,7 +68,7 @@ async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk
         generation, ask = d.start()
         await until(generation, 4)
         generation.abort("cancelled")
-        (trace,) = ask.traces  # landed before abort returned
+        (trace,) = ask.traces  # finished before abort returned
         seen = generation.seen()  # what had arrived meanwhile is among them
         generation.abort("cut")
         generation.cap(1)
@@ -83,7 +83,7 @@ async def test_abort_lands_at_once_and_only_once_and_the_server_hears_of_it(desk
 
 
 async def test_a_draw_whose_task_is_cancelled_by_somebody_else_lands_too(desk: Any) -> None:
-    """A loop that ends cancels every task, in no order; the method then aborts its draws."""
+    """A loop that ends cancels every task, in no order; the method then aborts its samples."""
     async with desk(ENDLESS, dialect=COUNTING) as d:
         generation, ask = d.start()
         await until(generation, 4)

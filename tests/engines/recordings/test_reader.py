@@ -174,7 +174,7 @@ def test_bad_calls_name_the_fix(write, tmp_path):
 def test_bytes_that_are_no_text_are_told(tmp_path):
     path = tmp_path / "p.csv"
     path.write_bytes(b"question,answer\n1,\xff\xfe\n")
-    with pytest.raises(RecordError, match=r"p.csv, line 2: byte 0xff is no UTF-8"):
+    with pytest.raises(RecordError, match=r"p.csv, line 2: byte 0xff is not UTF-8"):
         read_pools(path)
 
 

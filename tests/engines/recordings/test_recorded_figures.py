@@ -40,7 +40,7 @@ def only(name, **options):
 
 def run(pool, spec, repeats=1, draws=8):
     """(accuracy, mean sequential tokens, mean generated tokens) of a method, over repeats on so
-    many draws each."""
+    many samples each."""
     method = parse(spec)
     outcomes = []
     for repeat in range(repeats):

@@ -296,7 +296,7 @@ WORLDS = 8  # 480 questions: a standard error of .018
 def test_agreement_on_synthetic_truth_is_that_of_the_reference(
     average: int, even: float, spent: float
 ) -> None:
-    # The reference is one draw of 60 questions, with a standard error of .05, and .018 here: the
+    # The reference is one sample of 60 questions, with a standard error of .05, and .018 here: the
     # band is two standard errors of the difference
     assert agreement(uniform(average), WORLDS) == pytest.approx(even, abs=0.1)
     assert agreement(optimistic(average), WORLDS) == pytest.approx(spent, abs=0.1)
@@ -314,12 +314,12 @@ def test_an_even_split_agrees_as_often_as_the_exact_curves_say(n: int) -> None:
 @pytest.mark.parametrize(("n", "reference"), [(32, 0.846), (64, 0.879)])
 def test_exact_curves_of_an_even_split_are_those_of_the_reference(n: int, reference: float) -> None:
     exact = [agreement_curve(theta, n)[-1] for seed in range(20) for theta in world(seed).values()]
-    # the reference is one draw of 60 questions: a standard error of .045, two of them
+    # the reference is one sample of 60 questions: a standard error of .045, two of them
     assert float(np.mean(exact)) == pytest.approx(reference, abs=0.09)
 
 
 def allocated(gain: Callable[[list[float]], float], average: int, worlds: int) -> float:
-    """Agreement of the greedy allocation by any estimate of the gain, on the same draws."""
+    """Agreement of the greedy allocation by any estimate of the gain, on the same samples."""
     right = []
     for seed in range(worlds):
         truth = list(world(seed).values())
@@ -355,7 +355,7 @@ def test_a_noisy_estimate_of_the_gain_gives_the_gain_away() -> None:
 
 
 def test_after_a_few_samples_optimism_beats_an_even_split() -> None:
-    # the same draws serve both; the gain at 8 and 16 is about .03
+    # the same samples serve both; the gain at 8 and 16 is about .03
     for average in (8, 16):
         assert agreement(optimistic(average), WORLDS) > agreement(uniform(average), WORLDS)
 

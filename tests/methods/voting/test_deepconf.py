@@ -190,7 +190,7 @@ def test_the_pool_of_voters_is_what_reaches_the_threshold() -> None:
     engine = Synthetic(UNSURE)
     cfg = OnlineConfig(max_samples=60, window=8, consensus=2.0)
     outcome = answer(engine, deepconf_online, cfg)
-    # the same draws, complete
+    # the same samples, complete
     complete = answer(engine, registry.get("self-consistency"), _votes(60)).traces
     complete.sort(key=lambda trace: trace.index)
     level = threshold([lowest_group(t.conf, 8) for t in complete[:16]], 10)

@@ -46,7 +46,7 @@ def number(text: str, policies: Policies = DEFAULTS) -> Fraction | None:
     """The number that the whole text is, or that it says something equals; None if it is none.
 
     Units, currencies and, by default, percent signs are dropped: 50% is 50. What would have to be
-    calculated (7!, a root, a power) is no plain number.
+    calculated (7!, a root, a power) is not a plain number.
     """
     if len(text) > _LONGEST:
         return None

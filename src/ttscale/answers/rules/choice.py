@@ -37,7 +37,7 @@ _CHOSEN = (
 
 class ChoiceRule(KeyedRule):
     """One of `letters`: boxed, else tagged, else "answer is (B)", else chosen in other words, else
-    the only bold one, else the last line. Several letters are no answer."""
+    the only bold one, else the last line. Several letters are not answer."""
 
     name = "choice"
 
@@ -105,7 +105,7 @@ class ChoiceRule(KeyedRule):
         lines = [line for line in text.splitlines() if line.strip("` \t*_#-")]
         listed = {found for line in lines if (found := self._listed(line))}
         if not lines or (len(listed) > 1 and self._listed(lines[-1])):
-            return None  # the last of the options is no choice
+            return None  # the last of the options is not a choice
         if len(set(re.findall(rf"\b([{self.letters}])[).:]", lines[-1]))) > 2:
             return None  # nor are all of them
         return self._letter(lines[-1])

@@ -35,7 +35,7 @@ _BEGINNING = re.compile(
 
 
 class CodeRule(KeyedRule):
-    """The last complete block that defines something, else the last that is no output; without a
+    """The last complete block that defines something, else the last that is not an output; without a
     block, the code that the reply is or ends with. A recorded answer may go without a fence."""
 
     name = "code"

@@ -3,7 +3,7 @@ r"""Finding out from the texts themselves how to vote on them, where the request
 Tool calls are compared by functions and arguments, a \boxed or stated answer as mathematics, a JSON
 document by its values, and any other text by its normal form. A free text that no other text equals
 is a class of its own: all classes tie, and the vote falls to the sample drawn first (or to the
-shortest, where the method breaks ties so). The reply's `agreement` tells that nobody agreed.
+shortest, where the method breaks ties so). The reply's `agreement` shows that no two agreed.
 """
 
 from __future__ import annotations

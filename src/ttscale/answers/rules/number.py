@@ -77,7 +77,7 @@ class NumberRule(KeyedRule):
 class IntegerRule(KeyedRule):
     """Integers of at most `max_digits` digits, boxed or stated; AIME answers have one to three.
 
-    Anything else abstains: a longer number is no answer of such a contest.
+    Anything else abstains: a longer number is not an answer of such a contest.
     """
 
     name = "integer"

@@ -29,7 +29,7 @@ class ToolRule(KeyedRule):
     of their own: parallel calls have none.
 
     Calls that the server did not tell apart from the text are read there. A call whose arguments
-    are no JSON object makes the trace abstain.
+    are not a JSON object makes the trace abstain.
     """
 
     name = "tool"
@@ -124,7 +124,7 @@ def _call(call: Any) -> dict[str, Any]:
     if isinstance(arguments, str):
         arguments = json.loads(arguments) if arguments.strip() else {}
     if not isinstance(arguments, Mapping):
-        raise TypeError("arguments are no object")
+        raise TypeError("arguments are not an object")
     return {"name": body["name"], "arguments": _values(arguments)}
 
 

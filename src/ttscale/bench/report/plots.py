@@ -46,7 +46,7 @@ def styles(part: Sequence[Row]) -> Style:
 
 
 def frontier(part: Sequence[Row], cost: Callable[[Row], float | None]) -> list[Row]:
-    """The rows no other row beats: nobody is as cheap and more accurate. By cost, rising."""
+    """The rows no other row beats: none is as cheap and more accurate. By cost, rising."""
     known = [r for r in part if cost(r) is not None and r.accuracy is not None]
     best: list[Row] = []
     for row in sorted(known, key=lambda r: (cost(r), -(r.accuracy or 0.0))):

@@ -17,7 +17,7 @@ _NAME = 20  # characters a method's name has at least, before the terminal has t
 
 
 def width_of(table: Table, console: Console) -> int:
-    """Columns a table needs so that no figure is cut; all of them where nobody wraps."""
+    """Columns a table needs so that no figure is cut; all of them where nothing is wrapped."""
     full = console.measure(table, options=console.options.update(max_width=1000)).maximum
     if not console.is_terminal:
         return full

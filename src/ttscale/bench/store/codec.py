@@ -63,7 +63,7 @@ _decompress = zstandard.ZstdDecompressor().decompress
 
 
 def pack(trace: Trace) -> bytes:
-    """A trace without its draw identity, which the store keeps in columns."""
+    """A trace without its sample identity, which the store keeps in columns."""
     header: dict[str, Any] = {
         _WRITTEN_AS.get(name, name): value
         for name, default in _PLAIN.items()
@@ -152,7 +152,7 @@ def part_of(role: str) -> str:
 
 
 def pack_problem(problem: Problem) -> bytes:
-    """A problem with its answer rule by name. Of `meta`, what is no plain data stays behind."""
+    """A problem with its answer rule by name. Of `meta`, what is not plain data stays behind."""
     prompt = problem.prompt
     meta = {k: v for k, v in problem.meta.items() if not callable(v)}
     if "grade" in problem.meta:

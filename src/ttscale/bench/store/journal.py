@@ -1,6 +1,6 @@
-"""The draws of a cell on their way into the store, and back after an interruption.
+"""The samples of a cell on their way into the store, and back after an interruption.
 
-A draw is known by what it asks (problem, role, prompt), its ordinal and its settings. Draws that
+A sample is known by what it asks (problem, role, prompt), its ordinal and its settings. Samples that
 came to an end of their own are served again; those that were cancelled, failed or ended by a budget
 are drawn anew.
 """
@@ -20,7 +20,7 @@ _FINISHED = ("stop", "length", "refused")
 class StoreJournal(Journal, Observer):
     """The journal of one cell, and an observer of what is judged in it.
 
-    `record` is called while a flight lands, where an exception would leave the method waiting for
+    `record` is called while a generation finishes, where an exception would leave the method waiting for
     ever: a store that cannot be written is reported through `failed` instead.
     """
 
@@ -37,7 +37,7 @@ class StoreJournal(Journal, Observer):
         self._unfinished = {problem for (problem,) in found}
 
     def served(self, request: GenerationRequest) -> Trace | None:
-        """The finished trace of this very draw, if the interrupted run recorded it."""
+        """The finished trace of this very sample, if the interrupted run recorded it."""
         if request.problem.id not in self._unfinished:
             return None
         found = next(
@@ -64,7 +64,7 @@ class StoreJournal(Journal, Observer):
         return trace
 
     def record(self, request: GenerationRequest, trace: Trace) -> None:
-        """Keep a landed trace."""
+        """Keep a finished trace."""
         try:
             self._store.add_trace(
                 self._cell, request.problem.id, self._digest(request.sampling), trace
@@ -73,7 +73,7 @@ class StoreJournal(Journal, Observer):
             self._failed(error)
 
     def judged(self, problem: Problem, traces: Sequence[Trace]) -> None:
-        """Keep rewards with their draws, so that a replay can judge by them."""
+        """Keep rewards with their samples, so that a replay can judge by them."""
         try:
             self._store.add_rewards(self._cell, problem.id, traces)
         except StoreError as error:

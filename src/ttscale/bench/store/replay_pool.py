@@ -1,10 +1,10 @@
 """A store as a replay pool: any run can be replayed by any method that asks what it asked.
 
-One pool per model and task. Runs of several methods share draws: the same draw recorded by two of
+One pool per model and task. Runs of several methods share samples: the same sample recorded by two of
 them (same repeat and ordinal) is in the pool once: as the one that had it judged kept it, else in its
-longest form. Where one ask was made with several settings (a greedy draw beside sampled ones), the
-settings most draws share are in the pool.
-Traces stopped early stay as they ended, so that whoever asks for more is told it was never drawn.
+longest form. Where one request was made with several settings (a greedy sample beside sampled ones), the
+settings most samples share are in the pool.
+Traces stopped early stay as they ended, so that a request for more fails: it was never generated.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Key = tuple[str, str, str]  # problem id, role, prompt key
 IntArray = NDArray[np.int64]
 _WHOLE = ("stop", "length", "refused")
 _MOST_LOADED = 256  # asks whose traces stay in memory
-_AHEAD = 8  # draws fetched at once: a query takes longer than a draw
+_AHEAD = 8  # samples fetched at once: a query takes longer than a sample
 _LOOKED_AT = 16  # traces of a cell that tell whether they were judged
 
 
@@ -89,7 +89,7 @@ def _with_scorers(problems: list[Problem], task: str, plan: Mapping[str, Any]) -
 
 
 class StoredSamples(Mapping[Key, Sequence[Trace]]):
-    """Ask -> its traces in drawn order, each read when it is looked at: texts stay on disk."""
+    """Ask -> its traces in the order of their index, each read when it is looked at: texts stay on disk."""
 
     def __init__(self, store: Store, rows: Mapping[Key, IntArray]) -> None:
         self._store, self._rows = store, rows
@@ -114,7 +114,7 @@ class StoredSamples(Mapping[Key, Sequence[Trace]]):
 
 
 class Samples(Sequence[Trace]):
-    """The traces of one ask. How many there are is known without reading any."""
+    """The traces of one request. How many there are is known without reading any."""
 
     __slots__ = ("_fetched", "_key", "_read", "_rows", "_store")
 
@@ -145,7 +145,7 @@ class Samples(Sequence[Trace]):
         return trace
 
     def _fetch(self, first: int) -> None:
-        """Take this draw and those after it from the store: most are asked for in order."""
+        """Take this sample and those after it from the store: most are asked for in order."""
         rows = [int(row) for row in self._rows[first : first + _AHEAD]]
         places = ", ".join("?" * len(rows))
         sql = f"SELECT id, body, draw FROM traces WHERE id IN ({places})"
@@ -174,7 +174,7 @@ def _index(store: Store, task: int, model: str) -> dict[Key, IntArray]:
 
 
 def _judged(store: Store, task: int, model: str) -> set[int]:
-    """Cells whose method had its draws judged: some of the first ones have a reward."""
+    """Cells whose method had its samples judged: some of the first ones have a reward."""
     cells = store.query("SELECT id FROM cells WHERE task = ? AND model = ?", task, model)
     found = set()
     for (cell,) in list(cells):
@@ -190,7 +190,7 @@ def _judged(store: Store, task: int, model: str) -> set[int]:
 
 
 def _has_reward(body: bytes, role: str, prompt_key: str, index: int) -> bool:
-    """Whether a draw was judged; a damaged one says nothing until somebody asks for it."""
+    """Whether a sample was judged; a damaged one says nothing until it is requested."""
     try:
         trace = codec.unpack(body, role=role, prompt_key=prompt_key, index=index)
     except StoreError:
@@ -220,7 +220,7 @@ def _capabilities(samples: StoredSamples, problems: Sequence[Problem]) -> frozen
 
 
 def _readable(samples: Sequence[Trace]) -> list[Trace]:
-    """Those that are not damaged: the others are no matter until somebody asks for them."""
+    """Those that are not damaged: the others do not matter until they are requested."""
     found = []
     for i in range(len(samples)):
         with suppress(StoreError):

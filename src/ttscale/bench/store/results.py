@@ -17,8 +17,8 @@ class Cell:
     """One method on one model, task and repeat, as it stands in a store.
 
     Attributes:
-        skip: recorded draws per question passed over; with the ordinal it names the recorded row.
-        recorded: whether the draws come from a recording.
+        skip: recorded samples per question passed over; with the ordinal it names the recorded row.
+        recorded: whether the samples come from a recording.
         knobs: the method's config field that scales compute, and its value, if it has one.
         seconds, sequential_tokens: of the whole set, for a method that takes sets.
     """
@@ -43,8 +43,8 @@ class Result:
         correct: None if there is nothing to compare with, or the item failed.
         extra: what the method shows, and how many samples were `unread`, if any.
         seconds: None if it is not known, as for an item finished after an interruption.
-        winner: (role, prompt key, ordinal) of the draw that speaks for the answer.
-        error: why there is no outcome; such an item is no wrong answer, and is tried again.
+        winner: (role, prompt key, ordinal) of the sample that speaks for the answer.
+        error: why there is no outcome; such an item is not a wrong answer, and is tried again.
     """
 
     problem: str

@@ -2,7 +2,7 @@
 
     tasks     question sets, by name and digest        problems  their questions
     cells     one method on one model, task, repeat    items     one answered question of a cell
-    traces    landed draws of a cell, compressed       meta      the plan
+    traces    finished samples of a cell, compressed       meta      the plan
 
 Write-ahead logging with `synchronous=NORMAL`: what is committed survives a killed process; a power
 cut may take the last commits, never the file.

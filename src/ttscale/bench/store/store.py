@@ -79,7 +79,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        """Commit and close. On a full disk what cannot be committed is given up silently: whoever
+        """Commit and close. On a full disk what cannot be committed is given up silently: the reader that
         wrote it has been told already."""
         with contextlib.suppress(StoreError):
             self.commit()
@@ -108,7 +108,7 @@ class Store:
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
     def close_when_unused(self) -> None:
-        """Close the file once nobody holds this store any more, for readers without a block."""
+        """Close the file once this store is no longer held, for readers without a block."""
         weakref.finalize(self, self._db.close)
 
     @property
@@ -339,7 +339,7 @@ class Store:
     # -- traces
 
     def add_trace(self, cell: Cell, problem: str, sampling: str, trace: Trace) -> None:
-        """Keep a landed draw; it replaces one of the same identity that was not finished."""
+        """Keep a finished sample; it replaces one of the same identity that was not finished."""
         with self.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO traces "
@@ -352,8 +352,8 @@ class Store:
             )  # fmt: skip
 
     def add_rewards(self, cell: Cell, problem: str, traces: Sequence[Trace]) -> None:
-        """Keep the rewards of recorded draws. A text that was put together from several draws, as a
-        search judges it, is no draw and keeps none."""
+        """Keep the rewards of recorded samples. A text that was put together from several samples, as a
+        search judges it, is not a sample and keeps none."""
         with self.transaction() as db:
             for trace in traces:
                 identity = (cell.id, problem, trace.role, trace.prompt_key, trace.index)
@@ -371,7 +371,7 @@ class Store:
                     )
 
     def traces(self, cell: Cell) -> Iterator[tuple[str, Trace]]:
-        """(problem id, trace) of every kept draw of a cell, in the order they landed."""
+        """(problem id, trace) of every kept sample of a cell, in the order they finished."""
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
         for problem, role, prompt, index, body in self.query(sql, cell.id):
             yield problem, codec.unpack(body, role=role, prompt_key=prompt, index=index)

@@ -125,7 +125,7 @@ def _options(table: Table, line: int, row: dict[str, Any]) -> Options:
         return options(row.get("choices"))
     except (ValueError, TypeError, KeyError):
         raise RecordError(
-            f"{table.path}, line {line}: choices={str(row['choices'])[:40]!r} is no list",
+            f"{table.path}, line {line}: choices={str(row['choices'])[:40]!r} is not a list",
             fix='write a JSON list, ["first", "second"]',
         ) from None
 
@@ -164,7 +164,7 @@ def _rule(
 ) -> AnswerRule:
     most = max((len(c) for c in choices), default=0)
     if most > 26:
-        raise UsageError(f"{path} has {most} choices", fix="at most 26 can be told by letters")
+        raise UsageError(f"{path} has {most} choices", fix="at most 26 can be named by letters")
     if most:
         return ChoiceRule("".join(letters(most)))
     return detect([a for several in answers for a in several], bare_name(path))
@@ -179,7 +179,7 @@ def _images(table: Table, line: int, value: Any) -> list[Image]:
         places = parse.texts(value) if listed else (str(value),)
     except ValueError:
         raise RecordError(
-            f"{table.path}, line {line}: images={str(value)[:40]!r} is no list",
+            f"{table.path}, line {line}: images={str(value)[:40]!r} is not a list",
             fix='write a JSON list, ["first.png", "second.png"]',
         ) from None
     images = []

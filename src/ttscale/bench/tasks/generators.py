@@ -14,7 +14,7 @@ from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageErro
 from ...core.prompt import MessageRole
 from .prompt_templates import TEMPLATES, filled
 
-SIZE = 100  # problems, where nobody says how many
+SIZE = 100  # problems, if the number is not given
 _RIGHT = (
     0.99  # reasoning-gym scores in [0, 1] and gives a little for wrong answers of the right form
 )

@@ -1,7 +1,7 @@
 """`ttscale doctor`: what works here and what is missing, each with the fix.
 
 Every line is something that was tried, not something that was looked up: methods really run, the
-embedded engine really starts and draws.
+embedded engine really starts and samples.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Check:
 def doctor(model: str | None, as_json: bool) -> None:
     """Check what works here, and how to fix what does not.
 
-    Ends with 0 if the core works; what is optional and missing is no failure. With --model, a model
+    Ends with 0 if the core works; what is optional and missing is not a failure. With --model, a model
     that cannot be used is one.
     """
     checks: list[Check] = []
@@ -168,7 +168,7 @@ def _models() -> Check:
 
 
 def _embedded() -> Check:
-    """Start the embedded engine on the smallest model there is, and draw."""
+    """Start the embedded engine on the smallest model there is, and sample."""
     from .models import available
 
     if _version("xllamacpp") is None:
@@ -237,7 +237,7 @@ def _with_defaults() -> Iterator[tuple[Method, Any]]:
 
 
 def _sample_once(engine: Any) -> tuple[int, float, frozenset[str]]:
-    """(tokens, seconds, capabilities) of one short draw from a freshly opened engine."""
+    """(tokens, seconds, capabilities) of one short sample from a freshly opened engine."""
     from ...answers import TextRule
     from ...core import Problem, Prompt, Run, Sampling, execute
     from ...methods import registry

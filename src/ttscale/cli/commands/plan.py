@@ -211,7 +211,7 @@ def _recording(source: str) -> ModelSource:
     spec = source if source.startswith("replay:") else f"replay:{source}"
     found = source_of(spec, load(), "SAMPLES")
     if not found.pools:
-        raise UsageError(f"{source!r} is no recording", fix="give a file of samples")
+        raise UsageError(f"{source!r} is not a recording", fix="give a file of samples")
     return found
 
 
@@ -252,7 +252,7 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
         return
     console, difficulty = output.stdout(), policy.difficulty
     how = (
-        "oracle difficulty: an upper bound that nobody can follow"
+        "oracle difficulty: an upper bound that cannot be followed"
         if difficulty.kind == "oracle"
         else f"difficulty by {difficulty.kind} of {difficulty.pilot} pilot samples, in the cost"
     )

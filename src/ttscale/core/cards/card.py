@@ -57,15 +57,15 @@ class Card:
         needs: role -> its kind and capabilities. The role "main" is always there; a role that is
             not configured falls back to "main" if that has the capabilities.
         knob: the config field that scales compute, or "" if there is none.
-        draws: the config field that bounds the draws per problem, or "" if unbounded or one.
-        files: config fields that name files. A server takes them from whoever runs it, never from
+        draws: the config field that bounds the samples per problem, or "" if unbounded or one.
+        files: config fields that name files. A server takes them from its operator, never from
             a client.
         stops: when it stops drawing.
         status: faithful, reconstruction (core details are inferred) or oracle (looks at the gold
             answer: an upper bound, not a method to deploy).
         deviations: where it departs from paper or public code, one sentence each.
         aliases: other names it answers to.
-        streams: whether its draws, one after the other, are the reply, which may then be shown
+        streams: whether its samples, one after the other, are the reply, which may then be shown
             while it is generated.
     """
 

@@ -46,7 +46,7 @@ class Method:
         return own() if own is not None else self.card.needs
 
     def max_samples(self, cfg: Any) -> int | None:
-        """The draws per problem that `cfg` allows at most; 1 for a method without the field."""
+        """The samples per problem that `cfg` allows at most; 1 for a method without the field."""
         return int(getattr(cfg, self.card.draws)) if self.card.draws else None
 
 
@@ -67,5 +67,5 @@ class Configured:
         return self.method.needs(self.cfg)
 
     def max_samples(self) -> int | None:
-        """The draws per problem that it asks for at most; None if it names no bound."""
+        """The samples per problem that it asks for at most; None if it names no bound."""
         return self.method.max_samples(self.cfg)

@@ -45,7 +45,7 @@ class Branch(Generic[T]):
         return result
 
     def cancel(self) -> None:
-        """Nobody wants the branch any more."""
+        """The branch is no longer wanted."""
         self.task.cancel()
 
 

@@ -39,7 +39,7 @@ Until = Callable[[], StopRule]
 
 @dataclass(frozen=True, slots=True)
 class SampleRequest:
-    """What one draw is asked. `until` makes the stop rule that watches it, `part` says what the
+    """What one sample is asked. `until` makes the stop rule that watches it, `part` says what the
     trace will be."""
 
     prompt: Prompt
@@ -101,11 +101,11 @@ class Context:
         vary: Sequence[Mapping[str, Any]] | None = None,
         **sampling: Any,
     ) -> list[Trace]:
-        """Draw n traces of every prompt and wait for all; they come in draw order, not in order of
-        arrival (which would favour short answers). `vary` gives one mapping of further settings
-        per draw.
+        """Draw n traces of every prompt and wait for all; they come in the order of their index,
+        not in order of arrival (which would favour short answers). `vary` gives one mapping of
+        further settings per sample.
 
-        Under a budget of tokens a draw starts only when it can be expected to finish: n draws
+        Under a budget of tokens a sample starts only when it can be expected to finish: n samples
         that starve together would leave no answer at all.
         """
         requests = self.sample_requests(prompts, n, role, until, vary, sampling, part)
@@ -134,7 +134,7 @@ class Context:
         vary: Sequence[Mapping[str, Any]] | None = None,
         **sampling: Any,
     ) -> Race:
-        """A race of draws: `async with ctx.as_finished(...) as race: async for trace in race`."""
+        """A race of samples: `async with ctx.as_finished(...) as race: async for trace in race`."""
         return Race(self, self.sample_requests(prompts, n, role, until, vary, sampling, part))
 
     def stream(
@@ -193,14 +193,16 @@ class Context:
         on_finish: Callable[[Sample, Trace], None],
         on_chunk: Callable[[Chunk], None] | None = None,
     ) -> Sample:
-        """Start a draw; the primitives above are made of this."""
+        """Start a sample; the primitives above are made of this."""
         problem = self.problem
         if problem is None:
-            raise RuntimeError("a set method must say which problem a draw is for: ctx.of(problem)")
+            raise RuntimeError(
+                "a set method must say which problem a sample is for: ctx.of(problem)"
+            )
         return self.run.launch(self, problem, request, on_finish, on_chunk)
 
     def receive(self, trace: Trace) -> Trace:
-        """Take a landed trace into this context's chain; raise an error that hits every draw."""
+        """Take a finished trace into this context's chain; raise an error that hits every sample."""
         if trace.sequential > self.sequential or trace.sequential_units:
             self.advance(trace.sequential, trace.sequential_units)
         if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
@@ -258,7 +260,7 @@ class Context:
         budget: Budget | None = None,
     ) -> Outcome:
         """Run another method inside this one; `roles` renames what it asks for."""
-        # what a set method has solved for it is in the ledger of the problem, as its own draws are
+        # what a set method has solved for it is in the ledger of the problem, as its own samples are
         where = self if self.problem is not None else self.of(problem)
         scope = scope_of(
             where.scope,
@@ -353,7 +355,7 @@ class Context:
         role: str = "main",
     ) -> bool:
         """Whether so much may still be spent; with `prompt`, also whether the engine has so many
-        further draws of it (a replay pool runs dry).
+        further samples of it (a replay pool runs dry).
 
         A method that heeds a no is marked as limited by that budget."""
         for kind, amount in (("samples", samples), ("tokens", tokens)):
@@ -368,7 +370,7 @@ class Context:
         return True
 
     def samples_left(self, prompt: Prompt, role: str = "main") -> int | None:
-        """How many further draws of `prompt` the engine has; None if it never runs dry."""
+        """How many further samples of `prompt` the engine has; None if it never runs dry."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it asks for: ctx.of(problem)")
         return self.run.samples_left(self.scope, self.problem, prompt, role)
@@ -395,7 +397,7 @@ class Context:
         return money * 1e6 / price.completion
 
     def _fits(self, request: SampleRequest, arrivals: Arrivals) -> bool:
-        """Whether a draw can be expected to finish within budgets of tokens and money; if
+        """Whether a sample can be expected to finish within budgets of tokens and money; if
         nothing else is under way it may try."""
         if not arrivals.under_way:
             return True

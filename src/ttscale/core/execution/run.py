@@ -34,10 +34,10 @@ T = TypeVar("T")
 
 
 class Journal(Protocol):
-    """Finished draws of an interrupted run, served instead of being drawn again."""
+    """Finished samples of an interrupted run, served instead of being sampled again."""
 
     def served(self, request: GenerationRequest) -> Trace | None:
-        """The recorded trace of this very draw, if there is one."""
+        """The recorded trace of this very sample, if there is one."""
         ...
 
     def record(self, request: GenerationRequest, trace: Trace) -> None:
@@ -50,7 +50,7 @@ class Run:
 
     Args:
         engines: role -> engine. A role without one falls back to "main" if that can do it.
-        seed: with the identity of a draw it gives the draw's seed.
+        seed: with the identity of a sample it gives the sample's seed.
         request: settings the user asked for explicitly: they override a method's taste.
         defaults: settings used where neither user nor method asks for anything; those of one role
             go before those of "main".
@@ -173,7 +173,7 @@ class Run:
         finally:
             if limited is not None:
                 await limited.disarm(delivered)
-            for sample in list(scope.active):  # a method that leaked a flight
+            for sample in list(scope.active):  # a method that leaked a generation
                 sample.abort("cancelled")
             elapsed = loop.time() - began
             token_time = isinstance(loop, TokenLoop)
@@ -192,7 +192,7 @@ class Run:
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
         if outcome.answer is None and outcome.error is None:
-            # a draw that failed might have held the answer: not wrong, but not known
+            # a sample that failed might have held the answer: not wrong, but not known
             outcome.error = next((t.error for t in scope.traces if t.finish == "error"), None)
         return outcome
 
@@ -265,7 +265,7 @@ class Run:
             loop.release()
 
     def samples_left(self, scope: Scope, problem: Problem, prompt: Prompt, role: str) -> int | None:
-        """How many further draws an engine has; None if it never runs dry."""
+        """How many further samples an engine has; None if it never runs dry."""
         role = scope.resolve(role)
         engine = self.engines.get(role) or self.engines["main"]
         pool_size = getattr(engine, "pool_size", None)
@@ -284,7 +284,7 @@ class Run:
         on_finish: Callable[[Sample, Trace], None],
         on_chunk: Callable[[Chunk], None] | None,
     ) -> Sample:
-        """Start a draw on behalf of a context, or refuse it if a budget has ended."""
+        """Start a sample on behalf of a context, or refuse it if a budget has ended."""
         scope, role = ctx.scope, request.role
         if scope.renames:
             role = scope.resolve(role)
@@ -333,7 +333,7 @@ class Run:
         return served
 
     def _not_started(self, sample: Sample, error: TTScaleError) -> None:
-        """A flight that cannot start is a failed sample, if not worse."""
+        """A generation that cannot start is a failed sample, if not worse."""
         if not isinstance(error, EngineError) or error.fatal:
             sample.scope.forget(sample)
             raise error
@@ -341,7 +341,7 @@ class Run:
         sample.generation = KnownGeneration(sample, failed)
 
     def _hold_the_clock(self, sample: Sample) -> None:
-        """A live draw among recorded ones: token time stands still until it has landed."""
+        """A live sample among recorded ones: token time stands still until it has finished."""
         loop, on_finish = self.loop, sample.on_finish
         assert isinstance(loop, TokenLoop)
         assert on_finish is not None
@@ -364,7 +364,7 @@ class Run:
             observer.finished(sample, trace)
 
     def _sequential_limit(self, ctx: Context) -> tuple[int | None, LimitedScope | None]:
-        """Tokens a draw may have before a budget of sequential tokens ends it, and whose."""
+        """Tokens a sample may have before a budget of sequential tokens ends it, and whose."""
         limits = [
             (scope.origin + scope.budget.sequential - ctx.sequential, scope)
             for scope in ctx.scope.budgeted

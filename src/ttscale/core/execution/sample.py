@@ -63,7 +63,7 @@ class Sample(GenerationRequest):
         on_finish: Callable[[Sample, Trace], None],
         on_chunk: Callable[[Chunk], None] | None,
     ) -> None:
-        # every field once: a replay makes as many draws as it has samples, and little else
+        # every field once: a replay makes as many of these as it has samples, and little else
         run = ctx.run
         _, role, prompt_key = identity
         self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
@@ -104,7 +104,7 @@ class Sample(GenerationRequest):
         return 0 if self.generation is None else self.generation.seen(at)
 
     def cost(self, at: float | None = None) -> float:
-        """Money so far, as far as it is known: the prompt counts as soon as a draw of the same
+        """Money so far, as far as it is known: the prompt counts as soon as a sample of the same
         problem has told how long it is, or this one's generation can."""
         if self.price is None:
             return 0.0

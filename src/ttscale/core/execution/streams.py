@@ -1,4 +1,4 @@
-"""Samples as they arrive: races between draws, and live traces watched chunk by chunk.
+"""Samples as they arrive: races between samples, and live traces watched chunk by chunk.
 
 Both are context managers: leaving the block stops what is still under way, and the stop reaches the
 server. They are classes with `__anext__`, not generators: an abandoned generator is finalised by a
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class Arrivals:
-    """Draws started together, and a queue of what has landed, with one waiter.
+    """Samples started together, and a queue of what has finished, with one waiter.
 
-    Whoever starts a draw with `finish` adds it to `samples`.
+    The caller that starts a sample with `finish` adds it to `samples`.
     """
 
     __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "finished", "samples")
@@ -31,14 +31,14 @@ class Arrivals:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._for_all = False
-        self._ended = 0  # draws that have landed, taken from the queue or not
+        self._ended = 0  # samples that have finished, taken from the queue or not
         self.samples: list[Sample] = []
         self.finished: deque[Trace] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
     @property
     def under_way(self) -> int:
-        """Draws that have not landed."""
+        """Samples that have not finished."""
         return len(self.samples) - self._ended
 
     def finish(self, sample: Sample, trace: Trace) -> None:
@@ -51,7 +51,7 @@ class Arrivals:
             waiter.set_result(None)
 
     async def wait(self) -> None:
-        """Until something has landed."""
+        """Until something has finished."""
         if not self.finished:
             await self._wait()
 
@@ -72,17 +72,17 @@ class Arrivals:
             self._waiter = None
 
     def abort(self, finish: Any) -> list[Trace]:
-        """Stop what is under way, in the order it started, and take what landed."""
+        """Stop what is under way, in the order it started, and take what finished."""
         for sample in self.samples:
             sample.abort(finish)
         return list(self.finished)
 
 
 class Race:
-    """Draws in order of arrival.
+    """Samples in order of arrival.
 
     Receiving a trace moves the context's chain of dependent tokens; losers that are cancelled never
-    do. Traces that land at the same tick of token time arrive in the order they were started.
+    do. Traces that finish at the same tick of token time arrive in the order they were started.
     """
 
     def __init__(self, ctx: Context, requests: Sequence[Any]) -> None:
@@ -117,22 +117,22 @@ class Race:
         return self._ctx.receive(arrivals.finished.popleft())
 
     def start(self, request: Any) -> None:
-        """Let one more draw join the race."""
+        """Let one more sample join the race."""
         self._arrivals.samples.append(self._ctx.launch(request, self._arrivals.finish))
 
     @property
     def under_way(self) -> int:
-        """Draws that have not landed."""
+        """Samples that have not finished."""
         return self._arrivals.under_way
 
     def cap(self, tokens: int) -> None:
-        """Let the draws under way have `tokens` tokens at most."""
+        """Let the samples under way have `tokens` tokens at most."""
         for sample in self._arrivals.samples:
             if sample.generation is not None:
                 sample.generation.cap(tokens)
 
     def stop(self) -> list[Trace]:
-        """Stop the draws under way but keep what they have, in the order they started.
+        """Stop the samples under way but keep what they have, in the order they started.
 
         Using unfinished traces makes the method wait for them: all join the chain.
         """

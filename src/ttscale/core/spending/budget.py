@@ -12,7 +12,7 @@ from ..settings.declared import Above, check_fields, read
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Limits of one scope; None is no limit.
+    """Limits of one scope; None means no limit.
 
     A budget ends runs, never texts: what is in flight when it ends is stopped and abstains, and the
     best answer so far comes back, marked with the limit that ended it.
@@ -20,7 +20,7 @@ class Budget:
     Attributes:
         tokens: generated tokens of all roles, cancelled ones included.
         sequential: tokens of the longest dependent chain.
-        samples: draws.
+        samples: samples requested.
         seconds: wall time; in token time, ticks at the engine's rate.
         cost: money, in the currency of the prices.
         units: other named amounts (network evaluations, tool calls).

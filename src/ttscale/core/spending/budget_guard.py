@@ -212,7 +212,7 @@ class LimitedScope(Scope):
             and (tick := self._crossing(kind, limit, loop.tick)) is not None
         ]
         if crossings:
-            due = loop.at(min(crossings), self._cross, rank=1)  # rank: landings come first
+            due = loop.at(min(crossings), self._cross, rank=1)  # rank: ends of samples come first
             self._planned = due
 
     def _withdraw(self) -> None:

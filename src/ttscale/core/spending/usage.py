@@ -3,7 +3,7 @@
 The role says who paid, the part what for (see `roles`).
 
 Conventions. `None` means unknown, never zero. Completion tokens are all generated tokens, those of
-cancelled draws included. Sequential tokens are the longest chain of tokens that had to wait for one
+cancelled samples included. Sequential tokens are the longest chain of tokens that had to wait for one
 another: the latency that no amount of hardware removes.
 """
 
@@ -45,8 +45,8 @@ class Tally:
         shared_prompt_tokens: every distinct prompt counted once.
         cached_tokens: prompt tokens the server says it took from its cache.
         completion_tokens: all generated tokens.
-        cancelled_tokens: of these, in draws nobody wanted any more or a budget ended.
-        cut_tokens: of these, in draws a stop rule ended.
+        cancelled_tokens: of these, in samples no longer wanted or ended by a budget.
+        cut_tokens: of these, in samples a stop rule ended.
         estimated_tokens: of these, estimated rather than counted.
         scored_tokens: tokens of given texts that were scored, not generated.
         scored_calls: calls that scored or embedded given texts.
@@ -121,7 +121,7 @@ class Usage:
 
     Attributes:
         by: counters per role.
-        parts: those samples, by part, that are no plain answers: the counters of the others are
+        parts: those samples, by part, that are not plain answers: the counters of the others are
             what is left.
         units: named amounts, of all roles.
         sequential_tokens: the longest chain; sequential_units: the same in every named unit.
@@ -135,7 +135,7 @@ class Usage:
     seconds: float = 0.0
 
     def charge(self, trace: Trace, price: Price | None, shared_prompt: int) -> None:
-        """Book one landed trace; `shared_prompt` is its prompt's tokens if it is a new prompt."""
+        """Book one finished trace; `shared_prompt` is its prompt's tokens if it is a new prompt."""
         tally = self.by.get(trace.role)
         if tally is None:
             tally = self.by[trace.role] = Tally()
@@ -213,7 +213,7 @@ class Usage:
 
     @property
     def samples(self) -> int:
-        """Draws that can hold an answer, or a piece of one: neither verdicts nor plans."""
+        """Samples that can hold an answer, or a piece of one: neither verdicts nor plans."""
         sampled = sum(tally.calls - tally.scored_calls for tally in self.by.values())
         for part in ("verdict", "plan") if self.parts else ():
             sampled -= self.parts[part].samples if part in self.parts else 0

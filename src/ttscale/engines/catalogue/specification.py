@@ -282,7 +282,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
         except ValueError:  # half an IPv6 address, a port beyond 65535
             there = False
         if not there:
-            raise UsageError(f"{address!r} is no address", fix="write http://HOST:PORT/v1")
+            raise UsageError(f"{address!r} is not an address", fix="write http://HOST:PORT/v1")
         if parts.password:
             raise UsageError(
                 f"the address of {parts.hostname} carries a password",

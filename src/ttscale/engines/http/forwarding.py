@@ -37,7 +37,7 @@ class _Reply(NamedTuple):
     lease: Lease
 
     def close(self) -> None:
-        self.response.close()  # if nobody has read the rest the connection goes: the server stops
+        self.response.close()  # if the rest was not read the connection goes: the server stops
         self.lease.give_back()
 
 

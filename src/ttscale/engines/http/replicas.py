@@ -107,7 +107,7 @@ class Replicas:
         if prefix is None or least.rests(now):
             return least
         there = [r for r in self.all if not (r in avoid or r.rests(now) or r.full_until > now)]
-        # the highest of independent draws: when a replica goes, only its own prompts move
+        # the highest of independent samples: when a replica goes, only its own prompts move
         known = max(there, key=lambda r: zlib.crc32(r.url.encode(), prefix), default=least)
         return known if known.tokens <= least.tokens + LEAD * cost else least
 

@@ -27,7 +27,7 @@ class Retry:
     def wait(self, retry: int, requested: float | None) -> float | None:
         """Seconds to wait before the retry-th retry (from 0); None to give up.
 
-        `requested` is what the server wants, in seconds. A little is added to it, so that the draws it
+        `requested` is what the server wants, in seconds. A little is added to it, so that the samples it
         turned away do not come back all at once.
         """
         if retry >= self.times:

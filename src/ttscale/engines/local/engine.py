@@ -3,8 +3,8 @@ given text, hidden states, replaceable decoding. Needs the extra `ttscale[torch]
 
     engine = TransformersLocal("path/to/model", batch=16)
 
-Draws are batched continuously: one joins at the next step, and leaves when it finishes or is
-stopped. Draws of the same prompt share its reading. A draw's text depends on its own seed and
+Samples are batched continuously: one joins at the next step, and leaves when it finishes or is
+stopped. Samples of the same prompt share its reading. A sample's text depends on its own seed and
 settings only: each row has a generator of its own and uses one random number per token. The model's
 numbers do depend on who else is in the batch, in their last bits; where two tokens are that close,
 so does the choice. In float32 this is rare, in half precision it is not.
@@ -59,14 +59,14 @@ class Hidden:
 class TransformersLocal:
     """A model that generates, scores, and shows its hidden states.
 
-    Settings a draw leaves open are those the model's generation_config.json recommends; without
+    Settings a sample leaves open are those the model's generation_config.json recommends; without
     any, temperature 1 and the whole distribution.
 
     Args:
         model: a folder, or a name on the hub (looked for on this machine first).
         device: "auto" is the first GPU if there is one, else the CPU.
         dtype: float32, bfloat16 or float16; by default float32 on a CPU, else as it was saved.
-        batch: draws decoded at a time; further ones queue.
+        batch: samples decoded at a time; further ones queue.
         context: tokens of prompt and reply together; the model's own limit if that is smaller.
         reuse: texts whose keys and values are kept, for prompts that begin with them; 0 for none.
         chooser: logits -> tokens, in place of plain sampling.
@@ -125,7 +125,7 @@ class TransformersLocal:
         """Load the model and start the thread that runs it.
 
         Raises:
-            UsageError: torch is not installed, the folder is missing or broken, the model is no
+            UsageError: torch is not installed, the folder is missing or broken, the model is not a
                 causal language model, or the device cannot be used.
             ModelNotFound: a name that is neither on this machine nor can be fetched.
         """
@@ -168,7 +168,7 @@ class TransformersLocal:
         if device is not None:
             free(device)
 
-    # -- drawing
+    # -- sampling
 
     def start(self, request: GenerationRequest) -> Generation:
         loaded, worker = self._opened()
@@ -275,7 +275,7 @@ class TransformersLocal:
 
 
 def _template_settings(sampling: Sampling, name: str) -> Mapping[str, Any]:
-    """The variables of the chat template among a draw's extra fields. Another field dropped in
+    """The variables of the chat template among a sample's extra fields. Another field dropped in
     silence would be a different experiment."""
     unknown = sorted(set(sampling.extra) - set(_EXTRA))
     if unknown:

@@ -145,7 +145,7 @@ def load_judge(
     if not kinds:
         held = ", ".join(config.architectures or ()) or "no declared architecture"
         raise UsageError(
-            f"model {name!r} is no reward model ({held})",
+            f"model {name!r} is not a reward model ({held})",
             fix="give one with a token or sequence classification head",
         )
     by_token = kinds[0].endswith(_JUDGES[0])
@@ -282,7 +282,7 @@ def _must_generate(name: str, config: Any) -> None:
     fix = "give a causal language model"
     if any(kind.endswith(_JUDGES) for kind in kinds):
         fix = "use it as a reward model, or give a causal language model"
-    raise UsageError(f"model {name!r} is no causal language model ({', '.join(kinds)})", fix=fix)
+    raise UsageError(f"model {name!r} is not a causal language model ({', '.join(kinds)})", fix=fix)
 
 
 def _must_cache(name: str, model: Any, config: Any) -> None:

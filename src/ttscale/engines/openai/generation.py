@@ -192,18 +192,18 @@ class HTTPGeneration(LiveGeneration):
 
 
 def _arrived(response: aiohttp.ClientResponse) -> bytes:
-    """What has come of a stream and nobody has read, also what the loop has had no time for: it
+    """What has come of a stream and has not been read, also what the loop has had no time for: it
     still lies in the network's buffer, and would be lost with the connection."""
     protocol = None if response.connection is None else response.connection.protocol
     transport = None if protocol is None else protocol.transport
     if protocol is not None and transport is not None:
         socket, encrypted = map(transport.get_extra_info, ("socket", "ssl_object"))
-        with contextlib.suppress(OSError):  # nothing there; and where a socket is no file
+        with contextlib.suppress(OSError):  # nothing there; and where a socket is not a file
             if not encrypted and (packet := os.read(socket.fileno(), _LOOK)):
                 protocol.data_received(packet)
     try:
         return response.content.read_nowait()
-    except (RuntimeError, aiohttp.ClientError):  # somebody waits, so nothing is there; or it broke
+    except (RuntimeError, aiohttp.ClientError):  # a reader waits, so nothing is there; or it broke
         return b""
 
 

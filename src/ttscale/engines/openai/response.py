@@ -30,8 +30,8 @@ class ResponseReader:
 
     Attributes:
         tokens: generated so far, `estimated` of them guessed.
-        finish: how the model ended, once it has said so; "error" for a reason nobody knows.
-        stopped_at: the stop text that ended it, "" if the model did, None if nobody tells.
+        finish: how the model ended, once it has said so; "error" for an unknown reason.
+        stopped_at: the stop text that ended it, "" if the model did, None if that is not known.
         done: the stream says that nothing follows.
         settled: the count is final.
         error: an error object that came in the stream, or "" and what was wrong with it.

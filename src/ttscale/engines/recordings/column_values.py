@@ -11,7 +11,7 @@ from .parse import blank
 from .tables import Table
 
 LOOKED_AT = 1000  # rows
-_PROSE = 80  # characters: what is longer is no parsed answer
+_PROSE = 80  # characters: what is longer is not a parsed answer
 
 
 class ColumnValues:

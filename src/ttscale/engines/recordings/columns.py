@@ -375,7 +375,7 @@ class _Search:
                 self._take("reward", column)
 
     def _whole_replies(self) -> None:
-        """Where there is no text, a column of answers may hold whole replies."""
+        """Where there is not text, a column of answers may hold whole replies."""
         column = self.found.get("answer")
         if column is None or {"text", "answer"} & self.requested.keys() or "text" in self.found:
             return

@@ -1,8 +1,8 @@
 """Recorded traces as an engine, in token time: what would a method have cost on these samples?
 
-A draw of an ask is served the recorded row of its ordinal, so that two methods that ask the same
+A sample of a request is served the recorded row of its ordinal, so that two methods that ask the same
 get the same samples. Rows are used at most once: a pool that runs dry is an error that says so.
-With `resample`, rows are drawn with replacement instead, from the draw's own seed.
+With `resample`, rows are drawn with replacement instead, from the sample's own seed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Replay:
         """Nothing to give back."""
 
     def pool_size(self, problem: Problem, prompt: Prompt, role: str) -> int | None:
-        """Draws there are of an ask; None if they never end."""
+        """Samples there are of a request; None if they never end."""
         if self.resample:
             return None
         return max(0, len(self.pool.find(problem, role, prompt)) - self.skip)
@@ -75,7 +75,7 @@ class Replay:
     def start(self, request: GenerationRequest) -> Generation:
         rows = self.pool.find(request.problem, request.role, request.prompt)
         if not rows:
-            # a continuation that was never recorded: nobody knows what would have come
+            # a continuation that was never recorded: what would have come is not known
             return KnownGeneration(
                 request, Trace(finish="censored", meta={"censored": "not recorded"})
             )

@@ -93,13 +93,13 @@ def whole(value: Any) -> int | None:
     """A number of tokens; None if nothing is written.
 
     Raises:
-        ValueError: if it is no whole number of at least 0.
+        ValueError: if it is not a whole number of at least 0.
     """
     if blank(value):
         return None
     number = int(value) if isinstance(value, str) and value.isdecimal() else float(value)
     if not 0 <= number <= _MOST or number != int(number):
-        raise ValueError("no whole number of at least 0")
+        raise ValueError("not a whole number of at least 0")
     return int(number)
 
 
@@ -109,7 +109,7 @@ def real(value: Any) -> float | None:
         return None
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError("no finite number")
+        raise ValueError("not a finite number")
     return number
 
 
@@ -149,7 +149,7 @@ def failure(value: Any) -> bool:
 
 
 def finish(value: Any) -> Finish:
-    """How a draw ended; nothing written is taken for a normal end."""
+    """How a sample ended; nothing written is taken for a normal end."""
     value = inner(value)
     if blank(value):
         return "stop"
@@ -167,7 +167,7 @@ def array(value: Any) -> FloatArray | None:
 
     numbers = np.asarray(orjson.loads(value) if isinstance(value, str) else value, np.float32)
     if numbers.ndim != 1 or not np.isfinite(numbers).all():
-        raise ValueError("no list of finite numbers")
+        raise ValueError("not a list of finite numbers")
     return numbers
 
 
@@ -177,5 +177,5 @@ def texts(value: Any) -> tuple[str, ...]:
         return ()
     items = orjson.loads(value) if isinstance(value, str) else value
     if not isinstance(items, Sequence) or isinstance(items, str):
-        raise ValueError("no list")
+        raise ValueError("not a list")
     return tuple(text(item) or "" for item in items)

@@ -1,4 +1,4 @@
-"""A pool of recorded draws, from which the replay engine serves."""
+"""A pool of recorded samples, from which the replay engine serves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...core import Problem, Prompt, Trace
 
 @dataclass(slots=True)
 class Pool:
-    """Recorded draws of one model on one task.
+    """Recorded samples of one model on one task.
 
     Attributes:
         records: (problem id, role, prompt key) -> traces in recorded order. The prompt key ""
@@ -28,13 +28,13 @@ class Pool:
     columns: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, problem: Problem, role: str, prompt: Prompt) -> Sequence[Trace]:
-        """What was recorded for an ask; empty if nothing was."""
+        """What was recorded for a request; empty if nothing was."""
         found = self.records.get((problem.id, role, ""))
         if found is not None and (prompt is problem.prompt or prompt == problem.prompt):
             return found
         return self.records.get((problem.id, role, prompt.key), ())
 
     def size(self) -> int:
-        """The smallest number of draws recorded for any question's own prompt."""
+        """The smallest number of samples recorded for any question's own prompt."""
         sizes = [len(self.find(p, "main", p.prompt)) for p in self.problems]
         return min(sizes, default=0)

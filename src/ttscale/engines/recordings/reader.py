@@ -4,7 +4,7 @@ Conventions. Rows of one question belong together wherever they stand. `sample`,
 columns number its samples; a row whose text is a list holds as many. A recorded answer stands for
 the text, and one that the answer rule cannot read abstains. A recorded verdict (`correct`) belongs
 to its sample; where nothing else is recorded verdicts stand for answers, "right" and "wrong". A gold
-that is not there is unknown, never wrong. A sample with an error is no sample of the model.
+that is not there is unknown, never wrong. A sample with an error is not a sample of the model.
 """
 
 from __future__ import annotations

@@ -170,9 +170,9 @@ def _no_text(path: Path) -> RecordError:
             except UnicodeDecodeError as error:
                 byte = f"byte 0x{line[error.start]:02x}"
                 return RecordError(
-                    f"{path}, line {number}: {byte} is no UTF-8", fix="save the file in UTF-8"
+                    f"{path}, line {number}: {byte} is not UTF-8", fix="save the file in UTF-8"
                 )
-    return RecordError(f"{path} is no UTF-8", fix="save the file in UTF-8")
+    return RecordError(f"{path} is not UTF-8", fix="save the file in UTF-8")
 
 
 @contextmanager
@@ -249,7 +249,7 @@ def _objects(path: Path, kind: Kind) -> Iterator[tuple[int, Row]]:
                 row = _loads(raw)
             except json.JSONDecodeError as error:
                 raise RecordError(
-                    f"{path}, line {line}: no valid JSON ({error.msg} at column {error.colno})",
+                    f"{path}, line {line}: not valid JSON ({error.msg} at column {error.colno})",
                     fix="write one JSON object a line",
                 ) from None
             if not isinstance(row, dict):
@@ -326,4 +326,4 @@ def _parquet(path: Path) -> Any:
         return pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise RecordError(f"{path} is no Parquet file: {reason}", fix="check the file") from None
+        raise RecordError(f"{path} is not a Parquet file: {reason}", fix="check the file") from None

@@ -17,7 +17,7 @@ class AdmissionQueue:
     """`async with admission:` is a place in service.
 
     Attributes:
-        active, waiting: requests now. draining: nobody is let in any more.
+        active, waiting: requests now. draining: no request is let in any more.
     """
 
     def __init__(self, active: int, queue: int, seconds: float) -> None:

@@ -22,7 +22,7 @@ _REALM = {"WWW-Authenticate": 'Bearer realm="ttscale"'}
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whoever a request comes from; without keys everybody is `ANONYMOUS`."""
+    """Who a request comes from; without keys always `ANONYMOUS`."""
 
     name: str
     account: Account
@@ -43,7 +43,7 @@ def new_key() -> tuple[str, str]:
 
 
 class Keyring:
-    """The accounts. Without any, everybody may ask."""
+    """The accounts. Without any, no key is needed."""
 
     def __init__(self, accounts: Mapping[str, Account]) -> None:
         self._clients = [
@@ -91,7 +91,7 @@ def check_exposure(host: str, accounts: Mapping[str, Account], anonymous: bool) 
     """Refuse to serve others without keys, unless that was asked for by name.
 
     Raises:
-        UsageError: if the address can be reached from elsewhere and nobody needs a key.
+        UsageError: if the address can be reached from elsewhere and no key is needed.
     """
     if accounts or anonymous or _loopback(host):
         return

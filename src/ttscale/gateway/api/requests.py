@@ -53,7 +53,7 @@ def document(raw: bytes) -> dict[str, Any]:
     """The body of a request.
 
     Raises:
-        ApiError: 400 if it is no JSON object.
+        ApiError: 400 if it is not a JSON object.
     """
     try:
         body = orjson.loads(raw)

@@ -78,7 +78,7 @@ class DeferredGeneration(Generation):
 
     def receive(self, trace: Trace) -> None:
         """The engine has finished."""
-        self.inner = None  # cut the references that go round in circles, as a draw does
+        self.inner = None  # cut the references that go round in circles, as a sample does
         self._tokens = trace.tokens
         self.unread = trace
         if trace.finish != "stop" or self.known:

@@ -34,7 +34,7 @@ async def solve(
 ) -> list[Choice]:
     """Every choice of a request, in order; `count` is told of their samples.
 
-    `show` is given the pieces of the replies, if the method's draws are the reply.
+    `show` is given the pieces of the replies, if the method's samples are the reply.
 
     Raises:
         ApiError: what the request or the upstream did wrong.
@@ -58,7 +58,7 @@ async def solve(
         streams = method.card.streams and show is not None
         runs = [
             _answer(
-                # alike for alike requests: their draws are alike, and form one pool when recorded
+                # alike for alike requests: their samples are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(request.options.answer)),
                 request, method, _showing(models, number, show) if streams else models, each, count,
                 request.seed + number % request.n,

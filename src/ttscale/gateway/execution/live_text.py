@@ -1,4 +1,4 @@
-"""Showing a reply while it is generated, for methods whose draws, in order, are the reply."""
+"""Showing a reply while it is generated, for methods whose samples, in order, are the reply."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ShownEngine(EngineWrapper):
 
 
 class LiveText:
-    """The reply so far. Each draw goes on where its prefix ends, and the prefix may hold text the
+    """The reply so far. Each sample goes on where its prefix ends, and the prefix may hold text the
     method itself has put in ("Wait", a closed think tag): it belongs to the reply too.
 
     Attributes:
@@ -41,10 +41,10 @@ class LiveText:
         self._lost = False
 
     def begin(self, prefix: str) -> None:
-        """A draw starts that continues `prefix`."""
+        """A sample starts that continues `prefix`."""
         shown = self.text.rstrip()  # a method may trim what it continues
         if not prefix.startswith(shown):
-            self._lost = True  # another course than was told: say no more of it before the end
+            self._lost = True  # the method took another course: show no more before the end
             return
         added = prefix[len(shown) :]
         if len(shown) < len(self.text):

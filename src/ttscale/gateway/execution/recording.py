@@ -72,7 +72,7 @@ class Recorder:
             self._store = None
 
     def wants(self) -> bool:
-        """Whether the next request is to be kept: a draw at the sampling rate."""
+        """Whether the next request is to be kept: a sample at the sampling rate."""
         return self._store is not None and random.random() < self._record.sample
 
     def keep(self, model: str, method: str, sampling: Sampling, choices: Sequence[Choice]) -> None:

@@ -18,7 +18,7 @@ from ...engines.openai.engine import OpenAIHTTP
 from ...methods import registry
 from ..config import Model
 
-CONCURRENCY = 256  # requests at a time, where nobody says otherwise
+CONCURRENCY = 256  # requests at a time, unless configured otherwise
 
 
 class Upstream:

@@ -75,7 +75,7 @@ class Table:
         """Read what `save` wrote.
 
         Raises:
-            RecordError: if it cannot be read or is no table of this version.
+            RecordError: if it cannot be read or is not a table of this version.
         """
         return TABLE_FILE.load(path)
 

@@ -69,7 +69,7 @@ class Config:
         judgements: how often the judge is asked, each time in another order; all must agree.
         judge_at_once: candidates a judge compares; more are judged as a knockout.
         stop_agreed: end when all candidates of a turn agree.
-        reflection_tokens: of every reflection; None is no limit.
+        reflection_tokens: of every reflection; None means no limit.
         thinking: show solutions with their thinking, not only their reply.
     """
 

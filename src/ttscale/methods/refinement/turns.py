@@ -54,8 +54,8 @@ class Config:
             a reflection on it (a call of its own each turn).
         select: among all turns by "vote", the "last", or a verifier's name (its weighted vote in
             every chain, then over the chains, as arXiv:2408.03314).
-        max_tokens: of every turn; None is no limit.
-        reflection_tokens: of every reflection (ours); None is no limit.
+        max_tokens: of every turn; None means no limit.
+        reflection_tokens: of every reflection (ours); None means no limit.
         thinking: show a solution's thinking too, not only its reply.
     """
 

@@ -49,7 +49,7 @@ CONDITIONAL = Card(
     files=("bank",),
     stops="every chain has answered or used its turns",
     needs=NEEDS,
-    deviations=(*DEVIATIONS, "Without a bank the question's own calibration draws are paid for."),
+    deviations=(*DEVIATIONS, "Without a bank the question's own calibration samples are paid for."),
 )
 MARGINAL = Card(
     name="atts-marginal",
@@ -157,7 +157,7 @@ async def plausibility(problem: Problem, ctx: Context, before: str, segment: str
 
 @dataclass(slots=True)
 class Chain:
-    """One chain: its text, the draws it is made of, and the verdicts on its segments."""
+    """One chain: its text, the samples it is made of, and the verdicts on its segments."""
 
     text: str = ""
     parts: list[Trace] = field(default_factory=list)
@@ -169,7 +169,7 @@ class Chain:
         self.parts.append(part)
 
     def whole(self) -> Trace:
-        """The chain as one trace; it ended as its last draw ended."""
+        """The chain as one trace; it ended as its last sample ended."""
         return Trace.joined(self.parts, self.text)
 
 

@@ -2,7 +2,7 @@
 
 The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
 samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
-The pilot is in the bill like any other draw, and its samples count: `pilot(n=N)` is the vote of the
+The pilot is in the bill like any other sample, and its samples count: `pilot(n=N)` is the vote of the
 pilot and of as many further samples as make N. `select=weighted` and `select=best` make it best-of-N
 on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 """

@@ -59,7 +59,7 @@ class Bank:
         """Read what `save` wrote.
 
         Raises:
-            RecordError: if it cannot be read or is no bank of this version.
+            RecordError: if it cannot be read or is not a bank of this version.
         """
         return BANK_FILE.load(path)
 

@@ -6,7 +6,7 @@
      "saturation": {...}}
 
 A strategy is a method as the command line writes it, or `pilot(n=N)`: the vote of the pilot and of
-as many further samples as make N in all (N = pilot draws no more). With reward difficulty that vote is
+as many further samples as make N in all (N = pilot samples no more). With reward difficulty that vote is
 weighted by the rewards. `pilot(n=N, select=vote)`, `select=weighted` and `select=best` say which it is;
 `pilot(n=N, sure=0.95)` stops early, as Adaptive-Consistency does.
 """
@@ -97,7 +97,7 @@ class Policy:
         """Read what `save` wrote.
 
         Raises:
-            RecordError: if it cannot be read or is no policy of this version.
+            RecordError: if it cannot be read or is not a policy of this version.
         """
         return POLICY_FILE.load(path)
 

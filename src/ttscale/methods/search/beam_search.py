@@ -90,7 +90,7 @@ class Config:
         Within(1, self.n).check(width=self.width)
         if self.n % self.width:
             raise UsageError(
-                f"n={self.n} is no multiple of width={self.width}", fix="keep n // width whole"
+                f"n={self.n} is not a multiple of width={self.width}", fix="keep n // width whole"
             )
         if not verifier(self.verifier).partial:
             raise UsageError(

@@ -18,7 +18,7 @@ class Beam:
     Attributes:
         text: all steps so far.
         score: the verifier's last word on it.
-        parts: the draws it is made of.
+        parts: the samples it is made of.
     """
 
     text: str = ""
@@ -81,7 +81,7 @@ def _model_ended(problem: Problem, part: Trace, text: str) -> bool:
 
 def conclude(problem: Problem, beams: Sequence[Beam], select: Select, stopped_by: str) -> Outcome:
     """Choose among finished solutions: the best score, the best-scored answer, or the vote. Where
-    every one broke off in a failed draw, the outcome is that failure and no wrong answer."""
+    every one broke off in a failed sample, the outcome is that failure and no wrong answer."""
     votes, scored = Votes(problem), list[tuple[float, str, Trace]]()
     for beam in beams:
         trace = beam.whole()

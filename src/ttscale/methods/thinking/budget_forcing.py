@@ -37,14 +37,14 @@ class Config:
     """How thinking is bounded.
 
     Attributes:
-        max_thinking: tokens of thinking in all rounds together; None is no limit.
+        max_thinking: tokens of thinking in all rounds together; None means no limit.
         n_ignore: how often an early end is ignored (the paper studies 1, 2, 4 and 6).
         wait: what replaces the end marker ("Wait"; compared there: "Hmm", "Alternatively", "").
         opening: how thinking begins; "" if the chat template writes it.
         end: the end-of-thinking marker. For models without think tags, a phrase such as
             "Final Answer".
         cue: what follows a forced end.
-        answer_tokens: tokens for the answer (1000: arXiv:2512.02008); None is no limit.
+        answer_tokens: tokens for the answer (1000: arXiv:2512.02008); None means no limit.
         temperature: 0, as in the reference; None is the model's own.
     """
 

@@ -90,7 +90,7 @@ async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
                 continue
             if cfg.mode == "async":
                 break
-            # lockstep: nobody gets further than the k-th shortest that has finished
+            # lockstep: no sample gets further than the k-th shortest that has finished
             finished.sort(key=lambda t: (t.tokens, t.index))
             race.cap(finished[cfg.k - 1].tokens)
     return _vote(problem, finished[: cfg.k], cfg, "k_finished")

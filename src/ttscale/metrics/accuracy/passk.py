@@ -1,7 +1,7 @@
 """pass@k: the probability that at least one of k samples is right.
 
 Chen et al., 2021, arXiv:2107.03374, Sec. 2.1: from n samples with c right, the unbiased estimate
-is 1 - C(n - c, k)/C(n, k). It is an oracle's figure: somebody has to know which sample is right.
+is 1 - C(n - c, k)/C(n, k). It is an oracle's figure: it takes knowing which sample is right.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cost-of-pass: what a right answer costs.
 
 Efficient Agents, arXiv:2508.02694: v = C / R, the cost of an attempt over its chance to succeed,
-which is the expected cost until the first success of independent attempts somebody can check. Over
+which is the expected cost until the first success of independent attempts that can be checked. Over
 a set it is mean cost over accuracy; ratios of single questions are not averaged. Money, tokens and
 joules all serve as the cost.
 """

@@ -102,5 +102,5 @@ class Shape:
                 f"cannot read {path}: {error.strerror}", fix="give a model's config.json"
             ) from None
         except ValueError as error:
-            raise RecordError(f"{path} is no JSON: {error}") from None
+            raise RecordError(f"{path} is not JSON: {error}") from None
         return cls.of(config, parameters=parameters)

@@ -1,7 +1,7 @@
 """Training documents for every role, generated without end.
 
 Solvers see only traces whose last word is right, with mistakes made and repaired on the way;
-judges, raters and revisers also see traces with mistakes that nobody noticed.
+judges, raters and revisers also see traces with mistakes that were not noticed.
 """
 
 import random

@@ -30,7 +30,7 @@ class TooLargeError(Exception):
 
 
 class NoValueError(Exception):
-    """There is no value: a division by zero, or something that is no number."""
+    """There is no value: a division by zero, or something that is not a number."""
 
 
 @lru_cache(maxsize=1)
@@ -104,9 +104,9 @@ class _Evaluator:
             if abs(found.imag) == 0:
                 found = found.real
             elif not self.context.isfinite(found):
-                raise NoValueError("no finite number")
+                raise NoValueError("not a finite number")
         if not self.context.isfinite(found):
-            raise NoValueError("no finite number")
+            raise NoValueError("not a finite number")
         if found and abs(self.context.mag(found)) > _RANGE:
             raise TooLargeError("out of range")
         return found

@@ -93,7 +93,7 @@ class Arithmetic(Operators):
         return True
 
     def exponent(self) -> Node | None:
-        """What stands after a ^; None for a mark that is no power."""
+        """What stands after a ^; None for a mark that is not a power."""
         if self.takes("prime", "'"):
             raise UnreadableError("a prime as a power")
         if self.takes("-"):

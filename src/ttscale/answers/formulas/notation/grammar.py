@@ -21,7 +21,7 @@ def parse(text: str) -> Node:
     """The tree of a spelled text.
 
     Raises:
-        UnreadableError: the text is no formula to its end.
+        UnreadableError: the text is not a formula to its end.
     """
     found = Grammar(prepared(text)).document()
     level = [found]
@@ -111,7 +111,7 @@ class Grammar(Arithmetic):
 
     def scaled(self, amount: Node, words: list[str]) -> Node:
         """The amount times its scale ("5 million people"), with its unit. Nouns count only what has
-        a number: "n even" is no n."""
+        a number: "n even" is not a n."""
         units = []
         for word in words:
             if word.casefold() in SCALES:

@@ -146,7 +146,7 @@ class Operators(Brackets):
         raise UnreadableError("an integral without its d")
 
     def bound(self) -> Node:
-        """A bound of an integral, which is no base of a power."""
+        """A bound of an integral, which is not a base of a power."""
         if self.takes("-"):
             return Node("neg", (self.bound(),))
         return self.braced() if self.sees("{") else self.primary()

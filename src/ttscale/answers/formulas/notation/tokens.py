@@ -15,7 +15,7 @@ Kind = Literal["number", "letter", "command", "sign", "word", "text"]
 
 
 class UnreadableError(Exception):
-    """The text is no formula that can be read to its end."""
+    """The text is not a formula that can be read to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Token:
 
     Attributes:
         kind: number ("12.5"), letter (a symbol), command (without its backslash, also `sin` as
-            people type it), sign, word (letters that are no product of symbols), or text (what
+            people type it), sign, word (letters that are not product of symbols), or text (what
             \text and its like hold).
         at, end: where it stands.
         spaced: whether a space stands before it.

@@ -1,4 +1,4 @@
-"""Texts whose keys and values are kept for whoever begins with the same tokens."""
+"""Texts whose keys and values are kept for texts that begin with the same tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One draw inside the batch: its prompt, how it is sampled, what it has said.
+"""One sample inside the batch: its prompt, how it is sampled, what it has said.
 
 The worker's thread appends; the event loop's thread reads what lies below the number of tokens it
 has been told of, which never changes.
@@ -17,18 +17,18 @@ _BLOCK = 64  # random numbers made at a time
 
 
 class Row:
-    """A draw under way.
+    """A sample under way.
 
     Attributes:
         prompt: its tokens, before anything generated.
         temperature, top_p, top_k, min_p: 0, 1, 0, 0 switch them off.
-        most: generated tokens at most; `full` is how the draw ends there.
+        most: generated tokens at most; `full` is how the sample ends there.
         least: generated tokens before it may end by itself.
         alternatives: how many log-probabilities make the confidence; None if none are wanted.
         ids, pieces, ends, logprobs, confs: one entry per token. `pieces` is the text shown with the
             token: text that may still become a stop text, or half a character, waits.
         stopped_at: the stop text it ended at; "" if the model ended it.
-        gone: nobody waits for it. cut: and somebody may go on from its text.
+        gone: it is no longer waited for. cut: and its text may be continued.
         cached: prompt tokens whose keys and values were there already; None before its first step.
     """
 
@@ -97,7 +97,7 @@ class Row:
         return self._uniforms.pop()
 
     def push(self, token: int, logprob: float | None, conf: float | None) -> None:
-        """Take the next token; sets `finish` if the draw ends with it."""
+        """Take the next token; sets `finish` if the sample ends with it."""
         finish: Finish | None = None
         may_end = self.may_end
         self.ids.append(token)
