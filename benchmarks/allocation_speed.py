@@ -62,9 +62,7 @@ def deepconf(tokens: int, seed: int) -> dict[str, float]:
     plain = [t.tolist() for t in traces[: max(1, len(traces) // 20)]]
     reference, expected = timed(lambda: [measures_in_python(t) for t in plain])
     for one, (mean, lowest, bottom, tail) in zip(found, expected, strict=False):
-        assert np.allclose(
-            [one.mean, one.lowest, one.bottom, one.tail], [mean, lowest, bottom, tail]
-        )
+        assert np.allclose([one.mean, one.lowest, one.bottom, one.tail], [mean, lowest, bottom, tail])
     return {
         "tokens": len(traces) * TRACE,
         "seconds": seconds,
@@ -102,9 +100,7 @@ def pets_offline(questions: int, average: int, seed: int) -> dict[str, float]:
     spent = sum(o.extra["drawn"] for o in outcomes)
     assert spent == questions * average
     share = max(1, questions // 50)
-    reference, sampled = timed(
-        lambda: pets_in_python(dict(list(truth.items())[:share]), average, seed)
-    )
+    reference, sampled = timed(lambda: pets_in_python(dict(list(truth.items())[:share]), average, seed))
     return {
         "questions": questions,
         "average": average,

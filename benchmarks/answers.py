@@ -68,9 +68,7 @@ def theirs_extract(case: dict[str, Any]) -> bool:
     return bool(verify(parse(f"${case['answer']}$"), found))
 
 
-def shares(
-    name: str, these: Cases, by: str, readers: dict[str, Callable[..., bool]]
-) -> dict[str, float]:
+def shares(name: str, these: Cases, by: str, readers: dict[str, Callable[..., bool]]) -> dict[str, float]:
     """Print what each reader gets right, by a field of the cases."""
     right: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(readers, 0))
     size: dict[str, int] = defaultdict(int)
@@ -122,9 +120,7 @@ def main() -> None:
 
     equal, extract = cases(chosen.cases / "equal.jsonl"), cases(chosen.cases / "extract.jsonl")
     found = {
-        "equal": shares(
-            "same answer", equal, "kind", {"ours": ours_equal, "math-verify": theirs_equal}
-        ),
+        "equal": shares("same answer", equal, "kind", {"ours": ours_equal, "math-verify": theirs_equal}),
         "extract": shares(
             "extraction", extract, "rule", {"ours": ours_extract, "math-verify": theirs_extract}
         ),
@@ -147,12 +143,9 @@ def main() -> None:
     parsing = seconds(lambda text: parse(f"${text}$"), texts)
     each = 1000 / len(texts)
     print(
-        f"\n{'reading 1,000 formulas':40} ours {reading * each:7.2f} s   math-verify "
-        f"{parsing * each:7.2f} s"
+        f"\n{'reading 1,000 formulas':40} ours {reading * each:7.2f} s   math-verify {parsing * each:7.2f} s"
     )
-    print(
-        f"{f'a vote of {len(texts)} distinct formulas':40} ours {voting:7.2f} s   again {again:7.2f} s"
-    )
+    print(f"{f'a vote of {len(texts)} distinct formulas':40} ours {voting:7.2f} s   again {again:7.2f} s")
     hostile = [r"2^{14!}", r"\sum_{k=1}^{9997}\frac1k", r"3^{\binom{9997}{2}}", r"e^{e^{e^{8}}}"]
     slowest = max(seconds(MathRule().key, [formula]) for formula in hostile)
     print(

@@ -44,16 +44,12 @@ async def first(problem: Problem, ctx: Context, cfg: tuple[int, int]) -> Outcome
     return Outcome(None)
 
 
-METHOD = Method(
-    Card(name="race", title="Race", what="parallel", stops="the first end"), first, tuple
-)
+METHOD = Method(Card(name="race", title="Race", what="parallel", stops="the first end"), first, tuple)
 
 
 async def race(engine: LlamaCpp, n: int, tokens: int, number: int) -> dict[str, float]:
     run = Run({"main": engine}, seed=number)
-    problem = Problem(
-        f"race {number}", Prompt.user(f"Tell me story {number} about the sea."), Plain()
-    )
+    problem = Problem(f"race {number}", Prompt.user(f"Tell me story {number} about the sea."), Plain())
     before, began = await engine.tokens_predicted(), time.monotonic()
     outcome = await run.answer(METHOD.bind((n, tokens)), problem)
     seconds = time.monotonic() - began

@@ -24,14 +24,7 @@ from pathlib import Path
 import aiohttp
 import xllamacpp
 
-from ttscale.worlds.arithmetic import (
-    FAMILIES,
-    WorldProblem,
-    check_answer,
-    extract_answer,
-    messages,
-    problems,
-)
+from ttscale.worlds.arithmetic import FAMILIES, WorldProblem, check_answer, extract_answer, messages, problems
 from ttscale.worlds.arithmetic.training_documents import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
@@ -46,9 +39,7 @@ SAMPLES = 16
 class Reply:
     text: str
     tokens: int
-    confidence: tuple[
-        float, ...
-    ] = ()  # per token: minus the mean of the top log-probabilities, nats
+    confidence: tuple[float, ...] = ()  # per token: minus the mean of the top log-probabilities, nats
 
 
 class Client:
@@ -65,10 +56,7 @@ class Client:
             | SAMPLER
             | options
         )
-        async with (
-            self.gate,
-            self.session.post(f"{self.address}/v1/chat/completions", json=body) as response,
-        ):
+        async with self.gate, self.session.post(f"{self.address}/v1/chat/completions", json=body) as response:
             response.raise_for_status()
             answer = await response.json()
         return answer["choices"][0] | {"usage": answer["usage"]}
@@ -80,21 +68,11 @@ class Client:
             options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         choice = await self.chat(prompt, seed, **options)
         tokens = choice["logprobs"]["content"] if confidence else ()
-        values = (
-            -statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens
-        )
-        return Reply(
-            choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values)
-        )
+        values = (-statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens)
+        return Reply(choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values))
 
 
-SAMPLER = {
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repeat_penalty": 1.0,
-    "reasoning_format": "none",
-}
+SAMPLER = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "reasoning_format": "none"}
 
 
 @contextmanager
@@ -133,9 +111,7 @@ def interval(
     """(value, low, high): the statistic of the groups and its 95% bootstrap interval."""
     rng = random.Random(0)
     sampled = sorted(
-        v
-        for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds))
-        if not math.isnan(v)
+        v for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds)) if not math.isnan(v)
     )
     if not sampled:
         return statistic(groups), math.nan, math.nan
@@ -158,9 +134,7 @@ async def sample_items(
 
     async def one(p: WorldProblem) -> Result:
         prompt = messages(role, p.question)
-        replies = await asyncio.gather(
-            *(client.reply(prompt, seed, **options) for seed in range(n))
-        )
+        replies = await asyncio.gather(*(client.reply(prompt, seed, **options) for seed in range(n)))
         return Result(p, list(replies), [check_answer(p, r.text) for r in replies])
 
     return list(await asyncio.gather(*map(one, chosen)))
@@ -187,10 +161,7 @@ def majority(items: Sequence[Result]) -> float:
 def length(items: Sequence[Result], right: bool | None = None) -> float:
     """Mean tokens of the replies (that are right, or wrong)."""
     lengths = [
-        r.tokens
-        for i in items
-        for r, ok in zip(i.replies, i.right, strict=True)
-        if right in (None, ok)
+        r.tokens for i in items for r, ok in zip(i.replies, i.right, strict=True) if right in (None, ok)
     ]
     return statistics.fmean(lengths) if lengths else math.nan
 
@@ -217,17 +188,13 @@ def lowest_group(reply: Reply) -> float:
     return min(statistics.fmean(c[i : i + GROUP]) for i in range(max(1, len(c) - GROUP + 1)))
 
 
-async def judge_scores(
-    client: Client, items: list[Result], thinking: bool = True
-) -> list[list[float]]:
+async def judge_scores(client: Client, items: list[Result], thinking: bool = True) -> list[list[float]]:
     """The judge's P(Yes) against P(No) per reply, after its thinking or without."""
     at_once = {} if thinking else {"chat_template_kwargs": {"thinking": False}}
 
     async def one(item: Result, reply: Reply) -> float:
         prompt = messages("judge", item.problem.question, solutions=[reply.text])
-        choice = await client.chat(
-            prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once
-        )
+        choice = await client.chat(prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once)
         tokens = choice["logprobs"]["content"]
         verdict = next((t for t in reversed(tokens) if t["token"] in ("Yes", "No")), None)
         if verdict is None:
@@ -236,9 +203,7 @@ async def judge_scores(
         yes, no = (math.exp(top.get(word, -30.0)) for word in ("Yes", "No"))
         return yes / (yes + no)
 
-    return list(
-        await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items))
-    )
+    return list(await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items)))
 
 
 async def rated_pairs(client: Client, items: list[Result], per_item: int = 4) -> list[list[float]]:
@@ -261,10 +226,7 @@ async def rated_pairs(client: Client, items: list[Result], per_item: int = 4) ->
         bad = [r for r, ok in zip(item.replies, item.right, strict=True) if not ok]
         if good and bad:
             jobs.append(
-                [
-                    one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5)
-                    for _ in range(per_item)
-                ]
+                [one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5) for _ in range(per_item)]
             )
     return [list(await asyncio.gather(*job)) for job in jobs]
 
@@ -318,22 +280,16 @@ class RewardModel:
         torch.set_num_threads(THREADS)
         self.torch = torch
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForTokenClassification.from_pretrained(
-            folder, dtype=torch.float32
-        ).eval()
+        self.model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
     def last_step(self, item: Result) -> list[float]:
         prompt = self.tokenizer.apply_chat_template(
             messages("solve", item.problem.question), add_generation_prompt=True, tokenize=False
         )
-        batch = self.tokenizer(
-            [prompt + r.text for r in item.replies], padding=True, return_tensors="pt"
-        )
+        batch = self.tokenizer([prompt + r.text for r in item.replies], padding=True, return_tensors="pt")
         last = batch["attention_mask"].sum(1) - 1
         with self.torch.inference_mode():
-            logits = self.model(
-                batch["input_ids"], attention_mask=batch["attention_mask"]
-            ).logits.squeeze(-1)
+            logits = self.model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
         return logits[self.torch.arange(len(last)), last].sigmoid().tolist()
 
 
@@ -347,9 +303,7 @@ async def agreement(
     torch.set_num_threads(THREADS)
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    theirs = await asyncio.gather(
-        *(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts)
-    )
+    theirs = await asyncio.gather(*(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts))
     ours: list[str] = []
     for first in range(0, len(prompts), 50):
         texts = [
@@ -359,9 +313,7 @@ async def agreement(
         batch = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
             out = model.generate(**batch, max_new_tokens=200, do_sample=False)
-        ours += tokenizer.batch_decode(
-            out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
-        )
+        ours += tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     different = [f"{a!r} / {b.text!r}" for a, b in zip(ours, theirs, strict=True) if a != b.text]
     return 1 - len(different) / len(prompts), different
 
@@ -422,10 +374,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
     seconds = await first_token(weights / "base.gguf")
     table.add("load to first token, s", seconds, target="< 1.5", holds=seconds < 1.5)
 
-    chosen = {
-        level: [p for f in FAMILIES for p in problems(f, level, count, seed)]
-        for level in range(1, 6)
-    }
+    chosen = {level: [p for f in FAMILIES for p in problems(f, level, count, seed)] for level in range(1, 6)}
     with server(weights / "base.gguf") as address:
         client = Client(address)
         by_level: dict[int, list[Result]] = {}
@@ -455,12 +404,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, pass_at_all))
         value = interval(middle, majority)
-        table.add(
-            f"majority@{SAMPLES}, level 3",
-            *value,
-            f">= {single + 0.1:.2f}",
-            value[0] >= single + 0.1,
-        )
+        table.add(f"majority@{SAMPLES}, level 3", *value, f">= {single + 0.1:.2f}", value[0] >= single + 0.1)
         for family in FAMILIES:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, majority))
@@ -508,15 +452,10 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             target=">= 1,500",
             holds=tokens / spent >= 1500,
         )
-        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][
-            :200
-        ]
+        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][:200]
         alike, different = await agreement(client, weights / "base", prompts)
         table.add(
-            f"greedy replies alike, {len(prompts)} prompts",
-            alike,
-            target=">= 0.99",
-            holds=alike >= 0.99,
+            f"greedy replies alike, {len(prompts)} prompts", alike, target=">= 0.99", holds=alike >= 0.99
         )
         for line in different[:3]:
             print("differs:", line, file=sys.stderr)

@@ -68,8 +68,16 @@ def events() -> list[bytes]:
     for number in range(1, CHUNKS + 1):
         choice = {"index": 0, "delta": {"content": f" {number}"}, "finish_reason": None}
         usage = {"prompt_tokens": 9, "total_tokens": 9 + number, "completion_tokens": number}
-        texts.append({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
-                      "model": "m", "choices": [choice], "usage": usage})  # fmt: skip
+        texts.append(
+            {
+                "id": "chatcmpl-1",
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": "m",
+                "choices": [choice],
+                "usage": usage,
+            }
+        )
     texts.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     lines = [b"data: " + orjson.dumps(t) + b"\n\n" for t in texts] + [b"data: [DONE]\n\n"]
     return [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
@@ -202,8 +210,7 @@ async def streaming(port: int, rounds: int) -> dict[str, float]:
     await engine.open()
     figures: dict[str, float] = {}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        clients = {"ours": ours(engine), "line": by_line(session, url),
-                   "packet": by_packet(session, url)}  # fmt: skip
+        clients = {"ours": ours(engine), "line": by_line(session, url), "packet": by_packet(session, url)}
         for concurrency, each in ((1, 20), (64, 3)):
             seconds: dict[str, list[float]] = {name: [] for name in clients}
             for round_ in range(rounds + 1):
@@ -231,9 +238,7 @@ async def streaming(port: int, rounds: int) -> dict[str, float]:
 
 def importing() -> float:
     """Seconds of CPU that `import ttscale.core` takes in a fresh interpreter, at best."""
-    code = (
-        "import time; t = time.process_time(); import ttscale.core; print(time.process_time() - t)"
-    )
+    code = "import time; t = time.process_time(); import ttscale.core; print(time.process_time() - t)"
     runs = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(5)]
     seconds = min(float(run) for run in runs)
     print(f"import ttscale.core: {seconds * 1e3:.0f} ms of CPU")

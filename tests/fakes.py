@@ -179,9 +179,7 @@ class TimedGeneration(LiveGeneration):
     def __init__(self, request: GenerationRequest, known: Trace, seconds: float) -> None:
         super().__init__(request)
         self.known, self.tokens = known, 0
-        self.timer = threading.Timer(
-            seconds, lambda: request.loop.call_soon_threadsafe(self.deliver)
-        )
+        self.timer = threading.Timer(seconds, lambda: request.loop.call_soon_threadsafe(self.deliver))
         self.timer.start()
 
     def deliver(self) -> None:

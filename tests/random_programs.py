@@ -62,11 +62,7 @@ class World(Scripted):
 
 
 def random_program(
-    rng: random.Random,
-    depth: int,
-    roles: tuple[str, ...],
-    cancels: bool,
-    uses: bool = False,
+    rng: random.Random, depth: int, roles: tuple[str, ...], cancels: bool, uses: bool = False
 ) -> Program:
     """A program of at most `depth` levels; with `uses` it also asks for evaluations."""
 
@@ -224,6 +220,4 @@ def oracle(program: Program, start: At, speed: dict[str, int]) -> At:
 
 
 def _joined(ends: list[At]) -> At:
-    return At(
-        max(e.time for e in ends), max(e.sequential for e in ends), max(e.evals for e in ends)
-    )
+    return At(max(e.time for e in ends), max(e.sequential for e in ends), max(e.evals for e in ends))

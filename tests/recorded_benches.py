@@ -18,9 +18,7 @@ def recording(draws: int = 8, questions: int = 5, right: int = 5) -> ModelSource
     """Question i has draws of 10, 20, 30 ... tokens; the first `right` of them are right."""
     problems = [problem(f"q{i}") for i in range(questions)]
     records = {
-        (p.id, "main", ""): [
-            said("right" if d < right else "wrong", 10 * (d + 1)) for d in range(draws)
-        ]
+        (p.id, "main", ""): [said("right" if d < right else "wrong", 10 * (d + 1)) for d in range(draws)]
         for p in problems
     }
     pool = Pool("m", "t", problems, records)

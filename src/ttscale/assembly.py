@@ -33,10 +33,7 @@ class Assembly:
 
     @classmethod
     def of(
-        cls,
-        sources: Mapping[str, ModelSource],
-        defaults: Sampling | None = None,
-        **settings: Any,
+        cls, sources: Mapping[str, ModelSource], defaults: Sampling | None = None, **settings: Any
     ) -> Assembly:
         """Engines for the sources, not yet opened; sources of one specification share an engine.
 

@@ -85,10 +85,7 @@ class Session:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
 
@@ -128,9 +125,7 @@ class Session:
         chosen = method or config.method or "simple"
         rule = answer or ("choice" if choices else config.answer)
         if not isinstance(question, Problem):
-            question = problem_of(
-                self.sources["main"], question, rule, choices, reference, system, images
-            )
+            question = problem_of(self.sources["main"], question, rule, choices, reference, system, images)
         limits = {"tokens": tokens, "seconds": seconds, "cost": cost}
         return Attempt(
             question,
@@ -152,9 +147,7 @@ class Session:
         return any(engine.time == "tokens" for engine in self._assembly.engines.values())
 
 
-def open_session(
-    model: str | None = None, *, config: Config | None = None, **roles: str
-) -> Session:
+def open_session(model: str | None = None, *, config: Config | None = None, **roles: str) -> Session:
     """A session on a model, and on others for further roles: `open("tiny", prm="tiny-prm")`.
 
     Args:
@@ -199,9 +192,7 @@ def solve(
         UsageError: for anything that is not known or out of range, before a token is spent.
         EngineError: if the model cannot be reached or does not do what the method needs.
     """
-    attempt = open_session(model, config=None, **(roles or {})).attempt(
-        question, method=method, **requested
-    )
+    attempt = open_session(model, config=None, **(roles or {})).attempt(question, method=method, **requested)
     return _blocking(attempt.execute)
 
 
@@ -277,9 +268,7 @@ def source_of(spec: str | None, config: Config, option: str) -> ModelSource:
     sources = open_model(spec or config.model or default_model(), config)
     if len(sources) > 1:
         there = "; ".join(f"where.model={s.name}&where.dataset={s.pools[0].task}" for s in sources)
-        raise UsageError(
-            f"{option} {spec!r} holds {len(sources)} recordings", fix=f"add one of: ?{there}"
-        )
+        raise UsageError(f"{option} {spec!r} holds {len(sources)} recordings", fix=f"add one of: ?{there}")
     return sources[0]
 
 
@@ -297,8 +286,7 @@ def default_model() -> str:
     if downloads.is_cached(FALLBACK):
         return FALLBACK
     raise UsageError(
-        "no model is given and none is here",
-        fix=f"run ttscale models pull {FALLBACK}, or give --model",
+        "no model is given and none is here", fix=f"run ttscale models pull {FALLBACK}, or give --model"
     )
 
 
@@ -327,9 +315,7 @@ def problem_of(
         problems = main.pools[0].problems
         recorded = next((p for p in problems if text in (p.id, p.prompt.text)), None)
         if recorded is None:
-            raise UnknownName(
-                f"question of recording {main.spec!r}", text, [p.id for p in problems]
-            )
+            raise UnknownName(f"question of recording {main.spec!r}", text, [p.id for p in problems])
         return recorded
     letters = string.ascii_uppercase[: len(choices)]
     if choices and rule == "choice":

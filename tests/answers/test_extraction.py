@@ -45,11 +45,7 @@ BOXES = [
     ("math", "the result is \\boxed{17", None),
     ("number", "first \\boxed{3}, but then \\boxed{4", "3"),
     ("number", "\\boxed{17 \\text{ apples}}", "17"),
-    (
-        "math",
-        "\\boxed{\\begin{pmatrix}1\\\\2\\end{pmatrix}}",
-        "\\begin{pmatrix}1\\\\2\\end{pmatrix}",
-    ),
+    ("math", "\\boxed{\\begin{pmatrix}1\\\\2\\end{pmatrix}}", "\\begin{pmatrix}1\\\\2\\end{pmatrix}"),
 ]
 TAGS = [
     ("math", "<answer>17</answer>", "17"),
@@ -256,22 +252,14 @@ PROGRAMS = [
         "```python\ndef f(x):\n    return x\n```\n\nUsage:\n```python\nprint(f(3))\n```",
         "def f(x):\n    return x",
     ),
-    (
-        "code",
-        "```python\ndef f(x):\n    return x\n```\nOutput:\n```\n3\n```",
-        "def f(x):\n    return x",
-    ),
+    ("code", "```python\ndef f(x):\n    return x\n```\nOutput:\n```\n3\n```", "def f(x):\n    return x"),
     (
         "code",
         "```python\ndef f(x):\n    return 1\n```\nBetter:\n```python\ndef f(x):\n    return x\n```",
         "def f(x):\n    return x",
     ),
     ("code", "def f(x):\n    return x", "def f(x):\n    return x"),
-    (
-        "code",
-        "Here is the code:\n\ndef f(x):\n    return x\n\nThis works.",
-        "def f(x):\n    return x",
-    ),
+    ("code", "Here is the code:\n\ndef f(x):\n    return x\n\nThis works.", "def f(x):\n    return x"),
     (
         "code",
         "```bash\npip install x\n```\n```python\ndef f(x):\n    return x\n```\n```bash\npython f.py\n```",
@@ -290,11 +278,7 @@ PROGRAMS = [
         "def f(x):\n    return x",
     ),
     ("code", "~~~py\ndef f(x):\n    return x\n~~~", "def f(x):\n    return x"),
-    (
-        "code",
-        "from math import *\ndef f(x):\n    return x",
-        "from math import *\ndef f(x):\n    return x",
-    ),
+    ("code", "from math import *\ndef f(x):\n    return x", "from math import *\ndef f(x):\n    return x"),
     (
         "code",
         "```python\ndef f(x):\n    return x\n```\n```python\ndef test_f():\n    assert f(1) == 1\n```",
@@ -307,29 +291,17 @@ CALLS = [
         '<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>',
         '{"name":"f","arguments":{"a":1}}',
     ),
-    (
-        "tool",
-        '```json\n{"name": "f", "arguments": {"a": 1}}\n```',
-        '{"name":"f","arguments":{"a":1}}',
-    ),
+    ("tool", '```json\n{"name": "f", "arguments": {"a": 1}}\n```', '{"name":"f","arguments":{"a":1}}'),
     (
         "tool",
         '<tool_call>{"name":"g","arguments":{}}</tool_call><tool_call>{"name":"f","arguments":{"a":1}}</tool_call>',
         '[{"name":"f","arguments":{"a":1}},{"name":"g","arguments":{}}]',
     ),
-    (
-        "tool",
-        'I will call it.\n{"name": "f", "arguments": {"a": 1}}',
-        '{"name":"f","arguments":{"a":1}}',
-    ),
+    ("tool", 'I will call it.\n{"name": "f", "arguments": {"a": 1}}', '{"name":"f","arguments":{"a":1}}'),
     ("tool", "just words", None),
     ("tool", "<tool_call>{broken</tool_call>", None),
     ("tool", '<function=f>{"a": 1}</function>', '{"name":"f","arguments":{"a":1}}'),
-    (
-        "tool",
-        '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}]',
-        '{"name":"f","arguments":{"a":1}}',
-    ),
+    ("tool", '[TOOL_CALLS] [{"name": "f", "arguments": {"a": 1}}]', '{"name":"f","arguments":{"a":1}}'),
     (
         "tool",
         '<think>x</think><tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>',
@@ -615,21 +587,13 @@ MORE = [
         "```python\ndef f(x):\n    return x\n```\n\nExample:\n\n```python\n>>> f(1)\n1\n```",
         "def f(x):\n    return x",
     ),
-    (
-        "code",
-        "```python\nclass A:\n    pass\n```\n\n```python\na = A()\nprint(a)\n```",
-        "class A:\n    pass",
-    ),
+    ("code", "```python\nclass A:\n    pass\n```\n\n```python\na = A()\nprint(a)\n```", "class A:\n    pass"),
     (
         "code",
         "```js\nfunction f(x) { return x; }\n```\n```js\nconsole.log(f(1));\n```",
         "function f(x) { return x; }",
     ),
-    (
-        "code",
-        "```cpp\nint main() {\n return 0;\n}\n```\nOutput:\n```\n0\n```",
-        "int main() {\n return 0;\n}",
-    ),
+    ("code", "```cpp\nint main() {\n return 0;\n}\n```\nOutput:\n```\n0\n```", "int main() {\n return 0;\n}"),
     (
         "code",
         "I would write:\n\nimport math\n\ndef f(x):\n    return math.sqrt(x)\n",
@@ -643,11 +607,7 @@ MORE = [
         '[{"name":"g","arguments":{}},{"name":"f","arguments":{}}]',
     ),
     ("tool", '{"name": "f", "arguments": "{\\"a\\": 1}"}', '{"name":"f","arguments":{"a":1}}'),
-    (
-        "tool",
-        '<tool_call>\n{"name": "f", "arguments": {"a": 1}}',
-        '{"name":"f","arguments":{"a":1}}',
-    ),
+    ("tool", '<tool_call>\n{"name": "f", "arguments": {"a": 1}}', '{"name":"f","arguments":{"a":1}}'),
     (
         "tool",
         'Sure!\n<tool_call>\n{"name": "f", "arguments": {"a": 1}}\n</tool_call>\nDone.',
@@ -658,11 +618,7 @@ MORE = [
         '<|tool_call|>{"name":"f","arguments":{"a":1}}<|/tool_call|>',
         '{"name":"f","arguments":{"a":1}}',
     ),
-    (
-        "tool",
-        '{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}',
-        '{"name":"f","arguments":{}}',
-    ),
+    ("tool", '{"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}', '{"name":"f","arguments":{}}'),
     ("tool", "f(a=1)", None),
     ("math", "<thinking>I think \\boxed{1}</thinking>\n\n**Answer:** 2", "2"),
     ("math", "<scratchpad>\\boxed{1}</scratchpad>2", "2"),
@@ -705,9 +661,7 @@ def test_a_box_outranks_a_tag_and_a_tag_a_statement():
     assert rule_for("number").extract(Trace(text=f"{said} I checked 7 cases.")) == "3"
 
 
-@pytest.mark.parametrize(
-    "tag", ["think", "thinking", "thought", "reasoning", "seed:think", "THINK"]
-)
+@pytest.mark.parametrize("tag", ["think", "thinking", "thought", "reasoning", "seed:think", "THINK"])
 def test_nothing_inside_thinking_counts(tag):
     assert answer_text(f"<{tag}>a</{tag}>b") == "b"
     assert answer_text(f"<{tag}>a") == ""

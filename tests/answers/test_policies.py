@@ -61,11 +61,7 @@ def test_positive_symbols_have_roots():
 
 @pytest.mark.parametrize(
     ("policies", "said"),
-    [
-        ({"percent": "both"}, "number, fraction"),
-        ({"rounding": 0}, "places"),
-        ({"unit": "keep"}, "unit"),
-    ],
+    [({"percent": "both"}, "number, fraction"), ({"rounding": 0}, "places"), ({"unit": "keep"}, "unit")],
 )
 def test_an_unknown_policy_is_refused(policies, said):
     with pytest.raises(UsageError, match=said):

@@ -51,10 +51,13 @@ def test_extraction(rule, text, answer):
         ("code", "def f( x ):\n  return x # same", "def f(x):\n    return x"),
         ("code", "let x = 1;\n\n", "let x = 1;  "),
         ("text", "The  Eiffel Tower!", "eiffel tower"),
-        ("tool", '{"name": "f", "arguments": {"a": 1, "b": 2.0}}',
-         '[{"function": {"name": "f", "arguments": "{\\"b\\": 2, \\"a\\": 1}"}}]'),
+        (
+            "tool",
+            '{"name": "f", "arguments": {"a": 1, "b": 2.0}}',
+            '[{"function": {"name": "f", "arguments": "{\\"b\\": 2, \\"a\\": 1}"}}]',
+        ),
     ],
-)  # fmt: skip
+)
 def test_same(rule, a, b):
     assert rule_for(rule).same(a, b)
     assert rule_for(rule).same(b, a)

@@ -751,17 +751,13 @@ def test_two_answers_are_the_same_or_not_in_either_order(a, b, same):
     assert RULE.same(b, a) == same
 
 
-@pytest.mark.parametrize(
-    "space", [" ", "\u00a0", "\u202f", "\u2009", "~", "\\ ", "\\,", "\\;", "\\:"]
-)
+@pytest.mark.parametrize("space", [" ", "\u00a0", "\u202f", "\u2009", "~", "\\ ", "\\,", "\\;", "\\:"])
 def test_every_space_groups_digits(space):
     assert RULE.same(f"12{space}345", "12345")
     assert not RULE.same(f"12{space}34", "1234")
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "\\", "{", "\\frac", "\\begin{pmatrix}", "$$", "\\text{"]
-)
+@pytest.mark.parametrize("text", ["", " ", "\\", "{", "\\frac", "\\begin{pmatrix}", "$$", "\\text{"])
 def test_a_broken_text_is_the_same_as_itself_alone(text):
     assert RULE.same(text, text)
     assert not RULE.same(text, "1")
@@ -772,8 +768,14 @@ def test_a_long_integer_is_compared_to_its_last_digit():
     assert not RULE.same("10^{300}", "1" + 299 * "0" + "1")
 
 
-WORDINGS = sorted({text for lines in KINDS.values() for line in lines.strip().splitlines()
-                   for text in line.replace("  !=  ", "  ==  ").split("  ==  ")})  # fmt: skip
+WORDINGS = sorted(
+    {
+        text
+        for lines in KINDS.values()
+        for line in lines.strip().splitlines()
+        for text in line.replace("  !=  ", "  ==  ").split("  ==  ")
+    }
+)
 
 
 def test_sameness_is_transitive_for_random_triples():

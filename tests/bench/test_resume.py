@@ -26,9 +26,7 @@ from ttscale.methods.registry import parse
 SETTINGS = Settings(concurrency=4)
 
 
-def start(
-    store: Path, log: Path, *before: str, token: float = slow_bench.TOKEN
-) -> subprocess.Popen[str]:
+def start(store: Path, log: Path, *before: str, token: float = slow_bench.TOKEN) -> subprocess.Popen[str]:
     command = [*before, sys.executable, slow_bench.__file__, str(store), str(log), str(token)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -45,19 +43,23 @@ def results(path: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
     with Store.open(path) as store:
         return {
             (c.method, c.repeat, i.problem): (
-                i.answer, i.correct, i.stopped_by, i.error, i.usage.completion_tokens,
-                i.usage.sequential_tokens, i.usage.samples,
+                i.answer,
+                i.correct,
+                i.stopped_by,
+                i.error,
+                i.usage.completion_tokens,
+                i.usage.sequential_tokens,
+                i.usage.samples,
             )
             for c in store.cells()
             for i in store.items(c)
-        }  # fmt: skip
+        }
 
 
 def finished_draws(path: Path) -> Counter[str]:
     with sqlite3.connect(path) as db:
         rows = db.execute(
-            "SELECT repeat, problem, draw FROM traces JOIN cells ON cells.id = cell "
-            "WHERE finish = 'stop'"
+            "SELECT repeat, problem, draw FROM traces JOIN cells ON cells.id = cell WHERE finish = 'stop'"
         ).fetchall()
     db.close()
     return Counter(f"{repeat} {problem} {draw}" for repeat, problem, draw in rows)
@@ -102,9 +104,7 @@ def test_a_finished_run_draws_nothing_when_it_is_resumed(tmp_path):
     for _ in range(2):
         exists = (tmp_path / "run.db").exists()
         store = (
-            Store.open(tmp_path / "run.db", write=True)
-            if exists
-            else Store.create(tmp_path / "run.db", {})
+            Store.open(tmp_path / "run.db", write=True) if exists else Store.create(tmp_path / "run.db", {})
         )
         with store:
             progress = run_bench(store, slow_bench.planned(log, n=3), SETTINGS)
@@ -149,9 +149,7 @@ def test_errors_of_the_server_are_no_wrong_answers_and_are_tried_again(tmp_path)
         assert (first.errors, first.graded) == (8, 16)
         failed = [i for c in store.cells() for i in store.items(c) if i.error]
         assert len(failed) == 8
-        assert {(i.correct, i.error) for i in failed} == {
-            (None, "EngineError: the server said 500")
-        }
+        assert {(i.correct, i.error) for i in failed} == {(None, "EngineError: the server said 500")}
         second = run_bench(store, slow_bench.planned(None, methods=("simple",)), SETTINGS)
         assert (second.errors, second.done) == (0, 24)
     whole = whole_run(tmp_path)
@@ -167,10 +165,7 @@ def test_an_error_that_meets_every_question_ends_the_run(tmp_path):
 
     source = ModelSource(name="locked", spec="", make=Locked)
     grid = arrange([parse("simple")], [(source, [Task("t", slow_bench.questions(50))])])
-    with (
-        Store.create(tmp_path / "run.db", {}) as store,
-        pytest.raises(EngineError, match="wrong key"),
-    ):
+    with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(EngineError, match="wrong key"):
         run_bench(store, grid)
 
 
@@ -233,9 +228,7 @@ def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
 
 
 @pytest.mark.parametrize(("largest", "drawn"), [(3, 1), (2, 2)])
-def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(
-    tmp_path, monkeypatch, largest, drawn
-):
+def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(tmp_path, monkeypatch, largest, drawn):
     monkeypatch.setattr(codec, "LARGEST_ARTIFACT", largest)
     crash, pictures = [True], []
 

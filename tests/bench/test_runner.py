@@ -9,15 +9,7 @@ import slow_bench
 from fakes import Boxed, Scripted, problem, said
 from recorded_benches import bench, recording
 
-from ttscale.bench import (
-    Plan,
-    Settings,
-    Store,
-    Task,
-    arrange,
-    pools_from_store,
-    run_bench,
-)
+from ttscale.bench import Plan, Settings, Store, Task, arrange, pools_from_store, run_bench
 from ttscale.core import (
     Budget,
     Card,
@@ -79,9 +71,7 @@ def test_a_budget_holds_for_every_question_and_for_a_set_altogether(tmp_path):
             outcomes.append(Outcome(p.answer(traces[0]), traces[0], "drawn"))
         return outcomes
 
-    card = Card(
-        name="all", title="all", what="parallel", stops="never", scope="set", draws="n", knob="n"
-    )
+    card = Card(name="all", title="all", what="parallel", stops="never", scope="set", draws="n", knob="n")
     a_set = Configured(Method(card, everything, Eight), Eight(), "all")
     settings = Settings(budget=Budget(samples=4))
     found = bench(tmp_path, recording(), "sc(n=8)", a_set, settings=settings)
@@ -160,9 +150,13 @@ def test_traces_of_recordings_are_not_kept_unless_asked_for(tmp_path):
 def test_live_traces_are_kept_unless_they_are_not_wanted(tmp_path):
     for keep, expected in (("auto", 8), ("none", 0)):
         bench(
-            tmp_path, slow_bench.model(), "sc(n=4)", settings=Settings(keep_traces=keep),
-            problems=slow_bench.questions(2), name=keep,
-        )  # fmt: skip
+            tmp_path,
+            slow_bench.model(),
+            "sc(n=4)",
+            settings=Settings(keep_traces=keep),
+            problems=slow_bench.questions(2),
+            name=keep,
+        )
         with Store.open(tmp_path / keep) as store:
             assert sum(1 for c in store.cells() for _ in store.traces(c)) == expected
 
@@ -182,9 +176,8 @@ def test_a_need_that_is_not_met_is_refused_before_anything_is_drawn(tmp_path):
     from ttscale.core.cards import roles
 
     card = Card(
-        name="needy", title="needy", what="parallel", stops="never",
-        needs={"prm": roles.judges("reward")},
-    )  # fmt: skip
+        name="needy", title="needy", what="parallel", stops="never", needs={"prm": roles.judges("reward")}
+    )
 
     async def needy(problem, ctx, cfg):
         raise AssertionError
@@ -259,9 +252,10 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
         return 1.0 / trace.tokens  # the judge likes short traces
 
     judge = ModelSource(
-        name="judge", spec="x",
+        name="judge",
+        spec="x",
         make=lambda **_: Scripted(lambda call: said("-"), capabilities={"reward"}, rewards=reward),
-    )  # fmt: skip
+    )
     source = ModelSource(
         name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.index))
     )
@@ -285,11 +279,12 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
 def judged_bench(tmp_path, course, *methods):
     """A live bench whose samples a judge scores by their tokens; the pool it makes."""
     judge = ModelSource(
-        name="judge", spec="x",
+        name="judge",
+        spec="x",
         make=lambda **_: Scripted(
             lambda call: said("-"), capabilities={"reward"}, rewards=lambda t: t.tokens / 100
         ),
-    )  # fmt: skip
+    )
     source = ModelSource(name="m", spec="x", make=lambda **_: Scripted(course))
     task = Task("t", [problem(f"q{i}") for i in range(2)])
     with Store.create(tmp_path / "live.db", {}) as store:

@@ -153,9 +153,7 @@ def test_a_folder_of_an_unknown_user_is_just_missing(refuses, monkeypatch):
     monkeypatch.setenv("TTSCALE_CACHE", "~nobody-here/cache")
     assert "is not here yet" in refuses("solve", "What?", "--model", "smollm2-135m", code=2)
     model = "openai:m@http://127.0.0.1:9/v1?key_file=~nobody-here/key"
-    assert "key file ~nobody-here/key cannot be read" in refuses(
-        "solve", "What?", "--model", model, code=4
-    )
+    assert "key file ~nobody-here/key cannot be read" in refuses("solve", "What?", "--model", model, code=4)
     monkeypatch.setenv("TTSCALE_CONFIG", "~nobody-here/config.toml")
     assert "which is not a file" in refuses("solve", "What?", *SURE, code=2)
 

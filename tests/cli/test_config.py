@@ -92,7 +92,7 @@ def test_the_variable_replaces_the_users_file(own_home, monkeypatch):
         ("[prices]\na = { prompt = 1, completion = 'x' }\n", "a.completion='x': give a number of at least 0"),
         ("[prices]\na = { promt = 1, completion = 2 }\n", "'promt': did you mean 'prompt'?"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_names_file_and_key(file, text, told):
     file.write_text(text)
     pattern = told if ".*" in told else re.escape(told)

@@ -46,9 +46,7 @@ def test_repeats_say_what_they_leave_out(cli, uneven):
 
 def test_methods_that_leave_out_alike_share_a_line(cli):
     rows = [{"id": q, "answer": "1", "gold": "1"} for q in "aabb" * 4]
-    done = bench(
-        cli, write("eight.jsonl", rows), "-m", "sc(n=3)", "-m", "ffs(n=3)", "-m", "sc(n=4)"
-    )
+    done = bench(cli, write("eight.jsonl", rows), "-m", "sc(n=3)", "-m", "ffs(n=3)", "-m", "sc(n=4)")
     assert [line for line in done.stderr.splitlines() if "leave" in line] == [
         "note: sc(n=3) and 1 more leave out 4 of 16 recorded samples of eight on eight, using 6 of "
         "each question"
@@ -147,9 +145,7 @@ def test_a_bench_of_judged_samples_is_a_recording_with_their_verdicts(cli):
 
 
 def test_columns_are_shown_and_nothing_is_run(cli):
-    rows = [
-        {"problem": "1+1?", "answer": "2", "solution": "It is 2.", "completion": "3", "note": "x"}
-    ]
+    rows = [{"problem": "1+1?", "answer": "2", "solution": "It is 2.", "completion": "3", "note": "x"}]
     write("m.jsonl", rows)
     Path("t.csv").write_text("prompt,expected\n1+1?,2\n")
     asked = ("bench", "run", "--model", "replay:m.jsonl", "--task", "t.csv", "--show", "columns")
@@ -166,9 +162,7 @@ def test_columns_are_shown_and_nothing_is_run(cli):
 
 
 def test_columns_of_nothing_are_refused(cli, refuses):
-    assert "--task FILE" in refuses(
-        "bench", "run", "--model", "synthetic:p=1", "--show", "columns", code=2
-    )
+    assert "--task FILE" in refuses("bench", "run", "--model", "synthetic:p=1", "--show", "columns", code=2)
 
 
 def test_failed_samples_are_apart_in_the_figures_of_merit(cli):

@@ -7,15 +7,7 @@ import json
 import pytest
 from fakes import Scripted, answer, method_of
 
-from ttscale.core import (
-    Aggregator,
-    Artifact,
-    Outcome,
-    RecordError,
-    Trace,
-    UnknownName,
-    Votes,
-)
+from ttscale.core import Aggregator, Artifact, Outcome, RecordError, Trace, UnknownName, Votes
 from ttscale.core.known_generation import head
 
 
@@ -87,10 +79,7 @@ def test_votes_stand_in_the_same_place():
 
 
 def test_an_artifact_is_known_by_its_content():
-    one, same = (
-        Artifact.of("picture", b"abc", "image/png"),
-        Artifact.of("picture", b"abc", "image/png"),
-    )
+    one, same = (Artifact.of("picture", b"abc", "image/png"), Artifact.of("picture", b"abc", "image/png"))
     assert (one, hash(one), one.size) == (same, hash(same), 3)
     assert one != Artifact.of("picture", b"abd", "image/png")
     assert one == one.without_data()

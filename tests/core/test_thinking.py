@@ -60,17 +60,10 @@ def test_other_tags_divide_alike():
     ],
 )
 def test_where_thinking_begins_and_ends_is_seen(text, closed, unopened, left_open):
-    assert (THINK.closed(text), THINK.unopened(text), THINK.left_open(text)) == (
-        closed,
-        unopened,
-        left_open,
-    )
+    assert (THINK.closed(text), THINK.unopened(text), THINK.left_open(text)) == (closed, unopened, left_open)
 
 
 def test_a_reply_that_is_wrapped_comes_apart_again():
     assert THINK.wrap("a", "b") == "<think>\na\n</think>\n\nb"
     assert THINK.removed(THINK.wrap("a", "b")) == "\na\n\n\nb"
-    assert (THINK.thinking(THINK.wrap("", "b")), THINK.answer_text(THINK.wrap("", "b"))) == (
-        "",
-        "b",
-    )
+    assert (THINK.thinking(THINK.wrap("", "b")), THINK.answer_text(THINK.wrap("", "b"))) == ("", "b")

@@ -98,11 +98,17 @@ class TestVotes:
 
 units = st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float))
 tallies = st.builds(
-    Tally, calls=st.integers(1, 5), failed=st.integers(0, 5), completion_tokens=st.integers(0, 99),
-    prompt_tokens=st.integers(0, 99), cancelled_tokens=st.integers(0, 9),
-    unknown_prompts=st.integers(0, 1), cost=st.none() | st.integers(0, 9).map(float),
-    uses=st.integers(0, 3), units=units,
-)  # fmt: skip
+    Tally,
+    calls=st.integers(1, 5),
+    failed=st.integers(0, 5),
+    completion_tokens=st.integers(0, 99),
+    prompt_tokens=st.integers(0, 99),
+    cancelled_tokens=st.integers(0, 9),
+    unknown_prompts=st.integers(0, 1),
+    cost=st.none() | st.integers(0, 9).map(float),
+    uses=st.integers(0, 3),
+    units=units,
+)
 usages = st.builds(
     Usage,
     by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
@@ -130,8 +136,15 @@ class TestUsage:
         total = Usage()
         total.add(a)
         total.add(b)
-        for name in ("calls", "samples", "completion_tokens", "cancelled_tokens", "useful_tokens",
-                     "verifier_tokens", "planning_tokens"):  # fmt: skip
+        for name in (
+            "calls",
+            "samples",
+            "completion_tokens",
+            "cancelled_tokens",
+            "useful_tokens",
+            "verifier_tokens",
+            "planning_tokens",
+        ):
             assert getattr(total, name) == getattr(a, name) + getattr(b, name)
         unknown = a.prompt_tokens is None or b.prompt_tokens is None
         assert (total.prompt_tokens is None) == unknown
@@ -207,9 +220,7 @@ class TestSampling:
         assert mine.over(Sampling()) == mine
 
     def test_the_users_taste_overrides_the_methods_but_not_its_structure(self):
-        method = Sampling(
-            temperature=0.8, top_p=0.95, max_tokens=100, stop=("a",), min_tokens=1, logprobs=5
-        )
+        method = Sampling(temperature=0.8, top_p=0.95, max_tokens=100, stop=("a",), min_tokens=1, logprobs=5)
         user = Sampling(temperature=0.3, max_tokens=50, stop=("b", "a"), min_tokens=9, logprobs=2)
         asked = method.requested_by(user)
         assert (asked.temperature, asked.top_p) == (0.3, 0.95)
@@ -225,9 +236,16 @@ class TestSampling:
         assert merged.extra == {"a": 1, "b": 3}
 
     @pytest.mark.parametrize(
-        "bad", [{"temperature": -1}, {"top_p": 1.5}, {"max_tokens": 0}, {"temperature": True},
-                {"min_p": float("nan")}, {"top_k": "4"}],
-    )  # fmt: skip
+        "bad",
+        [
+            {"temperature": -1},
+            {"top_p": 1.5},
+            {"max_tokens": 0},
+            {"temperature": True},
+            {"min_p": float("nan")},
+            {"top_k": "4"},
+        ],
+    )
     def test_values_out_of_range_are_refused(self, bad):
         with pytest.raises(UsageError, match=next(iter(bad))):
             Sampling(**bad)
@@ -244,10 +262,14 @@ class TestSampling:
 class TestPrompts:
     def test_equal_prompts_have_equal_keys_and_anything_seen_changes_them(self):
         made = [
-            Prompt.user("q"), Prompt.user("q", system="s"), Prompt.user("q").then("a"),
-            Prompt(raw="q"), Prompt.user("q").turn("r", "t"), Prompt(raw="q", prefix="a"),
+            Prompt.user("q"),
+            Prompt.user("q", system="s"),
+            Prompt.user("q").then("a"),
+            Prompt(raw="q"),
+            Prompt.user("q").turn("r", "t"),
+            Prompt(raw="q", prefix="a"),
             Prompt((Message("user", "q", {"name": "n"}),)),
-        ]  # fmt: skip
+        ]
         assert len({p.key for p in made}) == len(made)
         assert Prompt.user("q").key == Prompt.user("q").key
         assert Prompt.user("q").then("a").then("b").key == Prompt.user("q").then("ab").key
@@ -274,10 +296,12 @@ class TestTraces:
     @pytest.mark.parametrize(
         ("text", "thinking", "reply"),
         [
-            ("<think>\na\n</think>\n\nb", "a", "b"), ("a</think>b", "a", "b"), ("b", "", "b"),
+            ("<think>\na\n</think>\n\nb", "a", "b"),
+            ("a</think>b", "a", "b"),
+            ("b", "", "b"),
             ("<think>a", "a", ""),
         ],
-    )  # fmt: skip
+    )
     def test_thinking_and_reply_are_told_apart(self, text, thinking, reply):
         assert (Trace(text).thinking, Trace(text).answer_text) == (thinking, reply)
 
@@ -340,11 +364,7 @@ class TestTraces:
             meta={"stopped_at": ""},
         )
         joined.units["renders"] = joined.meta["more"] = 0.0  # the samples keep their own
-        assert (first.units["renders"], last.units, last.meta) == (
-            1.0,
-            {"renders": 2.0},
-            {"stopped_at": ""},
-        )
+        assert (first.units["renders"], last.units, last.meta) == (1.0, {"renders": 2.0}, {"stopped_at": ""})
 
     def test_a_copy_is_equal_and_apart(self):
         trace = Trace("x", 3, index=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
@@ -359,11 +379,19 @@ class TestCards:
         return Card(**{"name": "x", "title": "X", "what": "parallel", "stops": "at once", **fields})
 
     @pytest.mark.parametrize(
-        "bad", [{"what": "paralel"}, {"status": "faithfull"}, {"search": "beem"},
-                {"needs": {"main": roles.answers("txt")}}, {"cost_unit": "token"},
-                {"domain": ("maths",)}, {"modality": ("text", "images")},
-                {"verification_source": "rewardmodel"}, {"verification_use": ("selects",)}],
-    )  # fmt: skip
+        "bad",
+        [
+            {"what": "paralel"},
+            {"status": "faithfull"},
+            {"search": "beem"},
+            {"needs": {"main": roles.answers("txt")}},
+            {"cost_unit": "token"},
+            {"domain": ("maths",)},
+            {"modality": ("text", "images")},
+            {"verification_source": "rewardmodel"},
+            {"verification_use": ("selects",)},
+        ],
+    )
     def test_an_unknown_value_is_refused_with_the_nearest(self, bad):
         with pytest.raises(UnknownName, match="did you mean"):
             self.card(**bad)
@@ -384,8 +412,7 @@ class TestCards:
             self.card(cost_unit="")
 
     @pytest.mark.parametrize(
-        "field",
-        ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"],
+        "field", ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"]
     )
     def test_another_family_adds_its_terms_without_a_change_here(self, field, monkeypatch):
         given = {"needs": {"main": roles.answers("new")}, "domain": ("new",)}.get(field, "new")

@@ -37,9 +37,7 @@ class Served:
     def __init__(self, engine: LlamaCpp) -> None:
         self.engine = engine
 
-    def start(
-        self, draw: int = 0, prompt: Prompt = SEA, **sampling: Any
-    ) -> tuple[Any, AwaitedRequest]:
+    def start(self, draw: int = 0, prompt: Prompt = SEA, **sampling: Any) -> tuple[Any, AwaitedRequest]:
         fields = {n: sampling.pop(n) for n in ("rule", "limit", "watch") if n in sampling}
         ask = AwaitedRequest(Sampling(**sampling), prompt, draw, **fields)
         return self.engine.start(ask), ask
@@ -158,9 +156,11 @@ async def test_bad_model_files_are_refused_with_the_reason(tmp_path: Path) -> No
     broken.write_bytes(b"GGUF" + b"\3\0\0\0" + b"\xff" * 64)
     text.write_text("hello")
     for path, reason in (
-        (broken, "cannot load"), (text, "not a GGUF"), (tmp_path / "none.gguf", "cannot be read"),
+        (broken, "cannot load"),
+        (text, "not a GGUF"),
+        (tmp_path / "none.gguf", "cannot be read"),
         (tmp_path, "cannot be read"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(UsageError, match=reason):
             await LlamaCpp(path).open()
     with pytest.raises(UsageError, match="slots=0"):

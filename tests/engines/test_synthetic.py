@@ -17,9 +17,16 @@ N, SIGMAS = 4000, 5.0  # a false alarm in 1.7 million
 
 def test_answers_lengths_and_confidences_have_their_distributions():
     world = World(
-        answers={"right": 0.5, "odd": 0.3}, length=500, spread=50, wrong_length=800,
-        wrong_spread=100, confidence=9.0, wrong_confidence=7.0, noise=0.5, between=0.5,
-    )  # fmt: skip
+        answers={"right": 0.5, "odd": 0.3},
+        length=500,
+        spread=50,
+        wrong_length=800,
+        wrong_spread=100,
+        confidence=9.0,
+        wrong_confidence=7.0,
+        noise=0.5,
+        between=0.5,
+    )
     engine, asked = Synthetic(world), problem()
     traces = [engine.sample_trace(world, asked, seed) for seed in range(N)]
     answers = [asked.answer(t) for t in traces]
@@ -63,10 +70,15 @@ def test_log_probabilities_are_promised_only_where_there_are_confidences():
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("", 0.7**3), ("ok\n\n", 0.7**2), ("ok\n\nok\n\n", 0.7), ("ok\n\nok\n\nok\n\n", 1.0),
-        ("ok\n\nbad\n\n", 0.0), ("ok\n\nok\n\nok\n\n\\boxed{right}", 1.0), ("skipped\n\n", 0.0),
+        ("", 0.7**3),
+        ("ok\n\n", 0.7**2),
+        ("ok\n\nok\n\n", 0.7),
+        ("ok\n\nok\n\nok\n\n", 1.0),
+        ("ok\n\nbad\n\n", 0.0),
+        ("ok\n\nok\n\nok\n\n\\boxed{right}", 1.0),
+        ("skipped\n\n", 0.0),
     ],
-)  # fmt: skip
+)
 def test_the_exact_value_of_a_beginning_is_q_to_the_steps_left(text, value):
     world = StepWorld(0.7, 3)
     rewards = run_in_token_time(world.reward(problem(), [Trace(text)]))

@@ -88,8 +88,9 @@ class Model:
     async def _embeddings(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.json())
         data = [{"object": "embedding", "index": 0, "embedding": [0.0, 1.0]}]
-        return web.json_response({"object": "list", "data": data, "model": "m",
-                                  "usage": {"prompt_tokens": 2, "total_tokens": 2}})  # fmt: skip
+        return web.json_response(
+            {"object": "list", "data": data, "model": "m", "usage": {"prompt_tokens": 2, "total_tokens": 2}}
+        )
 
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         if not self.responses:
@@ -140,12 +141,9 @@ class Model:
     def _usage(self, body: dict[str, Any], tokens: int) -> dict[str, int]:
         seen = [body.get(k) for k in ("messages", "prompt", "tools")]
         prompt = len(json.dumps([s for s in seen if s])) // 4
-        return {"prompt_tokens": prompt, "completion_tokens": tokens,
-                "total_tokens": prompt + tokens}  # fmt: skip
+        return {"prompt_tokens": prompt, "completion_tokens": tokens, "total_tokens": prompt + tokens}
 
-    async def _whole(
-        self, request: web.Request, body: dict[str, Any], number: int
-    ) -> web.StreamResponse:
+    async def _whole(self, request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
         choices, tokens = [], 0
         for index in range(body.get("n") or 1):
             pieces = list(self.pieces(body, number))[: body.get("max_tokens") or None]
@@ -163,13 +161,17 @@ class Model:
                     own["message"]["tool_calls"] = self.tool_calls(body, number)
             choices.append({"index": index, **own, "finish_reason": "stop"})
         return web.json_response(
-            {"id": "cmpl-1", "object": "chat.completion", "created": 1, "model": "m",
-             "choices": choices, "usage": self._usage(body, tokens)}
-        )  # fmt: skip
+            {
+                "id": "cmpl-1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": "m",
+                "choices": choices,
+                "usage": self._usage(body, tokens),
+            }
+        )
 
-    async def _stream(
-        self, request: web.Request, body: dict[str, Any], number: int
-    ) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, body: dict[str, Any], number: int) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         made, chat = 0, "messages" in body
@@ -180,8 +182,11 @@ class Model:
             await asyncio.sleep(self.pause)
             made += 1
             self.made += 1
-            choice = {"index": 0, "finish_reason": None,
-                      **({"delta": {"content": piece}} if chat else {"text": piece})}  # fmt: skip
+            choice = {
+                "index": 0,
+                "finish_reason": None,
+                **({"delta": {"content": piece}} if chat else {"text": piece}),
+            }
             if body.get("logprobs"):
                 top = [{"token": piece, "logprob": -0.1}, {"token": "?", "logprob": -3.0}]
                 entry = {"token": piece, "logprob": -0.1, "top_logprobs": top}
@@ -199,8 +204,13 @@ class Model:
         return response
 
     def _event(self, body: dict[str, Any], choices: list[Any], made: int) -> bytes:
-        event = {"id": "cmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-                 "choices": choices}  # fmt: skip
+        event = {
+            "id": "cmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": choices,
+        }
         options = body.get("stream_options") or {}
         if options.get("continuous_usage_stats") or (options.get("include_usage") and not choices):
             event["usage"] = self._usage(body, made)
@@ -218,9 +228,7 @@ class World:
         headers = body.pop("headers", None)
         if path == "chat/completions":
             body = {"messages": USER, **body}
-        async with self.session.post(
-            f"{self.url}/v1/{path}", json=body, headers=headers
-        ) as reply:  # fmt: skip
+        async with self.session.post(f"{self.url}/v1/{path}", json=body, headers=headers) as reply:
             return reply.status, await reply.json()
 
     async def send(self, raw: bytes, path: str = "chat/completions") -> tuple[int, Any]:
@@ -271,9 +279,12 @@ async def world(
     config.setdefault("models", {"m": {"spec": spec, "health": 0.2, **model}})
     gateway = Gateway(parse(config))
     runner = web.AppRunner(
-        application(gateway), handler_cancellation=True, access_log=None, shutdown_timeout=0.2,
+        application(gateway),
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=0.2,
         keepalive_timeout=gateway.config.server.idle_seconds,
-    )  # fmt: skip
+    )
     await gateway.start()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()

@@ -9,33 +9,61 @@ import pytest
 from gateway.harness import USER, Model, world
 
 EVERYTHING = {
-    "model": "m", "messages": [
+    "model": "m",
+    "messages": [
         {"role": "system", "content": "Be brief.", "name": "house"},
-        {"role": "user", "content": [
-            {"type": "text", "text": "What is this?"},
-            {"type": "image_url",
-             "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
-            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
-        ]},
-        {"role": "assistant", "content": None, "tool_calls": [
-            {"id": "c1", "type": "function",
-             "function": {"name": "f", "arguments": "{\"a\": 1}"}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
+                {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+            ],
+        },
         {"role": "tool", "tool_call_id": "c1", "content": "7"},
         {"role": "user", "content": "And now?"},
     ],
-    "audio": {"format": "wav", "voice": "alloy"}, "frequency_penalty": 0.1,
-    "logit_bias": {"50256": -100}, "logprobs": True, "max_completion_tokens": 50,
-    "metadata": {"who": "me"}, "modalities": ["text"], "parallel_tool_calls": False,
-    "prediction": {"type": "content", "content": "x"}, "presence_penalty": 0.2,
-    "prompt_cache_key": "k", "reasoning_effort": "low", "response_format": {"type": "json_object"},
-    "safety_identifier": "s", "seed": 7, "service_tier": "default", "stop": ["END", "STOP"],
-    "store": False, "temperature": 0.3, "tool_choice": "auto",
+    "audio": {"format": "wav", "voice": "alloy"},
+    "frequency_penalty": 0.1,
+    "logit_bias": {"50256": -100},
+    "logprobs": True,
+    "max_completion_tokens": 50,
+    "metadata": {"who": "me"},
+    "modalities": ["text"],
+    "parallel_tool_calls": False,
+    "prediction": {"type": "content", "content": "x"},
+    "presence_penalty": 0.2,
+    "prompt_cache_key": "k",
+    "reasoning_effort": "low",
+    "response_format": {"type": "json_object"},
+    "safety_identifier": "s",
+    "seed": 7,
+    "service_tier": "default",
+    "stop": ["END", "STOP"],
+    "store": False,
+    "temperature": 0.3,
+    "tool_choice": "auto",
     "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
-    "top_logprobs": 3, "top_p": 0.9, "top_k": 20, "min_p": 0.05, "min_tokens": 2,
-    "user": "u", "verbosity": "low", "web_search_options": {}, "repetition_penalty": 1.1,
-    "chat_template_kwargs": {"enable_thinking": True}, "guided_choice": ["a", "b"],
+    "top_logprobs": 3,
+    "top_p": 0.9,
+    "top_k": 20,
+    "min_p": 0.05,
+    "min_tokens": 2,
+    "user": "u",
+    "verbosity": "low",
+    "web_search_options": {},
+    "repetition_penalty": 1.1,
+    "chat_template_kwargs": {"enable_thinking": True},
+    "guided_choice": ["a", "b"],
     "something_nobody_knows": {"deep": [1, 2, {"er": None}]},
-}  # fmt: skip
+}
 
 
 async def test_a_plain_request_reaches_the_upstream_byte_for_byte():
@@ -68,29 +96,66 @@ async def test_every_documented_field_reaches_the_upstream_under_a_method(stream
 
 
 COMPLETION = {
-    "model": "m", "prompt": "2 + 2 =", "best_of": 1, "echo": False, "frequency_penalty": 0.1,
-    "logit_bias": {"50256": -100}, "logprobs": 2, "max_tokens": 9, "n": 1, "presence_penalty": 0.2,
-    "seed": 7, "stop": ["END"], "suffix": " !", "temperature": 0.3, "top_p": 0.9, "user": "u",
-    "top_k": 20, "min_p": 0.05, "guided_regex": "[0-9]+", "something_nobody_knows": [{"x": None}],
-}  # fmt: skip
+    "model": "m",
+    "prompt": "2 + 2 =",
+    "best_of": 1,
+    "echo": False,
+    "frequency_penalty": 0.1,
+    "logit_bias": {"50256": -100},
+    "logprobs": 2,
+    "max_tokens": 9,
+    "n": 1,
+    "presence_penalty": 0.2,
+    "seed": 7,
+    "stop": ["END"],
+    "suffix": " !",
+    "temperature": 0.3,
+    "top_p": 0.9,
+    "user": "u",
+    "top_k": 20,
+    "min_p": 0.05,
+    "guided_regex": "[0-9]+",
+    "something_nobody_knows": [{"x": None}],
+}
 RESPONSE = {
-    "model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
-    "background": False, "conversation": None, "include": ["reasoning.encrypted_content"],
-    "instructions": "Be brief.", "max_output_tokens": 50, "max_tool_calls": 3,
-    "metadata": {"who": "me"}, "parallel_tool_calls": False, "previous_response_id": None,
-    "prompt_cache_key": "k", "reasoning": {"effort": "low"}, "safety_identifier": "s",
-    "service_tier": "default", "store": False, "temperature": 0.3,
-    "text": {"format": {"type": "text"}, "verbosity": "low"}, "tool_choice": "auto",
+    "model": "m",
+    "input": [{"role": "user", "content": [{"type": "input_text", "text": "Hi"}]}],
+    "background": False,
+    "conversation": None,
+    "include": ["reasoning.encrypted_content"],
+    "instructions": "Be brief.",
+    "max_output_tokens": 50,
+    "max_tool_calls": 3,
+    "metadata": {"who": "me"},
+    "parallel_tool_calls": False,
+    "previous_response_id": None,
+    "prompt_cache_key": "k",
+    "reasoning": {"effort": "low"},
+    "safety_identifier": "s",
+    "service_tier": "default",
+    "store": False,
+    "temperature": 0.3,
+    "text": {"format": {"type": "text"}, "verbosity": "low"},
+    "tool_choice": "auto",
     "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}],
-    "top_logprobs": 3, "top_p": 0.9, "truncation": "auto", "user": "u", "odd": {"x": [1]},
-}  # fmt: skip
-EMBEDDING = {"model": "m", "input": ["a", "b"], "dimensions": 2, "encoding_format": "float",
-             "user": "u", "input_type": "query"}  # fmt: skip
+    "top_logprobs": 3,
+    "top_p": 0.9,
+    "truncation": "auto",
+    "user": "u",
+    "odd": {"x": [1]},
+}
+EMBEDDING = {
+    "model": "m",
+    "input": ["a", "b"],
+    "dimensions": 2,
+    "encoding_format": "float",
+    "user": "u",
+    "input_type": "query",
+}
 
 
 @pytest.mark.parametrize(
-    ("path", "asked"),
-    [("completions", COMPLETION), ("responses", RESPONSE), ("embeddings", EMBEDDING)],
+    ("path", "asked"), [("completions", COMPLETION), ("responses", RESPONSE), ("embeddings", EMBEDDING)]
 )
 async def test_every_documented_field_of_the_other_addresses_is_passed_on(path, asked):
     model = Model()
@@ -189,9 +254,7 @@ async def test_a_client_that_goes_away_stops_a_plain_request(path):
     model = Model(lambda body, number: ["x "] * 500, pause=0.02)
     async with world(model) as w:
         asked = {"messages": USER} if path == "chat/completions" else {"prompt": "x"}
-        asking = asyncio.create_task(
-            w.session.post(f"{w.url}/v1/{path}", json={"model": "m", **asked})
-        )
+        asking = asyncio.create_task(w.session.post(f"{w.url}/v1/{path}", json={"model": "m", **asked}))
         await model.asked()
         asking.cancel()
         await model.quiet()

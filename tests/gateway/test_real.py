@@ -69,9 +69,8 @@ async def vllm_made(url: str) -> int:
                 lines = (await reply.text()).splitlines()
             found = {
                 name: sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith(f"vllm:{name}"))
-                for name in ("generation_tokens_total", "num_requests_running{",
-                             "num_requests_waiting{")
-            }  # fmt: skip
+                for name in ("generation_tokens_total", "num_requests_running{", "num_requests_waiting{")
+            }
             if not found["num_requests_running{"] and not found["num_requests_waiting{"]:
                 return int(found["generation_tokens_total"])
             await asyncio.sleep(0.05)
@@ -142,9 +141,7 @@ async def bare_race(session: aiohttp.ClientSession, url: str, body: Any, n: int)
                     event = json.loads(line[6:])
                     usage, timings = event.get("usage") or {}, event.get("timings") or {}
                     counts[number] = (
-                        usage.get("completion_tokens")
-                        or timings.get("predicted_n")
-                        or counts[number]
+                        usage.get("completion_tokens") or timings.get("predicted_n") or counts[number]
                     )
 
     draws = [asyncio.create_task(draw(number)) for number in range(n)]
@@ -172,8 +169,12 @@ async def test_clients_that_leave_at_random_leave_the_server_idle(server: Real) 
 
         async def state(number: int) -> None:
             name = rng.choice(["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m"])
-            body = {"model": name, "messages": question(number), "stream": rng.random() < 0.5,
-                    "max_tokens": 200}  # fmt: skip
+            body = {
+                "model": name,
+                "messages": question(number),
+                "stream": rng.random() < 0.5,
+                "max_tokens": 200,
+            }
             url = f"{w.url}/v1/chat/completions"
             try:
                 async with asyncio.timeout(rng.choice([0.02, 0.1, 0.3, 60.0])):

@@ -65,10 +65,7 @@ def engines(name: str) -> dict[str, Engine]:
         role: bundled_models()["tiny"].path.with_name(size)
         for role, size in (("draft", "small"), ("target", "base"))
     }
-    made = {
-        role: open_model(f"transformers:{folder}?batch=8")[0].make()
-        for role, folder in folders.items()
-    }
+    made = {role: open_model(f"transformers:{folder}?batch=8")[0].make() for role, folder in folders.items()}
     return {"main": made["target"], **made}
 
 

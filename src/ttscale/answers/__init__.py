@@ -25,8 +25,7 @@ from .rules.tool import ToolRule
 from .thinking import answer_text
 
 RULES: dict[str, Callable[..., KeyedRule]] = {
-    rule.name: rule
-    for rule in (MathRule, NumberRule, IntegerRule, ChoiceRule, CodeRule, TextRule, ToolRule)
+    rule.name: rule for rule in (MathRule, NumberRule, IntegerRule, ChoiceRule, CodeRule, TextRule, ToolRule)
 }
 
 

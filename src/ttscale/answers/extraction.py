@@ -103,8 +103,7 @@ def _field(written: str) -> str:
 
 
 _CONCLUDED = re.compile(
-    r"\b(?:solutions?|results?|roots?|values?)\b[^\n.:=$\\]{0,40}?\s*(?:\b(?:is|are)\b|:)",
-    re.IGNORECASE,
+    r"\b(?:solutions?|results?|roots?|values?)\b[^\n.:=$\\]{0,40}?\s*(?:\b(?:is|are)\b|:)", re.IGNORECASE
 )
 
 

@@ -7,8 +7,7 @@ import re
 from .formulas.characters import balanced, stripped
 
 _MATH = re.compile(
-    r"\$\$(?P<a>.+?)\$\$|(?<!\\)\$(?P<b>[^$\n]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]",
-    re.DOTALL,
+    r"\$\$(?P<a>.+?)\$\$|(?<!\\)\$(?P<b>[^$\n]+?)(?<!\\)\$|\\\((?P<c>.+?)\\\)|\\\[(?P<d>.+?)\\\]", re.DOTALL
 )
 _SENTENCE = re.compile(r"[A-Za-z]{2,}[.,;]?\s+[A-Za-z]{2,}")
 _END = re.compile(
@@ -28,9 +27,7 @@ _LEAD = re.compile(
 )
 _JOINT = re.compile(r"\s*(?:,\s*(?:and|or)?|and|or)\s*(?=[$\\])")
 _UNIT_AFTER = re.compile(r"\s*(?:\\?%|°\s*[CF]?|percent\b)")
-_RIGHT = re.compile(
-    r"(?:[a-wzA-Z]|\\(?:times|cdot|alpha|beta|angle)|[\s+_{}*-]|\d|\([a-zA-Z\d,]*\))*"
-)
+_RIGHT = re.compile(r"(?:[a-wzA-Z]|\\(?:times|cdot|alpha|beta|angle)|[\s+_{}*-]|\d|\([a-zA-Z\d,]*\))*")
 
 
 def trimmed(statement: str) -> str:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_NAMES = (
-    r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think|inner_thoughts"
-)
+_NAMES = r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think|inner_thoughts"
 _TAG = re.compile(
     rf"<\s*(?P<close>/)?\s*(?:{_NAMES})\s*>"
     r"|\[(?P<close2>/)?\s*THINK(?:ING)?\s*\]"
@@ -24,9 +22,7 @@ _CHANNEL = re.compile(
     r"(?=<\|(?:end|start|channel|return|call)\|>|\Z)",
     re.DOTALL,
 )
-_BARE_CHANNEL = re.compile(
-    r"\A\s*analysis(?=[A-Z\"'\d\\$]|\s*\n)|assistant\s*(?=final|analysis|commentary)"
-)
+_BARE_CHANNEL = re.compile(r"\A\s*analysis(?=[A-Z\"'\d\\$]|\s*\n)|assistant\s*(?=final|analysis|commentary)")
 _BARE_FINAL = re.compile(r"(?:assistant|\A\s*)final(?=\W|[A-Z\d])")
 _TOKEN = re.compile(
     r"<\|(?:end|start|return|call|channel|message|im_end|im_start|eot_id|endoftext)\|>|</s>|<eos>|<end_of_turn>"
@@ -55,9 +51,7 @@ def _untagged(text: str) -> str:
         if not closes:
             if not depth:
                 kept.append(text[start : tag.start()])
-            depth = (
-                1  # a second opening inside is not a second level: models forget to close the first
-            )
+            depth = 1  # a second opening inside is not a second level: models forget to close the first
         else:
             if not depth:
                 kept.clear()

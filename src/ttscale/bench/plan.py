@@ -145,8 +145,7 @@ def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[
         return [Task(name, problems) for name, problems in own.items()]
     if not plan.tasks:
         raise UsageError(
-            f"model {source.name!r} brings no questions",
-            fix="give --task, see ttscale bench run --help",
+            f"model {source.name!r} brings no questions", fix="give --task, see ttscale bench run --help"
         )
     found = []
     for spec in plan.tasks:
@@ -161,9 +160,7 @@ def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[
 
 def _recorded(source: ModelSource, task: Task) -> bool:
     return any(
-        pool.find(problem, "main", problem.prompt)
-        for pool in source.pools
-        for problem in task.problems
+        pool.find(problem, "main", problem.prompt) for pool in source.pools for problem in task.problems
     )
 
 
@@ -228,9 +225,8 @@ def _repeated(
 
     def one(repeat: int, **engine: Any) -> Planned:
         return Planned(
-            method=method, model=source, task=task, repeat=repeat, engine=engine,
-            seed=_seed(seed, repeat),
-        )  # fmt: skip
+            method=method, model=source, task=task, repeat=repeat, engine=engine, seed=_seed(seed, repeat)
+        )
 
     engine = source.make() if source.pools else None
     if not isinstance(engine, Replay) or engine.resample:

@@ -91,9 +91,7 @@ class _Runner:
         self._stopped: asyncio.Future[None] | None = None
 
     def run(self, planned: Sequence[Planned]) -> Progress:
-        columns = [
-            list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))
-        ]
+        columns = [list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))]
         cells = [list(zip(column, self._register(column), strict=True)) for column in columns]
         self._count(planned)
         for column in cells:
@@ -107,26 +105,29 @@ class _Runner:
         return [
             self.store.add_cell(
                 Cell(
-                    id=0, method=p.method.label, model=p.model.name, task=p.task.name,
-                    repeat=p.repeat, skip=p.engine.get("skip", 0), recorded=bool(p.model.pools),
+                    id=0,
+                    method=p.method.label,
+                    model=p.model.name,
+                    task=p.task.name,
+                    repeat=p.repeat,
+                    skip=p.engine.get("skip", 0),
+                    recorded=bool(p.model.pools),
                     knobs=p.knobs,
                 ),
                 task,
             )
             for p in column
-        ]  # fmt: skip
+        ]
 
     def _count(self, planned: Sequence[Planned]) -> None:
         done, graded, right = next(
             self.store.query(
-                "SELECT count(*), count(correct), coalesce(sum(correct), 0) FROM items "
-                "WHERE error IS NULL"
+                "SELECT count(*), count(correct), coalesce(sum(correct), 0) FROM items WHERE error IS NULL"
             )
         )
         self.progress = Progress(
-            sum(len(p.task.problems) for p in planned), done, 0, graded, right,
-            began=time.monotonic(),
-        )  # fmt: skip
+            sum(len(p.task.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
+        )
         self._report(force=True)
 
     # -- one model
@@ -152,14 +153,7 @@ class _Runner:
         execute(host, lambda: self._all(cells))
         self.store.commit()
 
-    def _open(
-        self,
-        planned: Planned,
-        cell: Cell,
-        todo: list[Problem],
-        models: Assembly,
-        host: Run,
-    ) -> Open:
+    def _open(self, planned: Planned, cell: Cell, todo: list[Problem], models: Assembly, host: Run) -> Open:
         settings, source = self.settings, planned.model
         recorded = _all_recorded(host)
         keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
@@ -242,9 +236,7 @@ class _Runner:
         whole: tuple[float | None, int] | None = None
         began = open_.run.loop.time()
         try:
-            outcomes = await open_.run.answer_set(
-                method, problems, budget=self._set_budget(len(problems))
-            )
+            outcomes = await open_.run.answer_set(method, problems, budget=self._set_budget(len(problems)))
             timed = all(_timed(open_, p) for p in problems)
             elapsed = open_.run.loop.time() - began
             if open_.run.token_time:
@@ -277,8 +269,7 @@ class _Runner:
         if self._lost >= GIVE_UP + self.settings.concurrency:
             self._lost = 0
             raise Unreachable(
-                f"{self.settings.concurrency + GIVE_UP} questions in a row found no server "
-                f"({error.fact})",
+                f"{self.settings.concurrency + GIVE_UP} questions in a row found no server ({error.fact})",
                 fix=f"start it again, then: ttscale bench resume {self.store.path}",
             )
 
@@ -330,9 +321,14 @@ def _kept(error: Exception) -> str:
 
 def _failed(problem: Problem, error: str, usage: Usage) -> Result:
     return Result(
-        problem=problem.id, answer=None, correct=None, stopped_by="error", usage=usage,
-        seconds=None, error=error,
-    )  # fmt: skip
+        problem=problem.id,
+        answer=None,
+        correct=None,
+        stopped_by="error",
+        usage=usage,
+        seconds=None,
+        error=error,
+    )
 
 
 def _sequential_tokens(outcomes: Sequence[Outcome]) -> int:

@@ -32,8 +32,7 @@ def show_columns(models: Sequence[str], tasks: Sequence[str], *, as_json: bool) 
             files[task.source] = task.columns
     if not files:
         raise UsageError(
-            "no file of samples or questions is named",
-            fix="give --model replay:FILE or --task FILE",
+            "no file of samples or questions is named", fix="give --model replay:FILE or --task FILE"
         )
     shown = {path: _described(Path(path), columns) for path, columns in files.items()}
     if as_json:

@@ -8,9 +8,7 @@ import click
 from click.shell_completion import CompletionItem
 
 
-def method_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Methods and their other names."""
     from ..methods.registry import methods
 
@@ -22,18 +20,14 @@ def method_names(
     return _offered(about, incomplete)
 
 
-def known_models(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def known_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Models that need no specification."""
     from ..engines.catalogue.specification import known_names
 
     return _offered(dict.fromkeys(known_names(), "known model"), incomplete)
 
 
-def model_names(
-    ctx: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Known models, the aliases of the configuration, and the kinds a specification begins with."""
     from ..core import TTScaleError
     from ..engines.catalogue.specification import SCHEMES
@@ -47,8 +41,4 @@ def model_names(
 
 
 def _offered(about: dict[str, str], incomplete: str) -> list[CompletionItem]:
-    return [
-        CompletionItem(name, help=about[name])
-        for name in sorted(about)
-        if name.startswith(incomplete)
-    ]
+    return [CompletionItem(name, help=about[name]) for name in sorted(about) if name.startswith(incomplete)]

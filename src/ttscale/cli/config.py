@@ -104,8 +104,7 @@ def load() -> Config:
         if not path.is_file():
             if named and path == Path(os.path.expanduser(named)):
                 raise UsageError(
-                    f"$TTSCALE_CONFIG names {named}, which is not a file",
-                    fix="correct or unset the variable",
+                    f"$TTSCALE_CONFIG names {named}, which is not a file", fix="correct or unset the variable"
                 )
             continue
         document = read_toml(path)

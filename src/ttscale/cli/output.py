@@ -148,9 +148,7 @@ def known(error: Exception) -> TTScaleError:
         return UsageError(error.format_message().rstrip("."), fix=fix)
     if isinstance(error, OSError) and error.errno in _FULL:
         path = f" while writing {error.filename}" if error.filename else ""
-        return StoreError(
-            f"the disk is full{path}", fix="free some space; what was finished before is kept"
-        )
+        return StoreError(f"the disk is full{path}", fix="free some space; what was finished before is kept")
     if isinstance(error, OSError) and error.filename:
         fact = f"{error.strerror or type(error).__name__}: {error.filename}"
         return UsageError(fact, fix="check the path and its permissions")

@@ -47,8 +47,11 @@ def shown(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
             if progress.errors:
                 figures += f" · {progress.errors} errors"
             bar.update(
-                task, completed=progress.done, total=progress.total,
-                description=progress.label or "starting", figures=figures,
-            )  # fmt: skip
+                task,
+                completed=progress.done,
+                total=progress.total,
+                description=progress.label or "starting",
+                figures=figures,
+            )
 
         yield report

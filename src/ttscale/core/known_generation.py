@@ -175,9 +175,7 @@ def piece(trace: Trace, begin: int, end: int) -> Chunk:
         cut = [e - first for e in ends[begin:end]]
     else:
         text, cut = (trace.text if end == trace.tokens else ""), None
-    return Chunk(
-        text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut
-    )
+    return Chunk(text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut)
 
 
 def _slice(values: FloatArray | None, begin: int, end: int) -> FloatArray | None:

@@ -98,8 +98,6 @@ class Prompt:
         """A digest of everything the model sees: equal prompts have equal keys."""
         if not self._key:
             seen = [[m.as_openai() for m in self.messages], self.prefix, self.raw]
-            digest = hashlib.blake2b(
-                orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=12
-            )
+            digest = hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=12)
             object.__setattr__(self, "_key", digest.hexdigest())
         return self._key

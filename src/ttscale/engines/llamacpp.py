@@ -53,10 +53,14 @@ class LlamaCpp(OpenAIHTTP):
             if value is not None and value < 1:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")
         super().__init__(
-            path.stem, [], concurrency=slots, idle=idle, retry=Retry(times=2),
+            path.stem,
+            [],
+            concurrency=slots,
+            idle=idle,
+            retry=Retry(times=2),
             dialect=None if embeddings or reranking else LLAMACPP,
             name=name or f"llamacpp:{path.stem}",
-        )  # fmt: skip
+        )
         self.path, self.slots, self.context = path, slots, context
         self.threads = threads or _idle_processors()
         self.embeddings, self.reranking = embeddings, reranking
@@ -89,9 +93,7 @@ class LlamaCpp(OpenAIHTTP):
         """
         while True:
             lines = (await self.fetch_raw("/metrics")).decode().splitlines()
-            metrics = dict(
-                line.split(" ", 1) for line in lines if not line.startswith("#") and line
-            )
+            metrics = dict(line.split(" ", 1) for line in lines if not line.startswith("#") and line)
             busy = (metrics[f"llamacpp:requests_{k}"] for k in ("processing", "deferred"))
             if not any(float(count) for count in busy):
                 return int(float(metrics["llamacpp:tokens_predicted_total"]))
@@ -102,8 +104,7 @@ class LlamaCpp(OpenAIHTTP):
             import xllamacpp
         except ImportError as error:
             raise UsageError(
-                f"the embedded engine cannot be loaded ({error})",
-                fix="pip install 'ttscale[llamacpp]'",
+                f"the embedded engine cannot be loaded ({error})", fix="pip install 'ttscale[llamacpp]'"
             ) from None
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
@@ -174,6 +175,4 @@ def _check(path: Path) -> None:
             fix="ttscale models list names the models that can be had",
         ) from None
     if magic != _MAGIC:
-        raise UsageError(
-            f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file"
-        )
+        raise UsageError(f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file")

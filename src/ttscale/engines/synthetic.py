@@ -101,9 +101,7 @@ class Synthetic:
                 answer = candidate
                 break
         right = answer is not None and answer == problem.reference
-        mean, spread = (
-            (world.length, world.spread) if right else (world.wrong_length, world.wrong_spread)
-        )
+        mean, spread = (world.length, world.spread) if right else (world.wrong_length, world.wrong_spread)
         tokens = max(1, round(rng.gauss(mean, spread)))
         trace = Trace(
             text="" if answer is None else f"\\boxed{{{answer}}}",

@@ -75,9 +75,13 @@ def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.S
                     raw = await _body(request, gateway.config.server)
                     response = await serve(state, raw)
                 attributes.update(
-                    {"ttscale.model": state.model, "ttscale.method": state.method,
-                     "ttscale.tokens": state.tokens, "http.status_code": response.status}
-                )  # fmt: skip
+                    {
+                        "ttscale.model": state.model,
+                        "ttscale.method": state.method,
+                        "ttscale.tokens": state.tokens,
+                        "http.status_code": response.status,
+                    }
+                )
             code = response.status
             return response
         except ApiError as error:
@@ -106,10 +110,17 @@ def _noted(state: RequestState, code: int, seconds: float) -> None:
     metrics.add("requests_total", path=state.path, method=name, status=str(code))
     metrics.observe(seconds, path=state.path, method=name)
     log(
-        "request", id=state.id, path=state.path, status=code, key=state.client.name,
-        model=state.model, method=state.method, samples=state.samples, tokens=state.tokens,
+        "request",
+        id=state.id,
+        path=state.path,
+        status=code,
+        key=state.client.name,
+        model=state.model,
+        method=state.method,
+        samples=state.samples,
+        tokens=state.tokens,
         ms=round(seconds * 1000, 3),
-    )  # fmt: skip
+    )
 
 
 async def _body(request: web.Request, server: Any) -> bytes:

@@ -110,9 +110,7 @@ class Gateway:
             for replica in health.replicas(upstream):
                 up = health.works(replica)
                 metrics.set("upstream_up", float(up), model=name, url=replica.url)
-                metrics.set(
-                    "upstream_outstanding", replica.outstanding, model=name, url=replica.url
-                )
+                metrics.set("upstream_outstanding", replica.outstanding, model=name, url=replica.url)
         return metrics.together(self.state)
 
     # -- private

@@ -41,11 +41,16 @@ def _entries(gateway: Gateway, upstream: Upstream) -> list[dict[str, Any]]:
                 **plain,
                 "id": f"{name}/{upstream.name}",
                 "ttscale": {
-                    "method": name, "title": card.title, "paper": card.paper, "what": card.what,
-                    "status": card.status, "stops": card.stops, "knob": card.knob,
+                    "method": name,
+                    "title": card.title,
+                    "paper": card.paper,
+                    "what": card.what,
+                    "status": card.status,
+                    "stops": card.stops,
+                    "knob": card.knob,
                 },
             }
             for name in upstream.runnable()
             for card in [known[name].card]
         ),
-    ]  # fmt: skip
+    ]

@@ -30,9 +30,7 @@ class Target:
     method: Configured | None
 
 
-def target(
-    model: Any, options: Options, client: Client, upstreams: Mapping[str, Upstream]
-) -> Target:
+def target(model: Any, options: Options, client: Client, upstreams: Mapping[str, Upstream]) -> Target:
     """Where a request goes; its `ttscale` object overrides the name, the name the key's default.
 
     Raises:
@@ -47,9 +45,8 @@ def target(
     allowed = client.account.models
     if allowed and upstream.name not in allowed:
         raise ApiError(
-            403, f"this key may not use model {upstream.name!r}", code="model_not_allowed",
-            param="model",
-        )  # fmt: skip
+            403, f"this key may not use model {upstream.name!r}", code="model_not_allowed", param="model"
+        )
     if options.method is not None:
         method = chosen(options.method, options.params, "ttscale.method", upstream)
     elif spec is not None:
@@ -89,8 +86,10 @@ def chosen(
             if name in requested:  # a client must not make the gateway read files
                 raise wrong(
                     f"{name!r} of method {method.name!r} names a file, which only the gateway's "
-                    "configuration may do", param, "parameter_not_allowed",
-                )  # fmt: skip
+                    "configuration may do",
+                    param,
+                    "parameter_not_allowed",
+                )
         preset = {} if upstream is None else upstream.presets.get(method.name, {})
         return Configured(method, method.configure({**preset, **own, **params}), label)
     except (UsageError, RecursionError, MemoryError) as error:

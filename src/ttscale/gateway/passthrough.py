@@ -58,11 +58,7 @@ async def pass_on(
 
 
 def forwarded(
-    body: Mapping[str, Any],
-    raw: bytes,
-    model: str,
-    most: int | None,
-    configured: Mapping[str, Any],
+    body: Mapping[str, Any], raw: bytes, model: str, most: int | None, configured: Mapping[str, Any]
 ) -> tuple[bytes, int]:
     """(what is sent to the upstream, tokens it may cost) of a plain request.
 
@@ -118,11 +114,7 @@ def _account(state: RequestState, upstream: Upstream, passed: PassedRequest) -> 
 
 
 def _keep(
-    state: RequestState,
-    upstream: Upstream,
-    body: Mapping[str, Any],
-    kept: list[bytes],
-    passed: PassedRequest,
+    state: RequestState, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: PassedRequest
 ) -> None:
     """Record a plain chat or completion as one sample of `simple`."""
     limits = state.gateway.config.limits
@@ -147,10 +139,14 @@ def _keep(
         return
     prompt = request.prompts[0]
     trace = Trace(
-        text=reader.text(), tokens=passed.completion_tokens or reader.tokens, finish=reader.finish,
-        prompt_key=prompt.key, prompt_tokens=reader.prompt_tokens, model=upstream.name,
+        text=reader.text(),
+        tokens=passed.completion_tokens or reader.tokens,
+        finish=reader.finish,
+        prompt_key=prompt.key,
+        prompt_tokens=reader.prompt_tokens,
+        model=upstream.name,
         tool_calls=reader.tool_calls(),
-    )  # fmt: skip
+    )
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()
     usage.charge(trace, upstream.price, trace.prompt_tokens or 0)

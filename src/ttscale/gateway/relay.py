@@ -99,10 +99,7 @@ async def relay(
 
 
 async def _stream(
-    request: web.Request,
-    upstream_response: Forwarding,
-    passed: PassedRequest,
-    kept: list[bytes] | None,
+    request: web.Request, upstream_response: Forwarding, passed: PassedRequest, kept: list[bytes] | None
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)

@@ -90,9 +90,12 @@ async def worker(
     gateway = Gateway(config, catalogue)
     await gateway.start()
     runner = web.AppRunner(
-        application(gateway), handler_cancellation=True, access_log=None,
-        keepalive_timeout=config.server.idle_seconds, shutdown_timeout=_AFTER_DRAIN,
-    )  # fmt: skip
+        application(gateway),
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=config.server.idle_seconds,
+        shutdown_timeout=_AFTER_DRAIN,
+    )
     await runner.setup()
     site = web.SockSite(runner, sock, backlog=4096)
     await site.start()

@@ -41,13 +41,16 @@ def document(gateway: Gateway) -> dict[str, Any]:
         "methods": [_method(metrics, name) for name in sorted(names)],
         "upstreams": [
             {
-                "model": name, "url": replica.url, "up": health.works(replica),
-                "outstanding": replica.outstanding, "served": replica.served,
+                "model": name,
+                "url": replica.url,
+                "up": health.works(replica),
+                "outstanding": replica.outstanding,
+                "served": replica.served,
             }
             for name, upstream in gateway.upstreams.items()
             for replica in health.replicas(upstream)
         ],
-    }  # fmt: skip
+    }
 
 
 def _method(metrics: Any, name: str) -> dict[str, Any]:
@@ -60,9 +63,7 @@ def _method(metrics: Any, name: str) -> dict[str, Any]:
         "unanswered": int(metrics.total("answers_total", method=name, state="unanswered")),
         "partial": int(metrics.total("answers_total", method=name, state="partial")),
         "samples_per_answer": round(metrics.total("samples_total", method=name) / answers, 2),
-        "agreement": round(metrics.total("votes_total", method=name, kind="for") / cast, 3)
-        if cast
-        else None,
+        "agreement": round(metrics.total("votes_total", method=name, kind="for") / cast, 3) if cast else None,
     }
 
 
@@ -70,15 +71,23 @@ def page(gateway: Gateway) -> str:
     """The page: no scripts; it fetches itself again every five seconds."""
     shown = document(gateway)
     totals = [
-        ("requests", shown["requests"]), ("in service", shown["active"]),
-        ("waiting", shown["waiting"]), ("clients gone early", shown["client_disconnects"]),
+        ("requests", shown["requests"]),
+        ("in service", shown["active"]),
+        ("waiting", shown["waiting"]),
+        ("clients gone early", shown["client_disconnects"]),
         *((f"{kind} tokens", count) for kind, count in shown["tokens"].items()),
-    ]  # fmt: skip
+    ]
     methods = [
-        (m["method"], m["answers"], m["unanswered"], m["partial"], m["samples_per_answer"],
-         "–" if m["agreement"] is None else f"{m['agreement']:.1%}")
+        (
+            m["method"],
+            m["answers"],
+            m["unanswered"],
+            m["partial"],
+            m["samples_per_answer"],
+            "–" if m["agreement"] is None else f"{m['agreement']:.1%}",
+        )
         for m in shown["methods"]
-    ]  # fmt: skip
+    ]
     upstreams = [
         (u["model"], u["url"], "up" if u["up"] else "down", u["outstanding"], u["served"])
         for u in shown["upstreams"]
@@ -90,9 +99,7 @@ def page(gateway: Gateway) -> str:
         f"<p>up for {shown['uptime_seconds']:,} s</p>"
         + _table("Traffic", ("", "count"), totals)
         + _table(
-            "Methods",
-            ("method", "answers", "unanswered", "partial", "samples each", "agreement"),
-            methods,
+            "Methods", ("method", "answers", "unanswered", "partial", "samples each", "agreement"), methods
         )
         + _table("Upstreams", ("model", "address", "state", "outstanding", "served"), upstreams)
         + "</html>"

@@ -45,9 +45,7 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
         named = [("knob", card.knob), ("draws", card.draws), *(("files", f) for f in card.files)]
         for role, name in named:
             if name and name not in names:
-                raise UsageError(
-                    f"{where}: card.{role}={name!r} is not a field of {config.__name__}"
-                )
+                raise UsageError(f"{where}: card.{role}={name!r} is not a field of {config.__name__}")
         for name in (card.name, *card.aliases):
             other = _registered(name)
             taken_by = other.fn.__module__ if other else MODULES.get(name, fn.__module__)

@@ -1,13 +1,7 @@
 """Figures of merit, and how sure they are. Pure functions; one file per idea."""
 
 from .accuracy.consk import cons_at_k
-from .accuracy.intervals import (
-    Difference,
-    accuracy_interval,
-    paired_difference,
-    sign_flip_p,
-    wilson,
-)
+from .accuracy.intervals import Difference, accuracy_interval, paired_difference, sign_flip_p, wilson
 from .accuracy.passk import mean_pass_at_k, pass_at_k
 from .cost.cost_of_pass import cost_of_pass
 from .cost.efficiency import e3

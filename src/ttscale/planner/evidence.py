@@ -116,17 +116,22 @@ def replayed(
                 score[t] = outcome.extra["score"]
     rates = np.array([counts[p.id][1] / counts[p.id][0] for p in problems])
     return Evidence(
-        model=pool.model or source.name, task=pool.task, strategies=tuple(strategies), right=right,
-        names=tuple(p.id for p in problems), tokens=tokens, samples=samples, score=score,
+        model=pool.model or source.name,
+        task=pool.task,
+        strategies=tuple(strategies),
+        right=right,
+        names=tuple(p.id for p in problems),
+        tokens=tokens,
+        samples=samples,
+        score=score,
         questions=np.repeat(np.arange(len(problems)), repeats),
-        pass_rate=np.repeat(rates, repeats), pilot=pilot,
+        pass_rate=np.repeat(rates, repeats),
+        pilot=pilot,
         counts=tuple(counts[p.id] for p in problems),
-    )  # fmt: skip
+    )
 
 
-def from_results(
-    path: str | Path, *, model: str | None = None, task: str | None = None
-) -> Evidence:
+def from_results(path: str | Path, *, model: str | None = None, task: str | None = None) -> Evidence:
     """Trials from the items of a bench store, one per question: the means over its repeats. The
     pass rate is that of the first method.
 
@@ -145,9 +150,7 @@ def from_results(
                     if result.correct is not None:
                         usage = result.usage
                         entry = (result.correct, usage.completion_tokens, usage.samples)
-                        group.setdefault(cell.method, {}).setdefault(result.problem, []).append(
-                            entry
-                        )
+                        group.setdefault(cell.method, {}).setdefault(result.problem, []).append(entry)
     if len(found) != 1:
         there = "; ".join(f"{m} on {t}" for m, t in found) or "nothing that is graded"
         raise UsageError(f"{path} holds {there}", fix="choose one with --model and --dataset")
@@ -158,10 +161,18 @@ def from_results(
     means = np.array([[np.mean(by[n], axis=0) for n in names] for by in items.values()])
     right, tokens, samples = np.moveaxis(means, 2, 0)
     return Evidence(
-        model=chosen[0], task=chosen[1], strategies=tuple(items), names=tuple(names),
-        questions=np.arange(len(names)), right=right, tokens=tokens, samples=samples,
-        score=right[0], pass_rate=right[0], pilot=0,
-    )  # fmt: skip
+        model=chosen[0],
+        task=chosen[1],
+        strategies=tuple(items),
+        names=tuple(names),
+        questions=np.arange(len(names)),
+        right=right,
+        tokens=tokens,
+        samples=samples,
+        score=right[0],
+        pass_rate=right[0],
+        pilot=0,
+    )
 
 
 def graded(pool: Pool) -> dict[str, tuple[int, int]]:
@@ -178,10 +189,13 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
 def single(strategy: str, pilot: int, kind: Kind) -> Policy:
     """The policy that runs one strategy on everything."""
     return Policy(
-        model="", task="", questions=0, unit="samples",
+        model="",
+        task="",
+        questions=0,
+        unit="samples",
         difficulty=Difficulty(kind=kind, pilot=pilot, cuts=()),
         levels=(Level(limit=1, strategies=(strategy,)),),
-    )  # fmt: skip
+    )
 
 
 def follow_all(

@@ -63,12 +63,9 @@ def fit_policy(
         one = best_strategy(evidence.right, cost, limit)
         everywhere = np.ones_like(place)
         policy = two_fold(
-            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS,
-            spend=spend,
-        )  # fmt: skip
-        fixed = two_fold(
-            evidence.right, cost, everywhere, evidence.questions, limit, 1, splits=SPLITS
+            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS, spend=spend
         )
+        fixed = two_fold(evidence.right, cost, everywhere, evidence.questions, limit, 1, splits=SPLITS)
         figures = {
             "in_sample": _figures(in_sample(evidence.right, cost, place, chosen), evidence),
             "two_fold": _figures(policy, evidence),
@@ -79,12 +76,15 @@ def fit_policy(
         strategies = tuple(evidence.strategies[s] for s in chosen)
         levels.append(Level(limit=float(limit), strategies=strategies, figures=figures))
     return Policy(
-        model=evidence.model, task=evidence.task, questions=len(evidence.names), unit=unit,
-        difficulty=Difficulty(
-            kind=kind, pilot=0 if kind == "oracle" else evidence.pilot, cuts=cuts
-        ),
-        levels=tuple(levels), saturation=saturation(evidence, epsilon), spend=spend,
-    )  # fmt: skip
+        model=evidence.model,
+        task=evidence.task,
+        questions=len(evidence.names),
+        unit=unit,
+        difficulty=Difficulty(kind=kind, pilot=0 if kind == "oracle" else evidence.pilot, cuts=cuts),
+        levels=tuple(levels),
+        saturation=saturation(evidence, epsilon),
+        spend=spend,
+    )
 
 
 def saturation(evidence: Evidence, epsilon: float = EPSILON) -> dict[str, Any]:

@@ -31,9 +31,7 @@ class Meter:
         self.bar.start()
         return self
 
-    def __exit__(
-        self, kind: type | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type | None, error: BaseException | None, where: TracebackType | None) -> None:
         self.bar.stop()
 
     def update(self, done: float, **numbers: float) -> None:

@@ -37,9 +37,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if (self.tokens is None) == (self.minutes is None):
-            raise ValueError(
-                f"tokens={self.tokens}, minutes={self.minutes}: give exactly one of them"
-            )
+            raise ValueError(f"tokens={self.tokens}, minutes={self.minutes}: give exactly one of them")
 
     def progress(self, state: dict[str, float]) -> float:
         if self.minutes is not None:
@@ -125,10 +123,7 @@ def fit(
             mean_loss = smooth(mean_loss, loss.item())
             mean_speed = smooth(mean_speed, batch[0].numel() / seconds)
             meter.update(
-                schedule.progress(state),
-                loss=mean_loss,
-                **{"tok/s": mean_speed},
-                step=state["step"],
+                schedule.progress(state), loss=mean_loss, **{"tok/s": mean_speed}, step=state["step"]
             )
             if now - last_save > CHECKPOINT_SECONDS:
                 save()

@@ -25,12 +25,9 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
     the judge abstains.
     """
     prompts = [
-        Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text))
-        for trace in traces
+        Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text)) for trace in traces
     ]
-    judgements = await ctx.sample_all(
-        prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0
-    )
+    judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0)
     return [probability_of_yes(judgement) for judgement in judgements]
 
 

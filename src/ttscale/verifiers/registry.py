@@ -36,9 +36,7 @@ class Verifier:
     probability: bool = False
     sampling: Mapping[str, Any] = field(default_factory=dict)
 
-    async def __call__(
-        self, ctx: Context, problem: Problem, traces: Sequence[Trace]
-    ) -> list[float]:
+    async def __call__(self, ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list[float]:
         return await self.judge(ctx, problem, traces)
 
 
@@ -54,9 +52,7 @@ def register(
     """Register `async (ctx, problem, traces) -> list[float]` under a name."""
 
     def add(judge: Judge) -> Judge:
-        _VERIFIERS[name] = Verifier(
-            name, judge, needs or {}, partial, oracle, probability, sampling or {}
-        )
+        _VERIFIERS[name] = Verifier(name, judge, needs or {}, partial, oracle, probability, sampling or {})
         return judge
 
     return add

@@ -111,8 +111,7 @@ def test_a_recorded_answer_stands_for_the_text():
 
 
 @pytest.mark.parametrize(
-    "bomb",
-    ["9^{9^{9^9}}", "((9^{999})^{99})^{99}", "100000000!", r"\sum_{i=1}^{99999} i", "(" * 200],
+    "bomb", ["9^{9^{9^9}}", "((9^{999})^{99})^{99}", "100000000!", r"\sum_{i=1}^{99999} i", "(" * 200]
 )
 def test_expensive_expressions_come_back_and_equal_themselves(bomb):
     assert RULE.same(bomb, f" {bomb}")

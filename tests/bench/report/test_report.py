@@ -30,10 +30,21 @@ def found(tmp_path_factory):
 def test_rows_have_the_promised_keys(found):
     row = found[0].as_dict()
     assert {
-        "method", "model", "task", "items", "repeats", "accuracy", "accuracy_ci", "errors",
-        "completion_tokens_total", "completion_tokens_mean", "sequential_tokens_mean",
-        "cancelled_tokens_mean", "seconds_mean", "samples_mean",
-    } <= row.keys()  # fmt: skip
+        "method",
+        "model",
+        "task",
+        "items",
+        "repeats",
+        "accuracy",
+        "accuracy_ci",
+        "errors",
+        "completion_tokens_total",
+        "completion_tokens_mean",
+        "sequential_tokens_mean",
+        "cancelled_tokens_mean",
+        "seconds_mean",
+        "samples_mean",
+    } <= row.keys()
     assert row["completion_tokens_total"] == row["completion_tokens_mean"] * row["items"]
 
 
@@ -52,8 +63,7 @@ def test_the_frontier_holds_what_nobody_beats(found):
         equal_or_better = [
             other
             for other in best
-            if other.completion_tokens_mean <= row.completion_tokens_mean
-            and other.accuracy >= row.accuracy
+            if other.completion_tokens_mean <= row.completion_tokens_mean and other.accuracy >= row.accuracy
         ]
         assert equal_or_better, row.method
 
@@ -64,8 +74,11 @@ def test_settings_that_scale_compute_make_one_curve(found):
     assert style["sc(n=4)"][0] == style["sc(n=8)"][0]
     assert style["sc(n=4)"][1] != style["sc(n=8)"][1]
     assert [f["layout"]["title"]["text"] for f in figures(found)] == [
-        "Accuracy and what it costs", "Accuracy and latency", "Scaling", "Where the tokens go",
-    ]  # fmt: skip
+        "Accuracy and what it costs",
+        "Accuracy and latency",
+        "Scaling",
+        "Where the tokens go",
+    ]
 
 
 def test_the_page_needs_nothing_from_outside(found):
@@ -89,9 +102,16 @@ def test_a_row_without_answers_is_listed_but_not_plotted(found, tmp_path):
     import dataclasses
 
     empty = dataclasses.replace(
-        found[0], method="dead", items=0, accuracy=None, accuracy_ci=None, errors=5,
-        completion_tokens_mean=None, sequential_tokens_mean=None, samples_mean=None,
-    )  # fmt: skip
+        found[0],
+        method="dead",
+        items=0,
+        accuracy=None,
+        accuracy_ci=None,
+        errors=5,
+        completion_tokens_mean=None,
+        sequential_tokens_mean=None,
+        samples_mean=None,
+    )
     assert "dead" in html([*found, empty], {})
     write_png(tmp_path / "x.png", [*found, empty])
     with pytest.raises(UsageError, match="no results"):

@@ -59,10 +59,21 @@ floats = arrays.arrays(np.float32, st.integers(0, 40), elements=st.floats(-50, 5
 )
 def test_a_trace_comes_back_as_it_was(text, logprobs, conf, ends, reward):
     trace = Trace(
-        text, 7, "cut", role="draft", prompt_key="k", index=3, prompt_tokens=0, ends=ends,
-        logprobs=logprobs, conf=conf, reward=reward, meta={"a": [1, None]}, units={"calls": 2.0},
+        text,
+        7,
+        "cut",
+        role="draft",
+        prompt_key="k",
+        index=3,
+        prompt_tokens=0,
+        ends=ends,
+        logprobs=logprobs,
+        conf=conf,
+        reward=reward,
+        meta={"a": [1, None]},
+        units={"calls": 2.0},
         tool_calls=({"name": "f"},),
-    )  # fmt: skip
+    )
     back = codec.unpack(codec.pack(trace), role="draft", prompt_key="k", index=3)
     for name in Trace.__slots__:
         mine, its = getattr(trace, name), getattr(back, name)
@@ -81,8 +92,7 @@ def test_a_trace_keeps_its_part(role, part):
 
 
 @pytest.mark.parametrize(
-    ("role", "part"),
-    [("main", "answer"), ("draft", "answer"), ("judge", "verdict"), ("planner", "plan")],
+    ("role", "part"), [("main", "answer"), ("draft", "answer"), ("judge", "verdict"), ("planner", "plan")]
 )
 def test_a_trace_from_before_parts_were_kept_is_what_its_role_says(role, part):
     header = b'{"text":"13-13=0: Yes","tokens":9}'
@@ -243,8 +253,7 @@ def test_there_is_one_writer_and_readers_do_not_mind(store):
 
 def test_the_lock_goes_away_with_the_process_that_held_it(tmp_path):
     code = (
-        "import os, sys\nfrom ttscale.bench import Store\n"
-        "store = Store.create(sys.argv[1], {})\nos._exit(9)"
+        "import os, sys\nfrom ttscale.bench import Store\nstore = Store.create(sys.argv[1], {})\nos._exit(9)"
     )
     path = tmp_path / "run.db"
     subprocess.run([sys.executable, "-c", code, str(path)], check=False)
@@ -324,9 +333,7 @@ def test_a_draw_that_two_methods_made_is_in_the_pool_once_in_its_longest_form(st
     ffs, sc = (cell_in(store, problems, method=name) for name in ("ffs", "sc"))
     key = problems[0].prompt.key
     for draw, finish in enumerate(["stop", "cancelled"]):
-        store.add_trace(
-            ffs, "a", "s", said("1", 5 + draw, finish=finish, index=draw, prompt_key=key)
-        )
+        store.add_trace(ffs, "a", "s", said("1", 5 + draw, finish=finish, index=draw, prompt_key=key))
     for draw in range(2):
         store.add_trace(sc, "a", "s", said("1", 9, index=draw, prompt_key=key))
     store.commit()

@@ -46,9 +46,7 @@ def test_a_recording_brings_its_own_tasks_and_json_is_one_document(cli, samples)
     assert result.exit_code == 0, result.output
     told = json.loads(result.stdout)
     assert [(r["task"], r["method"]) for r in told["rows"]] == [
-        (task, method)
-        for task in ("easy", "hard")
-        for method in ("simple", "sc(n=4)", "ffs(n=4, k=1)")
+        (task, method) for task in ("easy", "hard") for method in ("simple", "sc(n=4)", "ffs(n=4, k=1)")
     ]
     simple, vote, first = told["rows"][:3]
     assert (simple["accuracy"], simple["repeats"]) == (0.75, 4)
@@ -98,9 +96,7 @@ def test_a_run_that_kept_its_traces_is_a_model(cli, samples):
     again = json.loads(
         cli("bench", "run", "--model", "replay:a.db", *METHODS, "--json", "--out", "b.db").stdout
     )
-    assert [{**r, "model": ""} for r in again["rows"]] == [
-        {**r, "model": ""} for r in first["rows"]
-    ]
+    assert [{**r, "model": ""} for r in again["rows"]] == [{**r, "model": ""} for r in first["rows"]]
 
 
 def test_bad_requests_leave_no_file_behind(cli, samples, refuses):
@@ -121,8 +117,7 @@ def test_a_budget_in_which_nothing_can_be_answered_is_told_with_a_code_of_its_ow
     assert done.exit_code == 7
     assert json.loads(done.stdout)["rows"][0]["abstentions"] == 6
     assert done.stderr.strip().splitlines()[-1] == (
-        "sc(n=4) answered nothing on easy within tokens=5: its accuracy says nothing; raise "
-        "--budget"
+        "sc(n=4) answered nothing on easy within tokens=5: its accuracy says nothing; raise --budget"
     )
     assert cli(*base, "tokens=40", "-m", "sc(n=4)", "--out", "enough.db").exit_code == 0
 
@@ -142,12 +137,18 @@ def items(path: Path) -> int:
         ("UPDATE items SET usage = 'x'", ("export", "run.db", "x.jsonl"), "a stored item"),
         ("UPDATE meta SET value = '{'", ("resume", "run.db"), "a stored plan is damaged"),
         ("UPDATE meta SET value = '{}'", ("resume", "run.db"), "the stored plan is damaged"),
-        ("UPDATE problems SET body = x'00'", ("run", "-m", "simple", "--model", "replay:run.db"),
-         "a stored question is damaged"),
-        ("UPDATE traces SET body = x'00'", ("run", "-m", "simple", "--model", "replay:run.db"),
-         "a stored trace is damaged"),
+        (
+            "UPDATE problems SET body = x'00'",
+            ("run", "-m", "simple", "--model", "replay:run.db"),
+            "a stored question is damaged",
+        ),
+        (
+            "UPDATE traces SET body = x'00'",
+            ("run", "-m", "simple", "--model", "replay:run.db"),
+            "a stored trace is damaged",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_store_whose_entries_are_damaged_says_so(cli, samples, refuses, change, args, told):
     assert run(cli, samples, "--out", "run.db", "--keep-traces", "all").exit_code == 0
     with contextlib.closing(sqlite3.connect("run.db")) as db, db:
@@ -172,12 +173,33 @@ def test_a_full_disk_tells_what_is_kept_and_no_more(tmp_path, blocks):
     rows = [{"question": f"Number {i}? {'x' * 300}", "answer": "right"} for i in range(400)]
     (tmp_path / "asked.jsonl").write_text("\n".join(map(json.dumps, rows)))
     done = subprocess.run(
-        ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "limited", sys.executable, "-m",
-         "ttscale", "bench", "run", "--model", "synthetic:p=0.6", "--task", "asked.jsonl",
-         "-m", "sc(n=8)", "--keep-traces", "all", "--out", "run.db"],
-        cwd=tmp_path, text=True, capture_output=True, check=False,
+        [
+            "bash",
+            "-c",
+            f'ulimit -f {blocks}; exec "$@"',
+            "limited",
+            sys.executable,
+            "-m",
+            "ttscale",
+            "bench",
+            "run",
+            "--model",
+            "synthetic:p=0.6",
+            "--task",
+            "asked.jsonl",
+            "-m",
+            "sc(n=8)",
+            "--keep-traces",
+            "all",
+            "--out",
+            "run.db",
+        ],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
         env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     assert done.returncode == 8, done.stderr
     assert "Traceback" not in done.stderr
     if (tmp_path / "run.db").exists():
@@ -191,10 +213,24 @@ def test_a_full_disk_tells_what_is_kept_and_no_more(tmp_path, blocks):
 def test_an_export_to_a_full_disk_is_one_line_of_error(cli, samples, tmp_path):
     assert run(cli, samples, "--out", str(tmp_path / "run.db")).exit_code == 0
     done = subprocess.run(
-        ["bash", "-c", 'ulimit -f 40; exec "$@"', "limited", sys.executable, "-m", "ttscale",
-         "bench", "export", "run.db", "items.jsonl"],
-        cwd=tmp_path, text=True, capture_output=True, check=False,
-    )  # fmt: skip
+        [
+            "bash",
+            "-c",
+            'ulimit -f 40; exec "$@"',
+            "limited",
+            sys.executable,
+            "-m",
+            "ttscale",
+            "bench",
+            "export",
+            "run.db",
+            "items.jsonl",
+        ],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 8
     assert done.stderr.startswith("error: no space left while writing items.jsonl")
     assert len(done.stderr.splitlines()) == 1
@@ -219,9 +255,12 @@ def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
     what = ["--model", "synthetic:p=0.6", "--task", "asked.jsonl", "--repeats", "4"]
     started = subprocess.Popen(
         [*command, "run", *what, "-m", "sc(n=64)", "--out", "run.db"],
-        cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path)},
-    )  # fmt: skip
+    )
     deadline = time.monotonic() + 30
     while not items(tmp_path / "run.db"):
         assert time.monotonic() < deadline, "the run never got going"

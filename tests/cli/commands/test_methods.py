@@ -87,7 +87,5 @@ def test_docstrings_are_read_as_a_list_or_in_a_row():
         tie: str = ""
 
     bounds = "bounds."
-    assert command.explained(Listed) == {
-        "n": "samples; the paper's: eight.", "low": bounds, "high": bounds,
-    }  # fmt: skip
+    assert command.explained(Listed) == {"n": "samples; the paper's: eight.", "low": bounds, "high": bounds}
     assert command.explained(Row) == {"n": "samples.", "tie": "who wins."}

@@ -28,17 +28,24 @@ def test_a_policy_is_fitted_shown_and_applied(cli, samples):
     assert "24 questions" in made.stdout
     assert "wrote p.json" in made.stderr
     assert cli("plan", "show", "p.json").stdout == made.stdout
-    told = json.loads(
-        cli("plan", "show", "p.json", "--larger", "14", "--ratio", "22", "--json").stdout
-    )
+    told = json.loads(cli("plan", "show", "p.json", "--larger", "14", "--ratio", "22", "--json").stdout)
     assert told["inference_factor"] == pytest.approx(15.77, abs=0.005)
     assert told["levels"][0]["limit"] == 10
     followed = json.loads(cli("plan", "apply", "p.json", samples, "--json").stdout)
     assert len(followed["rows"]) == 24
     assert followed["summary"]["accuracy"] > 0.8
     assert "strategy" in cli("plan", "apply", "p.json", samples).stdout
-    run = cli("bench", "run", "--model", f"replay:{samples}", "-m", "auto(policy='p.json')",
-              "--out", "run.db", "--json")  # fmt: skip
+    run = cli(
+        "bench",
+        "run",
+        "--model",
+        f"replay:{samples}",
+        "-m",
+        "auto(policy='p.json')",
+        "--out",
+        "run.db",
+        "--json",
+    )
     (row,) = json.loads(run.stdout)["rows"]
     assert row["items"] == 24
     assert row["e3"] > 0
@@ -47,28 +54,68 @@ def test_a_policy_is_fitted_shown_and_applied(cli, samples):
 def test_a_pets_table_is_fitted(cli, samples):
     made = cli("plan", "fit", samples, "--pets", "--average", "8", "--out", "t.json")
     assert made.exit_code == 0, made.output
-    run = cli("bench", "run", "--model", f"replay:{samples}", "-m",
-              "pets-online(table='t.json', max_samples=16)", "--out", "run.db")  # fmt: skip
+    run = cli(
+        "bench",
+        "run",
+        "--model",
+        f"replay:{samples}",
+        "-m",
+        "pets-online(table='t.json', max_samples=16)",
+        "--out",
+        "run.db",
+    )
     assert run.exit_code == 0, run.output
 
 
 def test_a_store_is_a_source_too(cli, samples):
-    cli("bench", "run", "--model", f"replay:{samples}", "-m", "simple", "-m", "sc(n=4)", "-m",
-        "sc(n=8)", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    cli(
+        "bench",
+        "run",
+        "--model",
+        f"replay:{samples}",
+        "-m",
+        "simple",
+        "-m",
+        "sc(n=4)",
+        "-m",
+        "sc(n=8)",
+        "--keep-traces",
+        "all",
+        "--out",
+        "run.db",
+    )
     made = cli("plan", "fit", "run.db", "-m", "pilot(n=4)", "-m", "pilot(n=8)", "--out", "p.json")
     assert made.exit_code == 0, made.output
-    oracle = cli("plan", "fit", "run.db", "--items", "--difficulty", "oracle", "--bins", "2",
-                 "--out", "o.json")  # fmt: skip
+    oracle = cli(
+        "plan", "fit", "run.db", "--items", "--difficulty", "oracle", "--bins", "2", "--out", "o.json"
+    )
     assert "upper bound" in oracle.stdout
 
 
 def test_the_metrics_of_a_bench(cli, samples):
-    cli("bench", "run", "--model", f"replay:{samples}", "-m", "simple", "-m", "sc(n=4)", "-m",
-        "sc(n=8)", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    cli(
+        "bench",
+        "run",
+        "--model",
+        f"replay:{samples}",
+        "-m",
+        "simple",
+        "-m",
+        "sc(n=4)",
+        "-m",
+        "sc(n=8)",
+        "--keep-traces",
+        "all",
+        "--out",
+        "run.db",
+    )
     config = {
-        "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "intermediate_size": 128, "vocab_size": 100,
-    }  # fmt: skip
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 128,
+        "vocab_size": 100,
+    }
     with open("config.json", "w") as file:
         json.dump(config, file)
     args = ("metrics", "--from", "run.db", "--config", "config.json", "--watts", "15")
@@ -90,16 +137,9 @@ def test_the_metrics_of_a_bench(cli, samples):
         assert word in shown.stdout
 
 
-def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_best_of_n(
-    cli, own_home
-):
+def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_best_of_n(cli, own_home):
     rows = [
-        {
-            "question": q,
-            "text": f"so \\boxed{{{42 if d % 3 else d}}}",
-            "reference": "42",
-            "tokens": 9,
-        }
+        {"question": q, "text": f"so \\boxed{{{42 if d % 3 else d}}}", "reference": "42", "tokens": 9}
         for q in range(10)
         for d in range(8)
     ]
@@ -110,11 +150,37 @@ def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_be
     assert "best-of-n(n=8)" in told.stderr
     judged = [{**row, "reward": 0.9 if "42" in row["text"] else 0.2} for row in rows]
     path.write_text("\n".join(json.dumps(row) for row in judged))
-    made = cli("bench", "run", "--model", "replay:texts.jsonl", "-m", "best-of-n(n=8)",
-               "--keep-traces", "all", "--out", "judged.db")  # fmt: skip
+    made = cli(
+        "bench",
+        "run",
+        "--model",
+        "replay:texts.jsonl",
+        "-m",
+        "best-of-n(n=8)",
+        "--keep-traces",
+        "all",
+        "--out",
+        "judged.db",
+    )
     assert made.exit_code == 0, made.output
-    fitted = cli("plan", "fit", "judged.db", "--out", "p.json", "--spend", "mean", "--budget", "6",
-                 "-m", "pilot(n=4)", "-m", "pilot(n=8, select=best)", "--repeats", "2", "--json")  # fmt: skip
+    fitted = cli(
+        "plan",
+        "fit",
+        "judged.db",
+        "--out",
+        "p.json",
+        "--spend",
+        "mean",
+        "--budget",
+        "6",
+        "-m",
+        "pilot(n=4)",
+        "-m",
+        "pilot(n=8, select=best)",
+        "--repeats",
+        "2",
+        "--json",
+    )
     assert fitted.exit_code == 0, fitted.output
     (level,) = json.loads(fitted.stdout)["levels"]
     assert level["figures"]["two_fold"]["accuracy"] == pytest.approx(1)
@@ -125,8 +191,24 @@ def test_a_pool_without_rewards_says_how_to_get_them_and_one_with_them_serves_be
 
 def test_log_probabilities_are_recorded_on_request(cli):
     model = "synthetic:p=0.7,confidence=12,wrong_confidence=9"
-    made = cli("bench", "run", "--model", model, "--task", "lab:arith", "-n", "2",
-               "-m", "sc(n=4)", "--logprobs", "20", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    made = cli(
+        "bench",
+        "run",
+        "--model",
+        model,
+        "--task",
+        "lab:arith",
+        "-n",
+        "2",
+        "-m",
+        "sc(n=4)",
+        "--logprobs",
+        "20",
+        "--keep-traces",
+        "all",
+        "--out",
+        "run.db",
+    )
     assert made.exit_code == 0, made.output
     again = cli("bench", "run", "--model", "replay:run.db", "-m", "deepconf(n=4)", "--out", "d.db")
     assert again.exit_code == 0, again.output
@@ -164,8 +246,20 @@ def test_all_equal_answers_and_a_single_level_are_no_error(cli, own_home):
     assert json.loads(fitted.stdout)["levels"][0]["strategies"] == ["pilot(n=4)"]
     for kind in ("--pets", "--difficulty=oracle"):
         assert cli("plan", "fit", "rows.csv", "--out", "t.json", kind).exit_code == 0
-    ran = cli("bench", "run", "--model", "replay:rows.csv", "-m", "sc(n=4)", "-m", "pets(average=99,"
-              " max_samples=99)", "--keep-traces", "all", "--out", "run.db")  # fmt: skip
+    ran = cli(
+        "bench",
+        "run",
+        "--model",
+        "replay:rows.csv",
+        "-m",
+        "sc(n=4)",
+        "-m",
+        "pets(average=99, max_samples=99)",
+        "--keep-traces",
+        "all",
+        "--out",
+        "run.db",
+    )
     assert ran.exit_code == 0, ran.output  # a set stops where nothing is left to draw
     (part,) = json.loads(cli("metrics", "--from", "run.db", "--json").stdout)["sections"]
     assert part["curves"] == []  # one level is not a curve
@@ -176,9 +270,7 @@ def test_bad_input_is_one_line_with_the_fix(refuses, samples):
     refuses("plan", "fit", "none.csv", "--out", "p.json", code=2)
     refuses("plan", "fit", samples, "--out", "p.json", "--pilot", "0", code=2)
     refuses("plan", "fit", "run.db", "--out", "p.json", "--items", "--consensus", code=2)
-    assert "--pilot 16" in refuses(
-        "plan", "fit", samples, "--out", "p.json", "--pilot", "99", code=2
-    )
+    assert "--pilot 16" in refuses("plan", "fit", samples, "--out", "p.json", "--pilot", "99", code=2)
     refuses("plan", "fit", samples, "--out", "p.json", "-m", "no-such-method", code=2)
     refuses("plan", "show", "none.json", code=6)
     refuses("plan", "show", samples, code=6)

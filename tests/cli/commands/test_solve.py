@@ -52,18 +52,25 @@ def test_same_seed_same_samples(cli):
 
 def test_budget_ends_the_run_with_the_best_so_far(cli):
     done = cli(
-        "solve", "What?", "--model", SURE, "--reference", "right", "--method", "sc(n=8)",
-        "--budget", "samples=3", "--json",
-    )  # fmt: skip
+        "solve",
+        "What?",
+        "--model",
+        SURE,
+        "--reference",
+        "right",
+        "--method",
+        "sc(n=8)",
+        "--budget",
+        "samples=3",
+        "--json",
+    )
     told = json.loads(done.stdout)
     assert (told["answer"], told["usage"]["samples"]) == ("right", 3)
     assert told["stopped_by"].startswith("budget:samples")
 
 
 def test_budget_too_small_keeps_what_was_drawn(cli):
-    done = cli(
-        "solve", "What?", "--model", SURE, "--budget", "tokens=5", "--show", "traces", "--json"
-    )
+    done = cli("solve", "What?", "--model", SURE, "--budget", "tokens=5", "--show", "traces", "--json")
     told = json.loads(done.stdout)
     assert done.exit_code == told["error"]["exit_code"] == 7
     assert (told["answer"], told["traces"][0]["finish"]) == (None, "budget")

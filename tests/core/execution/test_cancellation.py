@@ -96,9 +96,7 @@ def test_a_cancellation_at_the_tick_at_which_a_budget_ends_is_not_lost(limit):
         run = Run({"main": engine})
         with pytest.raises(TimeoutError) if limit > 100 else _maybe():
             async with asyncio.timeout(100):
-                outcome = await run.answer(
-                    method_of(one).bind(None), problem(), budget=Budget(tokens=limit)
-                )
+                outcome = await run.answer(method_of(one).bind(None), problem(), budget=Budget(tokens=limit))
                 assert outcome.stopped_by == "budget:tokens"
                 assert outcome.answer == "best"
                 await asyncio.sleep(0)

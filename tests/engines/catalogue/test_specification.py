@@ -215,9 +215,7 @@ class TestSynthetic:
 class TestNames:
     CATALOGUE = Plain(
         aliases={
-            "mine": Alias(
-                spec="openai:m@http://h?top_p=0.9", price=Price(1, 2), sampling=Sampling(top_k=5)
-            ),
+            "mine": Alias(spec="openai:m@http://h?top_p=0.9", price=Price(1, 2), sampling=Sampling(top_k=5)),
             "yours": Alias(spec="mine", sampling=Sampling(top_k=7)),
             "round": Alias(spec="about"),
             "about": Alias(spec="round"),

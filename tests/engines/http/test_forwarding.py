@@ -52,9 +52,7 @@ async def test_the_bytes_arrive_as_they_are_and_the_reply_comes_packet_by_packet
 
 
 @pytest.mark.parametrize("play", [reset, hang, refuse(503)], ids=["reset", "hang", "503"])
-async def test_a_replica_that_fails_before_its_reply_begins_is_replaced_and_rests(
-    play: Play,
-) -> None:
+async def test_a_replica_that_fails_before_its_reply_begins_is_replaced_and_rests(play: Play) -> None:
     async with servers(play, FINE, idle=0.4) as (engine, made):
         async with engine.forward(PATH, b"{}") as reply:
             assert await reply.read() == b'{"ok": true}'

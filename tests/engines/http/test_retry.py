@@ -16,9 +16,7 @@ from ttscale.engines.http.retry import Retry, retry_after
 
 
 @given(st.integers(0, 20), st.floats(0, 5), st.floats(0, 100))
-def test_waits_double_up_to_the_longest_and_then_end(
-    times: int, first: float, longest: float
-) -> None:
+def test_waits_double_up_to_the_longest_and_then_end(times: int, first: float, longest: float) -> None:
     retry = Retry(times=times, first=first, longest=longest)
     for number in range(times):
         wait = retry.wait(number, None)

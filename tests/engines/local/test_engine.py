@@ -140,9 +140,7 @@ PROBLEM = Problem("p", PROMPT, Parity())
 MANY = {"temperature": 1.0, "max_tokens": 40}
 
 
-def working(
-    engine: Any, main: Callable[[Any], Any], *, budget: Budget | None = None, seed: int = 0
-) -> Any:
+def working(engine: Any, main: Callable[[Any], Any], *, budget: Budget | None = None, seed: int = 0) -> Any:
     """Run `main(ctx)` as a method on an open engine; what it returns."""
     found: list[Any] = []
 
@@ -198,20 +196,33 @@ def test_greedy_decoding_of_a_mixed_batch_equals_generate(folder: Path) -> None:
 
 FAMILIES = {
     "sliding windows": lambda v: transformers.MistralConfig(
-        vocab_size=v, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=4, num_key_value_heads=2, sliding_window=8,
-        max_position_embeddings=CONTEXT, initializer_range=0.3,
+        vocab_size=v,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=8,
+        max_position_embeddings=CONTEXT,
+        initializer_range=0.3,
     ),
     "learned positions": lambda v: transformers.GPT2Config(
         vocab_size=v, n_embd=32, n_layer=2, n_head=2, n_positions=CONTEXT, initializer_range=0.3
     ),
     "alternating windows": lambda v: transformers.Gemma3TextConfig(
-        vocab_size=v, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=16, sliding_window=8,
-        layer_types=["sliding_attention", "full_attention"], max_position_embeddings=CONTEXT,
+        vocab_size=v,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=8,
+        layer_types=["sliding_attention", "full_attention"],
+        max_position_embeddings=CONTEXT,
         initializer_range=0.3,
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -226,9 +237,7 @@ def test_other_architectures_decode_as_their_generate_does(family: str, tmp_path
     engine = TransformersLocal(tmp_path)
     traces = working(
         engine,
-        lambda ctx: ctx.sample_all(
-            [Prompt.user(q) for q in questions], temperature=0.0, max_tokens=30
-        ),
+        lambda ctx: ctx.sample_all([Prompt.user(q) for q in questions], temperature=0.0, max_tokens=30),
     )
     expected = _generated(tmp_path, [f"<|user|>{q}<|assistant|>" for q in questions], 30)
     for trace, ids in zip(traces, expected, strict=True):
@@ -542,9 +551,7 @@ def test_a_rule_cuts_the_text_where_it_says(folder: Path) -> None:
     engine = TransformersLocal(folder)
     asked = {"temperature": 1.0, "max_tokens": 30, "min_tokens": 30}
     (whole,) = sampled(folder, 1, **asked)
-    (cut,) = working(
-        engine, lambda ctx: ctx.sample_all(PROMPT, 1, until=lambda: CutAfter(7), **asked)
-    )
+    (cut,) = working(engine, lambda ctx: ctx.sample_all(PROMPT, 1, until=lambda: CutAfter(7), **asked))
     assert cut.finish == "cut"
     assert cut.tokens == 7 + cut.estimated
     assert cut.estimated <= 1
@@ -559,9 +566,7 @@ def test_a_rule_that_fails_fails_its_draw_only(folder: Path) -> None:
     engine = TransformersLocal(folder)
 
     async def main(ctx: Any) -> Any:
-        return await ctx.sample_all(PROMPT, 1, until=Broken, **MANY), await ctx.sample(
-            PROMPT, **MANY
-        )
+        return await ctx.sample_all(PROMPT, 1, until=Broken, **MANY), await ctx.sample(PROMPT, **MANY)
 
     (failed,), fine = working(engine, main)
     assert (failed.finish, str(failed.error)) == ("error", "broken rule")
@@ -672,9 +677,7 @@ def test_scores_are_the_log_softmax(folder: Path) -> None:
     score = working(engine, lambda ctx: ctx.score(PROMPT, text))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder)
-    ids = tokenizer(f"<|user|>What is 6*7?<|assistant|>{text}", add_special_tokens=False)[
-        "input_ids"
-    ]
+    ids = tokenizer(f"<|user|>What is 6*7?<|assistant|>{text}", add_special_tokens=False)["input_ids"]
     with torch.no_grad():
         logprobs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
     own = len(text)
@@ -750,10 +753,7 @@ def test_hidden_states_are_those_of_the_texts_tokens(folder: Path) -> None:
     engine = TransformersLocal(folder)
 
     async def main(ctx: Any) -> Any:
-        return (
-            await engine.hidden(PROMPT, "abc"),
-            await engine.hidden(PROMPT, "abc", [-1]),
-        )
+        return (await engine.hidden(PROMPT, "abc"), await engine.hidden(PROMPT, "abc", [-1]))
 
     states, last = working(engine, main)
     assert states.states.shape == (3, 3, 48)
@@ -785,15 +785,17 @@ def test_a_sentence_transformers_folder_embeds(folder: Path, tmp_path: Path) -> 
     torch.manual_seed(3)
     tokenizer = _tokenizer()
     config = transformers.BertConfig(
-        vocab_size=len(tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=32,
-    )  # fmt: skip
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+    )
     transformers.BertModel(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text(
-        json.dumps({"pooling_mode_mean_tokens": True})
-    )
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_mean_tokens": True}))
     kinds = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
     modules = [{"path": p, "type": f"sentence_transformers.models.{k}"} for p, k in kinds]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
@@ -897,9 +899,7 @@ def test_a_process_reward_model_scores_every_step(judge: Path) -> None:
     assert rewards.values == [s[-1] for s in rewards.steps]
     tokenizer = transformers.AutoTokenizer.from_pretrained(judge)
     model = transformers.AutoModelForTokenClassification.from_pretrained(judge)
-    ids = tokenizer(f"<|user|>What is 6*7?<|assistant|>{texts[0]}", add_special_tokens=False)[
-        "input_ids"
-    ]
+    ids = tokenizer(f"<|user|>What is 6*7?<|assistant|>{texts[0]}", add_special_tokens=False)["input_ids"]
     blank = tokenizer.convert_tokens_to_ids("\n\n")
     with torch.no_grad():
         chances = model(torch.tensor([ids])).logits[0, :, 0].sigmoid()

@@ -126,9 +126,10 @@ def sends(*packets: bytes, close: bool = False, pause: float = 0.0) -> Any:
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
 @pytest.mark.parametrize(
-    "whole", [LENGTH, CHUNKS, NOTED, TRAILED, ZIPPED, UNTIL_THE_END],
+    "whole",
+    [LENGTH, CHUNKS, NOTED, TRAILED, ZIPPED, UNTIL_THE_END],
     ids=["length", "chunks", "noted", "trailed", "zipped", "until the end"],
-)  # fmt: skip
+)
 async def test_a_reply_is_read_however_it_comes(whole: bytes, size: int) -> None:
     packets = [whole[at : at + size] for at in range(0, len(whole), size)]
     async with asking(sends(*packets, close=whole is UNTIL_THE_END)) as (engine, _):
@@ -142,16 +143,21 @@ async def test_a_reply_is_read_however_it_comes(whole: bytes, size: int) -> None
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"HTTP/2 200\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n",
-        b"x" * 70_000, reply(b"zz\r\n", IN_CHUNKS), reply(b"-5\r\n", IN_CHUNKS),
-        reply(b"", b"Content-Length: x"), reply(b"", b"Content-Length: -4"),
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"HTTP/2 200\r\n\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"x" * 70_000,
+        reply(b"zz\r\n", IN_CHUNKS),
+        reply(b"-5\r\n", IN_CHUNKS),
+        reply(b"", b"Content-Length: x"),
+        reply(b"", b"Content-Length: -4"),
         reply(b"", b"Content-Length: 3", IN_CHUNKS),
         reply(b"", *(b"X-%d: %s" % (n, b"x" * 5000) for n in range(300))),
         LENGTH + b"more",
         reply(chunked(b"no gzip"), IN_CHUNKS, b"Content-Encoding: gzip"),
     ],
     ids=lambda garbage: repr(garbage[-24:]),
-)  # fmt: skip
+)
 async def test_what_is_not_http_is_an_error_and_never_hangs(garbage: bytes) -> None:
     async with asking(sends(garbage), ONCE) as (engine, _):
         trace = await drawn(engine)
@@ -162,9 +168,10 @@ async def test_what_is_not_http_is_an_error_and_never_hangs(garbage: bytes) -> N
 
 
 @pytest.mark.parametrize(
-    "sent", [b"", b"HTTP/1.1 200 OK\r\n", LENGTH[:-200], CHUNKS[:-200]],
+    "sent",
+    [b"", b"HTTP/1.1 200 OK\r\n", LENGTH[:-200], CHUNKS[:-200]],
     ids=["nothing", "half a head", "length", "chunks"],
-)  # fmt: skip
+)
 async def test_a_server_that_hangs_up_too_early_is_an_error(sent: bytes) -> None:
     async with asking(sends(sent, close=True), ONCE) as (engine, _):
         trace = await drawn(engine)
@@ -224,13 +231,15 @@ async def test_a_redirection_is_not_followed() -> None:
 @pytest.mark.parametrize(
     ("play", "again"),
     [
-        (sends(LENGTH), True), (sends(CHUNKS), True), (sends(TRAILED), True),
+        (sends(LENGTH), True),
+        (sends(CHUNKS), True),
+        (sends(TRAILED), True),
         (sends(reply(BODY, b"Connection: close", b"Content-Length: %d" % len(BODY))), False),
         (sends(UNTIL_THE_END, close=True), False),
         (sends(LENGTH.replace(b"HTTP/1.1", b"HTTP/1.0")), False),
     ],
     ids=["length", "chunks", "trailed", "close", "until the end", "1.0"],
-)  # fmt: skip
+)
 async def test_a_connection_is_used_again_if_its_exchange_is_over(play: Any, again: bool) -> None:
     async with asking(play) as (engine, raw):
         for number in range(3):
@@ -324,10 +333,12 @@ async def test_an_aborted_draw_hangs_up_at_once() -> None:
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("http://127.0.0.1:9", "is the server running"), ("http://127.0.0.1:x", "not an address"),
-        ("http://nowhere.invalid", None), ("http://" + "a" * 300, None),
+        ("http://127.0.0.1:9", "is the server running"),
+        ("http://127.0.0.1:x", "not an address"),
+        ("http://nowhere.invalid", None),
+        ("http://" + "a" * 300, None),
     ],
-)  # fmt: skip
+)
 async def test_no_connection_is_told_with_the_reason(url: str, why: str | None) -> None:
     engine = OpenAIHTTP("m", url, dialect=COUNTING, retry=ONCE)
     await engine.open()

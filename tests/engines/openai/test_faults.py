@@ -128,12 +128,15 @@ async def test_the_total_time_ends_what_never_stops_dripping(desk: Any) -> None:
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"data: {oops}\n\n", b'data: {"choices": [{"delta": {"cont\n\n', b'data: {"choices": 3}\n\n',
-     b"data: []\n\n", b'data: {"choices": [null]}\n\n'],
-)  # fmt: skip
-async def test_garbage_in_mid_stream_is_reported_with_the_tokens_so_far(
-    desk: Any, garbage: bytes
-) -> None:
+    [
+        b"data: {oops}\n\n",
+        b'data: {"choices": [{"delta": {"cont\n\n',
+        b'data: {"choices": 3}\n\n',
+        b"data: []\n\n",
+        b'data: {"choices": [null]}\n\n',
+    ],
+)
+async def test_garbage_in_mid_stream_is_reported_with_the_tokens_so_far(desk: Any, garbage: bytes) -> None:
     async with desk(stream([*said("a", "b", finish=None), garbage])) as d:
         trace = await d.sample()
     assert (trace.finish, trace.text, trace.tokens) == ("error", "ab", 2)
@@ -192,16 +195,17 @@ async def test_an_unknown_model_is_fatal(desk: Any) -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        refuse(400, "request (5031 tokens) exceeds the available context size (2048 tokens)",
-               type="exceed_context_size_error"),
+        refuse(
+            400,
+            "request (5031 tokens) exceeds the available context size (2048 tokens)",
+            type="exceed_context_size_error",
+        ),
         refuse(400, "This model's maximum context length is 4096 tokens. However, you requested"),
         refuse(400, "too long", code="context_length_exceeded"),
         refuse(413, "too large"),
     ],
-)  # fmt: skip
-async def test_a_prompt_that_does_not_fit_is_named_so_and_not_asked_again(
-    desk: Any, refusal: Any
-) -> None:
+)
+async def test_a_prompt_that_does_not_fit_is_named_so_and_not_asked_again(desk: Any, refusal: Any) -> None:
     async with desk(refusal) as d:
         trace = await d.sample()
         assert len(d.server.requests) == 1

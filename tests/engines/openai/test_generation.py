@@ -8,32 +8,11 @@ import time
 from typing import Any
 
 import pytest
-from engines.fake_server import (
-    CHAT,
-    PROBLEM,
-    QUICK,
-    elsewhere,
-    event,
-    hang,
-    opened,
-    refuse,
-    said,
-    stream,
-)
+from engines.fake_server import CHAT, PROBLEM, QUICK, elsewhere, event, hang, opened, refuse, said, stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttscale.core import (
-    CapabilityError,
-    Card,
-    Chunk,
-    Method,
-    Outcome,
-    Problem,
-    Prompt,
-    Run,
-    execute,
-)
+from ttscale.core import CapabilityError, Card, Chunk, Method, Outcome, Problem, Prompt, Run, execute
 from ttscale.core.execution.context import Context
 from ttscale.engines.openai.dialect import Dialect
 from ttscale.engines.openai.engine import OpenAIHTTP
@@ -247,9 +226,7 @@ async def test_tool_calls_are_put_together_from_their_pieces(desk: Any) -> None:
     async with desk(stream([*events, *said(finish="tool_calls", usage=9)])) as d:
         trace = await d.sample()
     assert (trace.finish, trace.tokens) == ("stop", 9)
-    called = [
-        (c["id"], c["function"]["name"], c["function"]["arguments"]) for c in trace.tool_calls
-    ]
+    called = [(c["id"], c["function"]["name"], c["function"]["arguments"]) for c in trace.tool_calls]
     assert called == [("c1", "add", '{"a": 2, "b": 2}'), ("c2", "stop", "{}")]
 
 

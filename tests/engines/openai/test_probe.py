@@ -31,9 +31,7 @@ def models(owner: str, *names: str) -> Play:
     return answer({"data": [{"id": name, "owned_by": owner} for name in names]})
 
 
-def chats(
-    *, honest: bool, flags: bool = False, scores: bool = False, counting: bool = True
-) -> Play:
+def chats(*, honest: bool, flags: bool = False, scores: bool = False, counting: bool = True) -> Play:
     """A chat server. One that is not `honest` takes every field and ignores it."""
 
     async def play(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
@@ -70,10 +68,7 @@ async def opened(server: Server, model: str = "m", **settings: Any) -> OpenAIHTT
 
 async def test_a_server_that_takes_every_field_and_ignores_it_can_only_chat() -> None:
     async with Server().up() as server:
-        server.paths = {
-            "/v1/models": models("me", "m"),
-            "/v1/chat/completions": chats(honest=False),
-        }
+        server.paths = {"/v1/models": models("me", "m"), "/v1/chat/completions": chats(honest=False)}
         server.plays = [answer({"choices": [{"text": "x", "logprobs": None}]})]
         engine = await opened(server)
     assert engine.capabilities == {"text"}
@@ -137,9 +132,7 @@ async def test_an_embedding_server_embeds_and_does_not_chat() -> None:
     ("data", "value", "steps"),
     [(0.25, 0.25, None), ([0.25], 0.25, None), ([[0.9, 0.1], [0.4, 0.6]], 0.6, [0.1, 0.6])],
 )
-async def test_a_reward_model_judges_the_whole_or_every_step(
-    data: Any, value: float, steps: Any
-) -> None:
+async def test_a_reward_model_judges_the_whole_or_every_step(data: Any, value: float, steps: Any) -> None:
     async with Server().up() as server:
         server.paths = {
             "/v1/models": models("vllm", "m"),
@@ -167,10 +160,7 @@ async def test_a_model_that_is_not_served_is_named_with_the_nearest() -> None:
 
 async def test_without_a_name_the_only_model_is_taken() -> None:
     async with Server().up() as server:
-        server.paths = {
-            "/v1/models": models("x", "only"),
-            "/v1/chat/completions": chats(honest=True),
-        }
+        server.paths = {"/v1/models": models("x", "only"), "/v1/chat/completions": chats(honest=True)}
         server.plays = [refuse(404)]
         engine = await opened(server, "")
     assert engine.model == "only"
@@ -269,8 +259,7 @@ async def test_scoring_raw_text_takes_the_texts_tokens_only() -> None:
 
 async def test_a_reranker_judges_by_relevance() -> None:
     async def rerank(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
-        scored = [{"index": i, "relevance_score": float(len(d))}
-                  for i, d in enumerate(body["documents"])]  # fmt: skip
+        scored = [{"index": i, "relevance_score": float(len(d))} for i, d in enumerate(body["documents"])]
         return web.json_response({"results": scored[::-1], "usage": {"prompt_tokens": 8}})
 
     async with Server().up() as server:

@@ -14,17 +14,14 @@ from ttscale.engines.openai.request_body import RequestBody, body_of
 
 ASK = Prompt.user("Hi")
 VLLM = Dialect(
-    kind="vllm", capabilities=frozenset({"text", "logprobs", "prefix"}), counting="usage",
-    prefix="flags",
-)  # fmt: skip
+    kind="vllm", capabilities=frozenset({"text", "logprobs", "prefix"}), counting="usage", prefix="flags"
+)
 
 
 def test_nothing_is_sent_that_nobody_asked_for() -> None:
     path, body = body_of(ASK, Sampling(), Dialect(usage=False), "m")
     assert path == "/chat/completions"
-    assert body == {
-        "model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True,
-    }  # fmt: skip
+    assert body == {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
 
 
 def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions() -> None:
@@ -49,10 +46,7 @@ async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() 
 
 async def test_a_seed_that_was_asked_for_is_the_one_sent() -> None:
     call = AwaitedRequest(Sampling(extra={"seed": 7}), ASK, 0)
-    assert (
-        orjson.loads(RequestBody(call, LLAMACPP, "m", seeds=True, server="s").encoded(call))["seed"]
-        == 7
-    )
+    assert orjson.loads(RequestBody(call, LLAMACPP, "m", seeds=True, server="s").encoded(call))["seed"] == 7
     plain = AwaitedRequest(Sampling(), ASK, 0)
     assert b"seed" not in RequestBody(plain, LLAMACPP, "m", seeds=False, server="s").encoded(plain)
 

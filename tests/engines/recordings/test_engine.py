@@ -59,9 +59,7 @@ def test_what_was_never_recorded_is_censored():
         return Outcome(p.answer(trace), trace)
 
     outcome = answer(Replay(pool(5)), fn)
-    assert (outcome.answer, outcome.winner.finish, outcome.usage.completion_tokens) == (
-        None, "censored", 0,
-    )  # fmt: skip
+    assert (outcome.answer, outcome.winner.finish, outcome.usage.completion_tokens) == (None, "censored", 0)
 
 
 def test_a_context_knows_how_many_draws_are_left():
@@ -77,8 +75,7 @@ def test_a_context_knows_how_many_draws_are_left():
 def test_recorded_rewards_judge_and_missing_ones_are_named():
     best = parse("bon(n=2)")
     rows = [said("A", 5, reward=0.2), said("B", 6, reward=0.7)]
-    made = Pool("m", "t", [problem()], {("p", "main", ""): rows},
-                capabilities=frozenset({"text", "reward"}))  # fmt: skip
+    made = Pool("m", "t", [problem()], {("p", "main", ""): rows}, capabilities=frozenset({"text", "reward"}))
     assert answer(Replay(made), best.method, best.cfg).answer == "B"
     rows[0].reward = None
     with pytest.raises(UsageError, match="without a recorded reward"):

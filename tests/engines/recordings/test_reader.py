@@ -71,9 +71,7 @@ def test_rows_can_be_chosen(write):
 
 
 def test_unparsable_and_empty_answers_abstain(write):
-    rows = "".join(
-        f"m,aime,0,{i},9,204,{a}\n" for i, a in enumerate(["204", "", "NO_ANSWER", "20455"])
-    )
+    rows = "".join(f"m,aime,0,{i},9,204,{a}\n" for i, a in enumerate(["204", "", "NO_ANSWER", "20455"]))
     (pool,) = read_pools(write(HEADER + rows))
     assert answers(pool) == ["204", None, None, None]
 
@@ -99,16 +97,27 @@ def test_recorded_verdicts_decide_what_is_right(write):
     path = write("question,reference,answer,correct\n0,10,10,True\n0,10,10.0,False\n0,10,11,True\n")
     (pool,) = read_pools(path)
     assert [pool.problems[0].correct(a) for a in ("10", "10.0", "11", "12", None)] == [
-        True, False, True, False, False,
-    ]  # fmt: skip
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_json_lines_with_texts_and_confidences(write):
     rows = [
-        {"question_id": 3, "question": "1+1?", "text": r"\boxed{2}", "reference": 2,
-         "confs": [1.5, 2.0], "prompt_tokens": 7, "level": 2},
+        {
+            "question_id": 3,
+            "question": "1+1?",
+            "text": r"\boxed{2}",
+            "reference": 2,
+            "confs": [1.5, 2.0],
+            "prompt_tokens": 7,
+            "level": 2,
+        },
         {"question_id": 3, "question": "1+1?", "text": "no", "reference": 2, "confs": [0.5]},
-    ]  # fmt: skip
+    ]
     (pool,) = read_pools(write("\n".join(orjson.dumps(r).decode() for r in rows), "p.jsonl"))
     first, second = traces(pool)
     assert pool.problems[0].prompt.text == "1+1?"
@@ -183,9 +192,7 @@ def test_many_rows_are_read_soon_and_stay_small(write):
     path = write(HEADER + "\n".join(rows))
     began = time.process_time()
     read_pools(path)
-    assert (
-        time.process_time() - began < 2
-    )  # a bound for a loaded machine; about 0.3 s on a free one
+    assert time.process_time() - began < 2  # a bound for a loaded machine; about 0.3 s on a free one
     tracemalloc.start()
     (pool,) = read_pools(path)
     held, _ = tracemalloc.get_traced_memory()

@@ -62,9 +62,7 @@ def run(pool, spec, repeats=1, draws=8):
 
 def single(pool):
     """Accuracy of one sample: the mean over all that were recorded."""
-    return fmean(
-        fmean(bool(is_right(p, t)) for t in pool.find(p, "main", p.prompt)) for p in pool.problems
-    )
+    return fmean(fmean(bool(is_right(p, t)) for t in pool.find(p, "main", p.prompt)) for p in pool.problems)
 
 
 R1_AIME = {

@@ -61,9 +61,7 @@ def boxed(q, s):
 
 
 def worked(q):
-    return (
-        "First we look at what is given, then we add it up. " * 4 + f"So it is \\boxed{{{q + 2}}}."
-    )
+    return "First we look at what is given, then we add it up. " * 4 + f"So it is \\boxed{{{q + 2}}}."
 
 
 def gsm(q):
@@ -108,8 +106,7 @@ KINDS = {
         for q, s in SAMPLES
     ],
     "the gold is `answer`, beside what was predicted": [
-        {"question": f"p{q}", "answer": q + 2, "pred": q + 2 if right(s) else 99}
-        for q, s in SAMPLES
+        {"question": f"p{q}", "answer": q + 2, "pred": q + 2 if right(s) else 99} for q, s in SAMPLES
     ],
     "the sample's own `answer`, beside text and gold": [
         {
@@ -161,12 +158,7 @@ KINDS = {
     ],
     "details with the choice's index": [
         {
-            "doc": {
-                "id": str(q),
-                "query": f"Which of p{q}?",
-                "choices": ["w", "x", "y"],
-                "gold_index": q,
-            },
+            "doc": {"id": str(q), "query": f"Which of p{q}?", "choices": ["w", "x", "y"], "gold_index": q},
             "model_response": {"text": [f"Answer: {'ABC'[q - bool(s)]}"]},
         }
         for q, s in SAMPLES
@@ -253,15 +245,13 @@ KINDS = {
         for q, s in SAMPLES
     ],
     "a score of 0 and 1": [
-        {"question_id": f"p{q}", "response": "I think so.", "score": int(right(s))}
-        for q, s in SAMPLES
+        {"question_id": f"p{q}", "response": "I think so.", "score": int(right(s))} for q, s in SAMPLES
     ],
     "only a reward of 0 and 1": [
         {"task": f"p{q}", "trial": s, "reward": float(right(s))} for q, s in SAMPLES
     ],
     "row numbers beside repeated questions": [
-        {"id": 4 * q + s, "question": f"p{q}", "target": q + 2, "response": boxed(q, s)}
-        for q, s in SAMPLES
+        {"id": 4 * q + s, "question": f"p{q}", "target": q + 2, "response": boxed(q, s)} for q, s in SAMPLES
     ],
     "one run's name on all rows": [
         {"task_id": "run-7", "id": q, "target": q + 2, "response": boxed(q, s)} for q, s in SAMPLES
@@ -339,15 +329,11 @@ def test_a_score_of_0_and_1_is_a_verdict_and_any_other_a_reward(write, scores):
 
 
 def test_a_verdict_belongs_to_its_sample_not_to_its_wording(write, bench):
-    rows = [
-        {"id": q, "text": "So 7.", "correct": verdict} for q in range(2) for verdict in (1, 0, 0, 0)
-    ]
+    rows = [{"id": q, "text": "So 7.", "correct": verdict} for q in range(2) for verdict in (1, 0, 0, 0)]
     assert bench(write(rows)).accuracy == 0.25
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "truth"), [((1, 1, 0), 1.0), ((1, 0, 0), 0.0), ((0, 1, 1), 1.0)]
-)
+@pytest.mark.parametrize(("verdicts", "truth"), [((1, 1, 0), 1.0), ((1, 0, 0), 0.0), ((0, 1, 1), 1.0)])
 def test_a_vote_has_the_verdict_of_the_samples_that_gave_its_answer(write, bench, verdicts, truth):
     rows = [{"id": 1, "answer": "7", "reference": "8", "correct": v} for v in verdicts]
     rows += [{"id": 1, "answer": "9", "reference": "8", "correct": 1 - round(truth)}]
@@ -356,13 +342,7 @@ def test_a_vote_has_the_verdict_of_the_samples_that_gave_its_answer(write, bench
 
 def test_an_unreadable_reply_that_was_judged_right_is_right(write, bench):
     rows = [
-        {
-            "id": s,
-            "answer": "see above",
-            "reference": "42",
-            "finish_reason": finish,
-            "correct": True,
-        }
+        {"id": s, "answer": "see above", "reference": "42", "finish_reason": finish, "correct": True}
         for s, finish in enumerate(("stop", "length"))
     ]
     row = bench(write(rows))
@@ -382,9 +362,7 @@ def test_a_sample_without_a_verdict_is_compared_with_the_gold_or_unknown(write, 
 
 @pytest.mark.parametrize("name", ["seed", "repeat", "repetition", "epoch"])
 def test_a_number_per_sample_makes_samples_of_one_question(write, name):
-    rows = [
-        {"question_id": q, name: s, "answer": s, "reference": "1"} for s in (2, 0, 1) for q in "ab"
-    ]
+    rows = [{"question_id": q, name: s, "answer": s, "reference": "1"} for s in (2, 0, 1) for q in "ab"]
     (pool,) = read_pools(write(rows))
     assert [p.id for p in pool.problems] == ["a", "b"]
     assert [t.answer for t in pool.records["a", "main", ""]] == ["0", "1", "2"]
@@ -405,9 +383,7 @@ def test_one_seed_of_the_whole_run_numbers_nothing(write):
 # -- golds
 
 
-@pytest.mark.parametrize(
-    "gold", ["", " ", None, float("nan"), "nan", "NaN", "null", "None", [], {}]
-)
+@pytest.mark.parametrize("gold", ["", " ", None, float("nan"), "nan", "NaN", "null", "None", [], {}])
 @pytest.mark.parametrize("name", ["samples.jsonl", "samples.csv"])
 def test_a_gold_that_is_not_there_is_unknown(write, bench, gold, name):
     if name.endswith(".csv") and gold in ([], {}):
@@ -479,10 +455,7 @@ ANIMALS = ["ant", "bee", "cow", "dog"]
     ],
 )
 def test_golds_name_choices_by_label_text_letter_or_position(write, choices, golds, letters):
-    rows = [
-        {"id": i, "choices": choices, "answerKey": gold, "response": "B"}
-        for i, gold in enumerate(golds)
-    ]
+    rows = [{"id": i, "choices": choices, "answerKey": gold, "response": "B"} for i, gold in enumerate(golds)]
     (pool,) = read_pools(write(rows))
     assert "".join(p.reference for p in pool.problems) == letters
     assert pool.problems[0].rule.name == "choice"
@@ -495,9 +468,7 @@ def test_positions_that_may_count_from_0_or_1_are_asked_for(write):
     for first, letters in ((0, "BCD"), (1, "ABC")):
         (pool,) = read_pools(path, first=first)
         assert "".join(p.reference for p in pool.problems) == letters
-    path = write(
-        [{"id": i, "choices": ANIMALS, "gold": g, "response": "B"} for i, g in enumerate("04")]
-    )
+    path = write([{"id": i, "choices": ANIMALS, "gold": g, "response": "B"} for i, g in enumerate("04")])
     with pytest.raises(RecordError, match="reference '4' is none of the 4 choices"):
         read_pools(path)
 
@@ -516,12 +487,7 @@ def test_positions_that_may_count_from_0_or_1_are_asked_for(write):
 )
 @pytest.mark.parametrize(
     ("method", "items", "errors"),
-    [
-        ("simple", 6, 2),
-        ("sc(n=4)", 2, 0),
-        ("ffs(n=4)", 2, 0),
-        ("esc(window=2, max_samples=4)", 2, 0),
-    ],
+    [("simple", 6, 2), ("sc(n=4)", 2, 0), ("ffs(n=4)", 2, 0), ("esc(window=2, max_samples=4)", 2, 0)],
 )
 def test_errors_are_apart_in_every_method(write, bench, failed, method, items, errors):
     rows = [
@@ -537,10 +503,7 @@ def test_errors_are_apart_in_every_method(write, bench, failed, method, items, e
         for q in range(2)
         for s in range(4)
     ]
-    rows = [
-        {k: v for k, v in row.items() if k in {"id", "response", "reference", *failed}}
-        for row in rows
-    ]
+    rows = [{k: v for k, v in row.items() if k in {"id", "response", "reference", *failed}} for row in rows]
     row = bench(write(rows), method)
     assert (row.accuracy, row.items, row.errors) == (1.0, items, errors)
 

@@ -28,9 +28,15 @@ async def test_keys_are_needed_where_there_are_any():
     async with world(Model(), config=keyed()) as w:
         assert (await w.post(model="m", headers=bearer()))[0] == 200
         for header in (
-            {}, bearer("wrong"), bearer(""), bearer("é"), bearer(KEY[:-1]), bearer(KEY + "x"),
-            {"Authorization": KEY}, {"Authorization": f"Bearer {HASH}"},
-        ):  # fmt: skip
+            {},
+            bearer("wrong"),
+            bearer(""),
+            bearer("é"),
+            bearer(KEY[:-1]),
+            bearer(KEY + "x"),
+            {"Authorization": KEY},
+            {"Authorization": f"Bearer {HASH}"},
+        ):
             status, reply = await w.post(model="m", headers=header)
             assert (status, reply["error"]["type"]) == (401, "authentication_error")
         for page in ("/", "/metrics", "/v1/models", "/status.json"):
@@ -87,9 +93,7 @@ async def test_a_rate_is_kept_and_says_when_to_come_back():
     async with world(Model(), config=keyed(rate=3)) as w:
         statuses = [(await w.post(model="m", headers=bearer()))[0] for _ in range(5)]
         body = {"model": "m", "messages": USER}
-        async with w.session.post(
-            f"{w.url}/v1/chat/completions", json=body, headers=bearer()
-        ) as reply:
+        async with w.session.post(f"{w.url}/v1/chat/completions", json=body, headers=bearer()) as reply:
             assert 1 <= int(reply.headers["Retry-After"]) <= 20
     assert statuses == [200, 200, 200, 429, 429]
 
@@ -211,10 +215,7 @@ async def test_draining_lets_who_is_in_finish_and_nobody_else_in():
         ({"models": {"a": {"roles": {"prm": "b"}, "spec": "x"}}}, "unknown model"),
         ({"models": {"a": {}}}, "spec"),
         ({"models": {"a": {"spec": "x", "api_key": "k"}}}, "does not belong"),
-        (
-            {"models": {"a": {"spec": "x", "methods": {"sc": 3}}}},
-            "models.a.methods.sc=3: give a table",
-        ),
+        ({"models": {"a": {"spec": "x", "methods": {"sc": 3}}}}, "models.a.methods.sc=3: give a table"),
         ({"limits": {"budget": {"token": 3}}}, "limits.budget"),
     ],
 )

@@ -184,9 +184,7 @@ async def test_requests_leave_nothing_to_the_garbage_collector():
             await ask()
             gc.collect()
             left = Counter(
-                type(thing).__name__
-                for thing in gc.garbage
-                if type(thing).__module__.startswith("ttscale")
+                type(thing).__name__ for thing in gc.garbage if type(thing).__module__.startswith("ttscale")
             )
         finally:
             gc.set_debug(0)

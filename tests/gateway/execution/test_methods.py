@@ -128,10 +128,15 @@ def fitted(path, *strategies):
     """A policy file: unanimous pilots of two get the first strategy, others the second."""
     level = {"limit": 16, "strategies": list(strategies)}
     policy = {
-        "kind": "ttscale-policy", "version": 1, "model": "m", "task": "t", "questions": 2,
-        "unit": "samples", "difficulty": {"kind": "agreement", "pilot": 2, "cuts": [0.9]},
+        "kind": "ttscale-policy",
+        "version": 1,
+        "model": "m",
+        "task": "t",
+        "questions": 2,
+        "unit": "samples",
+        "difficulty": {"kind": "agreement", "pilot": 2, "cuts": [0.9]},
         "levels": [level],
-    }  # fmt: skip
+    }
     path.write_text(json.dumps(policy))
     return {"auto": {"policy": str(path)}}
 
@@ -145,9 +150,7 @@ def judging(body, number):
 
 async def test_verdicts_neither_vote_nor_answer():
     async with world(Model(judging)) as w:
-        status, reply = await w.post(
-            model="best-of-n(n=3, verifier=judge)/m", ttscale={"candidates": True}
-        )
+        status, reply = await w.post(model="best-of-n(n=3, verifier=judge)/m", ttscale={"candidates": True})
     told = reply["ttscale"]
     assert status == 200, reply
     assert (told["answers"], told["agreement"]) == (["4"], [{"votes": 3, "of": 3}])
@@ -355,17 +358,19 @@ async def test_a_spent_budget_gives_the_best_so_far_and_says_so():
         status, reply = await w.post(model="sc(n=4)/m", ttscale={"budget": {"tokens": 100}})
     told = reply["ttscale"]
     assert status == 200
-    assert (told["over_budget"], told["stopped_by"], told["answers"]) == (
-        True, "budget:tokens", ["1"],
-    )  # fmt: skip
+    assert (told["over_budget"], told["stopped_by"], told["answers"]) == (True, "budget:tokens", ["1"])
     assert reply["usage"]["completion_tokens"] <= 110
 
 
 @pytest.mark.parametrize(
     ("budget", "kind"),
-    [({"samples": 3}, "samples"), ({"seconds": 1.0}, "seconds"), ({"cost": 1e-4}, "cost"),
-     ({"sequential": 50}, "sequential")],
-)  # fmt: skip
+    [
+        ({"samples": 3}, "samples"),
+        ({"seconds": 1.0}, "seconds"),
+        ({"cost": 1e-4}, "cost"),
+        ({"sequential": 50}, "sequential"),
+    ],
+)
 async def test_every_kind_of_budget_ends_a_request_with_the_best_so_far(budget, kind):
     model = Model(lambda body, n: ["x "] * (3 if n % 4 == 0 else 400) + ["\\boxed{1}"], pause=0.005)
     if kind == "samples":
@@ -423,9 +428,7 @@ async def test_simple_streams_token_by_token():
 async def test_budget_forcing_streams_its_thinking_and_then_its_answer():
     model = Model(thinking, pause=0.01)
     async with world(model) as w:
-        events = await w.events(
-            model="budget-forcing(n_ignore=1)/m", stream_options={"include_usage": True}
-        )
+        events = await w.events(model="budget-forcing(n_ignore=1)/m", stream_options={"include_usage": True})
         _, whole = await w.post(model="budget-forcing(n_ignore=1)/m")
     message = whole["choices"][0]["message"]
     assert content(events) == message["content"] == "So \\boxed{9}"

@@ -67,9 +67,8 @@ def named(*names: str) -> list[Problem]:
 def test_a_settled_question_gets_nothing_while_an_open_one_does() -> None:
     # after 30 samples each they stand at 30-0 and 15-15
     outcomes = play(
-        named("settled", "open"), says({"settled": "a", "open": "ab"}), average=45, warm_up=30,
-        options=4,
-    )  # fmt: skip
+        named("settled", "open"), says({"settled": "a", "open": "ab"}), average=45, warm_up=30, options=4
+    )
     assert sampled(outcomes) == [30, 60]
 
 
@@ -108,9 +107,7 @@ def test_permuting_the_questions_permutes_the_result(order: list[str], per_round
 def test_no_question_gets_more_than_its_limit_and_the_rest_is_not_spent() -> None:
     outcomes = play(named("p"), says({"p": "ab"}), average=5, max_samples=5)
     assert sampled(outcomes) == [5]
-    outcomes = play(
-        named("p", "q"), says({"p": "ab", "q": "a"}), average=4, max_samples=5, options=2
-    )
+    outcomes = play(named("p", "q"), says({"p": "ab", "q": "a"}), average=4, max_samples=5, options=2)
     assert max(sampled(outcomes)) <= 5
     assert sum(sampled(outcomes)) == 8
 
@@ -182,9 +179,7 @@ def test_rounds_shorten_the_chain() -> None:
 
 
 def test_a_token_budget_ends_the_set_with_the_vote_so_far() -> None:
-    outcomes = play(
-        named("p", "q"), says({"p": "a", "q": "b"}), average=20, budget=Budget(tokens=105)
-    )
+    outcomes = play(named("p", "q"), says({"p": "a", "q": "b"}), average=20, budget=Budget(tokens=105))
     assert [o.answer for o in outcomes] == ["a", "b"]
     assert sum(o.usage.completion_tokens for o in outcomes) <= 105
 
@@ -217,8 +212,7 @@ def test_confidence_is_needed_only_where_it_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad",
-    [{"average": 0.5}, {"average": 99}, {"options": 1}, {"per_round": 0}, {"weight": "best"}],
+    "bad", [{"average": 0.5}, {"average": 99}, {"options": 1}, {"per_round": 0}, {"weight": "best"}]
 )
 def test_bad_values_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(UsageError):
@@ -234,9 +228,10 @@ def test_equal_gains_go_to_the_earlier_question() -> None:
 def test_a_set_of_one_is_a_vote() -> None:
     outcome = answer(says({"p": "aab"}), pets, Config(average=6))
     vote = answer(
-        says({"p": "aab"}), registry.get("self-consistency"),
+        says({"p": "aab"}),
+        registry.get("self-consistency"),
         registry.get("self-consistency").configure({"n": 6}),
-    )  # fmt: skip
+    )
     assert (outcome.answer, outcome.extra["votes"]) == (vote.answer, [4, 2])
 
 
@@ -304,9 +299,7 @@ def test_agreement_on_synthetic_truth_is_that_of_the_reference(
 
 @pytest.mark.parametrize("n", [4, 16])
 def test_an_even_split_agrees_as_often_as_the_exact_curves_say(n: int) -> None:
-    exact = [
-        agreement_curve(theta, n)[-1] for seed in range(WORLDS) for theta in world(seed).values()
-    ]
+    exact = [agreement_curve(theta, n)[-1] for seed in range(WORLDS) for theta in world(seed).values()]
     # a standard error of at most .018 for the votes given the worlds: a false alarm in 10^4 at 4
     assert agreement(uniform(n), WORLDS) == pytest.approx(float(np.mean(exact)), abs=0.072)
 
@@ -345,9 +338,7 @@ def test_a_noisy_estimate_of_the_gain_gives_the_gain_away() -> None:
         return float(np.bincount(sampled, minlength=4).max()) / 100
 
     def noisy(alpha: list[float]) -> float:
-        return max(sure([a + (i == m) for i, a in enumerate(alpha)]) for m in range(4)) - sure(
-            alpha
-        )
+        return max(sure([a + (i == m) for i, a in enumerate(alpha)]) for m in range(4)) - sure(alpha)
 
     # 16 worlds of 60 questions, paired draws: exact .79, noisy .76
     exact = allocated(optimistic_gain, 8, 16)

@@ -17,20 +17,8 @@ from scipy.special import ndtr
 from ttscale.core import Problem, RecordError, UsageError
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
-from ttscale.methods.allocation.pets_curves import (
-    agreement_curve,
-    bucket,
-    fit_curve,
-    pattern_shares,
-)
-from ttscale.methods.allocation.pets_online import (
-    Config,
-    Table,
-    fit_table,
-    labels,
-    made_up,
-    pets_online,
-)
+from ttscale.methods.allocation.pets_curves import agreement_curve, bucket, fit_curve, pattern_shares
+from ttscale.methods.allocation.pets_online import Config, Table, fit_table, labels, made_up, pets_online
 from ttscale.methods.allocation.pets_table import log_gain, plan
 
 POOLS = [list("a" * 60 + "bbcc"), list("a" * 40 + "b" * 20 + "cccc"), list("a" * 30 + "b" * 34)]
@@ -110,9 +98,7 @@ def test_pattern_shares_equal_the_count_over_all_subsets(counts: list[int]) -> N
 # -- the plan
 
 
-def best_of_all(
-    share: np.ndarray, a: np.ndarray, b: np.ndarray, average: float, most: int
-) -> float:
+def best_of_all(share: np.ndarray, a: np.ndarray, b: np.ndarray, average: float, most: int) -> float:
     values = []
     for budgets in itertools.product(range(4, most + 1), repeat=len(share)):
         if np.dot(share, budgets) <= average + 1e-9:
@@ -125,8 +111,7 @@ def value(share: np.ndarray, a: np.ndarray, b: np.ndarray, budgets: object) -> f
 
 
 @given(
-    st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 0.5)), min_size=2, max_size=3),
-    st.integers(5, 9),
+    st.lists(st.tuples(st.floats(0.05, 1.0), st.floats(0.0, 0.5)), min_size=2, max_size=3), st.integers(5, 9)
 )
 def test_on_concave_curves_and_equal_shares_the_plan_is_the_best_of_all(
     curves: list[tuple[float, float]], average: int
@@ -239,9 +224,15 @@ def test_a_missing_table_is_refused_before_anything_is_drawn() -> None:
 def open_table(tmp_path: Path) -> str:
     path = tmp_path / "open.json"
     Table(
-        kind="open", budgets=(4, 9), share=(0.5, 0.5), slope=(1.0, 0.2), offset=(0.0, 0.0),
-        average=6.5, max_samples=64, questions=2,
-    ).save(path)  # fmt: skip
+        kind="open",
+        budgets=(4, 9),
+        share=(0.5, 0.5),
+        slope=(1.0, 0.2),
+        offset=(0.0, 0.0),
+        average=6.5,
+        max_samples=64,
+        questions=2,
+    ).save(path)
     return str(path)
 
 
@@ -279,9 +270,15 @@ def test_a_short_recording_gives_what_it_has(open_table: str) -> None:
 def test_ties_go_to_the_smallest_letter_in_multiple_choice(tmp_path: Path) -> None:
     path = tmp_path / "choice.json"
     Table(
-        kind="choice", budgets=(4, 4, 4, 4, 4), share=(0.2,) * 5, slope=(1.0,) * 5,
-        offset=(0.0,) * 5, average=4, max_samples=64, questions=1,
-    ).save(path)  # fmt: skip
+        kind="choice",
+        budgets=(4, 4, 4, 4, 4),
+        share=(0.2,) * 5,
+        slope=(1.0,) * 5,
+        offset=(0.0,) * 5,
+        average=4,
+        max_samples=64,
+        questions=1,
+    ).save(path)
     assert answer(script("bbaa"), pets_online, Config(table=str(path))).answer == "a"
 
 

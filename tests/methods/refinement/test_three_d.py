@@ -46,10 +46,12 @@ def recursion(p0: float, r: float, s: float, j: float, batch: int, turns: int) -
     for turn in range(turns):
         u = p0 if turn == 0 else a * (1 - s) + (1 - a) * r
         a = sum(
-            math.comb(batch, k) * u**k * (1 - u) ** (batch - k)
+            math.comb(batch, k)
+            * u**k
+            * (1 - u) ** (batch - k)
             * (1.0 if k == batch else 0.0 if k == 0 else j + (1 - j) * k / batch)
             for k in range(batch + 1)
-        )  # fmt: skip
+        )
     return a
 
 
@@ -84,9 +86,7 @@ def test_a_perfect_judge_makes_batch_scaling_pass_at_b() -> None:
 
 def test_a_random_judge_makes_batch_scaling_worthless() -> None:
     for batch in (1, 2, 7):
-        assert recursion(0.3, 0.3, 0.2, 0.0, batch, 3) == pytest.approx(
-            recursion(0.3, 0.3, 0.2, 0.0, 1, 3)
-        )
+        assert recursion(0.3, 0.3, 0.2, 0.0, batch, 3) == pytest.approx(recursion(0.3, 0.3, 0.2, 0.0, 1, 3))
     assert simulate(0.3, 0, 0, 0.0, batch=5, turns=1) == pytest.approx(0.3, abs=0.065)
 
 
@@ -124,10 +124,12 @@ def test_a_batch_of_one_is_self_refinement(carry: str, select: tuple[str, str]) 
         same(
             answer(Simulator(0.5, 0.5, 0.5, 0), three_d, one, seed=seed),
             answer(
-                Simulator(0.5, 0.5, 0.5, 0), turns,
-                turns.configure({"turns": 3, "carry": carry, "select": select[1]}), seed=seed,
+                Simulator(0.5, 0.5, 0.5, 0),
+                turns,
+                turns.configure({"turns": 3, "carry": carry, "select": select[1]}),
+                seed=seed,
             ),
-        )  # fmt: skip
+        )
 
 
 @pytest.mark.parametrize("aggregator", ["vote", "judge", "prm"])
@@ -178,9 +180,7 @@ def test_everything_is_metered_and_told_apart_from_the_papers_budget() -> None:
     assert outcome.extra["reflection_tokens"] == 4
 
 
-@pytest.mark.parametrize(
-    ("j", "s", "single", "mixed"), [(0.9, 0.1, 0.878, 0.969), (0.1, 0.4, 0.429, 0.460)]
-)
+@pytest.mark.parametrize(("j", "s", "single", "mixed"), [(0.9, 0.1, 0.878, 0.969), (0.1, 0.4, 0.429, 0.460)])
 def test_at_an_equal_budget_two_axes_beat_the_best_single_one(
     j: float, s: float, single: float, mixed: float
 ) -> None:

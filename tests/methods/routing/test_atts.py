@@ -49,9 +49,8 @@ class Target(Scripted):
 
     def __init__(self, right: float = 1.0, speed: int = 1) -> None:
         super().__init__(
-            lambda call: segment(call, right),
-            capabilities=("text", "prefix", "score"), speed=speed,
-        )  # fmt: skip
+            lambda call: segment(call, right), capabilities=("text", "prefix", "score"), speed=speed
+        )
         self.scored: list[tuple[str, str]] = []
 
     async def score(self, prompt: Prompt, text: str) -> Score:

@@ -139,11 +139,15 @@ def test_a_beam_is_scored_where_its_rollout_ends(k, says):
 
 @pytest.mark.parametrize(
     ("bad", "names"),
-    [({"n": 6, "width": 4}, "no multiple"), ({"width": 8, "n": 4}, "width=8"),
-     ({"separator": ""}, "separator"), ({"lookahead": -1}, "lookahead"),
-     ({"verifier": "agreement"}, "beginning"),
-     ({"verifier": "prn"}, "prm")],
-)  # fmt: skip
+    [
+        ({"n": 6, "width": 4}, "no multiple"),
+        ({"width": 8, "n": 4}, "width=8"),
+        ({"separator": ""}, "separator"),
+        ({"lookahead": -1}, "lookahead"),
+        ({"verifier": "agreement"}, "beginning"),
+        ({"verifier": "prn"}, "prm"),
+    ],
+)
 def test_bad_settings_are_refused(bad, names):
     with pytest.raises(UsageError, match=names):
         Config(**bad)

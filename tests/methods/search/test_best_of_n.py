@@ -15,8 +15,7 @@ from ttscale.methods.voting.self_consistency import self_consistency
 
 def scored(entries, **cfg):
     engine = Scripted(
-        [said(a, 10 + i, reward=v) for i, (a, v) in enumerate(entries)],
-        rewards=lambda t: t.reward,
+        [said(a, 10 + i, reward=v) for i, (a, v) in enumerate(entries)], rewards=lambda t: t.reward
     )
     return answer(engine, best_of_n, Config(n=len(entries), **cfg))
 
@@ -47,8 +46,7 @@ def test_plain_is_the_largest_score_the_first_of_equals(entries):
 def test_samples_without_an_answer_are_not_judged():
     judged = []
     engine = Scripted(
-        [said(None), said("A"), said("B", finish="length")],
-        rewards=lambda t: judged.append(t.text) or 0.1,
+        [said(None), said("A"), said("B", finish="length")], rewards=lambda t: judged.append(t.text) or 0.1
     )
     assert answer(engine, best_of_n, Config(n=3)).answer == "A"
     assert len(judged) == 1
@@ -71,9 +69,7 @@ def test_agreement_as_a_verifier_is_the_vote():
     assert answer(engine, best_of_n, Config(n=3, verifier="agreement")).answer == "B"
 
 
-@pytest.mark.parametrize(
-    "spec", ["sc(n=1)", "bon(n=1)", "ffs(n=1)", "lfs(n=1, k=1)", "esc(window=1)"]
-)
+@pytest.mark.parametrize("spec", ["sc(n=1)", "bon(n=1)", "ffs(n=1)", "lfs(n=1, k=1)", "esc(window=1)"])
 @pytest.mark.parametrize("given_answer", ["A", None])
 def test_a_vote_of_one_is_a_sample(spec, given_answer):
     def play(written):

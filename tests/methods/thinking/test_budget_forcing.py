@@ -44,9 +44,7 @@ def _ends(words: list[str]) -> list[int]:
     return ends
 
 
-@given(
-    natural=st.integers(1, 60), limit=st.integers(1, 80), n_ignore=st.integers(0, 6),
-)  # fmt: skip
+@given(natural=st.integers(1, 60), limit=st.integers(1, 80), n_ignore=st.integers(0, 6))
 def test_the_limit_holds_to_the_token_and_the_answer_is_always_reached(natural, limit, n_ignore):
     """Control is 100% for maxima: no run thinks longer than allowed."""
     engine = thinker(natural)
@@ -110,9 +108,11 @@ def _plain() -> GenerationRequest:
 def test_greedy_is_the_default_and_the_user_cannot_undo_the_phases():
     engine = thinker(10)
     answer(
-        engine, budget_forcing, Config(max_thinking=7),
+        engine,
+        budget_forcing,
+        Config(max_thinking=7),
         request=Sampling(temperature=0.9, max_tokens=1000, stop=("!",)),
-    )  # fmt: skip
+    )
     first, last = engine.calls
     assert first.sampling.temperature == last.sampling.temperature == 0.0
     assert first.sampling.max_tokens == 7

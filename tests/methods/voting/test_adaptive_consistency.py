@@ -28,10 +28,15 @@ SIGMAS = 5.0  # a random assertion fails by accident once in 1.7 million
 @pytest.mark.parametrize(
     ("counts", "expected"),
     [
-        ((3, 0), 0.9375), ((4, 0), 0.9688), ((5, 1), 0.9375), ((6, 1), 0.9648),
-        ((7, 2), 0.9453), ((8, 2), 0.9673), ((9, 3), 0.9539),
+        ((3, 0), 0.9375),
+        ((4, 0), 0.9688),
+        ((5, 1), 0.9375),
+        ((6, 1), 0.9648),
+        ((7, 2), 0.9453),
+        ((8, 2), 0.9673),
+        ((9, 3), 0.9539),
     ],
-)  # fmt: skip
+)
 def test_the_beta_rule_has_the_published_values(counts, expected):
     assert leader_confidence(counts) == pytest.approx(expected, abs=5e-5)
 
@@ -107,8 +112,7 @@ def drawn_on(script: str, cfg: Config) -> tuple[int, str | None, str]:
 
 
 @pytest.mark.parametrize(
-    ("script", "stops_after"),
-    [("AAAA", 4), ("AAABAAA", 7), ("ABABAAAAAA", 10), ("ABABABAAAAAA", 12)],
+    ("script", "stops_after"), [("AAAA", 4), ("AAABAAA", 7), ("ABABAAAAAA", 10), ("ABABABAAAAAA", 12)]
 )
 def test_the_beta_rule_stops_at_4_0_then_6_1_then_8_2_then_9_3(script, stops_after):
     assert drawn_on(script, Config()) == (stops_after, "A", "beta")

@@ -144,9 +144,7 @@ def test_a_trace_below_the_threshold_is_stopped_and_does_not_vote() -> None:
 
 
 def test_a_trace_above_the_threshold_votes_with_its_lowest_group() -> None:
-    outcome = answer(
-        Scripted([*warm_up(), sure("c", 9, 9, 9)]), deepconf_online, online(max_samples=9)
-    )
+    outcome = answer(Scripted([*warm_up(), sure("c", 9, 9, 9)]), deepconf_online, online(max_samples=9))
     assert (outcome.answer, outcome.extra["votes"]) == ("c", [1, 1])
     assert outcome.extra["agreement"] == pytest.approx(9 / 17)
 
@@ -168,9 +166,7 @@ def test_high_keeps_most_of_the_warm_up() -> None:
 
 def test_without_a_voter_above_the_threshold_the_warm_up_votes() -> None:
     script = [sure("a", 1, 1), sure("a", 1, 1), sure("b", 2, 2), sure(None, 9, 9), sure(None, 1, 1)]
-    outcome = answer(
-        Scripted(script), deepconf_online, online(warm_up=4, max_samples=5, consensus=0.9)
-    )
+    outcome = answer(Scripted(script), deepconf_online, online(warm_up=4, max_samples=5, consensus=0.9))
     assert (outcome.answer, outcome.stopped_by, outcome.extra["votes"]) == ("a", "max_samples", [])
 
 
@@ -181,9 +177,16 @@ def test_a_warm_up_that_never_finishes_gives_no_answer() -> None:
 
 
 UNSURE = World(
-    answers={"right": 0.5, "wrong": 0.5}, length=60, wrong_length=60, spread=15, wrong_spread=15,
-    confidence=11.0, wrong_confidence=9.0, noise=2.0, between=1.0,
-)  # fmt: skip
+    answers={"right": 0.5, "wrong": 0.5},
+    length=60,
+    wrong_length=60,
+    spread=15,
+    wrong_spread=15,
+    confidence=11.0,
+    wrong_confidence=9.0,
+    noise=2.0,
+    between=1.0,
+)
 
 
 def test_the_pool_of_voters_is_what_reaches_the_threshold() -> None:
@@ -212,17 +215,12 @@ def test_live_and_recorded_traces_stop_at_the_same_token() -> None:
     key = [(t.index, t.tokens, t.finish) for t in recorded.traces]
     assert sorted(key) == sorted((t.index, t.tokens, t.finish) for t in live.traces)
     assert any(finish == "cut" for _, _, finish in key)
-    assert (live.answer, live.usage.completion_tokens) == (
-        recorded.answer,
-        recorded.usage.completion_tokens,
-    )
+    assert (live.answer, live.usage.completion_tokens) == (recorded.answer, recorded.usage.completion_tokens)
 
 
 def test_batches_shorten_the_chain_at_equal_samples() -> None:
     one = answer(Synthetic(UNSURE), deepconf_online, OnlineConfig(window=8, consensus=2.0))
-    four = answer(
-        Synthetic(UNSURE), deepconf_online, OnlineConfig(window=8, consensus=2.0, batch=4)
-    )
+    four = answer(Synthetic(UNSURE), deepconf_online, OnlineConfig(window=8, consensus=2.0, batch=4))
     assert one.usage.completion_tokens == four.usage.completion_tokens
     assert four.usage.sequential_tokens < 0.6 * one.usage.sequential_tokens
 
@@ -240,9 +238,7 @@ def test_a_recording_is_enough() -> None:
     pool = [engine.draw(UNSURE, problem(), seed) for seed in range(24)]
     recorded = Pool("m", "t", [problem()], {("p", "main", ""): pool})
     recorded.capabilities = frozenset({"text", "logprobs"})
-    outcome = answer(
-        Replay(recorded), deepconf_online, OnlineConfig(max_samples=24, window=8, consensus=2.0)
-    )
+    outcome = answer(Replay(recorded), deepconf_online, OnlineConfig(max_samples=24, window=8, consensus=2.0))
     assert outcome.extra["drawn"] == 24
     assert outcome.usage.completion_tokens < sum(t.tokens for t in pool)
 
@@ -282,9 +278,16 @@ def separated(by: float, right: float = 0.45) -> World:
     """Means of right and wrong traces differ by `by` standard deviations, so that the area under
     the curve is Phi(by / sqrt(2))."""
     return binary(
-        right, length=40, wrong_length=40, spread=5, wrong_spread=5,
-        confidence=10 + by, wrong_confidence=10.0, noise=0.5, between=1.0,
-    )  # fmt: skip
+        right,
+        length=40,
+        wrong_length=40,
+        spread=5,
+        wrong_spread=5,
+        confidence=10 + by,
+        wrong_confidence=10.0,
+        noise=0.5,
+        between=1.0,
+    )
 
 
 @pytest.mark.parametrize(("by", "auc"), [(3.0, 0.983), (0.0, 0.5), (-1.5, 0.144)])

@@ -84,9 +84,7 @@ def test_control_takes_the_cheapest_pair_of_acceptable_risk():
 
 def test_control_keeps_what_was_drawn_and_goes_on_with_the_new_window():
     outcome = answer(
-        Scripted([said(a) for a in "AAAAB" + "A" * 40]),
-        esc,
-        Config(control=True, windows=(3,), limits=(40,)),
+        Scripted([said(a) for a in "AAAAB" + "A" * 40]), esc, Config(control=True, windows=(3,), limits=(40,))
     )
     assert outcome.usage.samples == 5 + 3
     assert outcome.extra["window"] == 3

@@ -28,9 +28,7 @@ def integrals(mu: float, s: float, wrong_mu: float, wrong_s: float, n: int) -> t
         return C * norm.cdf(x, mu, s) + (1 - C) * norm.cdf(x, wrong_mu, wrong_s)
 
     low, high = min(mu - 9 * s, wrong_mu - 9 * wrong_s), max(mu + 9 * s, wrong_mu + 9 * wrong_s)
-    accuracy, _ = quad(
-        lambda x: n * (1 - below(x)) ** (n - 1) * C * norm.pdf(x, mu, s), low, high, limit=400
-    )
+    accuracy, _ = quad(lambda x: n * (1 - below(x)) ** (n - 1) * C * norm.pdf(x, mu, s), low, high, limit=400)
     shortest, _ = quad(lambda x: (1 - below(x)) ** n, low, high, limit=400)
     return accuracy, low + shortest
 
@@ -50,9 +48,8 @@ def test_accuracy_and_shortest_length_match_the_integrals(name, n):
     mu, s, wrong_mu, wrong_s = WORLDS[name]
     accuracy, shortest = integrals(mu, s, wrong_mu, wrong_s, n)
     world = World(
-        answers={"right": C, "wrong": 1 - C},
-        length=mu, spread=s, wrong_length=wrong_mu, wrong_spread=wrong_s,
-    )  # fmt: skip
+        answers={"right": C, "wrong": 1 - C}, length=mu, spread=s, wrong_length=wrong_mu, wrong_spread=wrong_s
+    )
     run, trials = Run({"main": Synthetic(world)}, seed=n), 400
 
     async def main() -> tuple[int, list[int]]:
@@ -80,10 +77,7 @@ def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_i
 
 
 @settings(max_examples=100)
-@given(
-    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=10),
-    mode=st.sampled_from(["sync", "async"]),
-)
+@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=10), mode=st.sampled_from(["sync", "async"]))
 def test_at_equal_speeds_the_total_is_exactly_n_times_the_shortest(lengths, mode):
     engine = Ticking([said(f"a{i}", n) for i, n in enumerate(lengths)])
     outcome = answer(engine, first_finish, Config(n=len(lengths), mode=mode))
@@ -96,9 +90,7 @@ def test_at_equal_speeds_the_total_is_exactly_n_times_the_shortest(lengths, mode
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_the_winner_is_the_same_seed_decoded_alone(mode):
-    engine = Synthetic(
-        World(answers={"right": 0.5, "wrong": 0.5}, confidence=9.0, wrong_confidence=8.0)
-    )
+    engine = Synthetic(World(answers={"right": 0.5, "wrong": 0.5}, confidence=9.0, wrong_confidence=8.0))
     run = Run({"main": engine}, seed=3)
     calls: list[GenerationRequest] = []
     start = engine.start
@@ -173,9 +165,7 @@ def test_k_finished_vote_and_ties_go_to_the_shortest():
 @settings(max_examples=60)
 @given(
     script=st.lists(
-        st.tuples(st.sampled_from(["A", "B", "C", None]), st.integers(1, 40)),
-        min_size=1,
-        max_size=9,
+        st.tuples(st.sampled_from(["A", "B", "C", None]), st.integers(1, 40)), min_size=1, max_size=9
     )
 )
 def test_ffs_and_lfs_with_k_equal_to_n_are_the_vote(script):

@@ -38,12 +38,7 @@ def test_one_sample_is_the_sample():
 
 
 def test_a_tie_goes_to_the_answer_drawn_first_or_to_the_shortest_trace():
-    traces = [
-        said("A", tokens=30),
-        said("B", tokens=10),
-        said("B", tokens=40),
-        said("A", tokens=50),
-    ]
+    traces = [said("A", tokens=30), said("B", tokens=10), said("B", tokens=40), said("A", tokens=50)]
     assert vote(*traces).answer == "A"
     assert vote(*traces, tie="shortest").answer == "B"
 

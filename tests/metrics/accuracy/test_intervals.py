@@ -57,9 +57,7 @@ def test_all_right_is_not_certain():
     assert low == pytest.approx(wilson(30, 30)[0])
 
 
-@pytest.mark.parametrize(
-    ("questions", "repeats", "spread"), list(product((30, 200), (1, 8), (0.5, 5)))
-)
+@pytest.mark.parametrize(("questions", "repeats", "spread"), list(product((30, 200), (1, 8), (0.5, 5))))
 def test_the_interval_covers_what_it_should(questions, repeats, spread):
     # Wilson's own coverage of 0.7 at n = 30 is 0.930: below 0.9 in one of 10,000 such simulations
     rng = np.random.default_rng(questions * repeats)

@@ -13,9 +13,7 @@ from ttscale.core import UsageError
 from ttscale.metrics import mean_pass_at_k, pass_at_k
 
 
-@given(
-    st.integers(0, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), st.integers(1, 9)
-)
+@given(st.integers(0, 9).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), st.integers(1, 9))
 def test_it_is_the_share_of_subsets_with_a_right_sample(counts, k):
     n, c = counts
     samples = [True] * c + [False] * (n - c)

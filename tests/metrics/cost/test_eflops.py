@@ -15,9 +15,15 @@ from ttscale.metrics.cost.model_sizes import Shape
 
 def qwen3(parameters: float, layers: int, heads: int, kv_heads: int) -> Shape:
     return Shape(
-        hidden=1, layers=layers, heads=heads, kv_heads=kv_heads, head_dim=128, intermediate=1,
-        vocab=1, parameters=parameters,
-    )  # fmt: skip
+        hidden=1,
+        layers=layers,
+        heads=heads,
+        kv_heads=kv_heads,
+        head_dim=128,
+        intermediate=1,
+        vocab=1,
+        parameters=parameters,
+    )
 
 
 SMALL, BIG = qwen3(0.752e9, 28, 16, 8), qwen3(32.76e9, 64, 64, 8)
@@ -147,10 +153,14 @@ def test_no_point_of_a_frontier_is_beaten():
 
 def test_a_shape_is_read_from_a_config(tmp_path):
     config = {
-        "hidden_size": 576, "num_hidden_layers": 30, "num_attention_heads": 9,
-        "num_key_value_heads": 3, "intermediate_size": 1536, "vocab_size": 49152,
+        "hidden_size": 576,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "intermediate_size": 1536,
+        "vocab_size": 49152,
         "tie_word_embeddings": True,
-    }  # fmt: skip
+    }
     shape = Shape.of(config)
     assert shape.parameters == 134_515_008  # as counted by the model itself
     assert (shape.head_dim, shape.kv_elements) == (64, 2 * 30 * 3 * 64)

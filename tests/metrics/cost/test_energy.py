@@ -27,9 +27,7 @@ from ttscale.metrics.cost.energy import (
 )
 from ttscale.metrics.cost.model_sizes import Shape
 
-spans = st.lists(
-    st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda s: (s[0], s[0] + s[1]))
-)
+spans = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda s: (s[0], s[0] + s[1])))
 
 
 @given(spans, spans)
@@ -93,9 +91,7 @@ def test_side_by_side_is_faster_and_holds_more_memory_than_one_after_another():
     deep = answer(Scripted(lambda call: said("a", 7)), turns, DeepConfig(turns=8))
     assert wide.usage.completion_tokens == deep.usage.completion_tokens == 56
     assert (wide.usage.sequential_tokens, deep.usage.sequential_tokens) == (7, 56)
-    shape = Shape(
-        hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=128, vocab=100
-    )
+    shape = Shape(hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, intermediate=128, vocab=100)
     held = kv_bytes(shape, 20, [t.tokens for t in wide.traces])
     assert held > max(kv_bytes(shape, 20, [t.tokens]) for t in deep.traces)
 

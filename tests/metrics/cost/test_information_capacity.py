@@ -31,9 +31,14 @@ from ttscale.worlds.arithmetic.training_documents import documents
 
 def shape(d, layers, heads, kv_heads, d_ff, vocab, head_dim=None):
     return Shape(
-        hidden=d, layers=layers, heads=heads, kv_heads=kv_heads, intermediate=d_ff, vocab=vocab,
+        hidden=d,
+        layers=layers,
+        heads=heads,
+        kv_heads=kv_heads,
+        intermediate=d_ff,
+        vocab=vocab,
         head_dim=head_dim or d // heads,
-    )  # fmt: skip
+    )
 
 
 SMOL = shape(576, 30, 9, 3, 1536, 49152)
@@ -156,9 +161,7 @@ def test_two_sizes_of_the_bundled_reasoner_coincide_at_their_fitted_bias():
     folder = bundled_models()["tiny"].path.parent
     made = list(itertools.islice(documents(7), 40))
     texts = [d.reply for d in made]
-    prompts = [
-        Prompt((Message("system", d.system), Message("user", d.user)), d.prefill) for d in made
-    ]
+    prompts = [Prompt((Message("system", d.system), Message("user", d.user)), d.prefill) for d in made]
     read = {}
     for size in ("base", "small"):
         (source,) = open_model(f"transformers:{folder / size}")

@@ -35,8 +35,7 @@ def test_worked_values(accuracy, tokens, score):
 
 paths = st.integers(2, 5).flatmap(
     lambda n: st.tuples(
-        st.lists(st.floats(0, 1), min_size=n, max_size=n),
-        st.lists(st.floats(1, 1e5), min_size=n, max_size=n),
+        st.lists(st.floats(0, 1), min_size=n, max_size=n), st.lists(st.floats(1, 1e5), min_size=n, max_size=n)
     )
 )
 

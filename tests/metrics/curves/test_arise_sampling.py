@@ -58,9 +58,7 @@ def test_the_published_spread_settles_from_four_in_five_and_on_none():
     symmetric = Rule(accuracy="std")
     for c in range(11):
         right, wrong = ([1.0] * n + [0.0] * (10 - n) for n in (c, 10 - c))
-        assert symmetric.spread(right, [1.0] * 10) == pytest.approx(
-            symmetric.spread(wrong, [1.0] * 10)
-        )
+        assert symmetric.spread(right, [1.0] * 10) == pytest.approx(symmetric.spread(wrong, [1.0] * 10))
 
 
 @given(st.lists(st.floats(0, 5), min_size=1, max_size=20), st.integers(0, 300))

@@ -17,12 +17,7 @@ from ttscale.metrics.cost.thoughts import (
     process_efficiency,
     underthinking,
 )
-from ttscale.metrics.curves.scaling import (
-    controllable,
-    end_to_end_slope,
-    length_deviation,
-    length_rmse,
-)
+from ttscale.metrics.curves.scaling import controllable, end_to_end_slope, length_deviation, length_rmse
 
 
 @given(st.lists(st.integers(0, 10**6), min_size=2, max_size=8, unique=True), st.floats(-5, 5))

@@ -107,9 +107,7 @@ def test_llama_cpp_gives_the_same_ids_and_probabilities(model, tokenizer, tmp_pa
 
     def post(route: str, body: dict) -> dict:
         request = urllib.request.Request(
-            server.listening_address + route,
-            json.dumps(body).encode(),
-            {"content-type": "application/json"},
+            server.listening_address + route, json.dumps(body).encode(), {"content-type": "application/json"}
         )
         with urllib.request.urlopen(request) as response:
             return json.load(response)

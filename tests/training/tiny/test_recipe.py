@@ -64,9 +64,7 @@ def test_training_lowers_the_loss_and_resumes_where_it_stopped(model, tokenizer,
     again = Reasoner(model.shape)
     fit(again, again.loss, batches, schedule, tmp_path / "a.pt", resume=True)  # nothing left to do
     assert again.loss(*held_out).item() == pytest.approx(after, rel=1e-5)
-    fit(
-        again, again.loss, batches, replace(schedule, tokens=30_000), tmp_path / "a.pt", resume=True
-    )
+    fit(again, again.loss, batches, replace(schedule, tokens=30_000), tmp_path / "a.pt", resume=True)
     state = torch.load(tmp_path / "a.pt", weights_only=True)["state"]
     assert 30_000 <= state["tokens"] < 31_000
 
@@ -124,9 +122,7 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "SECOND", short)
     monkeypatch.setattr(recipe, "REWARD", short)
     monkeypatch.setattr(recipe, "POOL", {"questions": 6, "samples": 2})
-    monkeypatch.setattr(
-        recipe, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1}
-    )
+    monkeypatch.setattr(recipe, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1})
     done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     for folder in ("small", "base"):

@@ -35,10 +35,7 @@ def lab(world) -> WorldProblem:
     ],
 )
 def test_arith_steps(steps, verdicts):
-    assert (
-        check_steps(lab(ARITH), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{23}")
-        == verdicts
-    )
+    assert check_steps(lab(ARITH), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{23}") == verdicts
 
 
 @pytest.mark.parametrize(
@@ -53,10 +50,7 @@ def test_arith_steps(steps, verdicts):
     ],
 )
 def test_word_steps(steps, verdicts):
-    assert (
-        check_steps(lab(WORD), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{15}")
-        == verdicts
-    )
+    assert check_steps(lab(WORD), "<think>\n" + "\n\n".join(steps) + "\n</think>\n\n\\boxed{15}") == verdicts
 
 
 @pytest.mark.parametrize(
@@ -93,7 +87,7 @@ def test_search_steps(step, verdict):
         ("\\boxed{2 3}", False),
         ("", False),
     ],
-)  # fmt: skip
+)
 def test_number_answers(text, right):
     assert check_answer(lab(ARITH), text) is right
 
@@ -108,7 +102,7 @@ def test_number_answers(text, right):
         ("*2 +5 +5", False),
         ("", False),
     ],
-)  # fmt: skip
+)
 def test_path_answers(text, right):
     assert check_answer(lab(MAZE), text) is right
 
@@ -120,8 +114,16 @@ def test_a_long_text_without_a_box_has_no_answer():
 
 @pytest.mark.parametrize(
     ("expression", "value"),
-    [("2+3*4", 14), ("(2+3)*4", 20), ("9-(3-2)", 8), ("9-3-2", 4), ("2*(3+4)*5", 70), ("2+", None),
-    ("(2", None), ("2)", None)],
-)  # fmt: skip
+    [
+        ("2+3*4", 14),
+        ("(2+3)*4", 20),
+        ("9-(3-2)", 8),
+        ("9-3-2", 4),
+        ("2*(3+4)*5", 70),
+        ("2+", None),
+        ("(2", None),
+        ("2)", None),
+    ],
+)
 def test_value_of_an_expression(expression, value):
     assert value_of(expression) == value

@@ -57,9 +57,7 @@ def test_word_numbers_stay_in_range_and_distractors_are_told():
 
 def test_word_story_by_hand():
     facts = ("Tom has 12 apples.", "Tom buys 3 bags with 4 apples each.")
-    calculation = Calculation(
-        " ".join(facts), (12, 3, 4), (Node("*", 1, 2), Node("+", 0, 3)), facts
-    )
+    calculation = Calculation(" ".join(facts), (12, 3, 4), (Node("*", 1, 2), Node("+", 0, 3)), facts)
     assert calculation.evaluate() == [12, 3, 4, 12, 24]
     assert calculation.answer == "24"
 

@@ -41,9 +41,7 @@ def test_every_role_has_a_system_message_of_its_own():
 
 
 def test_user_messages_name_what_they_show():
-    assert (
-        user_prompt("judge", "Q", solutions=[REPLY]) == f"Q\n\nSolution:\n{plain_solution(REPLY)}"
-    )
+    assert user_prompt("judge", "Q", solutions=[REPLY]) == f"Q\n\nSolution:\n{plain_solution(REPLY)}"
     assert "\n\nSolution B:\n" in user_prompt("rate", "Q", solutions=[REPLY, REPLY])
     assert user_prompt("revise", "Q", solutions=["a", "b"]) == "Q\n\nAttempt 1:\na\n\nAttempt 2:\nb"
     assert user_prompt("execute", "Q", plan="1. 3+4 (1)") == "Q\n\nPlan:\n1. 3+4 (1)"

@@ -19,10 +19,7 @@ _LOWERED = re.compile("[₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢⱼₖₓ]+")
 _GREEK = {
     chr(code): unicodedata.name(chr(code)).rsplit(" ", 1)[-1].lower()
     for code in (*range(0x3B1, 0x3C2), *range(0x3C3, 0x3CA))
-} | pairs(
-    "λ:lambda Λ:Lambda Γ:Gamma Δ:Delta Θ:Theta Ξ:Xi Π:Pi Σ:Sigma Φ:Phi Ψ:Psi Ω:Omega ϕ:phi "
-    "ε:epsilon"
-)
+} | pairs("λ:lambda Λ:Lambda Γ:Gamma Δ:Delta Θ:Theta Ξ:Xi Π:Pi Σ:Sigma Φ:Phi Ψ:Psi Ω:Omega ϕ:phi ε:epsilon")
 _COMMANDS = pairs(
     "·:cdot ⋅:cdot ∙:cdot •:cdot ∗:cdot ×:times √:sqrt ∞:infty ≤:le ⩽:le ≥:ge ⩾:ge ≠:ne ≈:approx "
     "≡:equiv ∈:in ∪:cup ∩:cap ∖:setminus ±:pm ∓:mp ⌊:lfloor ⌋:rfloor ⌈:lceil ⌉:rceil ∑:sum ∏:prod "
@@ -53,13 +50,9 @@ _PER = re.compile(  # km/h as a fraction of upright letters
     r"\\[dt]?frac\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}\s*\}"
     r"\s*\{\s*\\(?:text|mathrm)\s*\{\s*([A-Za-z]+)\s*\}(?:\^\{?\d\}?)?\s*\}"
 )
-_KEEPERS = re.compile(
-    r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)"
-)
+_KEEPERS = re.compile(r"\\(?:boxed|fbox|ensuremath|underline|mathop|mathrel|mathord|mathbin)\s*(?=\{)")
 _BARS = re.compile(r"\\(left|right)\s*(\||\\vert(?![a-zA-Z])|\\mid(?![a-zA-Z]))")
-_SPACES = re.compile(
-    r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~"
-)
+_SPACES = re.compile(r"(?<!\\)\\(?:[ ,;:>]|quad(?![a-zA-Z])|qquad(?![a-zA-Z])|thinspace(?![a-zA-Z]))|~")
 _TIGHT = re.compile(r"(?<=,)\s*\\!\s*|\\!")
 _FRACS = re.compile(r"\\[dtc]frac(?![a-zA-Z])")
 _ANGLES = re.compile(r"\A<([^<>=]*,[^<>=]*)>\Z")  # <1, 2> as people type it

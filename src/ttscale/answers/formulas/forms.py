@@ -34,9 +34,7 @@ _CHOICE = re.compile(
 )
 _WRAPPED_LETTER = re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf)\s*\{\s*([A-Z])\s*[.)]?\s*\}")
 _CLOCK = re.compile(r"(\d{1,2})\s*:\s*([0-5]\d)(?:\s*:\s*([0-5]\d))?\s*(?:([ap])\.?\s*m\.?)?", re.I)
-_TEXT = re.compile(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}"
-)
+_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|operatorname)\s*\{([^{}]*)\}")
 _LABEL = re.compile(r"\A\s*[A-Za-z]\s*=\s*(?=[A-Za-z]{2})")  # x = even
 _WORDS = re.compile(r"[^\W\d_]{2,}(?:[\s'.,-]+[^\W\d_]+)*[.!]?")
 _SHORT = frozenset({"no", "yes", "true", "false", "none", "even", "odd"})
@@ -154,9 +152,7 @@ def _form(answer: str, policies: Policies) -> Reading:
     value = exact(answer)
     if value is not None:
         return number_reading(value, "." in answer)
-    choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(
-        answer.strip(" $*")
-    )
+    choice = _CHOICE.fullmatch(answer.strip(" $*")) or _WRAPPED_LETTER.fullmatch(answer.strip(" $*"))
     if choice:
         return reading_of(Node("symbol", (), choice[1].upper()), policies, _calculate)
     text = spelled(answer)
@@ -168,9 +164,7 @@ def _form(answer: str, policies: Policies) -> Reading:
         if statement is not None:
             return statement
     try:
-        return reading_of(
-            parse(numbered(text) if policies.words == "number" else text), policies, _calculate
-        )
+        return reading_of(parse(numbered(text) if policies.words == "number" else text), policies, _calculate)
     except (UnreadableError, RecursionError):
         return _text(text)
 

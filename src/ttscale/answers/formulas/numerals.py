@@ -22,9 +22,7 @@ _WITHIN = re.compile(
     rf"|{_DECIMAL}(?:[eE][+-]?\d{{1,3}}|\s*(?:\\times|\\cdot|×|\*)\s*10\s*\^\s*"
     rf"(?:\{{\s*[+-]?\d{{1,3}}\s*\}}|[+-]?\d+))?{_SCALE})"
 )
-_PLAIN = re.compile(
-    r"[+-]?(?:\d{1,400}|\d{1,3}(?:,\d{3}){1,99})(\.\d{1,400})?|[+-]?\d{1,400}/\d{1,400}"
-)
+_PLAIN = re.compile(r"[+-]?(?:\d{1,400}|\d{1,3}(?:,\d{3}){1,99})(\.\d{1,400})?|[+-]?\d{1,400}/\d{1,400}")
 _MINUS = str.maketrans("−–﹣－\u00a0", "---- ")
 _LONGEST = 400  # characters: no answer is a longer number, and huge ones are slow to handle
 _SEARCHED = 4000  # characters from the end of a text

@@ -139,9 +139,7 @@ def _letter(written: str, letters: str) -> str | None:
     text = _LEAD.sub("", _marked(written))
     text = re.sub(r"^not\s+\(?\w\)?,?\s+but\s+", "", text, flags=re.IGNORECASE)
     one = f"[{letters}{letters.lower()}]"
-    match = re.match(
-        rf"(?:\(\s*({one})\s*\)|\[\s*({one})\s*\]|<\s*({one})\s*>|({one}))(?!\w)", text
-    )
+    match = re.match(rf"(?:\(\s*({one})\s*\)|\[\s*({one})\s*\]|<\s*({one})\s*>|({one}))(?!\w)", text)
     if match is None:
         match = re.match(rf"[(\[]?([{letters}])[)\]]?(?=[^\x00-\x7f])", text)
         return None if match is None else match[1]

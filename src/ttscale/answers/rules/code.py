@@ -15,9 +15,7 @@ _FENCE = re.compile(
     r"^[ \t]*(?P<marks>```+|~~~+)[ \t]*(?P<tag>[^\n`]*)\n(?P<code>.*?)^[ \t]*(?P=marks)[ \t]*$",
     re.DOTALL | re.MULTILINE,
 )
-_OUTPUT = frozenset(
-    ["output", "out", "text", "txt", "console", "result", "results", "stdout", "plaintext"]
-)
+_OUTPUT = frozenset(["output", "out", "text", "txt", "console", "result", "results", "stdout", "plaintext"])
 _SHELL = frozenset(["bash", "sh", "shell", "zsh", "powershell", "cmd"])
 _DEFINITION = re.compile(
     r"^[ \t]*(?:(?:async\s+)?def\s+(?!test_)\w|class\s+(?!Test)\w|(?:pub\s+)?fn\s+\w|func\s+\w"

@@ -50,9 +50,7 @@ class Found:
             return None
         if text not in self._keys:
             document = _document(text)
-            self._keys[text] = (
-                (_TEXT, self._text.key(text)) if document is None else (_JSON, document)
-            )
+            self._keys[text] = (_TEXT, self._text.key(text)) if document is None else (_JSON, document)
         return text
 
     def same(self, a: str, b: str) -> bool:

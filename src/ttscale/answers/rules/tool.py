@@ -108,8 +108,7 @@ def _canonical(calls: list[Any]) -> str | None:
     """The calls in OpenAI's shape or flat; None if there are none or one is malformed."""
     try:
         plain = [
-            json.dumps(_call(call), sort_keys=True, ensure_ascii=False, allow_nan=False)
-            for call in calls
+            json.dumps(_call(call), sort_keys=True, ensure_ascii=False, allow_nan=False) for call in calls
         ]
     except (KeyError, TypeError, ValueError, RecursionError):
         return None

@@ -57,18 +57,17 @@ def figures_of_merit(
             parts.setdefault((row.model, row.task), []).append(row)
         return [
             {
-                "model": model, "task": task,
+                "model": model,
+                "task": task,
                 "samples": _with_errors(store, model, task, samples.get((model, task))),
                 "methods": [_of_method(store, row, shape, watts) for row in part],
                 "curves": _curves(store, part),
             }
             for (model, task), part in parts.items()
-        ]  # fmt: skip
+        ]
 
 
-def _with_errors(
-    store: Store, model: str, task: str, found: dict[str, Any] | None
-) -> dict[str, Any] | None:
+def _with_errors(store: Store, model: str, task: str, found: dict[str, Any] | None) -> dict[str, Any] | None:
     """The figures of a store's samples; those that failed are in the store, in no pool of it."""
     if found is not None:
         sql = (
@@ -114,9 +113,7 @@ def of_samples(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
     return found
 
 
-def counted(
-    problem: Problem, traces: Sequence[Trace]
-) -> tuple[int, int, dict[Any, int], int] | None:
+def counted(problem: Problem, traces: Sequence[Trace]) -> tuple[int, int, dict[Any, int], int] | None:
     """(samples, right ones, votes by answer, abstentions), of the samples that did not fail; the
     right answer is called True. None if it is not known which of them are right, or there are none.
     """
@@ -146,12 +143,17 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
         tokens.setdefault(result.problem, []).append(result.usage.completion_tokens)
         right.setdefault(result.problem, []).append(bool(result.correct))
     found: dict[str, Any] = {
-        "method": row.method, "accuracy": row.accuracy, "tokens_mean": row.completion_tokens_mean,
-        "cost_mean": row.cost_mean, "e3": row.e3, "cost_of_pass": row.cost_of_pass,
-        "tokens_per_right": row.tokens_per_right, "tokens_per_right_ci": None,
+        "method": row.method,
+        "accuracy": row.accuracy,
+        "tokens_mean": row.completion_tokens_mean,
+        "cost_mean": row.cost_mean,
+        "e3": row.e3,
+        "cost_of_pass": row.cost_of_pass,
+        "tokens_per_right": row.tokens_per_right,
+        "tokens_per_right_ci": None,
         "accuracy_ci": accuracy_interval({q: (sum(r), len(r)) for q, r in right.items()}),
         "errors": row.errors,
-    }  # fmt: skip
+    }
     if tokens:
         means = [float(np.mean(t)) for t in tokens.values()]
         found["tokens_per_right_ci"] = interval(means, [np.mean(r) for r in right.values()])
@@ -164,9 +166,7 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
 
 
 def _graded(store: Store, cells: Sequence[Cell]) -> list[Result]:
-    return [
-        i for cell in cells for i in store.items(cell) if i.error is None and i.correct is not None
-    ]
+    return [i for cell in cells for i in store.items(cell) if i.error is None and i.correct is not None]
 
 
 def _eflops(store: Store, cells: Sequence[Cell], shape: Shape) -> float | None:
@@ -178,9 +178,7 @@ def _eflops(store: Store, cells: Sequence[Cell], shape: Shape) -> float | None:
     if not by_prompt:
         return None
     total = sum(
-        float(
-            eflops.together(shape, traces[0].prompt_tokens or 0, [t.tokens for t in traces]).total
-        )
+        float(eflops.together(shape, traces[0].prompt_tokens or 0, [t.tokens for t in traces]).total)
         for traces in by_prompt.values()
     )
     return total / len({(cell, problem) for cell, problem, _ in by_prompt})
@@ -213,8 +211,10 @@ def _curve(name: str, levels: Sequence[tuple[Row, Points]]) -> dict[str, Any]:
     ordered = sorted(levels, key=lambda level: level[0].completion_tokens_mean or 0.0)
     common = [q for q in ordered[0][1] if all(q in points for _, points in ordered)]
     numbers: dict[str, Any] = {
-        "curve": name, "levels": [row.method for row, _ in ordered], "questions": len(common),
-    }  # fmt: skip
+        "curve": name,
+        "levels": [row.method for row, _ in ordered],
+        "questions": len(common),
+    }
     if not common:
         return numbers
     paths = np.array([[points[q] for _, points in ordered] for q in common])  # (q, levels, 2)

@@ -98,8 +98,7 @@ def _table(part: Sequence[Row]) -> str:
         cells = [
             f'<td><span class="dot" style="background:{style[row.method][0]}"></span>'
             f"{escape(row.method)}</td>",
-            f'<td class="{kind}" style="--share:{100 * (row.accuracy or 0):.1f}%">'
-            f"{share(row.accuracy)}</td>",
+            f'<td class="{kind}" style="--share:{100 * (row.accuracy or 0):.1f}%">{share(row.accuracy)}</td>',
             f"<td>{interval(row.accuracy_ci)}</td>",
             f'<td title="{hint}">{difference(gap)}</td>',
             *(

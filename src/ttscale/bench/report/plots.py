@@ -96,9 +96,7 @@ def curves(part: Sequence[Row]) -> dict[str, list[Row]]:
     for row in part:
         if row.accuracy is not None:
             found.setdefault(curve_of(row), []).append(row)
-    by_tokens = {
-        n: sorted(c, key=lambda r: r.completion_tokens_mean or 0) for n, c in found.items()
-    }
+    by_tokens = {n: sorted(c, key=lambda r: r.completion_tokens_mean or 0) for n, c in found.items()}
     return {name: curve for name, curve in by_tokens.items() if len(curve) > 1}
 
 
@@ -112,25 +110,30 @@ def scatter(part: Sequence[Row], style: Style, title: str, axes: Sequence[str]) 
         best = frontier(part, cost)
         data.append(
             {
-                "type": "scatter", "mode": "lines", "visible": visible, "hoverinfo": "skip",
+                "type": "scatter",
+                "mode": "lines",
+                "visible": visible,
+                "hoverinfo": "skip",
                 "name": "frontier",
-                "x": [cost(r) for r in best], "y": [r.accuracy for r in best],
+                "x": [cost(r) for r in best],
+                "y": [r.accuracy for r in best],
                 "line": {"shape": "hv", "dash": "dot", "width": 1.5, "color": "#888888"},
             }
-        )  # fmt: skip
+        )
         for row in part:
             data.append(_point(row, style[row.method], cost(row), visible))
     per_axis = len(part) + 1
     buttons = [
         {
-            "label": AXES[axis][0], "method": "update",
+            "label": AXES[axis][0],
+            "method": "update",
             "args": [
                 {"visible": [i // per_axis == j for i in range(len(data))]},
                 {"xaxis.title.text": AXES[axis][0]},
             ],
         }
         for j, axis in enumerate(usable)
-    ]  # fmt: skip
+    ]
     return {"data": data, "layout": _layout(title, AXES[usable[0]][0], buttons, log=True)}
 
 
@@ -140,17 +143,24 @@ def _point(row: Row, style: tuple[str, str], x: float | None, visible: bool) -> 
     known = accuracy is not None and low is not None and high is not None
     colour, symbol = style
     return {
-        "type": "scatter", "mode": "markers", "visible": visible, "name": row.method,
-        "x": [x], "y": [accuracy],
+        "type": "scatter",
+        "mode": "markers",
+        "visible": visible,
+        "name": row.method,
+        "x": [x],
+        "y": [accuracy],
         "marker": {"size": 11, "color": colour, "symbol": symbol},
         "error_y": {
-            "type": "data", "symmetric": False, "thickness": 1.2, "width": 3,
+            "type": "data",
+            "symmetric": False,
+            "thickness": 1.2,
+            "width": 3,
             "color": _faint(colour),
             "array": [high - accuracy] if known else [],  # type: ignore[operator]
             "arrayminus": [accuracy - low] if known else [],  # type: ignore[operator]
         },
         "hovertemplate": _hover(row) + "<extra></extra>",
-    }  # fmt: skip
+    }
 
 
 def _faint(colour: str) -> str:
@@ -181,31 +191,38 @@ def scaling(part: Sequence[Row], style: Style) -> dict[str, Any]:
             known = [(r, r.accuracy_ci or (0.0, 1.0), r.accuracy or 0.0) for r in curve]
             data.append(
                 {
-                    "type": "scatter", "mode": "lines+markers", "name": name,
+                    "type": "scatter",
+                    "mode": "lines+markers",
+                    "name": name,
                     "visible": axis == axes[0],
-                    "x": [AXES[axis][1](r) for r in curve], "y": [a for _, _, a in known],
+                    "x": [AXES[axis][1](r) for r in curve],
+                    "y": [a for _, _, a in known],
                     "line": {"color": colour, "width": 2},
                     "marker": {"size": 9, "symbol": [style[r.method][1] for r in curve]},
                     "error_y": {
-                        "type": "data", "symmetric": False, "thickness": 1, "width": 3,
+                        "type": "data",
+                        "symmetric": False,
+                        "thickness": 1,
+                        "width": 3,
                         "color": _faint(colour),
                         "array": [ci[1] - a for _, ci, a in known],
                         "arrayminus": [a - ci[0] for _, ci, a in known],
                     },
                     "hovertemplate": [_hover(r) + "<extra></extra>" for r in curve],
                 }
-            )  # fmt: skip
+            )
     per_axis = len(curves(part))
     buttons = [
         {
-            "label": AXES[axis][0], "method": "update",
+            "label": AXES[axis][0],
+            "method": "update",
             "args": [
                 {"visible": [i // per_axis == j for i in range(len(data))]},
                 {"xaxis.title.text": AXES[axis][0]},
             ],
         }
         for j, axis in enumerate(axes)
-    ]  # fmt: skip
+    ]
     return {"data": data, "layout": _layout("Scaling", AXES[axes[0]][0], buttons, log=True)}
 
 
@@ -215,13 +232,16 @@ def split(part: Sequence[Row]) -> dict[str, Any]:
     methods = [r.method for r in part][::-1]
     data = [
         {
-            "type": "bar", "orientation": "h", "name": name,
-            "x": [getattr(r, field) or 0 for r in part][::-1], "y": methods,
+            "type": "bar",
+            "orientation": "h",
+            "name": name,
+            "x": [getattr(r, field) or 0 for r in part][::-1],
+            "y": methods,
             "marker": {"color": colour},
             "hovertemplate": f"<b>%{{y}}</b><br>{name} %{{x:,.0f}} tokens<extra></extra>",
         }
         for name, field, colour in shown
-    ]  # fmt: skip
+    ]
     layout = _layout("Where the tokens go", "generated tokens per question", [])
     layout |= {"barmode": "stack", "bargap": 0.35}
     layout["yaxis"] = {"automargin": True, "ticksuffix": "  "}
@@ -229,9 +249,7 @@ def split(part: Sequence[Row]) -> dict[str, Any]:
     return {"data": data, "layout": layout}
 
 
-def _layout(
-    title: str, x: str, buttons: Sequence[Mapping[str, Any]], *, log: bool = False
-) -> dict[str, Any]:
+def _layout(title: str, x: str, buttons: Sequence[Mapping[str, Any]], *, log: bool = False) -> dict[str, Any]:
     layout: dict[str, Any] = {
         "title": {"text": title, "x": 0, "xref": "paper", "font": {"size": 15}},
         "height": 460,
@@ -244,18 +262,20 @@ def _layout(
         "yaxis": {"title": {"text": "accuracy"}, "tickformat": ".2f", "automargin": True},
     }
     if log:
-        layout["xaxis"] |= {
-            "type": "log",
-            "tickvals": list(TICKS),
-            "ticktext": list(TICKS.values()),
-        }
+        layout["xaxis"] |= {"type": "log", "tickvals": list(TICKS), "ticktext": list(TICKS.values())}
     else:
         layout["xaxis"] |= {"exponentformat": "SI"}
     if len(buttons) > 1:
         layout["updatemenus"] = [
             {
-                "buttons": list(buttons), "direction": "down", "x": 1, "xanchor": "right",
-                "y": 1.16, "yanchor": "top", "showactive": True, "font": {"size": 11},
+                "buttons": list(buttons),
+                "direction": "down",
+                "x": 1,
+                "xanchor": "right",
+                "y": 1.16,
+                "yanchor": "top",
+                "showactive": True,
+                "font": {"size": 11},
             }
-        ]  # fmt: skip
+        ]
     return layout

@@ -12,9 +12,15 @@ from .plots import AXES, SPLIT, curves, frontier, styles
 from .summary import Row, sections
 
 _MARKERS = {
-    "circle": "o", "diamond": "D", "square": "s", "triangle-up": "^", "star": "*",
-    "hexagon": "h", "cross": "P", "x": "X",
-}  # fmt: skip
+    "circle": "o",
+    "diamond": "D",
+    "square": "s",
+    "triangle-up": "^",
+    "star": "*",
+    "hexagon": "h",
+    "cross": "P",
+    "x": "X",
+}
 _GREY = "#888888"
 
 
@@ -51,14 +57,10 @@ def _scatter(axes: Any, part: Sequence[Row], axis: str) -> None:
     label, cost = AXES[axis]
     style = styles(part)
     best = frontier(part, cost)
-    axes.step(
-        [cost(r) for r in best], [r.accuracy for r in best], where="post", ls=":", color=_GREY, lw=1
-    )
+    axes.step([cost(r) for r in best], [r.accuracy for r in best], where="post", ls=":", color=_GREY, lw=1)
     for curve in curves(part).values():
         colour, _ = style[curve[0].method]
-        axes.plot(
-            [cost(r) for r in curve], [r.accuracy for r in curve], color=colour, lw=1, alpha=0.5
-        )
+        axes.plot([cost(r) for r in curve], [r.accuracy for r in curve], color=colour, lw=1, alpha=0.5)
     for row in part:
         x = cost(row)
         if x is None or row.accuracy is None or row.accuracy_ci is None:
@@ -67,9 +69,16 @@ def _scatter(axes: Any, part: Sequence[Row], axis: str) -> None:
         low, high = row.accuracy_ci
         bars = [[row.accuracy - low], [high - row.accuracy]]
         axes.errorbar(
-            [x], [row.accuracy], yerr=bars, fmt=_MARKERS[symbol], color=colour, ms=8,
-            ecolor=(colour, 0.35), capsize=2, lw=1,
-        )  # fmt: skip
+            [x],
+            [row.accuracy],
+            yerr=bars,
+            fmt=_MARKERS[symbol],
+            color=colour,
+            ms=8,
+            ecolor=(colour, 0.35),
+            capsize=2,
+            lw=1,
+        )
     axes.set(xlabel=label, ylabel="accuracy")
     _logarithmic(axes, [x for r in part if (x := cost(r))])
     _plain(axes)
@@ -95,9 +104,8 @@ def _legend(figure: Any, part: Sequence[Row]) -> None:
         for method, (colour, symbol) in style.items()
     ]
     figure.legend(
-        handles=handles, loc="outside lower left", ncols=min(6, len(handles)), frameon=False,
-        fontsize=9,
-    )  # fmt: skip
+        handles=handles, loc="outside lower left", ncols=min(6, len(handles)), frameon=False, fontsize=9
+    )
 
 
 def _split(axes: Any, part: Sequence[Row]) -> None:
@@ -116,9 +124,8 @@ def _split(axes: Any, part: Sequence[Row]) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
-            handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, frameon=False,
-            fontsize=8,
-        )  # fmt: skip
+            handles, labels, loc="lower right", bbox_to_anchor=(1, 1), ncols=5, frameon=False, fontsize=8
+        )
     _plain(axes)
 
 

@@ -96,9 +96,18 @@ class Row:
 
 
 _MEANS = (
-    "completion_tokens", "sequential_tokens", "cancelled_tokens", "cut_tokens", "useful_tokens",
-    "verifier_tokens", "planning_tokens", "estimated_tokens", "prompt_tokens", "samples", "cost",
-)  # fmt: skip
+    "completion_tokens",
+    "sequential_tokens",
+    "cancelled_tokens",
+    "cut_tokens",
+    "useful_tokens",
+    "verifier_tokens",
+    "planning_tokens",
+    "estimated_tokens",
+    "prompt_tokens",
+    "samples",
+    "cost",
+)
 
 
 @dataclass(slots=True)

@@ -33,20 +33,28 @@ def tables(found: Sequence[Row]) -> list[Table]:
     for (model, task), part in sections(found).items():
         questions = max(row.questions for row in part)
         table = Table(
-            title=f"{model} · {task} · {questions} questions", title_justify="left",
-            title_style="bold", header_style="bold", box=None, padding=(0, 2, 0, 0),
-        )  # fmt: skip
+            title=f"{model} · {task} · {questions} questions",
+            title_justify="left",
+            title_style="bold",
+            header_style="bold",
+            box=None,
+            padding=(0, 2, 0, 0),
+        )
         table.add_column("method", overflow="fold")  # the one column that may wrap
         for heading in (
-            "accuracy", "95% CI", f"vs {part[0].method}", "tokens", "sequential", "cancelled",
-            "samples", "seconds",
-        ):  # fmt: skip
+            "accuracy",
+            "95% CI",
+            f"vs {part[0].method}",
+            "tokens",
+            "sequential",
+            "cancelled",
+            "samples",
+            "seconds",
+        ):
             table.add_column(heading, justify="right", no_wrap=True)
         best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
         notable = [
-            name
-            for name in ("errors", "abstentions", "unread")
-            if any(getattr(r, name) for r in part)
+            name for name in ("errors", "abstentions", "unread") if any(getattr(r, name) for r in part)
         ]
         has_cost = any(r.cost_mean is not None for r in part)
         for heading in (*(["cost"] if has_cost else []), *notable):

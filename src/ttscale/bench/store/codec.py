@@ -91,13 +91,7 @@ def pack(trace: Trace) -> bytes:
         for artifact in trace.artifacts:
             data = artifact.data if artifact.size <= LARGEST_ARTIFACT else None
             kept.append(
-                [
-                    artifact.kind,
-                    artifact.media_type,
-                    artifact.size,
-                    artifact.digest,
-                    data is not None,
-                ]
+                [artifact.kind, artifact.media_type, artifact.size, artifact.digest, data is not None]
             )
             blocks.append(data or b"")
     head = dumps(header)
@@ -114,9 +108,7 @@ def unpack(body: bytes, *, role: str, prompt_key: str, index: int) -> Trace:
         data = _decompress(body)
         start = 4 + int.from_bytes(data[:4], "little")
         written: dict[str, Any] = orjson.loads(data[4:start])
-        header: dict[str, Any] = {
-            _READ_AS.get(name, name): value for name, value in written.items()
-        }
+        header: dict[str, Any] = {_READ_AS.get(name, name): value for name, value in written.items()}
         lengths: list[tuple[str, int]] = header.pop("arrays", [])
         for name, length in lengths:
             kind = "<i4" if name == _ENDS else "<f4"
@@ -184,9 +176,13 @@ def unpack_problem(body: bytes, rule: Callable[..., AnswerRule]) -> Problem:
         prompt = Prompt(tuple(map(_message, data["messages"])), data["prefix"], data["raw"])
         name, settings = data["rule"]
         return Problem(
-            data["id"], prompt, rule(name, **settings), data["reference"], tuple(data["choices"]),
+            data["id"],
+            prompt,
+            rule(name, **settings),
+            data["reference"],
+            tuple(data["choices"]),
             data["meta"],
-        )  # fmt: skip
+        )
     except DAMAGE as error:
         raise damaged("question", error) from None
 
@@ -206,8 +202,7 @@ def _message(written: Mapping[str, Any]) -> Message:
     content = written["content"]
     if isinstance(content, list):
         content = tuple(
-            part["text"] if part["type"] == "text" else Image(part["image_url"]["url"])
-            for part in content
+            part["text"] if part["type"] == "text" else Image(part["image_url"]["url"]) for part in content
         )
     extra = {k: v for k, v in written.items() if k not in ("role", "content")}
     return Message(written["role"], content, extra)

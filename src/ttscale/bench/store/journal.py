@@ -44,20 +44,22 @@ class StoreJournal(Journal, Observer):
             self._store.query(
                 "SELECT finish, body FROM traces WHERE cell = ? AND problem = ? AND role = ? "
                 "AND prompt = ? AND draw = ? AND sampling = ?",
-                self._cell.id, request.problem.id, request.role, request.prompt.key, request.index,
+                self._cell.id,
+                request.problem.id,
+                request.role,
+                request.prompt.key,
+                request.index,
                 self._digest(request.sampling),
             ),
             None,
-        )  # fmt: skip
+        )
         if found is None:
             return None
         finish, body = found
         # a rule cuts at the same token again; a method that cut by itself may want to go on
         if finish not in _FINISHED and not (finish == "cut" and request.rule is not None):
             return None
-        trace = codec.unpack(
-            body, role=request.role, prompt_key=request.prompt.key, index=request.index
-        )
+        trace = codec.unpack(body, role=request.role, prompt_key=request.prompt.key, index=request.index)
         if any(artifact.data is None for artifact in trace.artifacts):
             return None  # the method would miss what was too large to keep
         self.served_problems.add(request.problem.id)
@@ -66,9 +68,7 @@ class StoreJournal(Journal, Observer):
     def record(self, request: GenerationRequest, trace: Trace) -> None:
         """Keep a finished trace."""
         try:
-            self._store.add_trace(
-                self._cell, request.problem.id, self._digest(request.sampling), trace
-            )
+            self._store.add_trace(self._cell, request.problem.id, self._digest(request.sampling), trace)
         except StoreError as error:
             self._failed(error)
 

@@ -54,9 +54,7 @@ def pools_from_store(path: str | Path, rule: Callable[..., AnswerRule] = rule_fo
                 "WHERE EXISTS (SELECT 1 FROM traces WHERE cell = cells.id) ORDER BY cells.id"
             )
         ):
-            bodies = store.query(
-                "SELECT body FROM problems WHERE task = ? ORDER BY position", number
-            )
+            bodies = store.query("SELECT body FROM problems WHERE task = ? ORDER BY position", number)
             problems = [codec.unpack_problem(body, rule) for (body,) in bodies]
             problems = _with_scorers(problems, task, store.plan)
             samples = StoredSamples(store, _index(store, number, model))
@@ -81,9 +79,7 @@ def _with_scorers(problems: list[Problem], task: str, plan: Mapping[str, Any]) -
         return problems
     scorers = {(p.id, p.prompt.key): p.meta["grade"] for p in fresh if "grade" in p.meta}
     return [
-        replace(p, meta={**p.meta, "grade": scorer})
-        if (scorer := scorers.get((p.id, p.prompt.key)))
-        else p
+        replace(p, meta={**p.meta, "grade": scorer}) if (scorer := scorers.get((p.id, p.prompt.key))) else p
         for p in problems
     ]
 

@@ -105,9 +105,7 @@ def usage_of(data: Mapping[str, Any]) -> Usage:
     usage = Usage.from_dict({"parts": {}, "sequential_units": {}, **data})
     if "parts" not in data:
         for role, tally in usage.by.items():
-            if (part := part_of(role)) != "answer" and (
-                sampled := tally.calls - tally.scored_calls
-            ):
+            if (part := part_of(role)) != "answer" and (sampled := tally.calls - tally.scored_calls):
                 counted = usage.parts.setdefault(part, PartTally())
                 lost = tally.cancelled_tokens + tally.cut_tokens
                 counted.add(PartTally(sampled, tally.completion_tokens, lost))

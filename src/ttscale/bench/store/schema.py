@@ -89,9 +89,7 @@ def create(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(
-            f"cannot make {path.parent}: {error.strerror}", fix="choose another --out"
-        ) from None
+        raise StoreError(f"cannot make {path.parent}: {error.strerror}", fix="choose another --out") from None
     with translated(path):
         connection = _connected(path, "rwc")
         try:
@@ -144,9 +142,7 @@ def translated(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise _full(path) from error
-        raise StoreError(
-            f"{path}: {error.strerror}", fix="check the path and its permissions"
-        ) from error
+        raise StoreError(f"{path}: {error.strerror}", fix="check the path and its permissions") from error
 
 
 def _full(path: Path) -> StoreError:
@@ -173,7 +169,5 @@ def _explain(path: Path, error: sqlite3.Error) -> StoreError:
             fix=f"restore a copy, or save what is left: sqlite3 {path} .recover | sqlite3 new.db",
         )
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM")):
-        return StoreError(
-            f"{path} cannot be opened ({error})", fix="check the path and its permissions"
-        )
+        return StoreError(f"{path} cannot be opened ({error})", fix="check the path and its permissions")
     return StoreError(f"{path}: {error}", fix="check the disk and that the file is a bench store")

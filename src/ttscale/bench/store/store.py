@@ -71,10 +71,7 @@ class Store:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
 
@@ -93,8 +90,7 @@ class Store:
     def begun(self) -> bool:
         """Whether anything has been answered or drawn: without it there is nothing to resume."""
         return any(
-            next(self.query(f"SELECT EXISTS (SELECT 1 FROM {table})"))[0]
-            for table in ("items", "traces")
+            next(self.query(f"SELECT EXISTS (SELECT 1 FROM {table})"))[0] for table in ("items", "traces")
         )
 
     def answered(self) -> int:
@@ -202,9 +198,9 @@ class Store:
         with self.transaction() as db:
             db.execute("INSERT OR IGNORE INTO tasks (name, digest) VALUES (?, 'growing')", (name,))
             number = int(
-                db.execute(
-                    "SELECT id FROM tasks WHERE name = ? AND digest = 'growing'", (name,)
-                ).fetchone()[0]
+                db.execute("SELECT id FROM tasks WHERE name = ? AND digest = 'growing'", (name,)).fetchone()[
+                    0
+                ]
             )
             size, known = db.execute(
                 "SELECT COALESCE(MAX(position) + 1, 0), SUM(id = ?) FROM problems WHERE task = ?",
@@ -219,14 +215,15 @@ class Store:
         """Delete question sets with everything that was answered and drawn for them."""
         with self.transaction() as db:
             for name in names:
-                for (task,) in db.execute(
-                    "SELECT id FROM tasks WHERE name = ?", (name,)
-                ).fetchall():
+                for (task,) in db.execute("SELECT id FROM tasks WHERE name = ?", (name,)).fetchall():
                     of_task = "IN (SELECT id FROM cells WHERE task = ?)"
                     for table, where in (
-                        ("traces", f"cell {of_task}"), ("items", f"cell {of_task}"),
-                        ("cells", "task = ?"), ("problems", "task = ?"), ("tasks", "id = ?"),
-                    ):  # fmt: skip
+                        ("traces", f"cell {of_task}"),
+                        ("items", f"cell {of_task}"),
+                        ("cells", "task = ?"),
+                        ("problems", "task = ?"),
+                        ("tasks", "id = ?"),
+                    ):
                         db.execute(f"DELETE FROM {table} WHERE {where}", (task,))
 
     def add_cell(self, cell: Cell, task: int) -> Cell:
@@ -246,10 +243,15 @@ class Store:
                     "INSERT INTO cells (method, model, task, repeat, skip, recorded, knobs) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (
-                        cell.method, cell.model, task, cell.repeat, cell.skip, cell.recorded,
+                        cell.method,
+                        cell.model,
+                        task,
+                        cell.repeat,
+                        cell.skip,
+                        cell.recorded,
                         codec.dumps(cell.knobs).decode(),
                     ),
-                )  # fmt: skip
+                )
                 found = (row.lastrowid, task)
         if found[1] != task:
             raise StoreError(
@@ -257,24 +259,36 @@ class Store:
                 fix="restore the task's file, or start a new run",
             )
         return Cell(
-            id=int(found[0]), method=cell.method, model=cell.model, task=cell.task,
-            repeat=cell.repeat, skip=cell.skip, recorded=cell.recorded, knobs=cell.knobs,
-        )  # fmt: skip
+            id=int(found[0]),
+            method=cell.method,
+            model=cell.model,
+            task=cell.task,
+            repeat=cell.repeat,
+            skip=cell.skip,
+            recorded=cell.recorded,
+            knobs=cell.knobs,
+        )
 
     def cells(self) -> list[Cell]:
         """All cells, in the order they were planned."""
         return [
             Cell(
-                id=number, method=method, model=model, task=task, repeat=repeat, skip=skip,
-                recorded=bool(recorded), knobs=orjson.loads(knobs), seconds=seconds,
+                id=number,
+                method=method,
+                model=model,
+                task=task,
+                repeat=repeat,
+                skip=skip,
+                recorded=bool(recorded),
+                knobs=orjson.loads(knobs),
+                seconds=seconds,
                 sequential_tokens=sequential,
             )
-            for number, method, model, task, repeat, skip, recorded, knobs, seconds, sequential in
-            self.query(
+            for number, method, model, task, repeat, skip, recorded, knobs, seconds, sequential in self.query(
                 "SELECT cells.id, method, model, name, repeat, skip, recorded, knobs, seconds, "
                 "sequential_tokens FROM cells JOIN tasks ON tasks.id = task ORDER BY cells.id"
             )
-        ]  # fmt: skip
+        ]
 
     # -- items
 
@@ -298,21 +312,23 @@ class Store:
                 db.execute(
                     "INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
-                        cell.id, result.problem, result.answer, result.correct, result.stopped_by,
-                        result.seconds, usage_json(result.usage),
+                        cell.id,
+                        result.problem,
+                        result.answer,
+                        result.correct,
+                        result.stopped_by,
+                        result.seconds,
+                        usage_json(result.usage),
                         codec.dumps(result.extra).decode() if result.extra else None,
-                        codec.dumps(result.winner).decode() if result.winner else None, result.error,
+                        codec.dumps(result.winner).decode() if result.winner else None,
+                        result.error,
                     ),
-                )  # fmt: skip
+                )
                 if not keep_traces and result.error is None:
-                    db.execute(
-                        "DELETE FROM traces WHERE cell = ? AND problem = ?",
-                        (cell.id, result.problem),
-                    )
+                    db.execute("DELETE FROM traces WHERE cell = ? AND problem = ?", (cell.id, result.problem))
             if whole is not None:
                 db.execute(
-                    "UPDATE cells SET seconds = ?, sequential_tokens = ? WHERE id = ?",
-                    (*whole, cell.id),
+                    "UPDATE cells SET seconds = ?, sequential_tokens = ? WHERE id = ?", (*whole, cell.id)
                 )
 
     def items(self, cell: Cell) -> Iterator[Result]:
@@ -326,12 +342,16 @@ class Store:
         ):
             try:
                 result = Result(
-                    problem=problem, answer=answer, stopped_by=stopped, seconds=seconds,
-                    error=error, correct=None if correct is None else bool(correct),
+                    problem=problem,
+                    answer=answer,
+                    stopped_by=stopped,
+                    seconds=seconds,
+                    error=error,
+                    correct=None if correct is None else bool(correct),
                     usage=usage_of(orjson.loads(usage)),
                     extra=orjson.loads(extra) if extra else {},
                     winner=tuple(orjson.loads(winner)) if winner else None,
-                )  # fmt: skip
+                )
             except codec.DAMAGE as damage:
                 raise codec.damaged("item", damage) from None
             yield result
@@ -346,10 +366,17 @@ class Store:
                 "(cell, problem, role, prompt, draw, sampling, finish, tokens, body) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    cell.id, problem, trace.role, trace.prompt_key, trace.index, sampling,
-                    trace.finish, trace.tokens, codec.pack(trace),
+                    cell.id,
+                    problem,
+                    trace.role,
+                    trace.prompt_key,
+                    trace.index,
+                    sampling,
+                    trace.finish,
+                    trace.tokens,
+                    codec.pack(trace),
                 ),
-            )  # fmt: skip
+            )
 
     def add_rewards(self, cell: Cell, problem: str, traces: Sequence[Trace]) -> None:
         """Keep the rewards of recorded samples. A text that was put together from several samples, as a
@@ -361,14 +388,10 @@ class Store:
                 row = db.execute(f"SELECT body FROM traces WHERE {where}", identity).fetchone()
                 if row is None:
                     continue
-                kept = codec.unpack(
-                    row[0], role=trace.role, prompt_key=trace.prompt_key, index=trace.index
-                )
+                kept = codec.unpack(row[0], role=trace.role, prompt_key=trace.prompt_key, index=trace.index)
                 if kept.text == trace.text:
                     kept.reward = trace.reward
-                    db.execute(
-                        f"UPDATE traces SET body = ? WHERE {where}", (codec.pack(kept), *identity)
-                    )
+                    db.execute(f"UPDATE traces SET body = ? WHERE {where}", (codec.pack(kept), *identity))
 
     def traces(self, cell: Cell) -> Iterator[tuple[str, Trace]]:
         """(problem id, trace) of every kept sample of a cell, in the order they finished."""

@@ -58,10 +58,7 @@ def questions(
     settings = dict(settings)
     named, first = settings.pop("rule", None), _first(settings.pop("first", None))
     found = _columns(table, settings)
-    rows = [
-        (line, dict(zip(found, values)))
-        for line, values in islice(table.rows(list(found.values())), n)
-    ]
+    rows = [(line, dict(zip(found, values))) for line, values in islice(table.rows(list(found.values())), n)]
     texts = [_question(table, line, row) for line, row in rows]
     given = [_options(table, line, row) for line, row in rows]
     choices = [options_.texts for options_ in given]
@@ -90,9 +87,7 @@ def questions(
 def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
     for what, column in settings.items():
         if what not in COLUMNS:
-            raise UnknownName(
-                "setting of a task file", what, (*COLUMNS, "rule", "first", "template")
-            )
+            raise UnknownName("setting of a task file", what, (*COLUMNS, "rule", "first", "template"))
         if column and column not in table.columns:
             raise RecordError(
                 f"{table.path} has no column {column!r} for {what}",
@@ -137,10 +132,7 @@ def _first(written: str | None) -> int | None:
 
 
 def _answers(
-    table: Table,
-    rows: Sequence[tuple[int, dict[str, Any]]],
-    given: Sequence[Options],
-    first: int | None,
+    table: Table, rows: Sequence[tuple[int, dict[str, Any]]], given: Sequence[Options], first: int | None
 ) -> list[tuple[str, ...]]:
     """The golds of every row, by letter where there are choices."""
     named = [golds(row.get("answer")) for _, row in rows]
@@ -159,9 +151,7 @@ def _answers(
         ) from None
 
 
-def _rule(
-    answers: Sequence[tuple[str, ...]], choices: Sequence[Sequence[str]], path: Path
-) -> AnswerRule:
+def _rule(answers: Sequence[tuple[str, ...]], choices: Sequence[Sequence[str]], path: Path) -> AnswerRule:
     most = max((len(c) for c in choices), default=0)
     if most > 26:
         raise UsageError(f"{path} has {most} choices", fix="at most 26 can be named by letters")

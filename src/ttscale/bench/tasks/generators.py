@@ -15,9 +15,7 @@ from ...core.prompt import MessageRole
 from .prompt_templates import TEMPLATES, filled
 
 SIZE = 100  # problems, if the number is not given
-_RIGHT = (
-    0.99  # reasoning-gym scores in [0, 1] and gives a little for wrong answers of the right form
-)
+_RIGHT = 0.99  # reasoning-gym scores in [0, 1] and gives a little for wrong answers of the right form
 
 
 def reasoning_gym(
@@ -39,8 +37,7 @@ def reasoning_gym(
             data = factory.create_dataset(name, **{"seed": seed, **values, "size": size})
             entries = [data[i] for i in range(size if n is None else min(n, size))]
     except (AssertionError, TypeError, ValueError) as error:
-        raise UsageError(f"reasoning-gym generator {name!r} refuses its settings", fix=str(error)) \
-            from None  # fmt: skip
+        raise UsageError(f"reasoning-gym generator {name!r} refuses its settings", fix=str(error)) from None
     references = [_text(entry["answer"]) for entry in entries]
     given = [r for r in references if r is not None]
     numeric = bool(given) and all(number(r) is not None for r in given)
@@ -84,9 +81,7 @@ def lab(
             prompt = Prompt.user(filled(p.question, template))
         else:
             turns = messages("solve", p.question)
-            prompt = Prompt(
-                tuple(Message(cast(MessageRole, m["role"]), m["content"]) for m in turns)
-            )
+            prompt = Prompt(tuple(Message(cast(MessageRole, m["role"]), m["content"]) for m in turns))
         meta = {"grade": partial(check_answer, p), "level": p.level}
         made.append(Problem(p.id, prompt, rule, p.answer, meta=meta))
     return made

@@ -13,8 +13,7 @@ _BOX = r"put your final answer within \boxed{}."
 TEMPLATES: dict[str, str] = {
     "math": "{question}\n\nPlease reason step by step, and " + _BOX,
     "number": "{question}\n\nPlease reason step by step, and " + _BOX,
-    "integer": "{question}\n\nThe answer is a whole number. Please reason step by step, and "
-    + _BOX,
+    "integer": "{question}\n\nThe answer is a whole number. Please reason step by step, and " + _BOX,
     "choice": (
         "{question}\n\n{options}\n\nPlease reason step by step, and put the letter of your choice "
         r"within \boxed{}."

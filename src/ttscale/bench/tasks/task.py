@@ -36,9 +36,7 @@ LOADERS: dict[str, Loader] = {
 }
 
 
-def load_task(
-    spec: str, n: int | None = None, seed: int = 0, *, template: str | None = None
-) -> Task:
+def load_task(spec: str, n: int | None = None, seed: int = 0, *, template: str | None = None) -> Task:
     """The task a specification names.
 
     Args:

@@ -41,51 +41,71 @@ def bench() -> None:
 
 @bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
 @click.option(
-    "-m", "--method", "methods", multiple=True, metavar="METHOD", shell_complete=method_names,
+    "-m",
+    "--method",
+    "methods",
+    multiple=True,
+    metavar="METHOD",
+    shell_complete=method_names,
     help="As name or name(n=8, k=4); repeatable.",
-)  # fmt: skip
+)
 @click.option(
-    "--model", "models", multiple=True, metavar="MODEL", shell_complete=model_names,
-    help="Specification, known name or alias; repeatable. replay:FILE stands for every model and "
-    "task in it.",
-)  # fmt: skip
+    "--model",
+    "models",
+    multiple=True,
+    metavar="MODEL",
+    shell_complete=model_names,
+    help="Specification, known name or alias; repeatable. replay:FILE stands for every model and task in it.",
+)
 @click.option(
-    "--task", "tasks", multiple=True, metavar="TASK",
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="TASK",
     help="rg:GENERATOR, lab:FAMILY or a file of questions; repeatable. Recordings bring their own.",
-)  # fmt: skip
+)
 @click.option("-n", "--n", "n", type=int, metavar="ITEMS", help="Questions per task at most.")
 @click.option(
-    "--repeats", default="auto", show_default=True, metavar="N",
+    "--repeats",
+    default="auto",
+    show_default=True,
+    metavar="N",
     help="Runs of each method; auto uses every recorded sample once, and runs live models once.",
-)  # fmt: skip
+)
 @click.option(
-    "--budget", multiple=True, metavar="KIND=LIMIT,...",
+    "--budget",
+    multiple=True,
+    metavar="KIND=LIMIT,...",
     help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.",
-)  # fmt: skip
+)
 @click.option(
-    "--role", "roles", multiple=True, metavar="ROLE=MODEL",
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE=MODEL",
     help="A model for another role, such as prm or draft; repeatable.",
-)  # fmt: skip
+)
 @click.option("--concurrency", type=int, default=16, show_default=True, help="Questions in flight.")
 @click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option("--temperature", type=float, help="Overrides the methods' taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
 @click.option(
-    "--logprobs", type=int, metavar="K",
+    "--logprobs",
+    type=int,
+    metavar="K",
     help="Alternatives per token to record with the traces; 20 makes a pool for DeepConf.",
-)  # fmt: skip
-@click.option(
-    "--keep-traces", type=click.Choice(["auto", "all", "none"]), default="auto", show_default=True,
-    help="auto keeps the traces of live models.",
-)  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default."
 )
 @click.option(
-    "--show",
-    type=click.Choice(["columns"]),
-    help="Show what each column is taken for; run nothing.",
+    "--keep-traces",
+    type=click.Choice(["auto", "all", "none"]),
+    default="auto",
+    show_default=True,
+    help="auto keeps the traces of live models.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default.")
+@click.option(
+    "--show", type=click.Choice(["columns"]), help="Show what each column is taken for; run nothing."
 )
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
@@ -207,9 +227,12 @@ def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> No
 @click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
 @click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
 @click.option(
-    "--what", type=click.Choice(["items", "traces"]), default="items", show_default=True,
+    "--what",
+    type=click.Choice(["items", "traces"]),
+    default="items",
+    show_default=True,
     help="A row per answered question, or per sample.",
-)  # fmt: skip
+)
 @output.common
 def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
     """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
@@ -357,8 +380,7 @@ def _tell_errors(store: Store, found: Sequence[Row]) -> None:
         )
     if recorded > 0:
         click.echo(
-            f"{recorded} items are errors in the recording; they count as errors, not as wrong "
-            "answers",
+            f"{recorded} items are errors in the recording; they count as errors, not as wrong answers",
             err=True,
         )
     dry = [row for row in found if row.ended]

@@ -182,9 +182,7 @@ def _embedded() -> Check:
     smallest = min(here, key=lambda entry: entry["bytes"])
     (source,) = open_model(f"llamacpp:{smallest['path']}?slots=1&ctx=512")
     sampled, seconds, _ = _sample_once(source.make())
-    return Check(
-        "embedded engine", "ok", f"{smallest['name']} drew {sampled} tokens in {seconds:.1f} s"
-    )
+    return Check("embedded engine", "ok", f"{smallest['name']} drew {sampled} tokens in {seconds:.1f} s")
 
 
 def _upstream(spec: str, config: Config) -> Iterator[Check]:

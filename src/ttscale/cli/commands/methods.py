@@ -180,9 +180,14 @@ def _print_table(known: Mapping[str, Method]) -> None:
     for name, method in known.items():
         card = method.card
         cells = (
-            name, card.title, card.what, needs(card.needs), card.knob, card.status,
+            name,
+            card.title,
+            card.what,
+            needs(card.needs),
+            card.knob,
+            card.status,
             card.paper.split()[0] if card.paper else "",
-        )  # fmt: skip
+        )
         table.add_row(*cells[: len(columns)])
     console.print(table)
 
@@ -200,9 +205,13 @@ def reference(known: Mapping[str, Method]) -> str:
     for name, method in known.items():
         card = method.card
         cells = (
-            f"[`{name}`](#{name})", card.title, card.what, needs(card.needs), card.status,
+            f"[`{name}`](#{name})",
+            card.title,
+            card.what,
+            needs(card.needs),
+            card.status,
             _linked(card.paper),
-        )  # fmt: skip
+        )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     for method in known.values():
         lines += _section(method)

@@ -20,18 +20,19 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @click.option(
-    "--from", "path", required=True, metavar="STORE", type=click.Path(path_type=Path),
-    help="A bench store.",
-)  # fmt: skip
+    "--from", "path", required=True, metavar="STORE", type=click.Path(path_type=Path), help="A bench store."
+)
 @click.option(
-    "--config", type=click.Path(path_type=Path),
+    "--config",
+    type=click.Path(path_type=Path),
     help="The model's config.json: adds eFLOPs, compute and memory traffic in one unit.",
-)  # fmt: skip
+)
 @click.option(
-    "--watts", type=float,
+    "--watts",
+    type=float,
     help="Declared power while answering: adds an estimate of watt-hours from the items' seconds, "
     "which for recorded samples are an assumed rate.",
-)  # fmt: skip
+)
 @output.common
 def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool) -> None:
     """Show figures of merit of a bench.
@@ -42,9 +43,7 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
     from ...bench.report.figures_of_merit import figures_of_merit
     from ...metrics.cost.model_sizes import Shape
 
-    found = figures_of_merit(
-        path, shape=None if config is None else Shape.read(config), watts=watts
-    )
+    found = figures_of_merit(path, shape=None if config is None else Shape.read(config), watts=watts)
     if as_json:
         output.emit_json({"store": path, "sections": found})
         return
@@ -54,19 +53,31 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
         if part["samples"]:
             _samples(part["samples"])
         names = {
-            "method": "method", "accuracy": "accuracy", "e3": "E3", "tokens_mean": "tokens",
-            "tokens_per_right": "tokens per right", "tokens_per_right_ci": "95% CI",
-            "cost_of_pass": "cost-of-pass", "errors": "errors", "eflops_mean": "eFLOPs",
-            "wh_mean_estimate": "Wh (estimate)", "wh_per_right_estimate": "Wh per right",
-        }  # fmt: skip
+            "method": "method",
+            "accuracy": "accuracy",
+            "e3": "E3",
+            "tokens_mean": "tokens",
+            "tokens_per_right": "tokens per right",
+            "tokens_per_right_ci": "95% CI",
+            "cost_of_pass": "cost-of-pass",
+            "errors": "errors",
+            "eflops_mean": "eFLOPs",
+            "wh_mean_estimate": "Wh (estimate)",
+            "wh_per_right_estimate": "Wh per right",
+        }
         _table([{**m, "errors": m["errors"] or None} for m in part["methods"]], names)
         names = {
-            "curve": "curve", "levels": "levels", "arise": "ARISE", "scaling": "scaling",
-            "performance": "performance", "gained": "gained", "lost": "lost", "mixed": "mixed",
-        }  # fmt: skip
+            "curve": "curve",
+            "levels": "levels",
+            "arise": "ARISE",
+            "scaling": "scaling",
+            "performance": "performance",
+            "gained": "gained",
+            "lost": "lost",
+            "mixed": "mixed",
+        }
         if part["curves"]:
-            _table([{**c, **c.get("flows", {}), "levels": len(c["levels"])} for c in part["curves"]],
-                   names)  # fmt: skip
+            _table([{**c, **c.get("flows", {}), "levels": len(c["levels"])} for c in part["curves"]], names)
 
 
 def _samples(figures: Mapping[str, Any]) -> None:
@@ -76,9 +87,7 @@ def _samples(figures: Mapping[str, Any]) -> None:
         shown.append(("questions", "questions_at_k"))
     rows = [{"": name, **{str(k): figures[key][k] for k in ks}} for name, key in shown]
     failed = f", {figures['errors']} failed samples apart" if figures["errors"] else ""
-    _table(
-        rows, {"": f"{figures['questions']} questions{failed}, k =", **{str(k): str(k) for k in ks}}
-    )
+    _table(rows, {"": f"{figures['questions']} questions{failed}, k =", **{str(k): str(k) for k in ks}})
 
 
 def _table(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> None:

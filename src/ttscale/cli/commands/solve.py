@@ -37,38 +37,51 @@ Examples:
     help="As name or name(n=8, k=4).",
 )
 @click.option(
-    "--model", "model_spec", metavar="MODEL", shell_complete=model_names,
+    "--model",
+    "model_spec",
+    metavar="MODEL",
+    shell_complete=model_names,
     help="Specification, known name or alias.",
-)  # fmt: skip
-@click.option(
-    "--role", "roles", multiple=True, metavar="ROLE=MODEL",
-    help="A model for another role of the method, such as prm or draft; repeatable.",
-)  # fmt: skip
-@click.option(
-    "--budget", multiple=True, metavar="KIND=LIMIT,...",
-    help="Limits on tokens, sequential (tokens), samples, seconds, cost.",
-)  # fmt: skip
-@click.option(
-    "--answer", "rule_name", metavar="RULE",
-    help="How answers are found and compared: math, number, integer, choice, code, text, tool.",
-)  # fmt: skip
-@click.option("--choice", "choices", multiple=True, help="A possible answer, in order A, B, C, ...")
-@click.option(
-    "--reference", help="The right answer, if known: the result says whether it was found."
 )
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    metavar="ROLE=MODEL",
+    help="A model for another role of the method, such as prm or draft; repeatable.",
+)
+@click.option(
+    "--budget",
+    multiple=True,
+    metavar="KIND=LIMIT,...",
+    help="Limits on tokens, sequential (tokens), samples, seconds, cost.",
+)
+@click.option(
+    "--answer",
+    "rule_name",
+    metavar="RULE",
+    help="How answers are found and compared: math, number, integer, choice, code, text, tool.",
+)
+@click.option("--choice", "choices", multiple=True, help="A possible answer, in order A, B, C, ...")
+@click.option("--reference", help="The right answer, if known: the result says whether it was found.")
 @click.option("--system", help="A system message before the question.")
 @click.option(
-    "--image", "images", multiple=True, type=click.Path(exists=True, dir_okay=False),
+    "--image",
+    "images",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
     help="An image after the question; repeatable.",
-)  # fmt: skip
+)
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
 @click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option(
-    "--show", multiple=True, type=click.Choice(["reply", "traces"]),
+    "--show",
+    multiple=True,
+    type=click.Choice(["reply", "traces"]),
     help="The whole reply that speaks for the answer; all samples. Repeatable.",
-)  # fmt: skip
+)
 @output.common
 def solve(
     question: str,
@@ -115,9 +128,7 @@ def solve(
     progress = _Progress(attempt.method.label, count)
     with progress.shown(not attempt.run.token_time):
         outcome = attempt.execute(progress.follow)
-    show_outcome(
-        outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json
-    )
+    show_outcome(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
 
 
 class _Progress:
@@ -147,8 +158,7 @@ class _Progress:
             while True:
                 count = self._count
                 self._status.update(
-                    f"{self._label}: {count.ended} of {count.begun} samples finished, "
-                    f"{count.tokens:,} tokens"
+                    f"{self._label}: {count.ended} of {count.begun} samples finished, {count.tokens:,} tokens"
                 )
                 await asyncio.sleep(0.2)
 

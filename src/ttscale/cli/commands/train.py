@@ -20,18 +20,24 @@ def train() -> None:
 
 @train.command()
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), required=True,
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
     help="Folder for weights, and for checkpoints in its subfolder `work`.",
-)  # fmt: skip
+)
 @click.option(
-    "--size", type=click.Choice(["small", "base", "prm", "all"]), default="all", show_default=True,
+    "--size",
+    type=click.Choice(["small", "base", "prm", "all"]),
+    default="all",
+    show_default=True,
     help="Which of the models; `prm` needs a trained `base`.",
-)  # fmt: skip
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True),
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
     help="Wall time of a language model's first training, instead of the published token count.",
-)  # fmt: skip
+)
 @click.option("--resume", is_flag=True, help="Continue from the checkpoints.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @output.common

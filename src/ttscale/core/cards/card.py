@@ -132,9 +132,7 @@ class Card:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Card:
         """The inverse of `as_dict`."""
-        values: dict[str, Any] = {
-            n: tuple(v) if isinstance(v, list) else v for n, v in data.items()
-        }
+        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in data.items()}
         kinds = values.pop("kinds")
         values["needs"] = {
             role: roles.Role(kinds[role], frozenset(capabilities))

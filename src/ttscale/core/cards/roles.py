@@ -18,12 +18,7 @@ VOTING = frozenset({"answer", "pilot"})
 """The parts that may become the answer: a whole attempt at the question, also one whose first use
 is to plan. A step, a verdict or a reflection never is, whatever can be read in it."""
 
-_DEFAULT: Mapping[Kind, str] = {
-    "answers": "answer",
-    "judges": "verdict",
-    "plans": "plan",
-    "acts": "action",
-}
+_DEFAULT: Mapping[Kind, str] = {"answers": "answer", "judges": "verdict", "plans": "plan", "acts": "action"}
 # parts that serve something else than answering; a part that is not listed serves the answer
 _SERVES: Mapping[str, Kind] = {
     "verdict": "judges",

@@ -62,9 +62,7 @@ class Group:
     async def __aenter__(self) -> Group:
         return self
 
-    def start(
-        self, fn: Callable[..., Awaitable[T]], *args: Any, ctx: Context | None = None
-    ) -> Branch[T]:
+    def start(self, fn: Callable[..., Awaitable[T]], *args: Any, ctx: Context | None = None) -> Branch[T]:
         """Run `fn(branch_context, *args)` as a branch; `ctx` replaces the context made for it."""
         own = ctx or self._ctx.branch()
 
@@ -107,10 +105,7 @@ class Group:
             branch.task.cancel()
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         tasks = [b.task for b in self._branches]
         if error is None:

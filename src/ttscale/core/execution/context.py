@@ -177,9 +177,7 @@ class Context:
         each = [prompts] if isinstance(prompts, Prompt) else list(prompts)
         if vary is None:
             return [
-                request
-                for p in each
-                for request in [self.sample_request(p, role, until, sampling, part)] * n
+                request for p in each for request in [self.sample_request(p, role, until, sampling, part)] * n
             ]
         wanted = [p for p in each for _ in range(n)]
         return [
@@ -196,9 +194,7 @@ class Context:
         """Start a sample; the primitives above are made of this."""
         problem = self.problem
         if problem is None:
-            raise RuntimeError(
-                "a set method must say which problem a sample is for: ctx.of(problem)"
-            )
+            raise RuntimeError("a set method must say which problem a sample is for: ctx.of(problem)")
         return self.run.launch(self, problem, request, on_finish, on_chunk)
 
     def receive(self, trace: Trace) -> Trace:
@@ -226,9 +222,7 @@ class Context:
         """A branch that books into the ledger of one problem of a set."""
         ledger = self.scope.by_problem.get(problem.id)
         if ledger is None:
-            ledger = Scope(
-                self.scope, problem=problem, origin=self.sequential, origins=self.sequential_units
-            )
+            ledger = Scope(self.scope, problem=problem, origin=self.sequential, origins=self.sequential_units)
             self.scope.by_problem[problem.id] = ledger
         return Context(self.run, ledger, problem, self.sequential, self.sequential_units)
 
@@ -246,8 +240,7 @@ class Context:
         """`await fn(branch, item)` for all items at once; results in the order of the items."""
         async with self.group() as group:
             branches = [
-                group.start(fn, item, ctx=None if of is None else self.of(of(item)))
-                for item in items
+                group.start(fn, item, ctx=None if of is None else self.of(of(item))) for item in items
             ]
         return [branch.task.result() for branch in branches]
 
@@ -347,12 +340,7 @@ class Context:
         return min(left, default=None)
 
     def can_afford(
-        self,
-        *,
-        samples: int = 0,
-        tokens: int = 0,
-        prompt: Prompt | None = None,
-        role: str = "main",
+        self, *, samples: int = 0, tokens: int = 0, prompt: Prompt | None = None, role: str = "main"
     ) -> bool:
         """Whether so much may still be spent; with `prompt`, also whether the engine has so many
         further samples of it (a replay pool runs dry).

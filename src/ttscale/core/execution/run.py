@@ -76,9 +76,7 @@ class Run:
             raise UsageError("a run needs an engine for role 'main'")
         self.engines, self.seed = dict(engines), seed
         self.request = request or Sampling()
-        self.defaults = (
-            {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
-        )
+        self.defaults = {"main": defaults} if isinstance(defaults, Sampling) else dict(defaults or {})
         self.prices = dict(prices or {})
         self.observers, self.journal = tuple(observers), journal
         self._watched = bool(observers) or journal is not None
@@ -99,9 +97,7 @@ class Run:
 
     # -- running methods
 
-    async def answer(
-        self, method: Configured, problem: Problem, *, budget: Budget | None = None
-    ) -> Outcome:
+    async def answer(self, method: Configured, problem: Problem, *, budget: Budget | None = None) -> Outcome:
         """Answer one problem within `budget`."""
         self.check(method, budget)
         self.loop = asyncio.get_running_loop()  # a run may be used on several, one after another
@@ -112,11 +108,7 @@ class Run:
         return await self.solve(method, problem, scope)
 
     async def answer_set(
-        self,
-        method: Configured,
-        problems: Sequence[Problem],
-        *,
-        budget: Budget | None = None,
+        self, method: Configured, problems: Sequence[Problem], *, budget: Budget | None = None
     ) -> list[Outcome]:
         """Answer a set of problems with a method that spends across them; all answers are there
         at once, so each took the seconds of the whole set."""
@@ -124,9 +116,7 @@ class Run:
         self.loop = asyncio.get_running_loop()
         scope = scope_of(None, budget, needs=method.needs, keep=False)
         ctx = Context(self, scope, None)
-        outcomes, stopped_by = await self._guarded(
-            scope, method.method.fn(list(problems), ctx, method.cfg)
-        )
+        outcomes, stopped_by = await self._guarded(scope, method.method.fn(list(problems), ctx, method.cfg))
         if outcomes is None:
             outcomes = []
             for problem in problems:
@@ -215,8 +205,7 @@ class Run:
 
             if budget is not None and budget.cost is not None and self.price_of(role) is None:
                 raise UsageError(
-                    f"a budget of cost needs the price of role {role!r}, and engine "
-                    f"{engine.name!r} has none",
+                    f"a budget of cost needs the price of role {role!r}, and engine {engine.name!r} has none",
                     fix="write its price = { prompt = 0.1, completion = 0.4 } into the config",
                 )
 
@@ -272,9 +261,7 @@ class Run:
         if pool_size is None:
             return None
         size = pool_size(problem, prompt, role)
-        return (
-            None if size is None else size - self._ordinals.get((problem.id, role, prompt.key), 0)
-        )
+        return None if size is None else size - self._ordinals.get((problem.id, role, prompt.key), 0)
 
     def launch(
         self,
@@ -296,11 +283,7 @@ class Run:
             if refused is not None:
                 scope.limit_by(refused, "samples")
                 sample.finished = Trace(
-                    finish="budget",
-                    role=role,
-                    part=request.part,
-                    prompt_tokens=0,
-                    sequential=ctx.sequential,
+                    finish="budget", role=role, part=request.part, prompt_tokens=0, sequential=ctx.sequential
                 )
                 sample.on_finish = None  # nothing may refer to itself: see `Sample.finish`
                 on_finish(sample, sample.finished)

@@ -89,9 +89,7 @@ class Sample(GenerationRequest):
         trace.sequential = self.sequential_start + trace.tokens
         if trace.units:
             start = self.sequential_units_start
-            trace.sequential_units = {
-                u: start.get(u, 0.0) + amount for u, amount in trace.units.items()
-            }
+            trace.sequential_units = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
         self.scope.charge(self, trace)
         if self.watched is not None:
             self.watched(self, trace)

@@ -121,13 +121,7 @@ def check(annotation: Any, **values: Any) -> None:
 
 
 def read(
-    cls: type[T],
-    given: Any,
-    place: str = "",
-    *,
-    of: str = "",
-    entry: str = "entry",
-    written: bool = False,
+    cls: type[T], given: Any, place: str = "", *, of: str = "", entry: str = "entry", written: bool = False
 ) -> T:
     """An instance of a dataclass from a mapping.
 
@@ -243,12 +237,7 @@ def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = 
 
 
 def _values(
-    known: Mapping[str, Field],
-    given: Mapping[str, Any],
-    place: str,
-    of: str,
-    entry: str,
-    written: bool,
+    known: Mapping[str, Field], given: Mapping[str, Any], place: str, of: str, entry: str, written: bool
 ) -> dict[str, Any]:
     """The given values by name, taken; those of an inlined class are gathered."""
     names = _names(known)

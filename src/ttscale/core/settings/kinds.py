@@ -53,9 +53,7 @@ def at(place: str, name: str) -> str:
 class Bound:
     """Which numbers may stand; `AtLeast(1)` and its like in an annotation."""
 
-    def __init__(
-        self, words: str, holds: Callable[[float], bool], schema: dict[str, float]
-    ) -> None:
+    def __init__(self, words: str, holds: Callable[[float], bool], schema: dict[str, float]) -> None:
         self.words, self.holds, self.schema = words, holds, schema
 
     def check(self, **values: float | None) -> None:

@@ -173,9 +173,7 @@ class Scope:
         for scope in self.lineage:
             scope.pending.append(units)
 
-    def charge_use(
-        self, role: str, reserved: Mapping[str, float], used: Mapping[str, float]
-    ) -> None:
+    def charge_use(self, role: str, reserved: Mapping[str, float], used: Mapping[str, float]) -> None:
         """A request has ended: book what it used, and give back what was reserved for it."""
         for scope in self.lineage:
             scope.pending.remove(reserved)

@@ -33,10 +33,7 @@ def bundled_models() -> Mapping[str, Bundled]:
     """Name -> model, for all that are there; the default one first."""
     made = (
         Bundled(
-            "tiny",
-            "the bundled reasoner: a laboratory, not an assistant",
-            "llamacpp",
-            FOLDER / "base.gguf",
+            "tiny", "the bundled reasoner: a laboratory, not an assistant", "llamacpp", FOLDER / "base.gguf"
         ),
         Bundled(
             "tiny-small",
@@ -45,10 +42,7 @@ def bundled_models() -> Mapping[str, Bundled]:
             FOLDER / "small.gguf",
         ),
         Bundled(
-            "tiny-prm",
-            "its process reward model, for the role prm (extra torch)",
-            "reward",
-            FOLDER / "prm",
+            "tiny-prm", "its process reward model, for the role prm (extra torch)", "reward", FOLDER / "prm"
         ),
     )
     return {model.name: model for model in made if model.path.exists()}

@@ -29,9 +29,7 @@ def split(body: str) -> tuple[str, dict[str, str]]:
     return parts[0], {unquote(key): unquote(value) for key, _, value in pairs}
 
 
-def read_query(
-    body: str, types: Mapping[str, Any], of: str
-) -> tuple[str, dict[str, Any], Sampling]:
+def read_query(body: str, types: Mapping[str, Any], of: str) -> tuple[str, dict[str, Any], Sampling]:
     """(what is named, an engine's own settings that are given, sampling settings among them).
 
     Raises:

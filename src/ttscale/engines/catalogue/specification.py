@@ -180,9 +180,7 @@ def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
     if found is not None and found[1] in SCHEMES:
         return found[1], text[found.end() :]
     if text.startswith(("http://", "https://")):
-        raise UsageError(
-            f"model {text!r} is an address without a model", fix=f"write openai:MODEL@{text}"
-        )
+        raise UsageError(f"model {text!r} is an address without a model", fix=f"write openai:MODEL@{text}")
     if os.path.isfile(os.path.expanduser(text)):
         scheme = "llamacpp" if text.lower().endswith(".gguf") else "replay"
         raise UsageError(f"model {text!r} is a file", fix=f"write {scheme}:{text}")
@@ -243,13 +241,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "embedder": str,
     "revision": str,
 }
-_REWARD: dict[str, Any] = {
-    "device": str,
-    "dtype": str,
-    "separator": str,
-    "right": int,
-    "revision": str,
-}
+_REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -292,9 +284,7 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     def make(**overrides: Any) -> Engine:
         from ..openai.engine import OpenAIHTTP
 
-        return OpenAIHTTP(
-            model, addresses, **{"cache": downloads.server_cache(), **options, **overrides}
-        )
+        return OpenAIHTTP(model, addresses, **{"cache": downloads.server_cache(), **options, **overrides})
 
     name = model or urlsplit(addresses[0]).netloc  # a server's only model needs no name
     return [ModelSource(name=name, spec=body, make=make, sampling=sampling)]
@@ -377,10 +367,7 @@ def _replay(body: str, catalogue: Catalogue) -> list[ModelSource]:
         )
     return [
         ModelSource(
-            name=pool.model or path.stem,
-            spec=body,
-            make=partial(Replay, pool, **options),
-            pools=[pool],
+            name=pool.model or path.stem, spec=body, make=partial(Replay, pool, **options), pools=[pool]
         )
         for pool in pools
     ]
@@ -413,9 +400,7 @@ def _synthetic(body: str, catalogue: Catalogue) -> list[ModelSource]:
     values = read_values(types, settings, "synthetic", entry="setting")
     engine = {k: values.pop(k) for k in ("prompt_tokens", "ticks_per_token") if k in values}
     if ("confidence" in values) != ("wrong_confidence" in values):
-        raise UsageError(
-            "synthetic: confidence and wrong_confidence belong together", fix="give both"
-        )
+        raise UsageError("synthetic: confidence and wrong_confidence belong together", fix="give both")
     world = binary(values.pop("p", 0.7), **values)
     name = f"synthetic:{body}"
     return [ModelSource(name=name, spec=body, make=partial(Synthetic, world, name=name, **engine))]

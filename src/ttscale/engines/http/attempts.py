@@ -103,9 +103,7 @@ class Attempts:
             return
         if self.tokens:
             what += f", after {self.tokens} tokens"
-        self._expired = Unreachable(
-            f"{client.server} {what}", fix="raise the timeout, or see its log"
-        )
+        self._expired = Unreachable(f"{client.server} {what}", fix="raise the timeout, or see its log")
         self._task.cancel()
 
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:

@@ -110,14 +110,10 @@ class HTTPClient:
 
         async def attempt(lease: Lease) -> bytes:
             url = lease.replica.url + path
-            async with self.session.request(
-                method, url, data=sent, allow_redirects=False
-            ) as response:
+            async with self.session.request(method, url, data=sent, allow_redirects=False) as response:
                 reply = await response.read()
             if response.status != 200:
-                raise failures.of_response(
-                    response.status, response.headers, reply, self.server, self.key
-                )
+                raise failures.of_response(response.status, response.headers, reply, self.server, self.key)
             lease.replica.worked()
             return reply
 
@@ -138,9 +134,7 @@ class HTTPClient:
                 return reply.status < 500
         return False
 
-    def forward(
-        self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0
-    ) -> Forwarding:
+    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
         """Bytes passed on, and the reply as it comes: `async with client.forward(...) as reply`.
 
         The reply is expected to `cost` so many tokens, 0 if unknown. After `hedge` seconds, if not
@@ -179,11 +173,7 @@ def _root(url: str) -> str:
         url = f"http://{url}"
     scheme, _, rest = url.partition("://")
     if scheme not in ("http", "https") or not rest or " " in url:
-        raise UsageError(
-            f"{url!r} is not the address of a server", fix="for example http://localhost:8000"
-        )
+        raise UsageError(f"{url!r} is not the address of a server", fix="for example http://localhost:8000")
     if "@" in rest.split("/", 1)[0]:
-        raise UsageError(
-            "a server's address must not hold a password", fix="use key_env or key_file"
-        )
+        raise UsageError("a server's address must not hold a password", fix="use key_env or key_file")
     return url.removesuffix("/v1")

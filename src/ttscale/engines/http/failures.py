@@ -45,9 +45,7 @@ class Failure(Exception):
         self.blamed = again and blamed
 
 
-def of_response(
-    status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key
-) -> Failure:
+def of_response(status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key) -> Failure:
     """What a reply that is not a success means; `server` is how to name it."""
     kind, message = _message_of(body)
     message = key.hide(message)
@@ -70,8 +68,7 @@ def of_connection(error: BaseException, server: str, tokens: int = 0) -> Failure
         return broke_off(server, tokens)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
         return Failure(
-            Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"),
-            False,
+            Unreachable(f"{server}: no secure connection ({_why(error)})", fix="check the URL"), False
         )
     if isinstance(error, aiohttp.InvalidURL):
         return Failure(Unreachable(f"{server}: not an address", fix="check the URL"), False)
@@ -89,10 +86,7 @@ def broke_off(server: str, tokens: int) -> Failure:
 def garbled(server: str, what: str) -> Failure:
     """A reply that is not what the protocol says."""
     return Failure(
-        Unreachable(
-            f"{server} sent {what}", fix="is this an OpenAI-compatible server? see its log"
-        ),
-        True,
+        Unreachable(f"{server} sent {what}", fix="is this an OpenAI-compatible server? see its log"), True
     )
 
 
@@ -114,8 +108,7 @@ def _error(status: int, kind: str, message: str, server: str, has_key: bool) -> 
         return ModelNotFound(f"{server} has no such address{quoted}", fix="check the URL")
     if status == 429:
         return RateLimited(
-            f"{server} refuses more requests: status 429{quoted}",
-            fix="lower the concurrency or wait",
+            f"{server} refuses more requests: status 429{quoted}", fix="lower the concurrency or wait"
         )
     if status >= 500 or status in TRANSIENT:
         return Unreachable(f"{server} failed: status {status}{quoted}", fix="see its log")

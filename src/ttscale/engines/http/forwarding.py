@@ -56,9 +56,7 @@ class Forwarding:
     headers: Mapping[str, str]
     content_type: str
 
-    def __init__(
-        self, client: HTTPClient, path: str, payload: bytes, cost: int, hedge: float
-    ) -> None:
+    def __init__(self, client: HTTPClient, path: str, payload: bytes, cost: int, hedge: float) -> None:
         self._client, self._path, self._payload = client, path, payload
         self._cost, self._hedge = cost or _COST, hedge
         self._tried: set[Replica] = set()
@@ -78,10 +76,7 @@ class Forwarding:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         replica = self._reply.lease.replica
         if self._broken:
@@ -118,9 +113,7 @@ class Forwarding:
     async def _request(self) -> _Reply:
         """Ask one replica after the other."""
         prefix = zlib.crc32(self._payload[:1024])
-        attempts = Attempts(
-            self._client, self._wait, cost=self._cost, prefix=prefix, avoid=self._tried
-        )
+        attempts = Attempts(self._client, self._wait, cost=self._cost, prefix=prefix, avoid=self._tried)
         return await attempts.run(self._request_one)
 
     async def _request_one(self, lease: Lease) -> _Reply:

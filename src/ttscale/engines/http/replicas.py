@@ -24,9 +24,7 @@ class Replica:
         failures: in a row.
     """
 
-    __slots__ = (
-        "failures", "full_until", "outstanding", "rests_until", "served", "tokens", "url",
-    )  # fmt: skip
+    __slots__ = ("failures", "full_until", "outstanding", "rests_until", "served", "tokens", "url")
 
     def __init__(self, url: str) -> None:
         self.url, self.outstanding, self.served, self.tokens = url, 0, 0, 0
@@ -67,9 +65,7 @@ class Replicas:
         self.all = [Replica(url) for url in urls]
         self.room = asyncio.Semaphore(concurrency)
 
-    def lease(
-        self, cost: int = 1, prefix: int | None = None, avoid: Collection[Replica] = ()
-    ) -> Lease:
+    def lease(self, cost: int = 1, prefix: int | None = None, avoid: Collection[Replica] = ()) -> Lease:
         """A replica with little to do, once there is room for one more request.
 
         Args:
@@ -100,10 +96,8 @@ class Replicas:
         now = time.monotonic()
         least = min(
             self.all,
-            key=lambda r: (
-                r in avoid, r.rests(now), r.full_until > now, r.tokens, r.outstanding, r.served,
-            ),
-        )  # fmt: skip
+            key=lambda r: (r in avoid, r.rests(now), r.full_until > now, r.tokens, r.outstanding, r.served),
+        )
         if prefix is None or least.rests(now):
             return least
         there = [r for r in self.all if not (r in avoid or r.rests(now) or r.full_until > now)]
@@ -123,9 +117,7 @@ class Lease:
 
     replica: Replica
 
-    def __init__(
-        self, of: Replicas, cost: int, prefix: int | None, avoid: Collection[Replica]
-    ) -> None:
+    def __init__(self, of: Replicas, cost: int, prefix: int | None, avoid: Collection[Replica]) -> None:
         self._of, self._cost, self._prefix, self._avoid = of, cost, prefix, avoid
         self._kept = False
 
@@ -138,10 +130,7 @@ class Lease:
         return replica
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._kept:
             self.give_back()

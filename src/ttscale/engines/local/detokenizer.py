@@ -41,9 +41,7 @@ def spelling(tokenizer: Any) -> Callable[[], Speller]:
 
         def decode(ids: Sequence[int]) -> str:
             return str(
-                tokenizer.decode(
-                    list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
-                )
+                tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
             )
 
     return lambda: WindowSpeller(decode)

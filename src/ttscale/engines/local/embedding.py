@@ -24,12 +24,7 @@ class Embedder:
     """
 
     def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        context: int | None,
-        pooling: str = "mean",
-        unit: bool = False,
+        self, model: Any, tokenizer: Any, context: int | None, pooling: str = "mean", unit: bool = False
     ) -> None:
         self.model, self.tokenizer, self.context = model, tokenizer, context
         self.pooling, self.unit = pooling, unit

@@ -91,15 +91,9 @@ class TransformersLocal:
         name: str = "",
         revision: str | None = None,
     ) -> None:
-        for setting, value, least in (
-            ("batch", batch, 1),
-            ("reuse", reuse, 0),
-            ("context", context, 2),
-        ):
+        for setting, value, least in (("batch", batch, 1), ("reuse", reuse, 0), ("context", context, 2)):
             if value is not None and value < least:
-                raise UsageError(
-                    f"{setting}={value!r} is out of range", fix=f"give {least} or more"
-                )
+                raise UsageError(f"{setting}={value!r} is out of range", fix=f"give {least} or more")
         self.path = located(model)
         self.model = Path(self.path).name if Path(self.path).is_dir() else self.path
         self.name = name or f"transformers:{self.model}"
@@ -229,9 +223,7 @@ class TransformersLocal:
         logprobs, conf = await self._on_worker(lambda: worker.decoder.score(ids, first, _TOP))
         return Score(logprobs.numpy(), len(ids), conf.numpy())
 
-    async def hidden(
-        self, prompt: Prompt, text: str, layers: Sequence[int] | None = None
-    ) -> Hidden:
+    async def hidden(self, prompt: Prompt, text: str, layers: Sequence[int] | None = None) -> Hidden:
         """Hidden states of `text` as the reply to `prompt`, at the position of each of its tokens.
         Layer 0 is the embedding, the last one (-1) what the output layer reads."""
         _, worker = self._opened()
@@ -250,8 +242,7 @@ class TransformersLocal:
         loaded, _ = self._opened()
         if loaded.context is not None and tokens > loaded.context:
             raise ContextOverflow(
-                f"a text of {tokens} tokens does not fit the context of {loaded.context} of "
-                f"{self.name}",
+                f"a text of {tokens} tokens does not fit the context of {loaded.context} of {self.name}",
                 fix="shorten the text, or use a model with a longer context",
             )
 

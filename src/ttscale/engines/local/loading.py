@@ -61,9 +61,7 @@ def located(name: str | Path) -> str:
         raise UsageError(f"{text!r} is a file, not a folder with a transformers model", fix=fix)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise UsageError(
-                f"folder {text!r} holds no transformers model", fix="it needs a config.json"
-            )
+            raise UsageError(f"folder {text!r} holds no transformers model", fix="it needs a config.json")
         return text
     hub_name = text.count("/") <= 1 and not text.startswith((".", "/", "~")) and "\\" not in text
     if not hub_name or not text or (path.parent != Path(".") and path.parent.is_dir()):
@@ -95,9 +93,7 @@ def pick_device(name: str) -> Any:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         why = str(error).partition("\n")[0]
-        raise UsageError(
-            f"device {name!r} cannot be used ({why})", fix="give auto or cpu"
-        ) from None
+        raise UsageError(f"device {name!r} cannot be used ({why})", fix="give auto or cpu") from None
     return device
 
 
@@ -134,9 +130,7 @@ def load(name: str, device: str, dtype: str | None, revision: str | None) -> Loa
     )
 
 
-def load_judge(
-    name: str, device: str, dtype: str | None, revision: str | None
-) -> tuple[Loaded, bool]:
+def load_judge(name: str, device: str, dtype: str | None, revision: str | None) -> tuple[Loaded, bool]:
     """Load a reward model; also whether it scores every token rather than the whole text."""
     transformers = need("transformers")
     torch_device = pick_device(device)
@@ -294,8 +288,7 @@ def _must_cache(name: str, model: Any, config: Any) -> None:
     if recurrent or shared or getattr(model, "_is_stateful", False):
         what = "layers that share a cache" if shared else "recurrent layers"
         raise UsageError(
-            f"model {name!r} has {what}, which cannot be batched here",
-            fix="serve it with vLLM or llama.cpp",
+            f"model {name!r} has {what}, which cannot be batched here", fix="serve it with vLLM or llama.cpp"
         )
 
 

@@ -50,9 +50,7 @@ class Prompts:
         if prompt.raw is not None:
             return prompt.raw + prompt.prefix, True
         if prompt.has_images:
-            raise CapabilityError(
-                f"model {self._name} sees no images", fix="use a server for this role"
-            )
+            raise CapabilityError(f"model {self._name} sees no images", fix="use a server for this role")
         if not getattr(self._tokenizer, "chat_template", None):
             raise CapabilityError(
                 f"model {self._name} has no chat template", fix="use a chat model, or raw prompts"
@@ -66,9 +64,7 @@ class Prompts:
             )
         except Exception as error:  # a template raises whatever it likes: roles out of order
             line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise EngineError(
-                f"the chat template of {self._name} refuses the prompt ({line})"
-            ) from None
+            raise EngineError(f"the chat template of {self._name} refuses the prompt ({line})") from None
         return str(written) + prompt.prefix, False
 
     def encode(self, text: str, special: bool) -> Ids:

@@ -158,9 +158,7 @@ class Worker:
                         generation.row.gone = True
                         self.generations.pop(generation, None)
 
-    def _deliver(
-        self, loop: asyncio.AbstractEventLoop, generations: Sequence[LocalGeneration]
-    ) -> None:
+    def _deliver(self, loop: asyncio.AbstractEventLoop, generations: Sequence[LocalGeneration]) -> None:
         """In the loop's thread: let the generations take in their tokens."""
         try:
             for generation in generations:

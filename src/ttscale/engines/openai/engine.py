@@ -14,16 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from ...core import (
-    Embeddings,
-    Generation,
-    GenerationRequest,
-    Problem,
-    Prompt,
-    Rewards,
-    Score,
-    Trace,
-)
+from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
 from ..http.client import HTTPClient
 from ..http.retry import Retry
 from . import probe, scoring

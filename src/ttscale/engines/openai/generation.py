@@ -38,13 +38,7 @@ class HTTPGeneration(LiveGeneration):
     """
 
     def __init__(
-        self,
-        client: HTTPClient,
-        request: GenerationRequest,
-        body: RequestBody,
-        *,
-        model: str,
-        ahead: int,
+        self, client: HTTPClient, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
     ) -> None:
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
@@ -58,9 +52,7 @@ class HTTPGeneration(LiveGeneration):
             prefix=body.prefix,
             total=client.total,
         )
-        self.task = request.loop.create_task(
-            self._run(), name=f"sample {request.index} of {client.server}"
-        )
+        self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
     @property
     def prompt_tokens(self) -> int | None:
@@ -106,9 +98,7 @@ class HTTPGeneration(LiveGeneration):
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
             body = await response.read()
-            raise failures.of_response(
-                response.status, response.headers, body, client.server, client.key
-            )
+            raise failures.of_response(response.status, response.headers, body, client.server, client.key)
         if response.content_type == "application/json":
             self._take(reader.plain(await response.read(), self.request.prompt.prefix))
             return
@@ -146,9 +136,7 @@ class HTTPGeneration(LiveGeneration):
             raise failures.broke_off(self._client.server, reader.tokens)
         finish = reader.finish or "stop"
         if finish == "refused":
-            self.end(
-                finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}")
-            )
+            self.end(finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}"))
         elif finish == "length" and self.limit is not None:
             self.end("budget")
         else:

@@ -31,9 +31,7 @@ from .dialect import LLAMACPP, Dialect, Kind
 if TYPE_CHECKING:
     from .engine import OpenAIHTTP
 
-_KINDS: dict[str, Kind] = {
-    "llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama",
-}  # fmt: skip
+_KINDS: dict[str, Kind] = {"llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama"}
 _HELLO = {"role": "user", "content": "Hi"}
 _BEGUN = {"role": "assistant", "content": "The capital of France is"}
 _TOOL = {
@@ -80,9 +78,7 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
     model = engine.model or (names[0] if names else "")
     if names and kind == "vllm" and model not in names:
         near = difflib.get_close_matches(model, names, n=1, cutoff=0.4) or names
-        raise ModelNotFound(
-            f"{engine.server} does not have model {model!r}", fix=f"it serves {near[0]!r}"
-        )
+        raise ModelNotFound(f"{engine.server} does not have model {model!r}", fix=f"it serves {near[0]!r}")
     engine.model = model
     dialect, prompt_tokens = await _text(engine, Dialect(kind=kind))
     if kind == "llamacpp" and "text" in dialect.capabilities:
@@ -90,17 +86,22 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
         seen = {"images"} if "image" in modalities else set()
         reports = dialect.counting == "timings"
         return replace(
-            LLAMACPP, capabilities=LLAMACPP.capabilities | seen,
+            LLAMACPP,
+            capabilities=LLAMACPP.capabilities | seen,
             counting="timings" if reports else dialect.counting,
-        ), model  # fmt: skip
+        ), model
     if "text" in dialect.capabilities:
         prefix, tools, images, scoring = await asyncio.gather(
-            _prefix(engine, dialect), _longer(engine, dialect, prompt_tokens, tools=[_TOOL]),
+            _prefix(engine, dialect),
+            _longer(engine, dialect, prompt_tokens, tools=[_TOOL]),
             _longer(engine, dialect, prompt_tokens, messages=[_picture()]),
             _scoring(engine),
-        )  # fmt: skip
-        more = {name for name, there in (("prefix", prefix), ("tools", tools), ("images", images),
-                                         ("score", scoring)) if there}  # fmt: skip
+        )
+        more = {
+            name
+            for name, there in (("prefix", prefix), ("tools", tools), ("images", images), ("score", scoring))
+            if there
+        }
         return replace(
             dialect, prefix=prefix, scoring=scoring, capabilities=dialect.capabilities | more
         ), model
@@ -108,8 +109,7 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
     more = {name for name, there in (("embed", embeds), ("reward", rewarding)) if there}
     if not more:
         raise Unreachable(
-            f"{engine.server} neither chats, nor completes, nor embeds, nor judges with model "
-            f"{model!r}",
+            f"{engine.server} neither chats, nor completes, nor embeds, nor judges with model {model!r}",
             fix="check the model's name and the URL",
         )
     return replace(dialect, capabilities=frozenset(more), rewarding=rewarding), model
@@ -134,8 +134,10 @@ async def _text(engine: OpenAIHTTP, dialect: Dialect) -> tuple[Dialect, int]:
     """
     everything: dict[str, Any] = {
         "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "timings_per_token": True, "logprobs": True, "top_logprobs": 2,
-    }  # fmt: skip
+        "timings_per_token": True,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
     usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
     ways = [everything, {**usage, "logprobs": True, "top_logprobs": 2}, usage, {}]
     limit, refused = "max_tokens", EngineError("")
@@ -184,9 +186,11 @@ def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int]:
     elif len([e for e in in_chunks if e.get("usage")]) > 1:
         counting = "usage"
     known = replace(
-        dialect, usage=bool(usages), counting=counting,
+        dialect,
+        usage=bool(usages),
+        counting=counting,
         capabilities=frozenset({"text", "logprobs"} if logprobs else {"text"}),
-    )  # fmt: skip
+    )
     return known, (usages[-1].get("prompt_tokens") or 0) if usages else 0
 
 
@@ -214,9 +218,12 @@ async def _longer(engine: OpenAIHTTP, dialect: Dialect, than: int, **fields: Any
 async def _scoring(engine: OpenAIHTTP) -> str:
     """Where log-probabilities of a given text are real."""
     chat = {
-        "messages": [_HELLO, _BEGUN], "add_generation_prompt": False, "max_tokens": 1,
-        "continue_final_message": True, "prompt_logprobs": 1,
-    }  # fmt: skip
+        "messages": [_HELLO, _BEGUN],
+        "add_generation_prompt": False,
+        "max_tokens": 1,
+        "continue_final_message": True,
+        "prompt_logprobs": 1,
+    }
     raw = {"prompt": "The capital of France", "max_tokens": 1, "echo": True, "logprobs": 1}
     chatted, completed = await asyncio.gather(
         _try(engine, "/v1/chat/completions", chat), _try(engine, "/v1/completions", raw)
@@ -246,9 +253,7 @@ async def _embeds(engine: OpenAIHTTP) -> bool:
 async def _rewarding(engine: OpenAIHTTP) -> str:
     """The endpoint that judges solutions; "" if none does."""
     answered = [_HELLO, {"role": "assistant", "content": "Hello."}]
-    response = await _try(
-        engine, "/pooling", {"messages": answered, "add_generation_prompt": False}
-    )
+    response = await _try(engine, "/pooling", {"messages": answered, "add_generation_prompt": False})
     try:
         data = response["data"][0]["data"]
         # an embedding model pools too, into hundreds of numbers

@@ -22,19 +22,9 @@ class RequestBody:
     __slots__ = ("_body", "_seeds", "_written_for", "path", "prefix")
 
     def __init__(
-        self,
-        request: GenerationRequest,
-        dialect: Dialect,
-        model: str,
-        *,
-        seeds: bool,
-        server: str,
+        self, request: GenerationRequest, dialect: Dialect, model: str, *, seeds: bool, server: str
     ) -> None:
-        prompt, sampling, limit = self._written_for = (
-            request.prompt,
-            request.sampling,
-            request.limit,
-        )
+        prompt, sampling, limit = self._written_for = (request.prompt, request.sampling, request.limit)
         self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
         self._body = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
@@ -72,9 +62,7 @@ def body_of(
         body[dialect.limit] = min(limits)
     if sampling.logprobs is not None:
         if "logprobs" not in dialect.capabilities:
-            raise CapabilityError(
-                f"{server} reports no log-probabilities", fix="use llama.cpp or vLLM"
-            )
+            raise CapabilityError(f"{server} reports no log-probabilities", fix="use llama.cpp or vLLM")
         # llama.cpp takes 0 alternatives for none at all
         count = max(1, sampling.logprobs) if dialect.kind == "llamacpp" else sampling.logprobs
         if prompt.raw is None:
@@ -105,11 +93,7 @@ def conversation(prompt: Prompt, dialect: Dialect, server: str = "the server") -
     messages.append({"role": "assistant", "content": prompt.prefix})
     if dialect.prefix == "last":
         return {"messages": messages}
-    return {
-        "messages": messages,
-        "add_generation_prompt": False,
-        "continue_final_message": True,
-    }
+    return {"messages": messages, "add_generation_prompt": False, "continue_final_message": True}
 
 
 def _write_prompt(body: dict[str, Any], prompt: Prompt, dialect: Dialect, server: str) -> str:

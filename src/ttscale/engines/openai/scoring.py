@@ -44,13 +44,7 @@ async def score(engine: OpenAIHTTP, prompt: Prompt, text: str) -> Score:
 
 
 async def _score_raw(engine: OpenAIHTTP, before: str, text: str) -> Score:
-    body = {
-        "model": engine.model,
-        "prompt": before + text,
-        "max_tokens": 1,
-        "echo": True,
-        "logprobs": 1,
-    }
+    body = {"model": engine.model, "prompt": before + text, "max_tokens": 1, "echo": True, "logprobs": 1}
     response = await engine.fetch("/v1/completions", body)
     columns = response["choices"][0]["logprobs"]
     rows = zip(columns["tokens"], columns["token_logprobs"], columns["text_offset"])
@@ -103,11 +97,7 @@ async def reward(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) 
 async def _pooled(engine: OpenAIHTTP, problem: Problem, text: str) -> tuple[list[float], int]:
     """(one reward per step, tokens read)."""
     turns = problem.prompt.turn(text, "").messages[:-1]
-    body = {
-        "model": engine.model,
-        "messages": [m.as_openai() for m in turns],
-        "add_generation_prompt": False,
-    }
+    body = {"model": engine.model, "messages": [m.as_openai() for m in turns], "add_generation_prompt": False}
     response = await engine.fetch("/pooling", body)
     data = response["data"][0]["data"]
     if not isinstance(data, list):

@@ -105,12 +105,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "output.usage.output_tokens",
         "length",
     ),
-    "prompt_tokens": (
-        "prompt_tokens",
-        "input_tokens",
-        "usage.prompt_tokens",
-        "output.usage.input_tokens",
-    ),
+    "prompt_tokens": ("prompt_tokens", "input_tokens", "usage.prompt_tokens", "output.usage.input_tokens"),
     "answer": (
         "parsed_answer",
         "extracted_answer",
@@ -142,15 +137,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "finish_reason": ("finish_reason", "finish", "stop_reason", "output.choices.0.stop_reason"),
     "error": ("error", "exception", "error_message"),
     "mean_logprob": ("mean_logprob", "avg_logprob", "average_logprob"),
-    "reward": (
-        "reward",
-        "prm_score",
-        "reward_score",
-        "rm_score",
-        "verifier_score",
-        "score",
-        "scores",
-    ),
+    "reward": ("reward", "prm_score", "reward_score", "rm_score", "verifier_score", "score", "scores"),
     "text": (
         "completion",
         "completions",
@@ -217,9 +204,7 @@ def find_columns(
         if what not in ALIASES:
             raise UnknownName("field of a recording", what, ALIASES)
         if column and column not in table.columns:
-            raise RecordError(
-                f"{table.path} has no column {column!r} for {what}", fix=_there(table.columns)
-            )
+            raise RecordError(f"{table.path} has no column {column!r} for {what}", fix=_there(table.columns))
     values = ColumnValues(table, where)
     if {"filter", "filtered_resps"} <= set(table.columns) and values.distinct("filter") > 1:
         raise RecordError(

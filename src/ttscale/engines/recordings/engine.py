@@ -11,16 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Literal
 
-from ...core import (
-    Generation,
-    GenerationRequest,
-    PoolExhausted,
-    Problem,
-    Prompt,
-    Rewards,
-    Trace,
-    UsageError,
-)
+from ...core import Generation, GenerationRequest, PoolExhausted, Problem, Prompt, Rewards, Trace, UsageError
 from ...core.known_generation import KnownGeneration, check_speed
 from .pool import Pool
 
@@ -76,9 +67,7 @@ class Replay:
         rows = self.pool.find(request.problem, request.role, request.prompt)
         if not rows:
             # a continuation that was never recorded: what would have come is not known
-            return KnownGeneration(
-                request, Trace(finish="censored", meta={"censored": "not recorded"})
-            )
+            return KnownGeneration(request, Trace(finish="censored", meta={"censored": "not recorded"}))
         return KnownGeneration(request, self._row(rows, request), self.ticks_per_token)
 
     def _row(self, rows: Sequence[Trace], request: GenerationRequest) -> Trace:

@@ -37,20 +37,7 @@ _FINISH: dict[str, Finish] = {
 }
 _MOST = 1 << 53  # beyond it floats are not exact, and no model gets that far
 _TRUE = frozenset(
-    {
-        "true",
-        "1",
-        "yes",
-        "t",
-        "1.0",
-        "right",
-        "correct",
-        "pass",
-        "passed",
-        "c",
-        "success",
-        "resolved",
-    }
+    {"true", "1", "yes", "t", "1.0", "right", "correct", "pass", "passed", "c", "success", "resolved"}
 )
 _FALSE = frozenset(
     {

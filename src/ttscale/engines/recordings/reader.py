@@ -98,9 +98,7 @@ def read_pools(
     return [group.pool(rule, first) for group in groups.values()]
 
 
-def _rows(
-    table: Table, columns: Columns, where: Mapping[str, str]
-) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(table: Table, columns: Columns, where: Mapping[str, str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, what the row tells) per sample of the rows that pass `where`."""
     tests = {columns.found.get(name, name): value for name, value in where.items()}
     for name in tests:
@@ -150,13 +148,7 @@ class _Group:
     """The rows of one model and data set, on their way to a pool."""
 
     def __init__(
-        self,
-        model: str,
-        dataset: str,
-        table: Table,
-        columns: Columns,
-        truncated: Truncated,
-        wrong: Wrong,
+        self, model: str, dataset: str, table: Table, columns: Columns, truncated: Truncated, wrong: Wrong
     ) -> None:
         self.model, self.dataset, self.table, self.columns = model, dataset, table, columns
         self.present = frozenset(columns.found)
@@ -267,8 +259,7 @@ class _Group:
             ) from None
         except UnknownFirst:
             raise RecordError(
-                f"{self.table.path}: the references of {self.dataset!r} may count choices from 0 "
-                "or from 1",
+                f"{self.table.path}: the references of {self.dataset!r} may count choices from 0 or from 1",
                 fix="say which: first=0 or first=1",
             ) from None
         for item, golds_ in zip(items, named, strict=True):

@@ -93,9 +93,7 @@ class Table:
         file = _parquet(self.path)
         there = set(file.schema_arrow.names)
         outer = {n: n if n in there else n.partition(".")[0] for n in wanted}
-        for batch in file.iter_batches(
-            batch_size=4096, columns=list(dict.fromkeys(outer.values()))
-        ):
+        for batch in file.iter_batches(batch_size=4096, columns=list(dict.fromkeys(outer.values()))):
             columns = []
             for name in wanted:
                 values = batch.column(outer[name]).to_pylist()
@@ -307,9 +305,7 @@ def _parquet_inner(kind: Any, prefix: str, depth: int = 1) -> Iterator[str]:
     if types.is_struct(kind):
         for i in range(kind.num_fields):
             yield f"{prefix}{kind.field(i).name}"
-            yield from _parquet_inner(
-                kind.field(i).type, f"{prefix}{kind.field(i).name}.", depth + 1
-            )
+            yield from _parquet_inner(kind.field(i).type, f"{prefix}{kind.field(i).name}.", depth + 1)
     elif types.is_list(kind) and types.is_struct(kind.value_type):
         yield from _parquet_inner(kind.value_type, f"{prefix}0.", depth + 1)
 
@@ -319,9 +315,7 @@ def _parquet(path: Path) -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UsageError(
-            f"reading {path} needs pyarrow", fix="pip install 'ttscale[parquet]'"
-        ) from None
+        raise UsageError(f"reading {path} needs pyarrow", fix="pip install 'ttscale[parquet]'") from None
     try:
         return pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowInvalid, OSError) as error:

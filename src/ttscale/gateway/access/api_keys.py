@@ -46,9 +46,7 @@ class Keyring:
     """The accounts. Without any, no key is needed."""
 
     def __init__(self, accounts: Mapping[str, Account]) -> None:
-        self._clients = [
-            (account.hash.encode(), Client(name, account)) for name, account in accounts.items()
-        ]
+        self._clients = [(account.hash.encode(), Client(name, account)) for name, account in accounts.items()]
 
     def client(self, authorization: str | None) -> Client:
         """The client of an Authorization header.
@@ -61,9 +59,11 @@ class Keyring:
         key = _presented(authorization or "")
         if not key:
             raise ApiError(
-                401, "a key is needed: send it as 'Authorization: Bearer KEY'",
-                code="missing_api_key", headers=_REALM,
-            )  # fmt: skip
+                401,
+                "a key is needed: send it as 'Authorization: Bearer KEY'",
+                code="missing_api_key",
+                headers=_REALM,
+            )
         presented = ("sha256:" + hashlib.sha256(key.encode(errors="replace")).hexdigest()).encode()
         found: Client | None = None
         for kept, client in self._clients:  # all of them: the time tells nothing

@@ -78,10 +78,12 @@ class Ledger:
         if bucket.level < 1:
             after = (1 - bucket.level) * 60 / rate
             raise ApiError(
-                429, f"this key may ask {rate * self.workers:g} times a minute; again in "
-                f"{after:.1f} s", code="rate_limit_exceeded", after=after,
+                429,
+                f"this key may ask {rate * self.workers:g} times a minute; again in {after:.1f} s",
+                code="rate_limit_exceeded",
+                after=after,
                 headers=_reset("requests", after),
-            )  # fmt: skip
+            )
         bucket.level -= 1
 
     def _refuse_until_tomorrow(self, kind: str) -> None:
@@ -89,9 +91,12 @@ class Ledger:
         after = DAY - now % DAY
         when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + after))
         raise ApiError(
-            429, f"this key's daily budget of {kind} is spent; it is renewed at {when}",
-            code="budget_spent", after=after, headers=_reset(kind, after),
-        )  # fmt: skip
+            429,
+            f"this key's daily budget of {kind} is spent; it is renewed at {when}",
+            code="budget_spent",
+            after=after,
+            headers=_reset(kind, after),
+        )
 
     # -- budgets
 

@@ -79,9 +79,7 @@ class Chat(Shape):
         events = []
         for number, choice in enumerate(choices):
             if choice.trace.tool_calls:
-                calls = [
-                    {"index": i, **request} for i, request in enumerate(choice.trace.tool_calls)
-                ]
+                calls = [{"index": i, **request} for i, request in enumerate(choice.trace.tool_calls)]
                 events.append(self._chunk(number, {"tool_calls": calls}))
             last = number == len(choices) - 1
             more = {"ttscale": self.extension(choices)} if last else {}
@@ -95,11 +93,7 @@ class Chat(Shape):
 
     def _message(self, choice: Choice) -> dict[str, Any]:
         trace = choice.trace
-        message: dict[str, Any] = {
-            "role": "assistant",
-            "content": trace.answer_text,
-            "refusal": None,
-        }
+        message: dict[str, Any] = {"role": "assistant", "content": trace.answer_text, "refusal": None}
         if trace.finish == "refused":
             message["refusal"] = str(trace.error or "refused")
         if trace.thinking:
@@ -116,9 +110,11 @@ class Chat(Shape):
 
     def _head(self, kind: str) -> dict[str, Any]:
         return {
-            "id": f"chatcmpl-{self.id}", "object": kind, "created": self.created,
+            "id": f"chatcmpl-{self.id}",
+            "object": kind,
+            "created": self.created,
             "model": self.request.model,
-        }  # fmt: skip
+        }
 
     def _chunk(
         self,
@@ -141,8 +137,7 @@ class Completions(Shape):
         return {
             **self._head(),
             "choices": [
-                self._choice(number, choice.trace.text, choice)
-                for number, choice in enumerate(choices)
+                self._choice(number, choice.trace.text, choice) for number, choice in enumerate(choices)
             ],
             "usage": usage(choices),
             "ttscale": self.extension(choices),
@@ -184,6 +179,8 @@ class Completions(Shape):
 
     def _head(self) -> dict[str, Any]:
         return {
-            "id": f"cmpl-{self.id}", "object": "text_completion", "created": self.created,
+            "id": f"cmpl-{self.id}",
+            "object": "text_completion",
+            "created": self.created,
             "model": self.request.model,
-        }  # fmt: skip
+        }

@@ -22,10 +22,7 @@ _SETTINGS = {
 _MESSAGE = {
     "type": "object",
     "required": ["role", "content"],
-    "properties": {
-        "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
-        "content": _TEXT,
-    },
+    "properties": {"role": {"enum": ["system", "developer", "user", "assistant", "tool"]}, "content": _TEXT},
 }
 
 
@@ -52,11 +49,10 @@ def document() -> dict[str, Any]:
         "info": {"title": "ttscale gateway", "version": __version__},
         "paths": {
             **{path: {"post": _post(about, own)} for path, (about, own) in post.items()},
-            **{path: {"get": {"summary": about, "responses": _answers()}}
-               for path, about in get.items()},
+            **{path: {"get": {"summary": about, "responses": _answers()}} for path, about in get.items()},
         },
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-    }  # fmt: skip
+    }
 
 
 def _post(about: str, own: dict[str, Any]) -> dict[str, Any]:

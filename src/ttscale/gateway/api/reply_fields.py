@@ -12,9 +12,14 @@ from .choice import Choice
 from .options import Options
 
 _FINISHES = {
-    "stop": "stop", "length": "length", "cut": "length", "budget": "length",
-    "cancelled": "length", "censored": "length", "refused": "content_filter",
-}  # fmt: skip
+    "stop": "stop",
+    "length": "length",
+    "cut": "length",
+    "budget": "length",
+    "cancelled": "length",
+    "censored": "length",
+    "refused": "content_filter",
+}
 
 
 def finish_reason(trace: Trace) -> str:
@@ -136,8 +141,7 @@ def logprobs(trace: Trace) -> list[Mapping[str, Any]] | None:
     for end, logprob in zip(trace.ends, trace.logprobs):
         token = trace.text[begin:end]
         entries.append(
-            {"token": token, "logprob": float(logprob), "bytes": list(token.encode()),
-             "top_logprobs": []}
-        )  # fmt: skip
+            {"token": token, "logprob": float(logprob), "bytes": list(token.encode()), "top_logprobs": []}
+        )
         begin = end
     return entries

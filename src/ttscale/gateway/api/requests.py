@@ -128,9 +128,7 @@ def _request(
 ) -> ApiRequest:
     n = count(body, "n", least=1) or 1
     if n * len(prompts) > limits.max_choices:
-        raise wrong(
-            f"{n * len(prompts)} choices are more than {limits.max_choices} under a method", "n"
-        )
+        raise wrong(f"{n * len(prompts)} choices are more than {limits.max_choices} under a method", "n")
     seed = body.get("seed")
     if seed is None:
         seed = secrets.randbits(31)

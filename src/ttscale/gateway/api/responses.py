@@ -19,9 +19,22 @@ from .reply_fields import finish_reason, usage
 from .requests import ApiRequest
 
 _OWN = frozenset(
-    {"input", "instructions", "max_output_tokens", "text", "tools", "tool_choice", "store",
-     "include", "truncation", "previous_response_id", "reasoning", "background", "conversation"}
-)  # fmt: skip
+    {
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "text",
+        "tools",
+        "tool_choice",
+        "store",
+        "include",
+        "truncation",
+        "previous_response_id",
+        "reasoning",
+        "background",
+        "conversation",
+    }
+)
 
 
 def as_chat_request(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
@@ -54,9 +67,7 @@ def as_chat_request(body: Mapping[str, Any], limits: Limits, options: Options) -
     if isinstance(form, dict) and form.get("type") != "text":
         kind = form.get("type")
         rest = {k: v for k, v in form.items() if k != "type"}
-        chat["response_format"] = (
-            {"type": kind, "json_schema": rest} if kind == "json_schema" else form
-        )
+        chat["response_format"] = {"type": kind, "json_schema": rest} if kind == "json_schema" else form
     if isinstance(body.get("reasoning"), dict) and body["reasoning"].get("effort"):
         chat["reasoning_effort"] = body["reasoning"]["effort"]
     return requests.chat(chat, limits, options)
@@ -164,9 +175,7 @@ class Responses(Shape):
             part = self._part(self._text)
             item = {**self._message("completed"), "content": [part]}
             events += [
-                self._event(
-                    "response.output_text.done", **self._place(), text=self._text, logprobs=[]
-                ),
+                self._event("response.output_text.done", **self._place(), text=self._text, logprobs=[]),
                 self._event("response.content_part.done", **self._place(), part=part),
                 self._event("response.output_item.done", output_index=0, item=item),
             ]
@@ -179,11 +188,10 @@ class Responses(Shape):
                 self._event("response.output_item.added", output_index=index, item=begun),
                 self._event("response.function_call_arguments.delta", **at, delta=written),
                 self._event(
-                    "response.function_call_arguments.done", **at, arguments=written,
-                    name=item["name"],
+                    "response.function_call_arguments.done", **at, arguments=written, name=item["name"]
                 ),
                 self._event("response.output_item.done", output_index=index, item=item),
-            ]  # fmt: skip
+            ]
         kind = "incomplete" if whole["status"] == "incomplete" else "completed"
         return [*events, self._event(f"response.{kind}", response=whole)]
 
@@ -204,36 +212,50 @@ class Responses(Shape):
         for number, request in enumerate(trace.tool_calls):
             function = request.get("function", {})
             output.append(
-                {"type": "function_call", "id": f"fc_{self.id}{number}", "status": "completed",
-                 "call_id": request.get("id") or f"call_{self.id}{number}",
-                 "name": function.get("name", ""), "arguments": function.get("arguments", "")}
-            )  # fmt: skip
+                {
+                    "type": "function_call",
+                    "id": f"fc_{self.id}{number}",
+                    "status": "completed",
+                    "call_id": request.get("id") or f"call_{self.id}{number}",
+                    "name": function.get("name", ""),
+                    "arguments": function.get("arguments", ""),
+                }
+            )
         if trace.thinking:
             thinking = {"type": "reasoning_text", "text": trace.thinking}
-            output.append(
-                {"type": "reasoning", "id": f"rs_{self.id}", "summary": [], "content": [thinking]}
-            )
+            output.append({"type": "reasoning", "id": f"rs_{self.id}", "summary": [], "content": [thinking]})
         return output
 
     def _response(self, status: str) -> dict[str, Any]:
         body = self.request.body
         return {
-            "id": f"resp_{self.id}", "object": "response", "created_at": self.created,
-            "status": status, "error": None, "incomplete_details": None, "instructions": None,
-            "max_output_tokens": self.request.sampling.max_tokens, "model": self.request.model,
-            "output": [], "parallel_tool_calls": bool(body.get("parallel_tool_calls", True)),
-            "previous_response_id": None, "reasoning": {"effort": None, "summary": None},
-            "store": False, "temperature": body.get("temperature"), "top_p": body.get("top_p"),
-            "text": {"format": {"type": "text"}}, "tool_choice": body.get("tool_choice", "auto"),
-            "tools": [], "truncation": "disabled", "usage": None, "user": body.get("user"),
+            "id": f"resp_{self.id}",
+            "object": "response",
+            "created_at": self.created,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "instructions": None,
+            "max_output_tokens": self.request.sampling.max_tokens,
+            "model": self.request.model,
+            "output": [],
+            "parallel_tool_calls": bool(body.get("parallel_tool_calls", True)),
+            "previous_response_id": None,
+            "reasoning": {"effort": None, "summary": None},
+            "store": False,
+            "temperature": body.get("temperature"),
+            "top_p": body.get("top_p"),
+            "text": {"format": {"type": "text"}},
+            "tool_choice": body.get("tool_choice", "auto"),
+            "tools": [],
+            "truncation": "disabled",
+            "usage": None,
+            "user": body.get("user"),
             "metadata": body.get("metadata") or {},
-        }  # fmt: skip
+        }
 
     def _message(self, status: str) -> dict[str, Any]:
-        return {
-            "type": "message", "id": self._item, "status": status, "role": "assistant",
-            "content": [],
-        }  # fmt: skip
+        return {"type": "message", "id": self._item, "status": status, "role": "assistant", "content": []}
 
     def _part(self, text: str) -> dict[str, Any]:
         return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}

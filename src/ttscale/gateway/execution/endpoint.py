@@ -53,9 +53,7 @@ async def run(
             response, choices = await stream(state.request, pieces, task, count, heartbeat)
         else:
             choices = await solving
-            response = web.Response(
-                body=orjson.dumps(shape.whole(choices)), content_type="application/json"
-            )
+            response = web.Response(body=orjson.dumps(shape.whole(choices)), content_type="application/json")
     finally:
         _account(state, count, choices)
     if choices is not None:
@@ -64,9 +62,11 @@ async def run(
             gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
         if gateway.config.server.prompts:
             log(
-                "answered", id=state.id, prompts=[p.text for p in request.prompts],
+                "answered",
+                id=state.id,
+                prompts=[p.text for p in request.prompts],
                 replies=[s.trace.text for s in choices],
-            )  # fmt: skip
+            )
     return response
 
 
@@ -92,9 +92,12 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
             metrics.add("votes_total", votes["votes"], method=name, kind="for")
             metrics.add("votes_total", votes["of"], method=name, kind="cast")
     state.gateway.ledger.charge(
-        state.client, tokens=used.completion_tokens, samples=used.samples, seconds=used.seconds,
+        state.client,
+        tokens=used.completion_tokens,
+        samples=used.samples,
+        seconds=used.seconds,
         cost=used.cost,
-    )  # fmt: skip
+    )
 
 
 def _learn(upstream: Upstream, choices: Sequence[Choice]) -> None:

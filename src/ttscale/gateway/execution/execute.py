@@ -43,16 +43,13 @@ async def solve(
     if samples is not None and samples * request.choices > limits.max_samples:
         raise wrong(
             f"{samples * request.choices} samples are more than {limits.max_samples} per request",
-            "ttscale.params", "too_many_samples",
-        )  # fmt: skip
-    if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
-        budget = dataclasses.replace(
-            budget, samples=limits.max_samples
-        )  # it may ask for any number
-    try:
-        models = (await upstream.opened()).wrapped(
-            lambda _, engine: DeferringEngine(engine, reader)
+            "ttscale.params",
+            "too_many_samples",
         )
+    if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
+        budget = dataclasses.replace(budget, samples=limits.max_samples)  # it may ask for any number
+    try:
+        models = (await upstream.opened()).wrapped(lambda _, engine: DeferringEngine(engine, reader))
         each = _share(budget, request.choices)
         numbered = list(enumerate(p for p in request.prompts for _ in range(request.n)))
         streams = method.card.streams and show is not None
@@ -60,11 +57,15 @@ async def solve(
             _answer(
                 # alike for alike requests: their samples are alike, and form one pool when recorded
                 Problem(prompt.key, prompt, rule(request.options.answer)),
-                request, method, _showing(models, number, show) if streams else models, each, count,
+                request,
+                method,
+                _showing(models, number, show) if streams else models,
+                each,
+                count,
                 request.seed + number % request.n,
             )
             for number, prompt in numbered
-        ]  # fmt: skip
+        ]
         return [await runs[0]] if len(runs) == 1 else await _all(runs)
     except ApiError:
         raise

@@ -88,9 +88,7 @@ class Recorder:
             self._store = None
             store.close()
 
-    def _keep(
-        self, store: Store, model: str, method: str, sampling: Sampling, choice: Choice
-    ) -> None:
+    def _keep(self, store: Store, model: str, method: str, sampling: Sampling, choice: Choice) -> None:
         task = "traffic-" + time.strftime("%Y-%m-%d", time.gmtime())
         if task != self._day:
             self._day = task
@@ -104,9 +102,7 @@ class Recorder:
         again = (model, method, problem.id)
         if again not in self._repeats:
             self._repeats[again] = _answered(store, number, again)
-        cell = Cell(
-            id=0, method=method, model=model, task=task, repeat=self._repeats[again],
-        )  # fmt: skip
+        cell = Cell(id=0, method=method, model=model, task=task, repeat=self._repeats[again])
         self._repeats[again] += 1
         cell = store.add_cell(cell, number)
         digest = sampling_digest(sampling)
@@ -137,9 +133,8 @@ class Recorder:
                 return None
             own = trace.prompt_key == problem.prompt.key
             fresh = replace(
-                trace, text=text, ends=None, tool_calls=(),
-                prompt_key=prompt.key if own else trace.prompt_key,
-            )  # fmt: skip
+                trace, text=text, ends=None, tool_calls=(), prompt_key=prompt.key if own else trace.prompt_key
+            )
             traces.append(fresh)
         answer = outcome.answer if outcome.answer is None else self._redact(outcome.answer)
         problem = replace(problem, id=prompt.key, prompt=prompt)
@@ -169,8 +164,11 @@ def _answered(store: Store, task: int, again: tuple[str, str, str]) -> int:
     rows = store.query(
         "SELECT COUNT(*) FROM items JOIN cells ON cells.id = cell "
         "WHERE task = ? AND model = ? AND method = ? AND problem = ?",
-        task, model, method, problem,
-    )  # fmt: skip
+        task,
+        model,
+        method,
+        problem,
+    )
     return int(next(rows)[0])
 
 

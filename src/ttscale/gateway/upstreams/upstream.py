@@ -35,9 +35,7 @@ class Upstream:
         self.price: Price | None = model.price or source.price
         self.sampling: Sampling = model.sampling.over(source.sampling)
         settings = {}
-        if model.spec.startswith("openai:") and (
-            model.concurrency or "concurrency=" not in model.spec
-        ):
+        if model.spec.startswith("openai:") and (model.concurrency or "concurrency=" not in model.spec):
             settings["concurrency"] = model.concurrency or CONCURRENCY
         self.engine: Engine = source.make(**settings)
         self.server = self.engine if isinstance(self.engine, OpenAIHTTP) else None
@@ -135,9 +133,7 @@ def _presets(name: str, model: Model) -> dict[str, Mapping[str, Any]]:
 
 
 def build(
-    models: Mapping[str, Model],
-    known: Mapping[str, Upstream],
-    catalogue: Catalogue | None = None,
+    models: Mapping[str, Model], known: Mapping[str, Upstream], catalogue: Catalogue | None = None
 ) -> dict[str, Upstream]:
     """Upstreams for the configured models; those that have not changed are kept."""
     upstreams = {

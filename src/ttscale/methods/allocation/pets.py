@@ -18,18 +18,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import (
-    CapabilityError,
-    Card,
-    Context,
-    Outcome,
-    Problem,
-    Role,
-    Tie,
-    Trace,
-    UsageError,
-    Votes,
-)
+from ...core import CapabilityError, Card, Context, Outcome, Problem, Role, Tie, Trace, UsageError, Votes
 from ...core.cards import roles
 from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
@@ -133,9 +122,7 @@ class Question:
         lettered = getattr(problem.rule, "letters", "")  # of a choice rule
         self.slots = cfg.options or len(problem.choices) or len(lettered) or cfg.max_options
         if self.slots < 2:
-            raise UsageError(
-                f"question {problem.id!r} has a single option", fix="leave it out of the set"
-            )
+            raise UsageError(f"question {problem.id!r} has a single option", fix="leave it out of the set")
         self.votes, self.alpha = Votes(problem, cfg.tie), list[float]()
         self.traces: list[Trace] = []
         self.sampled = self.moved = 0
@@ -207,9 +194,7 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     stopped_by = "spent"
     while chosen:
         requested = [questions[i] for i in chosen]
-        for question, trace in zip(
-            requested, await _sample_each(ctx, sample_one, requested), strict=True
-        ):
+        for question, trace in zip(requested, await _sample_each(ctx, sample_one, requested), strict=True):
             question.add(trace)
         left -= len(chosen)
         for i in set(chosen):
@@ -221,9 +206,7 @@ async def pets(problems: list[Problem], ctx: Context, cfg: Config) -> list[Outco
     return [question.outcome(stopped_by) for question in questions]
 
 
-async def _sample_each(
-    ctx: Context, sample_one: object, requested: Sequence[Question]
-) -> list[Trace]:
+async def _sample_each(ctx: Context, sample_one: object, requested: Sequence[Question]) -> list[Trace]:
     """One more sample of every question asked, together."""
     return await ctx.map(sample_one, requested, of=lambda question: question.problem)  # type: ignore[arg-type]
 

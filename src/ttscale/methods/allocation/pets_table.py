@@ -22,16 +22,7 @@ from numpy.typing import NDArray
 
 from ...core import SavedFile, UsageError
 from ...core.settings.declared import AtLeast, Within, check
-from .pets_curves import (
-    K_MAX,
-    PATTERNS,
-    WARM_UP,
-    Kind,
-    agreement_curve,
-    bucket,
-    fit_curve,
-    pattern_shares,
-)
+from .pets_curves import K_MAX, PATTERNS, WARM_UP, Kind, agreement_curve, bucket, fit_curve, pattern_shares
 
 FloatArray = NDArray[np.float64]
 WhenFull = Literal["skip", "stop"]
@@ -139,10 +130,15 @@ def fit_table(
     when = when_full or ("stop" if kind == "open" else "skip")
     budgets = plan(share, a, b, average_budget, max_samples=max_samples, when_full=when)
     return Table(
-        kind=kind, budgets=tuple(budgets), share=tuple(share.tolist()), slope=tuple(a.tolist()),
-        offset=tuple(b.tolist()), average=float(average_budget), max_samples=max_samples,
+        kind=kind,
+        budgets=tuple(budgets),
+        share=tuple(share.tolist()),
+        slope=tuple(a.tolist()),
+        offset=tuple(b.tolist()),
+        average=float(average_budget),
+        max_samples=max_samples,
         questions=len(pool_answers),
-    )  # fmt: skip
+    )
 
 
 def plan(

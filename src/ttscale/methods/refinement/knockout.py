@@ -69,9 +69,7 @@ async def judged(
         prompts.append(Prompt.user(text))
     judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0)
     named = {
-        order[place - 1]
-        if (place := _number(judgement)) is not None and 1 <= place <= len(order)
-        else None
+        order[place - 1] if (place := _number(judgement)) is not None and 1 <= place <= len(order) else None
         for order, judgement in zip(orders, judgements, strict=True)
     }
     choice = named.pop() if len(named) == 1 else None

@@ -45,8 +45,7 @@ CARD = Card(
         "the last turn's (select=last).",
         "The judge sees the candidates shuffled, twice; if it disagrees with itself, or names "
         "none, the vote decides. It is not asked where all candidates agree.",
-        "Judging, reflection and growing prompts are metered; the paper's budget C*B*T counts "
-        "none of them.",
+        "Judging, reflection and growing prompts are metered; the paper's budget C*B*T counts none of them.",
         "The context limit cuts a whole reply, not only its thinking.",
         "The human aggregator and the embodied variant are left out.",
     ),
@@ -120,9 +119,8 @@ async def three_d(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
             if cfg.carry == "reflection":
                 rejected = _rejected(problem, batch, best) if cfg.negative else None
                 reflection = await reflect(
-                    problem, ctx, best, rejected,
-                    thinking=cfg.thinking, max_tokens=cfg.reflection_tokens,
-                )  # fmt: skip
+                    problem, ctx, best, rejected, thinking=cfg.thinking, max_tokens=cfg.reflection_tokens
+                )
                 notes, reflected = reflection.answer_text.strip(), reflected + reflection.tokens
             turn = Turn(best, problem.answer(best), notes)
             prompt = next_prompt(problem, turn, cfg.carry, cfg.thinking)
@@ -160,9 +158,14 @@ async def aggregate(
         return vote(problem, answered)
     if cfg.aggregator == "judge":
         return await knockout(
-            problem, ctx, answered, at_once=cfg.judge_at_once, times=cfg.judgements,
-            thinking=cfg.thinking, key=(turn,),
-        )  # fmt: skip
+            problem,
+            ctx,
+            answered,
+            at_once=cfg.judge_at_once,
+            times=cfg.judgements,
+            thinking=cfg.thinking,
+            key=(turn,),
+        )
     scores = await verifier(cfg.aggregator)(ctx, problem, answered)
     return answered[max(range(len(answered)), key=lambda i: scores[i])]
 

@@ -112,9 +112,7 @@ async def _next(problem: Problem, ctx: Context, trace: Trace, cfg: Config) -> Pr
     return next_prompt(problem, turn, cfg.carry, cfg.thinking)
 
 
-async def select(
-    problem: Problem, ctx: Context, chains: Sequence[Sequence[Trace]], how: str
-) -> Trace | None:
+async def select(problem: Problem, ctx: Context, chains: Sequence[Sequence[Trace]], how: str) -> Trace | None:
     """The trace to answer with; None if none has an answer.
 
     "vote" is the plurality of all answers, "last" that of each chain's last. A verifier decides in
@@ -123,9 +121,7 @@ async def select(
     answered = [[t for t in chain if problem.answer(t) is not None] for chain in chains]
     answered = [chain for chain in answered if chain]
     if how in ("vote", "last"):
-        return flat_vote(
-            problem, answered if how == "vote" else [c[-1:] for c in answered]
-        ).winner()
+        return flat_vote(problem, answered if how == "vote" else [c[-1:] for c in answered]).winner()
     flat = [trace for chain in answered for trace in chain]
     if not flat:
         return None

@@ -23,10 +23,7 @@ from ...core.settings.declared import AtLeast, Within, declared
 from ..registry import method
 from .conformal import BANK_FILE, Bank
 
-NEEDS = {
-    "draft": roles.answers("text", "prefix"),
-    "target": roles.answers("text", "prefix", "score"),
-}
+NEEDS = {"draft": roles.answers("text", "prefix"), "target": roles.answers("text", "prefix", "score")}
 DEVIATIONS = (
     "Chains vote; the released accuracy counts a question as right if any of its chains is.",
     "p has the +1 that makes the guarantee exact; the released percentile has not.",

@@ -45,13 +45,16 @@ CARD = Card(
 Select = Literal["", "vote", "weighted", "best"]
 
 MADE_UP = Policy(
-    model="", task="", questions=0, unit="samples",
+    model="",
+    task="",
+    questions=0,
+    unit="samples",
     difficulty=Difficulty(kind="agreement", pilot=4, cuts=(1.0, 0.75)),
     levels=(
         Level(limit=8, strategies=("pilot(n=4)", "pilot(n=8)", "pilot(n=16)")),
         Level(limit=16, strategies=("pilot(n=4)", "pilot(n=16)", "pilot(n=32)")),
     ),
-)  # fmt: skip
+)
 """Used where no policy is given (ours): unanimous pilots are done, split ones draw more."""
 
 
@@ -88,9 +91,7 @@ async def auto(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     return await follow(problem, ctx, cfg.loaded, cfg.budget)
 
 
-async def follow(
-    problem: Problem, ctx: Context, policy: Policy, budget: float | None = None
-) -> Outcome:
+async def follow(problem: Problem, ctx: Context, policy: Policy, budget: float | None = None) -> Outcome:
     """Answer one problem by a policy."""
     difficulty = policy.difficulty
     pilot = await ctx.sample_all(problem.prompt, difficulty.pilot, part="pilot")

@@ -47,11 +47,7 @@ class Bank:
         """Write it as JSON."""
         BANK_FILE.save(
             path,
-            {
-                "segment_tokens": self.segment_tokens,
-                "temperature": self.temperature,
-                "scores": self.scores,
-            },
+            {"segment_tokens": self.segment_tokens, "temperature": self.temperature, "scores": self.scores},
         )
 
     @classmethod

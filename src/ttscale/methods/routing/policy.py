@@ -109,20 +109,26 @@ class Policy:
             raise UsageError(f"difficulty {described['kind']!r} in {data['unit']!r} is not known")
         levels = [
             Level(
-                limit=float(level["limit"]), strategies=tuple(level["strategies"]),
+                limit=float(level["limit"]),
+                strategies=tuple(level["strategies"]),
                 figures=level.get("figures", {}),
             )
             for level in data["levels"]
-        ]  # fmt: skip
+        ]
         return cls(
-            model=data["model"], task=data["task"], questions=int(data["questions"]),
-            unit=data["unit"], levels=tuple(sorted(levels, key=lambda level: level.limit)),
+            model=data["model"],
+            task=data["task"],
+            questions=int(data["questions"]),
+            unit=data["unit"],
+            levels=tuple(sorted(levels, key=lambda level: level.limit)),
             difficulty=Difficulty(
-                kind=described["kind"], pilot=int(described["pilot"]),
+                kind=described["kind"],
+                pilot=int(described["pilot"]),
                 cuts=tuple(float(c) for c in described["cuts"]),
             ),
-            saturation=data.get("saturation", {}), spend=data.get("spend", "bin"),
-        )  # fmt: skip
+            saturation=data.get("saturation", {}),
+            spend=data.get("spend", "bin"),
+        )
 
 
 POLICY_FILE = SavedFile(

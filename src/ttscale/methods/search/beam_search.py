@@ -94,8 +94,7 @@ class Config:
             )
         if not verifier(self.verifier).partial:
             raise UsageError(
-                f"verifier {self.verifier!r} cannot judge the beginning of a solution",
-                fix="use prm or judge",
+                f"verifier {self.verifier!r} cannot judge the beginning of a solution", fix="use prm or judge"
             )
 
     def needs(self) -> Mapping[str, Role]:
@@ -142,19 +141,13 @@ async def dvts(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
 
 
 async def _step(
-    ctx: Context,
-    problem: Problem,
-    beams: list[Beam],
-    cfg: Config,
-    judge: Verifier,
-    iteration: int,
+    ctx: Context, problem: Problem, beams: list[Beam], cfg: Config, judge: Verifier, iteration: int
 ) -> list[Beam]:
     """Extend and score."""
     last = iteration == cfg.iterations - 1
     grown = await extend(
-        ctx, problem, beams,
-        separator=cfg.separator, temperature=cfg.temperature, to_the_end=last,
-    )  # fmt: skip
+        ctx, problem, beams, separator=cfg.separator, temperature=cfg.temperature, to_the_end=last
+    )
     ahead = await _rolled_out(ctx, problem, grown, cfg)
     scores = await judge(ctx, problem, [beam.whole() for beam in ahead])
     for beam, score in zip(grown, scores, strict=True):
@@ -162,9 +155,7 @@ async def _step(
     return grown
 
 
-async def _rolled_out(
-    ctx: Context, problem: Problem, beams: Sequence[Beam], cfg: Config
-) -> list[Beam]:
+async def _rolled_out(ctx: Context, problem: Problem, beams: Sequence[Beam], cfg: Config) -> list[Beam]:
     """Where greedy rollouts of the beams stand after cfg.lookahead steps; they serve the scores
     only. A beam that has ended stays where it is."""
     ahead = list(beams)

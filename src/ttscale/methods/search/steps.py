@@ -48,14 +48,10 @@ async def extend(
     that turns out to end its solution is an answer; a `part` other than a step stays what it is."""
     stop = () if to_the_end else (separator,)
     parts = await ctx.sample_all(
-        [problem.prompt.then(beam.text) for beam in beams],
-        part=part,
-        stop=stop,
-        temperature=temperature,
+        [problem.prompt.then(beam.text) for beam in beams], part=part, stop=stop, temperature=temperature
     )
     return [
-        _extended(problem, beam, part, separator, to_the_end)
-        for beam, part in zip(beams, parts, strict=True)
+        _extended(problem, beam, part, separator, to_the_end) for beam, part in zip(beams, parts, strict=True)
     ]
 
 

@@ -77,9 +77,7 @@ async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome
             return Outcome(None, Trace.joined(parts, thinking + part.text), part.finish)
         used += part.tokens
         thinking += part.text
-        forced = part.finish == "length" or (
-            cfg.max_thinking is not None and used >= cfg.max_thinking
-        )
+        forced = part.finish == "length" or (cfg.max_thinking is not None and used >= cfg.max_thinking)
         if forced or ignored == cfg.n_ignore:
             break
         thinking = thinking.rstrip() + "\n" + cfg.wait

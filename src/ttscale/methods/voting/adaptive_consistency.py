@@ -137,11 +137,7 @@ def relative_entropy(counts: Sequence[int]) -> float:
 
 
 def crp_confidence(
-    counts: Sequence[int],
-    max_samples: int,
-    concentration: float,
-    rng: random.Random,
-    draws: int = 1000,
+    counts: Sequence[int], max_samples: int, concentration: float, rng: random.Random, draws: int = 1000
 ) -> float:
     """P(the leader still leads after max_samples) if answers keep coming as guests choose tables:
     a known answer in proportion to its count, a new one in proportion to `concentration`."""

@@ -184,9 +184,12 @@ async def deepconf_online(problem: Problem, ctx: Context, cfg: OnlineConfig) -> 
         let_vote(traces)
     answer, winner = _best(problem, votes, complete, cfg.tie)
     extra = {
-        "threshold": level, "stopped": stopped, "drawn": sampled, "votes": votes.counts,
+        "threshold": level,
+        "stopped": stopped,
+        "drawn": sampled,
+        "votes": votes.counts,
         "agreement": agreement(votes),
-    }  # fmt: skip
+    }
     return Outcome(answer, winner, stopped_by, extra)
 
 
@@ -216,9 +219,7 @@ def agreement(votes: Votes) -> float:
     return leader.weight / total if leader and total > 0 else 0.0
 
 
-def _best(
-    problem: Problem, votes: Votes, warm: Sequence[Trace], tie: Tie
-) -> tuple[str | None, Trace | None]:
+def _best(problem: Problem, votes: Votes, warm: Sequence[Trace], tie: Tie) -> tuple[str | None, Trace | None]:
     if not votes.ballots:
         votes = Votes.of(problem, warm, tie=tie)
     return votes.top(), votes.winner()

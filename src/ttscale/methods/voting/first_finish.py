@@ -80,9 +80,7 @@ async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     finished: list[Trace] = []
     async with ctx.as_finished(problem.prompt, cfg.n) as race:
         async for trace in race:
-            ended = problem.answer(trace) is not None or (
-                not cfg.valid_only and trace.finish == "stop"
-            )
+            ended = problem.answer(trace) is not None or (not cfg.valid_only and trace.finish == "stop")
             if not ended:
                 continue
             finished.append(trace)

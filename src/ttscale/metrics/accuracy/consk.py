@@ -16,9 +16,7 @@ import numpy as np
 from ...core import UsageError
 
 
-def cons_at_k(
-    counts: Mapping[Hashable, int], right: Hashable, k: int, *, abstained: int = 0
-) -> float:
+def cons_at_k(counts: Mapping[Hashable, int], right: Hashable, k: int, *, abstained: int = 0) -> float:
     """Probability that the plurality of k samples, drawn without replacement, is `right`.
 
     Args:

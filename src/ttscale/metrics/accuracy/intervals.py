@@ -18,9 +18,7 @@ LEVEL = 0.95
 _SIGN_FLIPS = 20_000
 
 
-def wilson(
-    right: float, n: float, *, level: float = LEVEL, z: float | None = None
-) -> tuple[float, float]:
+def wilson(right: float, n: float, *, level: float = LEVEL, z: float | None = None) -> tuple[float, float]:
     """Wilson's score interval of a proportion right/n; n may be an effective, broken number.
 
     `z` replaces the normal quantile. Without observations the interval is [0, 1].
@@ -87,10 +85,7 @@ class Difference:
 
 
 def paired_difference(
-    first: Mapping[str, tuple[int, int]],
-    second: Mapping[str, tuple[int, int]],
-    *,
-    level: float = LEVEL,
+    first: Mapping[str, tuple[int, int]], second: Mapping[str, tuple[int, int]], *, level: float = LEVEL
 ) -> Difference | None:
     """Compare two methods from question -> (right, graded); None without common questions.
 

@@ -20,9 +20,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
         UsageError: unless 0 <= c <= n and k >= 1.
     """
     if not 0 <= c <= n or k < 1:
-        raise UsageError(
-            f"pass@{k} of {c} right among {n} is not defined", fix="need 0 <= c <= n and k >= 1"
-        )
+        raise UsageError(f"pass@{k} of {c} right among {n} is not defined", fix="need 0 <= c <= n and k >= 1")
     if k > n:
         return math.nan
     return 1.0 - math.comb(n - c, k) / math.comb(n, k)

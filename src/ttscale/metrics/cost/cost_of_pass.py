@@ -48,12 +48,7 @@ def with_oracle(cost: float, success: float, n: int) -> float:
 
 
 def interval(
-    costs: ArrayLike,
-    right: ArrayLike,
-    *,
-    level: float = LEVEL,
-    resamples: int = 2000,
-    seed: int = 0,
+    costs: ArrayLike, right: ArrayLike, *, level: float = LEVEL, resamples: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
     """Percentile bootstrap over questions of mean cost over accuracy, from each question's cost and
     share of successful attempts, both (questions,).

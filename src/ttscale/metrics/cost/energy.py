@@ -47,9 +47,7 @@ def prefill_tokens(base: float, growth: float, calls: int, *, cached: bool) -> f
     return calls * base + growth * calls * (calls - 1) / 2
 
 
-def tree_prefill_tokens(
-    base: float, growth: float, children: int, depth: int, *, cached: bool
-) -> float:
+def tree_prefill_tokens(base: float, growth: float, children: int, depth: int, *, cached: bool) -> float:
     """Prompt tokens to process for a tree of calls in which every node has `children` and each call
     adds `growth` tokens to the prompt of its parent; the root's has `base`. With a perfect prefix
     cache every node's own part is paid once: B + d times the other nodes. One child is the loop."""

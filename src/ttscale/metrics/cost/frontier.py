@@ -33,9 +33,7 @@ class Envelope:
     by_model: Mapping[str, FloatArray]
 
 
-def oracle_envelope(
-    models: Mapping[str, tuple[ArrayLike, ArrayLike]], levels: ArrayLike
-) -> Envelope:
+def oracle_envelope(models: Mapping[str, tuple[ArrayLike, ArrayLike]], levels: ArrayLike) -> Envelope:
     """The envelope of several models.
 
     Args:

@@ -38,9 +38,7 @@ class Line:
     bytes: int
 
 
-async def scored(
-    engine: Scorer, texts: Sequence[str], prompts: Sequence[Prompt] | None = None
-) -> list[Line]:
+async def scored(engine: Scorer, texts: Sequence[str], prompts: Sequence[Prompt] | None = None) -> list[Line]:
     """Texts as an engine with the capability `score` sees them, as replies to `prompts`, (texts,).
 
     Without prompts the first word of a text is context only, where the paper drops the first token:

@@ -78,12 +78,16 @@ class Shape:
                 f"the model config does not give {error}", fix="give a Hugging Face config.json"
             ) from None
         return cls(
-            hidden=hidden, layers=layers, heads=heads, vocab=vocab, intermediate=intermediate,
+            hidden=hidden,
+            layers=layers,
+            heads=heads,
+            vocab=vocab,
+            intermediate=intermediate,
             kv_heads=int(text.get("num_key_value_heads") or heads),
             head_dim=int(text.get("head_dim") or hidden // heads),
             tied=bool(text.get("tie_word_embeddings", config.get("tie_word_embeddings", True))),
             parameters=parameters,
-        )  # fmt: skip
+        )
 
     @classmethod
     def read(cls, path: str | Path, *, parameters: float = 0.0) -> Shape:

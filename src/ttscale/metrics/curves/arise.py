@@ -121,15 +121,18 @@ def flows(accuracy: ArrayLike, tokens: ArrayLike) -> Flows:
     ratio = t[:, 1:][losses] / t[:, :-1][losses]
     sizes = -delta[delta < 0]
     return Flows(
-        gained=int((up & ~down).sum()), lost=int((down & ~up).sum()), mixed=int((up & down).sum()),
-        always_right=int(right.sum()), always_wrong=int(wrong.sum()),
+        gained=int((up & ~down).sum()),
+        lost=int((down & ~up).sum()),
+        mixed=int((up & down).sum()),
+        always_right=int(right.sum()),
+        always_wrong=int(wrong.sum()),
         unmoved=int((still & ~right & ~wrong).sum()),
         loss_mean=float(sizes.mean()) if len(sizes) else None,
         loss_ratio=float(ratio.mean()) if len(ratio) else None,
         severe=int((ratio > SEVERE).sum()),
         accuracy=tuple(a.mean(axis=0).tolist()) if len(a) else (),
         tokens=tuple(t.mean(axis=0).tolist()) if len(t) else (),
-    )  # fmt: skip
+    )
 
 
 def stability(values: Sequence[float]) -> Stability:
@@ -140,9 +143,7 @@ def stability(values: Sequence[float]) -> Stability:
     return Stability(mean, std, std / abs(mean) if mean else math.inf if std else 0.0)
 
 
-def _paths(
-    accuracy: ArrayLike, tokens: ArrayLike
-) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+def _paths(accuracy: ArrayLike, tokens: ArrayLike) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Both as (items, levels), and which items are complete."""
     try:
         a, t = np.asarray(accuracy, dtype=float), np.asarray(tokens, dtype=float)

@@ -39,9 +39,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not 1 <= self.m_min <= self.m_max:
-            raise UsageError(
-                f"m_min={self.m_min}, m_max={self.m_max}", fix="need 1 <= m_min <= m_max"
-            )
+            raise UsageError(f"m_min={self.m_min}, m_max={self.m_max}", fix="need 1 <= m_min <= m_max")
         if self.accuracy not in get_args(Spread):
             raise UsageError(f"accuracy={self.accuracy!r}", fix="use 'cv' or 'std'")
 

@@ -43,18 +43,13 @@ def llama_config(
 
 
 def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        name: tensor.detach().to("cpu", torch.float16).contiguous()
-        for name, tensor in state.items()
-    }
+    return {name: tensor.detach().to("cpu", torch.float16).contiguous() for name, tensor in state.items()}
 
 
 def save_hf(model: Reasoner, tokenizer: Tokenizer, folder: Path) -> None:
     """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load unchanged."""
     save_tokenizer(tokenizer, folder, model.shape.context)
-    save_file(
-        half(model.state_dict()), folder / "tiny.model.safetensors", metadata={"format": "pt"}
-    )
+    save_file(half(model.state_dict()), folder / "tiny.model.safetensors", metadata={"format": "pt"})
     config = llama_config(model.shape, tokenizer)
     ends = {key: config[key] for key in ("eos_token_id", "pad_token_id")}
     generation = {**ends, "do_sample": True, "temperature": 1.0}

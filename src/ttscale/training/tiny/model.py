@@ -137,9 +137,7 @@ class Backbone(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         x, time = self.embed_tokens(ids), ids.shape[1]
         dtype = (
-            torch.get_autocast_dtype(x.device.type)
-            if torch.is_autocast_enabled(x.device.type)
-            else x.dtype
+            torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
         )
         x, cos, sin = x.to(dtype), self.cos[:time].to(dtype), self.sin[:time].to(dtype)
         mask = torch.full((time, time), -1e4, dtype=dtype, device=x.device).triu(1)

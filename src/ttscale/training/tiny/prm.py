@@ -67,10 +67,7 @@ def rollouts(
     """
     if path.exists():
         lines = map(json.loads, path.read_text().splitlines())
-        return [
-            Labelled(ids, given, {int(k): v for k, v in labels.items()})
-            for ids, given, labels in lines
-        ]
+        return [Labelled(ids, given, {int(k): v for k, v in labels.items()}) for ids, given, labels in lines]
     rng = random.Random(f"prm/{seed}")
     sampled = [random_world(rng) for _ in range(questions)]
     worlds = [world for world in sampled for _ in range(samples)]
@@ -85,9 +82,7 @@ def rollouts(
         rows.append(Labelled(ids, given, labels))
         if k < branched * samples:
             prefixes += [(k, at) for at in labels if at < len(ids) - 1]
-    texts = [
-        tokenizer.decode(rows[k].ids[: at + 1], skip_special_tokens=False) for k, at in prefixes
-    ]
+    texts = [tokenizer.decode(rows[k].ids[: at + 1], skip_special_tokens=False) for k, at in prefixes]
     ends = sample(model, tokenizer, [text for text in texts for _ in range(branches)])
     for n, (k, at) in enumerate(prefixes):
         hits = sum(ends_right(worlds[k], end) for end in ends[n * branches : (n + 1) * branches])
@@ -158,11 +153,7 @@ class Learner(nn.Module):
 
 
 def batches(
-    tokenizer: Tokenizer,
-    rows: list[Labelled],
-    seen: list[Tensor],
-    tokens: int,
-    rng: random.Random,
+    tokenizer: Tokenizer, rows: list[Labelled], seen: list[Tensor], tokens: int, rng: random.Random
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (ids, labels, seen) as `Learner.loss` takes them."""
     pad = tokenizer.get_vocab()[PAD]

@@ -44,9 +44,7 @@ def make_tokenizer(work: Path) -> Tokenizer:
     if not path.exists():
         rng = random.Random(0)
         made = [document(rng, 0.5) for _ in range(TOKENIZER_DOCUMENTS)]
-        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(
-            str(path)
-        )
+        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(str(path))
     return Tokenizer.from_file(str(path))
 
 
@@ -87,9 +85,7 @@ def train_tiny(
         model = Reasoner(Shape(vocab=tokenizer.get_vocab_size(), **SHAPES[name])).to(target)
         schedule = replace(FIRST[name], tokens=None, minutes=minutes) if minutes else FIRST[name]
 
-        def first(
-            rng: random.Random, progress: Progress
-        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        def first(rng: random.Random, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             def endless() -> Iterator[Document]:
                 while True:
                     yield document(rng, progress())
@@ -108,12 +104,8 @@ def train_tiny(
             pool_file.unlink(missing_ok=True)
         pool = self_generated.collect(model, tokenizer, pool_file, seed=seed, **POOL)
 
-        def second(
-            rng: random.Random, progress: Progress
-        ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            return stream(
-                tokenizer, self_generated.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng
-            )
+        def second(rng: random.Random, progress: Progress) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+            return stream(tokenizer, self_generated.own_documents(pool, rng), BATCH_TOKENS, LONGEST, rng)
 
         fit(model, model.loss, second, SECOND, work / "base-own.pt", resume=resume, seed=seed)
 
@@ -122,9 +114,7 @@ def train_tiny(
         trained = work / "base-own.pt"
         if not trained.exists():
             raise FileNotFoundError(f"{trained}: train the base model first (--size base)")
-        reasoner.load_state_dict(
-            torch.load(trained, map_location=target, weights_only=True)["model"]
-        )
+        reasoner.load_state_dict(torch.load(trained, map_location=target, weights_only=True)["model"])
         rows_file = work / "rollouts.jsonl"
         if not resume:
             rows_file.unlink(missing_ok=True)

@@ -30,9 +30,7 @@ def sample(
     replies = [""] * len(prompts)
     for first in range(0, len(order), batch):
         chosen = order[first : first + batch]
-        rows = _continue(
-            model, tokenizer, [encoded[i] for i in chosen], temperature, max_tokens, generator
-        )
+        rows = _continue(model, tokenizer, [encoded[i] for i in chosen], temperature, max_tokens, generator)
         for i, ids in zip(chosen, rows, strict=True):
             replies[i] = tokenizer.decode(ids, skip_special_tokens=False)
     return replies
@@ -56,8 +54,7 @@ def _continue(
     ids = torch.tensor([[pad] * (longest - len(p)) + p for p in prompts], device=like.device)
     empty = torch.tensor([longest - len(p) for p in prompts], device=like.device)  # padding per row
     pasts = [
-        Past(len(prompts), shape.heads, room, shape.width // shape.heads, like)
-        for _ in range(shape.layers)
+        Past(len(prompts), shape.heads, room, shape.width // shape.heads, like) for _ in range(shape.layers)
     ]
     owner = list(range(len(prompts)))  # which prompt each row belongs to
     produced: list[list[int]] = [[] for _ in prompts]

@@ -53,27 +53,17 @@ class Attempts:
 
 
 def collect(
-    model: Reasoner,
-    tokenizer: Tokenizer,
-    path: Path,
-    *,
-    questions: int,
-    samples: int,
-    seed: int,
+    model: Reasoner, tokenizer: Tokenizer, path: Path, *, questions: int, samples: int, seed: int
 ) -> list[Attempts]:
     """`samples` replies to each of `questions` train problems, kept in `path`, a line each."""
     rng = random.Random(f"own/{seed}")
     worlds = [random_world(rng) for _ in range(questions)]
     if not path.exists():
-        prompts = [
-            chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)
-        ]
+        prompts = [chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)]
         texts = sample(model, tokenizer, prompts)
         path.write_text("".join(json.dumps(reply) + "\n" for reply in texts))
     replies = [json.loads(line) for line in path.read_text().splitlines()]
-    return [
-        Attempts(world, replies[k * samples : (k + 1) * samples]) for k, world in enumerate(worlds)
-    ]
+    return [Attempts(world, replies[k * samples : (k + 1) * samples]) for k, world in enumerate(worlds)]
 
 
 def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document]:
@@ -87,9 +77,7 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
     mixed = [a for a in ever_right if not all(a.right)]
 
     def pick(attempts: Attempts, right: bool) -> str:
-        return rng.choice(
-            [r for r, ok in zip(attempts.replies, attempts.right, strict=True) if ok == right]
-        )
+        return rng.choice([r for r, ok in zip(attempts.replies, attempts.right, strict=True) if ok == right])
 
     while True:
         kind = rng.choices(list(SHARES), list(SHARES.values()))[0]

@@ -11,11 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-OPERATIONS: dict[str, Callable[[int, int], int]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-}
+OPERATIONS: dict[str, Callable[[int, int], int]] = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 LARGEST = 99
 
 
@@ -83,13 +79,7 @@ def allowed(op: str, a: int, b: int) -> bool:
     return b >= 1 and 0 <= OPERATIONS[op](a, b) <= LARGEST
 
 
-QUESTIONS = (
-    "What is {}?",
-    "Compute {}.",
-    "Find the value of {}.",
-    "Work out {}.",
-    "How much is {}?",
-)
+QUESTIONS = ("What is {}?", "Compute {}.", "Find the value of {}.", "Work out {}.", "How much is {}?")
 
 
 def arith(rng: random.Random, operations: int, largest: int) -> Calculation:
@@ -116,9 +106,7 @@ def arith(rng: random.Random, operations: int, largest: int) -> Calculation:
     return Calculation(question, bare.leaves, bare.nodes, (expression,), shows_rest=True)
 
 
-def _tree(
-    rng: random.Random, operations: int, largest: int, leaves: list[int]
-) -> tuple[Tree, int] | None:
+def _tree(rng: random.Random, operations: int, largest: int, leaves: list[int]) -> tuple[Tree, int] | None:
     """(tree, value), its leaves appended in reading order, or None where no operation fits."""
     if operations == 0:
         leaves.append(rng.randint(1, largest))
@@ -237,9 +225,7 @@ def _changes(rng: random.Random, operations: int, largest: int) -> Story:
     nodes, sentences, current, leaf = [], [f"{person} has {start} {item}."], 0, 1
     for kind, n, m in plan:
         template = (
-            TIMES[n]
-            if kind == "times"
-            else rng.choice({"gain": GAIN, "loss": LOSS, "pack": PACKS}[kind])
+            TIMES[n] if kind == "times" else rng.choice({"gain": GAIN, "loss": LOSS, "pack": PACKS}[kind])
         )
         sentences.append(template.format(n=n, m=m, **words))
         other = leaf
@@ -247,13 +233,9 @@ def _changes(rng: random.Random, operations: int, largest: int) -> Story:
             nodes.append(Node("*", leaf, leaf + 1))
             other, leaf = len(leaves) + len(nodes) - 1, leaf + 1
         leaf += 1
-        nodes.append(
-            Node({"gain": "+", "pack": "+", "loss": "-", "times": "*"}[kind], current, other)
-        )
+        nodes.append(Node({"gain": "+", "pack": "+", "loss": "-", "times": "*"}[kind], current, other))
         current = len(leaves) + len(nodes) - 1
-    last_sentence = rng.choice(
-        ("How many {i} does {p} have now?", "How many {i} has {p} at the end?")
-    )
+    last_sentence = rng.choice(("How many {i} does {p} have now?", "How many {i} has {p} at the end?"))
     return sentences, last_sentence.format(**words), leaves, nodes, [person, friend], item
 
 

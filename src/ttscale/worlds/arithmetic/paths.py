@@ -69,11 +69,7 @@ QUESTIONS = (
 def search(rng: random.Random, depth: int, moves: int, largest: int) -> Maze:
     """A maze with at least one solution, start and added numbers at most `largest`."""
     while True:
-        kinds = [
-            f"+{rng.randint(1, largest)}",
-            f"-{rng.randint(1, largest)}",
-            f"*{rng.randint(2, 4)}",
-        ]
+        kinds = [f"+{rng.randint(1, largest)}", f"-{rng.randint(1, largest)}", f"*{rng.randint(2, 4)}"]
         kinds += [f"+{rng.randint(1, largest)}"]
         options = tuple(dict.fromkeys(rng.sample(kinds, moves)))
         start = rng.randint(1, largest)

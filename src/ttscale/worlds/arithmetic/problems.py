@@ -15,11 +15,7 @@ from .calculations import Calculation, arith, word
 from .paths import Maze, search
 
 Split = Literal["train", "test"]
-MAKERS: dict[str, Callable[..., Calculation | Maze]] = {
-    "arith": arith,
-    "word": word,
-    "search": search,
-}
+MAKERS: dict[str, Callable[..., Calculation | Maze]] = {"arith": arith, "word": word, "search": search}
 FAMILIES = tuple(MAKERS)
 
 # Set so that the bundled reasoner is nearly always right on the first level, right somewhat more than
@@ -69,9 +65,7 @@ def split_of(world: Calculation | Maze) -> Split:
     return "test" if digest[0] < 32 else "train"
 
 
-def generate(
-    family: str, knobs: dict[str, int], rng: random.Random, split: Split
-) -> Calculation | Maze:
+def generate(family: str, knobs: dict[str, int], rng: random.Random, split: Split) -> Calculation | Maze:
     """A world with the given knobs (see LEVELS) from the given split."""
     while True:
         world = MAKERS[family](rng, **knobs)
@@ -93,9 +87,7 @@ def problem(family: str, level: int, seed: int, split: Split = "test") -> WorldP
     return WorldProblem(name, family, level, world.question, world.answer, world)
 
 
-def problems(
-    family: str, level: int, n: int, seed: int = 0, split: Split = "test"
-) -> list[WorldProblem]:
+def problems(family: str, level: int, n: int, seed: int = 0, split: Split = "test") -> list[WorldProblem]:
     """`n` different problems: seeds from `seed * 1_000_000` on, repeated ones skipped."""
     found: dict[str, WorldProblem] = {}
     seeds, repeats = itertools.count(seed * 1_000_000), 0

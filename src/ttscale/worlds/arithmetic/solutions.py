@@ -115,9 +115,7 @@ def _walk(calculation: Calculation, rng: random.Random, noise: Noise) -> tuple[l
             if kind == "pick":
                 claim = _misread(rng, calculation, node, beliefs)
             else:
-                claim = worked(
-                    node, miscalculate(rng, node.op, a, b) if kind == "calculate" else None
-                )
+                claim = worked(node, miscalculate(rng, node.op, a, b) if kind == "calculate" else None)
             if beliefs[-1] < 0:  # consequences of a mistake may leave the world: stop at zero
                 beliefs[-1] = 0
                 claim = f"{claim.split('=')[0]}=0"
@@ -150,9 +148,7 @@ def _walk(calculation: Calculation, rng: random.Random, noise: Noise) -> tuple[l
             return steps, str(beliefs[first + n - 1])
 
 
-def _kind_of_slip(
-    rng: random.Random, chance: float, calculation: Calculation, node: Node, done: int
-) -> str:
+def _kind_of_slip(rng: random.Random, chance: float, calculation: Calculation, node: Node, done: int) -> str:
     """'', 'calculate', 'copy' (a number in the rest changes) or 'pick' (another fact is used)."""
     if rng.random() >= chance:
         return ""
@@ -182,10 +178,7 @@ def _misread(rng: random.Random, calculation: Calculation, node: Node, beliefs: 
 def _miscopy(rng: random.Random, calculation: Calculation, beliefs: list[int], done: int) -> None:
     """Change one number that is still to be used."""
     later = {
-        i
-        for node in calculation.nodes[done:]
-        for i in (node.left, node.right)
-        if i < len(calculation.leaves)
+        i for node in calculation.nodes[done:] for i in (node.left, node.right) if i < len(calculation.leaves)
     }
     index = rng.choice(sorted(later))
     shift = rng.choice((1, -1, 10, -10, 2))

@@ -22,18 +22,18 @@ CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
 SHAPES = ((1, 2), (1, 3), (2, 2), (2, 3), (3, 2), (3, 3))  # depth, moves of `search`
 
 # Shares of documents at the beginning and at the end of training, in between linear.
-EARLY: dict[Skill, float] = {
-    "solve": 74,
-    "quick": 12,
-    "judge": 4,
-    "plan": 3,
-    "execute": 4,
-    "facts": 3,
-}
+EARLY: dict[Skill, float] = {"solve": 74, "quick": 12, "judge": 4, "plan": 3, "execute": 4, "facts": 3}
 LATE: dict[Skill, float] = {
-    "solve": 58, "quick": 10, "judge": 13, "rate": 5, "revise": 3, "merge": 3, "plan": 2,
-    "execute": 4, "facts": 2,
-}  # fmt: skip
+    "solve": 58,
+    "quick": 10,
+    "judge": 13,
+    "rate": 5,
+    "revise": 3,
+    "merge": 3,
+    "plan": 2,
+    "execute": 4,
+    "facts": 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +95,7 @@ def plan(world: Calculation | Maze) -> str:
                 before.append(f"{t // n}{text}")
         lines = [f"1. Last move: {' or '.join(before)} (2)"]
         if world.depth > 1:
-            lines.append(
-                f"2. First {world.depth - 1} from {world.start} ({min(5, 1 + world.depth)})"
-            )
+            lines.append(f"2. First {world.depth - 1} from {world.start} ({min(5, 1 + world.depth)})")
         return "\n".join(lines)
     values, first = world.evaluate(), len(world.leaves)
 
@@ -145,12 +143,7 @@ def verdict(right: Sequence[bool]) -> str:
 
 
 def judgement(
-    role: Skill,
-    system: str,
-    user: str,
-    world: Calculation | Maze,
-    replies: Sequence[str],
-    rng: random.Random,
+    role: Skill, system: str, user: str, world: Calculation | Maze, replies: Sequence[str], rng: random.Random
 ) -> Document:
     """What a judge or rater of these replies writes; one time in four it does not think first."""
     verdicts = verdict([ends_right(world, reply) for reply in replies])
@@ -179,11 +172,7 @@ def document(rng: random.Random, progress: float = 1.0, role: Skill | None = Non
         case "quick":
             if rng.random() < 0.25:  # thinking switched off from outside
                 return Document(
-                    role,
-                    SYSTEM["solve"],
-                    question,
-                    render([], world.answer).split("\n\n")[-1],
-                    NO_THINKING,
+                    role, SYSTEM["solve"], question, render([], world.answer).split("\n\n")[-1], NO_THINKING
                 )
             return Document(role, system, question, render([], world.answer))
         case "plan":
@@ -215,10 +204,7 @@ def document(rng: random.Random, progress: float = 1.0, role: Skill | None = Non
         case "merge":
             shown = [solution(world, rng, rng.random() < 0.5) for _ in range(rng.choice((2, 2, 3)))]
             return Document(
-                role,
-                system,
-                user_prompt(role, question, solutions=shown),
-                render(*reason(world, rng, CLEAN)),
+                role, system, user_prompt(role, question, solutions=shown), render(*reason(world, rng, CLEAN))
             )
 
 

@@ -11,9 +11,7 @@ from ..tree import Node, symbols
 from .evaluation import NoValueError, point
 
 _DIGITS = 50
-_NAMES = pairs(
-    "ln:log abs:Abs ceil:ceiling arcsin:asin arccos:acos arctan:atan arccot:acot sgn:sign"
-)
+_NAMES = pairs("ln:log abs:Abs ceil:ceiling arcsin:asin arccos:acos arctan:atan arccot:acot sgn:sign")
 
 
 def calculated(node: Node, positive: bool, points: int) -> list[tuple[str, str]]:

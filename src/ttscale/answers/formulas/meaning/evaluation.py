@@ -177,9 +177,7 @@ class _Evaluator:
             return Fraction(0)  # what is left is rounding
         if isinstance(total, self.context.mpc):
             floor = self.context.mag(total) - _NOISE
-            parts = [
-                x if x and self.context.mag(x) > floor else 0 for x in (total.real, total.imag)
-            ]
+            parts = [x if x and self.context.mag(x) > floor else 0 for x in (total.real, total.imag)]
             return self.context.mpc(*parts)
         return total
 

@@ -26,9 +26,7 @@ def everything() -> list[Interval]:
 
 def union(*regions: list[Interval]) -> list[Interval]:
     """What is in any of the regions."""
-    parts = sorted(
-        (part for region in regions for part in region), key=lambda p: (p.low, not p.low_closed)
-    )
+    parts = sorted((part for region in regions for part in region), key=lambda p: (p.low, not p.low_closed))
     merged: list[Interval] = []
     for part in parts:
         last = merged[-1] if merged else None

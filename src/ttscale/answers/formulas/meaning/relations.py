@@ -10,17 +10,7 @@ from ..tree import REALS, Node, symbols
 from .evaluation import NoValueError, Value, approximate, numbers, point, value_of
 from .expressions import POINTS, Expressions, is_decimal
 from .regions import Interval, complement, everything, intersection, union
-from .values import (
-    Reading,
-    calculated,
-    is_small,
-    minus,
-    near,
-    number_reading,
-    product,
-    quotient,
-    root,
-)
+from .values import Reading, calculated, is_small, minus, near, number_reading, product, quotient, root
 
 _LINES = ("<", ">", "le", "ge")
 _NUMBER_SETS = frozenset(f"\\mathbb{{{x}}}" for x in "RZNQC")

@@ -53,9 +53,7 @@ class Arithmetic(Operators):
         if token.kind == "sign":
             if token.text == "(" and self.at + 1 < len(self.tokens):
                 return self.tokens[self.at + 1].text not in ("bmod", "mod")
-            return token.text in ("(", "[") or (
-                token.text == "|" and not self.bars and not self.in_set
-            )
+            return token.text in ("(", "[") or (token.text == "|" and not self.bars and not self.in_set)
         if token.kind == "command":
             return token.text in FUNCTIONS | GREEK | OPENING or token.text.startswith("begin")
         return token.kind == "letter"

@@ -37,9 +37,7 @@ class Token:
     spaced: bool
 
 
-_WITHIN = re.compile(
-    "(arcsin|arccos|arctan|sqrt|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|exp|log|ln|pi)"
-)
+_WITHIN = re.compile("(arcsin|arccos|arctan|sqrt|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|exp|log|ln|pi)")
 _UNIT_VECTOR = re.compile(r"\\?([ijk])(?:math)?")
 _SAID = re.compile(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)")
 _ENVIRONMENT = re.compile(r"\s*\{(\w+)\*?\}(?:\{[lcr|]*\})?")

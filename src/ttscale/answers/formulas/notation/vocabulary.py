@@ -23,8 +23,7 @@ GREEK = names(
     "hbar imath jmath nabla partial aleph infty pi emptyset top bot"
 )
 OPENING = names(
-    "frac sqrt cbrt binom lvert lfloor lceil langle { abs floor ceil sum prod int lim "
-    "angle triangle"
+    "frac sqrt cbrt binom lvert lfloor lceil langle { abs floor ceil sum prod int lim angle triangle"
 )
 RELATIONS = names(
     "= < > le ge ne approx in notin equiv cong subset subseteq to mapsto iff parallel perp propto"
@@ -58,6 +57,4 @@ TEXTS = names(
 UPRIGHT = names("text textrm mbox hbox textnormal mathrm textit")
 BOLD = names("mathbf boldsymbol bm textbf pmb")
 FONTS = names("mathbb mathcal mathfrak mathscr")
-HATS = names(
-    "vec hat bar widehat tilde widetilde overrightarrow overleftrightarrow dot ddot overline"
-)
+HATS = names("vec hat bar widehat tilde widetilde overrightarrow overleftrightarrow dot ddot overline")

@@ -203,15 +203,11 @@ class Decoder:
             where = torch.arange(at, at + chunk.shape[1], device=self.device)[None]
             yield at, self._forward(chunk, where, past, None, **settings)
 
-    def _forward(
-        self, ids: Tensor, at: Tensor, past: Past, mask: Tensor | None, **settings: Any
-    ) -> Tensor:
+    def _forward(self, ids: Tensor, at: Tensor, past: Past, mask: Tensor | None, **settings: Any) -> Tensor:
         if self._positions:
             settings["position_ids"] = at
         settings[self._cache] = past.cache
-        output: Tensor = self.model(
-            input_ids=ids, attention_mask=mask, use_cache=True, **settings
-        ).logits
+        output: Tensor = self.model(input_ids=ids, attention_mask=mask, use_cache=True, **settings).logits
         return output
 
 

@@ -33,10 +33,33 @@ class Row:
     """
 
     __slots__ = (
-        "_final", "_pending", "_random", "_shown", "_speller", "_uniforms", "alternatives", "cached",
-        "confs", "cut", "ends", "finish", "full", "gone", "ids", "least", "logprobs", "min_p",
-        "most", "pieces", "prompt", "stop", "stopped_at", "temperature", "top_k", "top_p",
-    )  # fmt: skip
+        "_final",
+        "_pending",
+        "_random",
+        "_shown",
+        "_speller",
+        "_uniforms",
+        "alternatives",
+        "cached",
+        "confs",
+        "cut",
+        "ends",
+        "finish",
+        "full",
+        "gone",
+        "ids",
+        "least",
+        "logprobs",
+        "min_p",
+        "most",
+        "pieces",
+        "prompt",
+        "stop",
+        "stopped_at",
+        "temperature",
+        "top_k",
+        "top_p",
+    )
 
     def __init__(
         self,
