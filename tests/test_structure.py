@@ -146,4 +146,4 @@ def test_every_folder_of_tests_mirrors_one_of_the_source():
         for folder in folders(TESTS)
         if not SRC.joinpath(where := folder.relative_to(TESTS)).is_dir()
     }
-    assert not strange
+    assert strange <= {"data"}  # figures of published recordings

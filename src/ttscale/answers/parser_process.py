@@ -2,7 +2,7 @@ r"""A process of its own for formulas that take a computer algebra system.
 
 Numbers, algebra, sets and relations are read at once and at a bounded cost, where they are needed.
 Integrals, limits and endless sums are not: sympy takes a second to load, tens of megabytes, and for
-an odd expression longer than anybody waits. So it works in a process that can be ended: after
+an odd expression longer than a question may wait. So it works in a process that can be ended: after
 `SECONDS` it gives up by itself, after `END` the system ends it and another is started. What was not
 finished is compared as it is written.
 

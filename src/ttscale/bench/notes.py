@@ -41,12 +41,12 @@ def _left_out(planned: Sequence[Planned]) -> Iterator[str]:
         cells.setdefault((p.method.label, p.model.name, p.task.name), []).append(p)
     alike: dict[str, list[str]] = {}
     for (method, *_), repeats in cells.items():
-        if (said := _beyond_reach(repeats)) is not None:
-            alike.setdefault(said, []).append(method)
-    for said, methods in alike.items():
+        if (note := _beyond_reach(repeats)) is not None:
+            alike.setdefault(note, []).append(method)
+    for note, methods in alike.items():
         first, *others = methods
         more = f" and {len(others)} more leave" if others else " leaves"
-        yield f"{first}{more} out {said}"
+        yield f"{first}{more} out {note}"
 
 
 def _beyond_reach(repeats: Sequence[Planned]) -> str | None:
@@ -65,11 +65,11 @@ def _beyond_reach(repeats: Sequence[Planned]) -> str | None:
     left = sum(max(0, count - reach) for count in rows.values())
     if not left:
         return None
-    said = (
+    note = (
         f"{left:,} of {sum(rows.values()):,} recorded samples of {source.name} on {task.name}, "
         f"using {reach} of each question"
     )
     if len(set(rows.values())) == 1:
-        return said
+        return note
     fewest = min(rows, key=rows.__getitem__)
-    return f"{said}: question {fewest!r} has {rows[fewest]}"
+    return f"{note}: question {fewest!r} has {rows[fewest]}"

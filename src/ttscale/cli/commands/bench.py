@@ -360,12 +360,12 @@ def _go(
             err=True,
         )
     if state.errors:
-        _tell_errors(store, found)
+        _print_errors(store, found)
     if starved and len(starved) == len(found):
         raise output.Fail(BudgetTooSmall.exit_code)
 
 
-def _tell_errors(store: Store, found: Sequence[Row]) -> None:
+def _print_errors(store: Store, found: Sequence[Row]) -> None:
     """What failed, by what can be done about it; ends with a failure if nothing was answered."""
     from ...core import PoolExhausted
 

@@ -95,14 +95,14 @@ class Relations(Expressions):
                 found = tuple(number_reading(root, decimal) for root in roots)
                 return found[0] if len(found) == 1 else ("set", found)
         elif "y" in names:
-            solved = self.solved(difference, "y", names - {"y"})
-            if solved is not None:
-                return self.of_values(solved, decimal)
+            points = self.function_of(difference, "y", names - {"y"})
+            if points is not None:
+                return self.of_values(points, decimal)
         values = self.values(difference, names)
         scale = next((v for v in values if v), Fraction(1))
         return ("equation", tuple(quotient(v, scale) for v in values), decimal)
 
-    def solved(self, difference: Node, name: str, names: frozenset[str]) -> list[Value] | None:
+    def function_of(self, difference: Node, name: str, names: frozenset[str]) -> list[Value] | None:
         """The symbol at each point, if the equation is linear in it with a constant factor."""
         slopes, found = [], []
         for number in range(POINTS):

@@ -39,7 +39,7 @@ class Token:
 
 _WITHIN = re.compile("(arcsin|arccos|arctan|sqrt|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|exp|log|ln|pi)")
 _UNIT_VECTOR = re.compile(r"\\?([ijk])(?:math)?")
-_SAID = re.compile(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)")
+_PROSE = re.compile(r"[A-Za-z][A-Za-z .,'-]*|\([A-Za-z ,.]+\)")
 _ENVIRONMENT = re.compile(r"\s*\{(\w+)\*?\}(?:\{[lcr|]*\})?")
 _NEXT = re.compile(
     r"\s*(?:(?P<number>\d+(?:\.(?!\.)\d*)?|\.\d+)|\\(?P<command>[a-zA-Z]+|.)"
@@ -242,7 +242,7 @@ def _worded(inner: str, name: str, start: int, after: int, spaced: bool) -> list
     if not bare:
         return []
     words = re.search(r"[A-Za-z]{2}", bare) and not re.search(r"\A\d|[\\^]", bare)
-    if _SAID.fullmatch(bare) or (name in UPRIGHT and (words or is_unit(bare))):
+    if _PROSE.fullmatch(bare) or (name in UPRIGHT and (words or is_unit(bare))):
         return [Token("text", bare, start, after, spaced)]
     return [
         Token(token.kind, token.text, start, after, token.spaced or (spaced and not k))
