@@ -10,22 +10,19 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from ttscale.core import Budget, Sampling, UnknownName, UsageError
-from ttscale.core.settings.declared import (
+from ttscale.core import (
     Above,
     AtLeast,
-    Inline,
+    Budget,
     NotEmpty,
     OneOf,
-    Shorthand,
+    Sampling,
+    UnknownName,
+    UsageError,
     Within,
-    check,
     declared,
-    fields_of,
-    read,
-    read_values,
-    schema_of,
 )
+from ttscale.core.settings.declared import Inline, Shorthand, check, fields_of, read, read_values, schema_of
 from ttscale.methods import registry
 
 

@@ -27,17 +27,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args, g
 from urllib.parse import urlsplit
 
 from ...answers import RULES, rule_for
-from ...core import Engine, Price, Sampling, UnknownName, UsageError
-from ...core.settings.declared import (
+from ...core import (
     AtLeast,
-    Inline,
+    Engine,
     NotEmpty,
     OneOf,
-    Shorthand,
+    Price,
+    Sampling,
+    UnknownName,
+    UsageError,
     Within,
     declared,
-    read_values,
 )
+from ...core.settings.declared import Inline, Shorthand, read_values
 from . import downloads
 from .bundled import bundled_models
 from .settings import QUERY, read_query, sampling_of, split

@@ -11,8 +11,8 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from ...answers import RULES
-from ...core import Budget, UsageError
-from ...core.settings.declared import OneOf, declared, read
+from ...core import Budget, OneOf, UsageError, declared
+from ...core.settings.declared import read
 from ..errors import wrong
 
 Progress = Literal["comments", "reasoning", "none"]
