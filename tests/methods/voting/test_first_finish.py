@@ -100,7 +100,7 @@ def test_the_winner_is_the_same_seed_decoded_alone(mode):
         return await run.answer(first_finish(n=8, mode=mode), problem())
 
     winner = run_in_token_time(main()).winner
-    alone = engine.draw(engine.worlds, problem(), calls[winner.index].seed)  # type: ignore[arg-type]
+    alone = engine.sample_trace(engine.worlds, problem(), calls[winner.index].seed)  # type: ignore[arg-type]
     assert (winner.text, winner.tokens) == (alone.text, alone.tokens)
     assert list(winner.conf) == list(alone.conf)
 
@@ -112,7 +112,7 @@ class Uneven(Scripted):
 
     def start(self, call: GenerationRequest) -> Generation:
         self.calls.append(call)
-        return KnownGeneration(call, self.course(call), self.speeds[call.index])
+        return KnownGeneration(call, self.known(call), self.speeds[call.index])
 
 
 def test_at_unequal_speeds_sync_takes_the_shortest_and_async_the_first():
