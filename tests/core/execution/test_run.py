@@ -133,7 +133,7 @@ def log(at_once, budget):
         async with gate:
             o = await run.answer(method, problem(f"{{method.label}} {{n}}"), budget=budget)
         log[f"{{method.label}} {{n}}"] = [o.answer, o.stopped_by, o.usage.as_dict(), [
-            [t.tokens, t.finish, t.draw, t.chain, t.ended - t.began] for t in o.traces]]
+            [t.tokens, t.finish, t.index, t.sequential, t.ended - t.began] for t in o.traces]]
     async def main():
         specs = ["ffs(n=8, k=2)", "sc(n=5)", "esc(window=3, max_samples=9)", "ac(max_samples=9)"]
         await asyncio.gather(*(one(m, n) for m in map(parse, specs) for n in range(16)))
