@@ -140,7 +140,7 @@ def test_a_beam_is_scored_where_its_rollout_ends(k, says):
 @pytest.mark.parametrize(
     ("bad", "names"),
     [
-        ({"n": 6, "width": 4}, "no multiple"),
+        ({"n": 6, "width": 4}, "not a multiple"),
         ({"width": 8, "n": 4}, "width=8"),
         ({"separator": ""}, "separator"),
         ({"lookahead": -1}, "lookahead"),
