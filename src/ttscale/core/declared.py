@@ -208,11 +208,19 @@ def fields_of(cls: Any) -> Mapping[str, Field]:
     hints, found = get_type_hints(cls, include_extras=True), {}
     for f in fields(cls):
         known = found[f.name] = _field(f.name, hints[f.name], f.default, f.default_factory)
-        if f.default is MISSING or (f.default is None and type(None) in get_args(known.annotation)):
+        if f.default is MISSING or _is_plainly_right(f.default, known.annotation):
             continue
         if known.kind.take(f.default, f.name) != f.default:
             raise TypeError(f"{cls.__name__}.{f.name}={f.default!r} would be kept otherwise")
     return found
+
+
+def _is_plainly_right(default: Any, annotation: Any) -> bool:
+    """Whether a default needs no check: nothing where that may stand, or an empty value of a type
+    without marks."""
+    if default is None:
+        return type(None) in get_args(annotation)
+    return not default and default.__class__ in (annotation, get_origin(annotation))
 
 
 def kind_of(annotation: Any, marks: tuple[Any, ...] = ()) -> Kind:

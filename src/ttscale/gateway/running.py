@@ -14,10 +14,11 @@ from .logs import log
 from .shapes import Shape
 from .solving import Solved, solve
 from .streaming import Pieces, stream
-from .telling import agreement, total
+from .telling import total
 from .upstream import Upstream
 from .visit import Visit
 
+_KINDS = ("useful", "cancelled", "cut", "verifier", "planning")
 Shaped = Callable[[Asked, Configured], Shape]
 
 
@@ -81,10 +82,11 @@ def _account(visit: Visit, count: SampleCount, solved: Sequence[Solved] | None) 
         return
     used = total(solved)
     visit.tokens = used.completion_tokens
-    for kind in ("useful", "cancelled", "cut", "verifier", "planning"):
-        metrics.add("tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=visit.model)
+    tokens = {kind: getattr(used, f"{kind}_tokens") for kind in _KINDS}
+    for kind, spent in tokens.items():
+        metrics.add("tokens_total", spent, kind=kind, model=visit.model)
     for choice in solved:
-        votes = agreement(choice)
+        votes = choice.agreement
         state = "answered" if votes else "unanswered"
         metrics.add("answers_total", method=name, state="partial" if choice.partial else state)
         if votes:

@@ -6,14 +6,16 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..assembly import Assembly
 from ..core import Budget, Configured, Outcome, Problem, SampleCount, Trace
-from ..core.roles import may_answer
+from ..core.roles import VOTING, may_answer
 from .asking import Asked
 from .config import Limits
 from .errors import ApiError, of, wrong
+from .limits import UNLIMITED
 from .reading import Reader, Reading
 from .rules import rule
 from .tapping import Course, Tapped
@@ -22,7 +24,7 @@ from .upstream import Upstream
 Tell = Callable[[int, str], None]  # (choice, piece of its reply)
 
 
-@dataclass(slots=True)
+@dataclass
 class Solved:
     """One choice.
 
@@ -35,6 +37,20 @@ class Solved:
     outcome: Outcome
     trace: Trace
     partial: bool
+
+    @cached_property
+    def agreement(self) -> dict[str, int] | None:
+        """How many of the samples that answered gave this answer; None without an answer. What
+        judges, plans or reflects did not answer."""
+        answer, rule = self.outcome.answer, self.problem.rule
+        if answer is None:
+            return None
+        given = [a for t in self.outcome.traces if (a := self.answer_of(t)) is not None]
+        return {"votes": sum(rule.same(answer, a) for a in given), "of": len(given)}
+
+    def answer_of(self, trace: Trace) -> str | None:
+        """What a sample votes for."""
+        return self.problem.answer(trace) if trace.part in VOTING else None
 
 
 async def solve(
@@ -129,7 +145,7 @@ def _tapped(models: Assembly, number: int, tell: Tell | None) -> Assembly:
 
 def _share(budget: Budget, choices: int) -> Budget | None:
     """What each of several choices may spend of what adds up."""
-    if not budget.given():
+    if budget == UNLIMITED:
         return None
     if choices == 1:
         return budget

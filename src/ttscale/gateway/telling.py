@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core import Configured, Trace, Usage
-from ..core.roles import VOTING
 from .options import Options
 from .solving import Solved
 
@@ -25,6 +24,8 @@ def finish_reason(trace: Trace) -> str:
 
 def total(solved: Sequence[Solved]) -> Usage:
     """What all choices have used together; they ran at the same time."""
+    if len(solved) == 1:
+        return solved[0].outcome.usage
     usage = Usage()
     for choice in solved:
         usage.add(choice.outcome.usage)
@@ -70,7 +71,7 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
         "over_budget": any(s.outcome.over_budget for s in solved),
         "partial": any(s.partial for s in solved),
         "answers": [s.outcome.answer for s in solved],
-        "agreement": [agreement(s) for s in solved],
+        "agreement": [s.agreement for s in solved],
         "samples": used.samples,
         "completion_tokens": used.completion_tokens,
         "useful_tokens": used.useful_tokens,
@@ -95,20 +96,6 @@ def extension(solved: Sequence[Solved], method: Configured, options: Options) ->
     return document
 
 
-def agreement(choice: Solved) -> dict[str, int] | None:
-    """How many of the samples that answered gave this answer; None without an answer. What judges,
-    plans or reflects did not answer."""
-    answer, rule = choice.outcome.answer, choice.problem.rule
-    if answer is None:
-        return None
-    given = [a for t in choice.outcome.traces if (a := _answer(choice, t)) is not None]
-    return {"votes": sum(rule.same(answer, a) for a in given), "of": len(given)}
-
-
-def _answer(choice: Solved, trace: Trace) -> str | None:
-    return choice.problem.answer(trace) if trace.part in VOTING else None
-
-
 def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
     """One sample."""
     return {
@@ -118,7 +105,7 @@ def candidate(choice: Solved, trace: Trace, number: int) -> dict[str, Any]:
         "draw": trace.draw,
         "text": trace.text,
         "tool_calls": list(trace.tool_calls),
-        "answer": _answer(choice, trace),
+        "answer": choice.answer_of(trace),
         "finish": trace.finish,
         "tokens": trace.tokens,
         "winner": trace is choice.trace,
