@@ -40,9 +40,9 @@ import numpy as np
 
 from ttscale.cli.config import Config
 from ttscale.core import Outcome, Run, TTScaleError, UsageError, Votes, execute
-from ttscale.engines.pool import Pool
-from ttscale.engines.spec import ModelSource, open_model
-from ttscale.methods.parallel.pets_table import fit_table
+from ttscale.engines.catalogue.specification import ModelSource, open_model
+from ttscale.engines.recordings.pool import Pool
+from ttscale.methods.allocation.pets_table import fit_table
 from ttscale.methods.registry import parse
 from ttscale.planner import Evidence, match, replayed
 from ttscale.planner.evidence import graded
@@ -81,13 +81,20 @@ def run(source: ModelSource, spec: str, repeats: int, part: slice = slice(None))
                 return await run.answer_set(chosen, asked)
             return [await run.answer(chosen, p) for p in asked]
 
-        rows.append([
-            (bool(p.correct(o.answer)),
-             o.answer is not None and agreed[p.id] is not None
-             and p.rule.same(o.answer, agreed[p.id] or ""),
-             o.usage.completion_tokens, o.usage.sequential_tokens, o.usage.samples)
-            for p, o in zip(asked, execute(run, main), strict=True)
-        ])  # fmt: skip
+        rows.append(
+            [
+                (
+                    bool(p.correct(o.answer)),
+                    o.answer is not None
+                    and agreed[p.id] is not None
+                    and p.rule.same(o.answer, agreed[p.id] or ""),
+                    o.usage.completion_tokens,
+                    o.usage.sequential_tokens,
+                    o.usage.samples,
+                )
+                for p, o in zip(asked, execute(run, main), strict=True)
+            ]
+        )
     means = np.array(rows, dtype=float).mean(axis=0)
     names = ("right", "agrees", "tokens", "sequential", "samples")
     return dict(zip(names, means.T, strict=True))
@@ -109,27 +116,27 @@ def saving(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
 
 
 def line(
-    name: str,
-    values: Values,
-    against: Values | None = None,
-    unit: str = "samples",
-    merit: str = "right",
+    name: str, values: Values, against: Values | None = None, unit: str = "samples", merit: str = "right"
 ) -> dict[str, Any]:
     """Print one row and return it."""
     low, high = boot(values[merit])
     told: dict[str, Any] = {
-        "method": name, merit: float(values[merit].mean()), "ci": [low, high],
+        "method": name,
+        merit: float(values[merit].mean()),
+        "ci": [low, high],
         **{n: float(values[n].mean()) for n in ("tokens", "sequential", "samples")},
-    }  # fmt: skip
+    }
     text = f"  {name:48} {told[merit]:.3f} [{low:.3f}, {high:.3f}] {told['samples']:6.2f} samples"
     text += f" {told['tokens']:10,.0f} tokens"
     if against is not None:
         told["saved"], *told["saved_ci"] = saving(values[unit], against[unit])
         told["difference"] = float((values[merit] - against[merit]).mean())
         told["difference_ci"] = list(boot(values[merit] - against[merit]))
-        text += (f"  saves {told['saved']:+.0%} {unit} [{told['saved_ci'][0]:+.0%}, "
-                 f"{told['saved_ci'][1]:+.0%}], {told['difference']:+.3f} "
-                 f"[{told['difference_ci'][0]:+.3f}, {told['difference_ci'][1]:+.3f}]")  # fmt: skip
+        text += (
+            f"  saves {told['saved']:+.0%} {unit} [{told['saved_ci'][0]:+.0%}, "
+            f"{told['saved_ci'][1]:+.0%}], {told['difference']:+.3f} "
+            f"[{told['difference_ci'][0]:+.3f}, {told['difference_ci'][1]:+.3f}]"
+        )
     print(text, flush=True)
     return told
 
@@ -171,9 +178,7 @@ def deepconf(
     return told
 
 
-def chosen_deepconf(
-    source: ModelSource, variant: str, tenth: int, n: int, most: int, repeats: int
-) -> str:
+def chosen_deepconf(source: ModelSource, variant: str, tenth: int, n: int, most: int, repeats: int) -> str:
     """The settings that were most accurate on another pool within 60% of majority@n's tokens; the
     cheapest of equals."""
     limit = 0.6 * run(source, f"sc(n={n})", repeats)["tokens"].mean()
@@ -181,8 +186,10 @@ def chosen_deepconf(
     for window, warm_up, samples, consensus in itertools.product(
         dict.fromkeys((tenth, 2 * tenth, 4 * tenth)), (4, 8), dict.fromkeys((n, most)), (0.95, 2.0)
     ):
-        spec = (f"deepconf-online(variant={variant}, warm_up={warm_up}, max_samples={samples}, "
-                f"window={window}, consensus={consensus:g})")  # fmt: skip
+        spec = (
+            f"deepconf-online(variant={variant}, warm_up={warm_up}, max_samples={samples}, "
+            f"window={window}, consensus={consensus:g})"
+        )
         found = run(source, spec, repeats)
         entry = (-float(found["right"].mean()), float(found["tokens"].mean()), spec)
         if entry[1] <= limit and (best is None or entry < best):
@@ -205,11 +212,11 @@ def separation(pool: Pool, window: int) -> dict[str, Any]:
             areas.append(float((above > 0).mean() + (above == 0).mean() / 2))
             ranked.append(right[np.argsort(values, kind="stable")].tolist())
     tenths = [float(part.mean()) for part in np.array_split(np.array(ranked).mean(axis=0), 10)]
+    print(f"  confidence tells right from wrong with an area of {np.mean(areas):.2f} within a question")
     print(
-        f"  confidence tells right from wrong with an area of {np.mean(areas):.2f} within a question"
+        "  right by tenth of confidence, least sure first, where samples disagree: "
+        + " ".join(f"{share:.2f}" for share in tenths)
     )
-    print("  right by tenth of confidence, least sure first, where samples disagree: "
-          + " ".join(f"{share:.2f}" for share in tenths))  # fmt: skip
     return {"area": float(np.mean(areas)), "right_by_tenth": tenths}
 
 
@@ -219,9 +226,7 @@ SHARES = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.85, 1.0)
 PETS = ("offline", "online", "online, five buckets")
 
 
-def pets(
-    source: ModelSource, name: str, average: float, most: int, repeats: int, folder: Path
-) -> Values:
+def pets(source: ModelSource, name: str, average: float, most: int, repeats: int, folder: Path) -> Values:
     """PETS at an average. Online, a table is fitted on each half of the questions and judged on the
     other."""
     if name == "offline":
@@ -231,10 +236,7 @@ def pets(
     kind: Any = "choice" if all(p.choices for p in pool.problems) else "open"
     if name != "online":
         kind = "patterns"
-    for learn, part in (
-        (slice(half, None), slice(half)),
-        (slice(half), slice(half, None)),
-    ):
+    for learn, part in ((slice(half, None), slice(half)), (slice(half), slice(half, None))):
         path = folder / f"pets-{id(source)}-{kind}-{average:g}-{learn.start}.json"
         labels = pool_labels(Pool(pool.model, pool.task, pool.problems[learn], pool.records))
         fit_table(labels, average, kind=kind, max_samples=most).save(path)
@@ -258,14 +260,14 @@ def consistency(
         told: dict[str, Any] = {}
         if chooser is not None:
             enough = (
-                a for a in averages
+                a
+                for a in averages
                 if pets(chooser, name, a, most, repeats, folder)["agrees"].mean() >= goal - 5e-4
-            )  # fmt: skip
+            )
             average = next(enough, averages[-1])
             told["chosen"] = line(
-                f"PETS {name}, {average:g} on average (chosen)", curve[average], uniform,
-                merit="agrees",
-            )  # fmt: skip
+                f"PETS {name}, {average:g} on average (chosen)", curve[average], uniform, merit="agrees"
+            )
         told["curve"] = [
             line(f"PETS {name}, {a:g} on average", values, uniform, merit="agrees")
             for a, values in curve.items()
@@ -330,22 +332,33 @@ def optimal(
         for row in matched(
             evidence["reward" if kind == "reward" else "agreement"], given, goals, kind, spend, limits
         )
-    ]  # fmt: skip
+    ]
     return {"select": select, **told}
 
 
 def matched(
-    evidence: Evidence, given: Sequence[str], goals: Mapping[str, str], kind: Any, spend: Any,
+    evidence: Evidence,
+    given: Sequence[str],
+    goals: Mapping[str, str],
+    kind: Any,
+    spend: Any,
     limits: Sequence[float],
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """The policy against fixed strategies, a row each, paired over questions."""
     place, cuts = placed(evidence, kind, 5)
     own = [evidence.strategies.index(s) for s in given]
     fixed = [evidence.strategies.index(s) for s in goals.values()]
     rows = match(
-        evidence.right[own], evidence.samples[own], place, evidence.questions, limits,
-        len(cuts) + 1, evidence.right[fixed], evidence.samples[fixed], spend=spend,
-    )  # fmt: skip
+        evidence.right[own],
+        evidence.samples[own],
+        place,
+        evidence.questions,
+        limits,
+        len(cuts) + 1,
+        evidence.right[fixed],
+        evidence.samples[fixed],
+        spend=spend,
+    )
 
     def by_question(values: np.ndarray) -> np.ndarray:
         return values.reshape(len(evidence.names), -1).mean(axis=1)  # trials stand by question
@@ -357,14 +370,23 @@ def matched(
         picks = np.random.default_rng(0).integers(0, len(cost), (BOOT, len(cost)))
         times = np.quantile(base[picks].mean(axis=1) / cost[picks].mean(axis=1), [0.025, 0.975])
         low, high = boot(right)
-        told.append({
-            "baseline": name, "difficulty": kind, "spend": spend,
-            "baseline_accuracy": found.baseline.accuracy, "baseline_cost": found.baseline.cost,
-            "accuracy": found.policy.accuracy, "cost": found.policy.cost,
-            "difference": float(right.mean()), "difference_ci": [low, high],
-            "times_fewer": found.baseline.cost / found.policy.cost, "times_ci": times.tolist(),
-            "limit": found.limit, "reached": found.reached,
-        })  # fmt: skip
+        told.append(
+            {
+                "baseline": name,
+                "difficulty": kind,
+                "spend": spend,
+                "baseline_accuracy": found.baseline.accuracy,
+                "baseline_cost": found.baseline.cost,
+                "accuracy": found.policy.accuracy,
+                "cost": found.policy.cost,
+                "difference": float(right.mean()),
+                "difference_ci": [low, high],
+                "times_fewer": found.baseline.cost / found.policy.cost,
+                "times_ci": times.tolist(),
+                "limit": found.limit,
+                "reached": found.reached,
+            }
+        )
         print(
             f"  {name + ':':31} {found.baseline.accuracy:.3f}; {kind:9} per {spend:4} "
             f"{found.policy.accuracy:.3f} at {found.policy.cost:5.2f}, {right.mean():+.3f} "
@@ -403,8 +425,10 @@ def saturation_agreement(recordings: Sequence[Mapping[str, Any]]) -> dict[str, f
         predicted, measured = np.array(pairs, dtype=float).T
         same = not predicted.std() or not measured.std()
         found[name] = float("nan") if same else float(np.corrcoef(predicted, measured)[0, 1])
-        print(f"TTSPM, {name}: samples after which one adds less than {EPSILON:g}, predicted and "
-              f"measured: {pairs}, r = {found[name]:.2f}")  # fmt: skip
+        print(
+            f"TTSPM, {name}: samples after which one adds less than {EPSILON:g}, predicted and "
+            f"measured: {pairs}, r = {found[name]:.2f}"
+        )
     return found
 
 
@@ -417,9 +441,14 @@ def recorded(folder: Path, limit: int | None, repeats: int) -> dict[str, Any]:
         vote = run(source, "sc(n=8)", 1)
         rows = [line("majority@8", vote)]
         for spec in (
-            "simple", "sc(n=4)", "adaptive-consistency(max_samples=8)", "esc(window=4, max_samples=8)",
-            "ffs(n=8)", "ffs(n=8, k=4)", "pets(average=4, max_samples=8)",
-        ):  # fmt: skip
+            "simple",
+            "sc(n=4)",
+            "adaptive-consistency(max_samples=8)",
+            "esc(window=4, max_samples=8)",
+            "ffs(n=8)",
+            "ffs(n=8, k=4)",
+            "pets(average=4, max_samples=8)",
+        ):
             unit = "tokens" if spec.startswith("ffs") else "samples"
             rows.append(line(spec, run(source, spec, repeats), vote, unit))
         found[f"{pool.model}/{pool.task}"] = {"methods": rows, "ttspm": ttspm(pool)}
@@ -442,16 +471,15 @@ def pooled(spec: str, other: str | None, limit: int | None, repeats: int) -> dic
         raise UsageError("--choose holds questions of --pool", fix="make it with another seed")
     most = min(32, *(p.size() for p in pools))
     n = min(16, most)
-    print(
-        f"{source.name} on {pool.task}, {len(pool.problems)} questions, {pool.size()} samples each"
-    )
+    print(f"{source.name} on {pool.task}, {len(pool.problems)} questions, {pool.size()} samples each")
     with tempfile.TemporaryDirectory() as folder:
         return {
-            "questions": len(pool.problems), "samples": pool.size(),
+            "questions": len(pool.problems),
+            "samples": pool.size(),
             "deepconf": attempt("DeepConf", lambda: deepconf(source, chooser, n, most, repeats)),
             "pets": consistency(source, chooser, n, most, repeats, Path(folder)),
             "compute_optimal": optimal(source, chooser, n, most, repeats),
-        }  # fmt: skip
+        }
 
 
 def data_folder(given: Path | None) -> Path:
@@ -459,9 +487,7 @@ def data_folder(given: Path | None) -> Path:
 
 
 def main(argv: Sequence[str] | None = None) -> Mapping[str, Any]:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pool", help="bench store or file of one model's samples")
     parser.add_argument("--data", type=Path, help="folder of recorded_reasoning.csv")
     parser.add_argument("--limit", type=int, help="questions at most")

@@ -19,7 +19,7 @@ import numpy as np
 from ttscale.answers import rule_for
 from ttscale.core import Problem, Prompt, Run, run_in_token_time
 from ttscale.engines.synthetic import Synthetic, World
-from ttscale.methods.parallel.pets import pets
+from ttscale.methods.allocation.pets import pets
 from ttscale.signals import confidence
 
 PRIORS = ((30, 1, 1, 1), (6, 3, 1, 1), (3, 2.4, 1.5, 1))  # easy, middling, hard questions
@@ -62,9 +62,7 @@ def deepconf(tokens: int, seed: int) -> dict[str, float]:
     plain = [t.tolist() for t in traces[: max(1, len(traces) // 20)]]
     reference, expected = timed(lambda: [measures_in_python(t) for t in plain])
     for one, (mean, lowest, bottom, tail) in zip(found, expected, strict=False):
-        assert np.allclose(
-            [one.mean, one.lowest, one.bottom, one.tail], [mean, lowest, bottom, tail]
-        )
+        assert np.allclose([one.mean, one.lowest, one.bottom, one.tail], [mean, lowest, bottom, tail])
     return {
         "tokens": len(traces) * TRACE,
         "seconds": seconds,
@@ -102,9 +100,7 @@ def pets_offline(questions: int, average: int, seed: int) -> dict[str, float]:
     spent = sum(o.extra["drawn"] for o in outcomes)
     assert spent == questions * average
     share = max(1, questions // 50)
-    reference, drawn = timed(
-        lambda: pets_in_python(dict(list(truth.items())[:share]), average, seed)
-    )
+    reference, sampled = timed(lambda: pets_in_python(dict(list(truth.items())[:share]), average, seed))
     return {
         "questions": questions,
         "average": average,
@@ -112,7 +108,7 @@ def pets_offline(questions: int, average: int, seed: int) -> dict[str, float]:
         "agreement": float(agreed),
         "reference_questions": share,
         "reference_seconds": reference,
-        "ratio": (reference / drawn) / (seconds / spent),
+        "ratio": (reference / sampled) / (seconds / spent),
     }
 
 
@@ -124,8 +120,8 @@ def pets_in_python(truth: dict[str, np.ndarray], average: int, seed: int) -> int
     def sure(alpha: list[int]) -> float:
         wins = [0] * len(alpha)
         for _ in range(500):
-            drawn = [rng.gammavariate(a, 1) for a in alpha]
-            wins[drawn.index(max(drawn))] += 1
+            sampled = [rng.gammavariate(a, 1) for a in alpha]
+            wins[sampled.index(max(sampled))] += 1
         return max(wins) / 500
 
     def gain(alpha: list[int]) -> float:
@@ -134,13 +130,13 @@ def pets_in_python(truth: dict[str, np.ndarray], average: int, seed: int) -> int
         return max(sure(g) for g in grown) - now
 
     gains = {name: gain(alpha) for name, alpha in alphas.items()}
-    drawn = 0
+    sampled = 0
     for _ in range(average * len(truth)):
         name = max(gains, key=lambda n: gains[n])
         alphas[name][rng.choices(range(4), truth[name])[0]] += 1
         gains[name] = gain(alphas[name])
-        drawn += 1
-    return drawn
+        sampled += 1
+    return sampled
 
 
 def main() -> None:

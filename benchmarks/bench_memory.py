@@ -24,7 +24,7 @@ from pathlib import Path
 from ttscale.answers import rule_for
 from ttscale.bench import Cell, Plan, Settings, Store, grid, pools_from_store, rows, run_bench
 from ttscale.core import Problem, Prompt, Trace
-from ttscale.engines.spec import Plain
+from ttscale.engines.catalogue.specification import Plain
 
 SAMPLES = 8
 GOAL_MB = 300
@@ -53,8 +53,7 @@ def write_store(path: Path, items: int) -> None:
     rng = random.Random(0)
     words = [f"word{i} " for i in range(2000)]
     problems = [
-        Problem(f"q{i}", Prompt.user(f"Question {i}?"), rule_for("number"), "7")
-        for i in range(items)
+        Problem(f"q{i}", Prompt.user(f"Question {i}?"), rule_for("number"), "7") for i in range(items)
     ]
     with Store.create(path, {}) as store:
         cell = Cell(id=0, method="sc(n=8)", model="m", task="numbers", repeat=0)
@@ -64,7 +63,7 @@ def write_store(path: Path, items: int) -> None:
             for draw in range(SAMPLES):
                 answer = 7 if rng.random() < 0.6 else rng.randrange(20)
                 text = "".join(rng.choices(words, k=400)) + f"\\boxed{{{answer}}}"
-                trace = Trace(text, 900, draw=draw, prompt_key=problem.prompt.key)
+                trace = Trace(text, 900, index=draw, prompt_key=problem.prompt.key)
                 store.add_trace(cell, problem.id, "", trace)
 
 
@@ -82,13 +81,17 @@ def measure(recording: Path, out: Path) -> dict[str, float]:
         reported = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
-        "items": row.items, "accuracy": row.accuracy or 0.0, "peak_mb": round(peak, 1),
-        "read_s": round(read, 2), "run_s": round(ran, 2), "report_s": round(reported, 2),
+        "items": row.items,
+        "accuracy": row.accuracy or 0.0,
+        "peak_mb": round(peak, 1),
+        "read_s": round(read, 2),
+        "run_s": round(ran, 2),
+        "report_s": round(reported, 2),
         "items_per_s": round(row.items / ran),
         "items_per_cpu_s": round(row.items / busy),
         "samples_per_cpu_s": round(row.items * SAMPLES / busy),
         "store_mb": round(out.stat().st_size / 1e6, 1),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -122,11 +122,7 @@ def serve_model() -> None:
 
     async def complete(request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        usage = {
-            "prompt_tokens": 9,
-            "completion_tokens": len(REPLY),
-            "total_tokens": 9 + len(REPLY),
-        }
+        usage = {"prompt_tokens": 9, "completion_tokens": len(REPLY), "total_tokens": 9 + len(REPLY)}
         if not body.get("stream"):
             message = {"role": "assistant", "content": "".join(REPLY)}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
@@ -183,18 +179,9 @@ def running(*args: str, folder: Path, **options: Any) -> Iterator[subprocess.Pop
 def follow_solve(upstream: str, folder: Path) -> dict[str, Any]:
     """What a second `ttscale solve` passes through, from the entry of the command to its end."""
     record = folder / "solve.json"
-    command = [
-        "solve",
-        QUESTION,
-        "--method",
-        "sc(n=1)",
-        "--model",
-        f"openai:m@{upstream}",
-        "--json",
-    ]
-    recorded = ("record", str(record), *command)
+    command = ["solve", QUESTION, "--method", "sc(n=1)", "--model", f"openai:m@{upstream}", "--json"]
     for _ in range(2):
-        with running(*recorded, folder=folder, stdout=subprocess.PIPE) as process:
+        with running("record", str(record), *command, folder=folder, stdout=subprocess.PIPE) as process:
             printed, _ = process.communicate(timeout=60)
         if "391" not in printed:
             sys.exit(f"call_path: solve gave {printed}")
@@ -273,12 +260,7 @@ def main() -> None:
             for file, calls in row["calls_by_file"]:
                 print(f"{calls:43}  {file}")
     print(
-        json.dumps(
-            {
-                n: {k: v for k, v in row.items() if k != "calls_by_file"}
-                for n, row in figures.items()
-            }
-        )
+        json.dumps({n: {k: v for k, v in row.items() if k != "calls_by_file"} for n, row in figures.items()})
     )
 
 

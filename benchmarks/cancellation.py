@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ttscale.core import Card, Context, Method, Outcome, Problem, Prompt, Run
-from ttscale.engines import models
+from ttscale.engines.catalogue import downloads
 from ttscale.engines.llamacpp import LlamaCpp
 
 SHORT, LONG = 15, 80  # tokens of the winner
@@ -35,7 +35,7 @@ class Plain:
 
 
 async def first(problem: Problem, ctx: Context, cfg: tuple[int, int]) -> Outcome:
-    """The first draw to end wins. The first drawn ends after `tokens`, the others much later."""
+    """The first sample to end wins. The first drawn ends after `tokens`, the others much later."""
     n, tokens = cfg
     ends = [{"max_tokens": tokens if i == 0 else 20 * tokens} for i in range(n)]
     async with ctx.as_finished(problem.prompt, n, vary=ends, temperature=0.9) as race:
@@ -44,16 +44,12 @@ async def first(problem: Problem, ctx: Context, cfg: tuple[int, int]) -> Outcome
     return Outcome(None)
 
 
-METHOD = Method(
-    Card(name="race", title="Race", what="parallel", stops="the first end"), first, tuple
-)
+METHOD = Method(Card(name="race", title="Race", what="parallel", stops="the first end"), first, tuple)
 
 
 async def race(engine: LlamaCpp, n: int, tokens: int, number: int) -> dict[str, float]:
     run = Run({"main": engine}, seed=number)
-    problem = Problem(
-        f"race {number}", Prompt.user(f"Tell me story {number} about the sea."), Plain()
-    )
+    problem = Problem(f"race {number}", Prompt.user(f"Tell me story {number} about the sea."), Plain())
     before, began = await engine.tokens_predicted(), time.monotonic()
     outcome = await run.answer(METHOD.bind((n, tokens)), problem)
     seconds = time.monotonic() - began
@@ -96,7 +92,7 @@ def main() -> None:
     parser.add_argument("--races", type=int, default=3, help="races of each length")
     parser.add_argument("--threads", type=int, help="of the server; all processors without it")
     asked = parser.parse_args()
-    path = asked.model or models.pull("smollm2-135m")
+    path = asked.model or downloads.pull("smollm2-135m")
     figures = asyncio.run(races(path, asked.n, asked.races, asked.threads))
     rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}
     print(json.dumps(rounded))

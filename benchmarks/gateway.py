@@ -40,7 +40,7 @@ LEVELS = (1, 16, 128)
 
 
 def upstream(port: int) -> None:
-    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s). It is no web
+    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s). It is not a web
     framework, which would be the slowest of all that is measured here."""
     usage = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9}
     whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
@@ -87,9 +87,7 @@ def upstream(port: int) -> None:
         def data_received(self, data: bytes) -> None:
             self.buffer += data
             head, end, body = self.buffer.partition(b"\r\n\r\n")
-            length = int(
-                (head.lower() + b"\r\n").partition(b"content-length:")[2].split(b"\r")[0] or 0
-            )
+            length = int((head.lower() + b"\r\n").partition(b"content-length:")[2].split(b"\r")[0] or 0)
             if not end or len(body) < length:
                 return
             self.buffer = body[length:]
@@ -236,9 +234,7 @@ async def measure(urls: dict[str, str], seconds: float, rounds: int) -> list[dic
                             if kind != "pass-through" and name == "floor":
                                 continue
                             body = {**BODY, "model": asked, "stream": stream}
-                            got = await load(
-                                session, url + "/v1/chat/completions", body, level, seconds
-                            )
+                            got = await load(session, url + "/v1/chat/completions", body, level, seconds)
                             known = best.get(name)
                             if known is None or got["rps"] > known["rps"]:
                                 best[name] = got
@@ -256,9 +252,7 @@ def described(row: dict[str, Any]) -> str:
             got = row[name]
             text = f"{name} {got['rps']:7.0f}/s"
             if name != "upstream":
-                text += (
-                    f" p50 +{got['p50'] - bare['p50']:.2f} p99 +{got['p99'] - bare['p99']:.2f} ms"
-                )
+                text += f" p50 +{got['p50'] - bare['p50']:.2f} p99 +{got['p99'] - bare['p99']:.2f} ms"
             parts.append(text + (f" ({got['failures']:.0f} failed)" if got["failures"] else ""))
     if row["kind"] != "pass-through":
         parts.append(f"{8 * row['gateway']['rps']:.0f} upstream calls/s")
@@ -287,8 +281,8 @@ async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
         raced = sorted([await timed("ffs(n=8)/m", n) for n in range(times)])
         await asyncio.sleep(0.3)
         after = await counts()
-    drawn = after["slow"][len(before["slow"]) :]  # one request after the other: in eights
-    fastest = sorted(min(drawn[at : at + 8]) for at in range(0, len(drawn), 8))
+    sampled = after["slow"][len(before["slow"]) :]  # one request after the other: in eights
+    fastest = sorted(min(sampled[at : at + 8]) for at in range(0, len(sampled), 8))
     return {
         "single_p50_s": single[times // 2],
         "ffs_p50_s": raced[times // 2],
@@ -326,9 +320,11 @@ async def soak(url: str, pid: int, minutes: float, rate: float) -> dict[str, flo
             await asyncio.sleep(0.005)
         await asyncio.gather(*pending)
     return {
-        "requests": answered, "failures": failures, "memory_after_a_quarter_mb": first,
+        "requests": answered,
+        "failures": failures,
+        "memory_after_a_quarter_mb": first,
         "memory_at_the_end_mb": memory(pid),
-    }  # fmt: skip
+    }
 
 
 def imported() -> float:
@@ -394,11 +390,16 @@ def main() -> None:
         "pass_through_rps_16": sixteen["gateway"]["rps"],
         "share_of_floor_16": sixteen["gateway"]["rps"] / sixteen["floor"]["rps"],
         "upstream_calls_per_s": max(8 * r["gateway"]["rps"] for r in fan),
-        "memory_idle_mb": idle, "memory_loaded_mb": loaded, "import_cpu_s": imported(),
-        "first_finish": race, "soak": soaked, "optillm": peer,
+        "memory_idle_mb": idle,
+        "memory_loaded_mb": loaded,
+        "import_cpu_s": imported(),
+        "first_finish": race,
+        "soak": soaked,
+        "optillm": peer,
         "failures": sum(r["gateway"]["failures"] for r in rows),
-        "load_average": os.getloadavg(), "rows": rows,
-    }  # fmt: skip
+        "load_average": os.getloadavg(),
+        "rows": rows,
+    }
     for name, value in summary.items():
         if name != "rows":
             print(f"{name}: {value}")

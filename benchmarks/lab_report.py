@@ -24,15 +24,8 @@ from pathlib import Path
 import aiohttp
 import xllamacpp
 
-from ttscale.lab import (
-    FAMILIES,
-    LabProblem,
-    check_answer,
-    extract_answer,
-    messages,
-    problems,
-)
-from ttscale.lab.data import plan
+from ttscale.worlds.arithmetic import FAMILIES, WorldProblem, check_answer, extract_answer, messages, problems
+from ttscale.worlds.arithmetic.training_documents import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
 SLOTS, THREADS, CONTEXT = 16, 2, 2048
@@ -46,9 +39,7 @@ SAMPLES = 16
 class Reply:
     text: str
     tokens: int
-    confidence: tuple[
-        float, ...
-    ] = ()  # per token: minus the mean of the top log-probabilities, nats
+    confidence: tuple[float, ...] = ()  # per token: minus the mean of the top log-probabilities, nats
 
 
 class Client:
@@ -65,10 +56,7 @@ class Client:
             | SAMPLER
             | options
         )
-        async with (
-            self.gate,
-            self.session.post(f"{self.address}/v1/chat/completions", json=body) as response,
-        ):
+        async with self.gate, self.session.post(f"{self.address}/v1/chat/completions", json=body) as response:
             response.raise_for_status()
             answer = await response.json()
         return answer["choices"][0] | {"usage": answer["usage"]}
@@ -80,21 +68,11 @@ class Client:
             options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         choice = await self.chat(prompt, seed, **options)
         tokens = choice["logprobs"]["content"] if confidence else ()
-        values = (
-            -statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens
-        )
-        return Reply(
-            choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values)
-        )
+        values = (-statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens)
+        return Reply(choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values))
 
 
-SAMPLER = {
-    "top_k": 0,
-    "top_p": 1.0,
-    "min_p": 0.0,
-    "repeat_penalty": 1.0,
-    "reasoning_format": "none",
-}
+SAMPLER = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "reasoning_format": "none"}
 
 
 @contextmanager
@@ -132,76 +110,69 @@ def interval(
 ) -> tuple[float, float, float]:
     """(value, low, high): the statistic of the groups and its 95% bootstrap interval."""
     rng = random.Random(0)
-    drawn = sorted(
-        v
-        for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds))
-        if not math.isnan(v)
+    sampled = sorted(
+        v for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds)) if not math.isnan(v)
     )
-    if not drawn:
+    if not sampled:
         return statistic(groups), math.nan, math.nan
-    return statistic(groups), drawn[int(0.025 * len(drawn))], drawn[int(0.975 * len(drawn))]
+    return statistic(groups), sampled[int(0.025 * len(sampled))], sampled[int(0.975 * len(sampled))]
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Result:
     """A problem with its sampled replies."""
 
-    problem: LabProblem
+    problem: WorldProblem
     replies: list[Reply]
     right: list[bool]
 
 
 async def sample_items(
-    client: Client, chosen: list[LabProblem], n: int, role: str = "solve", **options
-) -> list[Item]:
-    """`n` replies to each problem, in draw order."""
+    client: Client, chosen: list[WorldProblem], n: int, role: str = "solve", **options
+) -> list[Result]:
+    """`n` replies to each problem, in the order of their index."""
 
-    async def one(p: LabProblem) -> Item:
+    async def one(p: WorldProblem) -> Result:
         prompt = messages(role, p.question)
-        replies = await asyncio.gather(
-            *(client.reply(prompt, seed, **options) for seed in range(n))
-        )
-        return Item(p, list(replies), [check_answer(p, r.text) for r in replies])
+        replies = await asyncio.gather(*(client.reply(prompt, seed, **options) for seed in range(n)))
+        return Result(p, list(replies), [check_answer(p, r.text) for r in replies])
 
     return list(await asyncio.gather(*map(one, chosen)))
 
 
-def pass_at_1(items: Sequence[Item]) -> float:
+def pass_at_1(items: Sequence[Result]) -> float:
     return statistics.fmean(statistics.fmean(item.right) for item in items)
 
 
-def pass_at_all(items: Sequence[Item]) -> float:
+def pass_at_all(items: Sequence[Result]) -> float:
     return statistics.fmean(any(item.right) for item in items)
 
 
-def majority(items: Sequence[Item]) -> float:
+def majority(items: Sequence[Result]) -> float:
     """Share of problems whose most frequent answer is right; ties go to the one drawn first."""
 
-    def one(item: Item) -> bool:
+    def one(item: Result) -> bool:
         votes = Counter(a for r in item.replies if (a := extract_answer(r.text)) is not None)
         return bool(votes) and check_answer(item.problem, votes.most_common(1)[0][0])
 
     return statistics.fmean(map(one, items))
 
 
-def length(items: Sequence[Item], right: bool | None = None) -> float:
+def length(items: Sequence[Result], right: bool | None = None) -> float:
     """Mean tokens of the replies (that are right, or wrong)."""
     lengths = [
-        r.tokens
-        for i in items
-        for r, ok in zip(i.replies, i.right, strict=True)
-        if right in (None, ok)
+        r.tokens for i in items for r, ok in zip(i.replies, i.right, strict=True) if right in (None, ok)
     ]
     return statistics.fmean(lengths) if lengths else math.nan
 
 
-def score_auc(items: Sequence[tuple[Item, list[float]]]) -> float:
+def score_auc(items: Sequence[tuple[Result, list[float]]]) -> float:
     """AUC of scores (one list per item, one score per reply) for right against wrong."""
     pairs = [(s, ok) for item, scores in items for s, ok in zip(scores, item.right, strict=True)]
     return auc([s for s, ok in pairs if ok], [s for s, ok in pairs if not ok])
 
 
-def within_problems(items: Sequence[tuple[Item, list[float]]]) -> float:
+def within_problems(items: Sequence[tuple[Result, list[float]]]) -> float:
     """Mean AUC over the problems that have both right and wrong replies."""
     found = [a for one in items if not math.isnan(a := score_auc([one]))]
     return statistics.fmean(found) if found else math.nan
@@ -217,17 +188,13 @@ def lowest_group(reply: Reply) -> float:
     return min(statistics.fmean(c[i : i + GROUP]) for i in range(max(1, len(c) - GROUP + 1)))
 
 
-async def judge_scores(
-    client: Client, items: list[Item], thinking: bool = True
-) -> list[list[float]]:
+async def judge_scores(client: Client, items: list[Result], thinking: bool = True) -> list[list[float]]:
     """The judge's P(Yes) against P(No) per reply, after its thinking or without."""
     at_once = {} if thinking else {"chat_template_kwargs": {"thinking": False}}
 
-    async def one(item: Item, reply: Reply) -> float:
+    async def one(item: Result, reply: Reply) -> float:
         prompt = messages("judge", item.problem.question, solutions=[reply.text])
-        choice = await client.chat(
-            prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once
-        )
+        choice = await client.chat(prompt, 0, temperature=0, logprobs=True, top_logprobs=20, **at_once)
         tokens = choice["logprobs"]["content"]
         verdict = next((t for t in reversed(tokens) if t["token"] in ("Yes", "No")), None)
         if verdict is None:
@@ -236,16 +203,14 @@ async def judge_scores(
         yes, no = (math.exp(top.get(word, -30.0)) for word in ("Yes", "No"))
         return yes / (yes + no)
 
-    return list(
-        await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items))
-    )
+    return list(await asyncio.gather(*(asyncio.gather(*(one(i, r) for r in i.replies)) for i in items)))
 
 
-async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> list[list[float]]:
+async def rated_pairs(client: Client, items: list[Result], per_item: int = 4) -> list[list[float]]:
     """Per item with right and wrong replies: 1 if the right one is rated higher, 0.5 for a tie."""
     rng = random.Random(0)
 
-    async def one(item: Item, right: Reply, wrong: Reply, right_first: bool) -> float:
+    async def one(item: Result, right: Reply, wrong: Reply, right_first: bool) -> float:
         pair = [right, wrong] if right_first else [wrong, right]
         prompt = messages("rate", item.problem.question, solutions=[r.text for r in pair])
         text = (await client.reply(prompt, 0, temperature=0)).text
@@ -261,10 +226,7 @@ async def rated_pairs(client: Client, items: list[Item], per_item: int = 4) -> l
         bad = [r for r, ok in zip(item.replies, item.right, strict=True) if not ok]
         if good and bad:
             jobs.append(
-                [
-                    one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5)
-                    for _ in range(per_item)
-                ]
+                [one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5) for _ in range(per_item)]
             )
     return [list(await asyncio.gather(*job)) for job in jobs]
 
@@ -274,7 +236,7 @@ def sub_questions(plan: str) -> list[str]:
     return [line.rpartition(" (")[0] for line in plan.split("\n")]
 
 
-async def role_shares(client: Client, items: list[Item]) -> dict[str, list[float]]:
+async def role_shares(client: Client, items: list[Result]) -> dict[str, list[float]]:
     """What each helping role gets right, one value in [0, 1] per item.
 
     Plans (credits aside) and facts are compared with the truth to the letter, greedy; replies that
@@ -282,7 +244,7 @@ async def role_shares(client: Client, items: list[Item]) -> dict[str, list[float
     checked.
     """
 
-    async def one(item: Item) -> dict[str, float]:
+    async def one(item: Result) -> dict[str, float]:
         question, world = item.problem.question, item.problem.world
         solutions = [r.text for r in item.replies]
 
@@ -318,22 +280,16 @@ class RewardModel:
         torch.set_num_threads(THREADS)
         self.torch = torch
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = AutoModelForTokenClassification.from_pretrained(
-            folder, dtype=torch.float32
-        ).eval()
+        self.model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
-    def last_step(self, item: Item) -> list[float]:
+    def last_step(self, item: Result) -> list[float]:
         prompt = self.tokenizer.apply_chat_template(
             messages("solve", item.problem.question), add_generation_prompt=True, tokenize=False
         )
-        batch = self.tokenizer(
-            [prompt + r.text for r in item.replies], padding=True, return_tensors="pt"
-        )
+        batch = self.tokenizer([prompt + r.text for r in item.replies], padding=True, return_tensors="pt")
         last = batch["attention_mask"].sum(1) - 1
         with self.torch.inference_mode():
-            logits = self.model(
-                batch["input_ids"], attention_mask=batch["attention_mask"]
-            ).logits.squeeze(-1)
+            logits = self.model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
         return logits[self.torch.arange(len(last)), last].sigmoid().tolist()
 
 
@@ -347,9 +303,7 @@ async def agreement(
     torch.set_num_threads(THREADS)
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    theirs = await asyncio.gather(
-        *(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts)
-    )
+    theirs = await asyncio.gather(*(client.reply(p, 0, temperature=0, max_tokens=200) for p in prompts))
     ours: list[str] = []
     for first in range(0, len(prompts), 50):
         texts = [
@@ -359,9 +313,7 @@ async def agreement(
         batch = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
             out = model.generate(**batch, max_new_tokens=200, do_sample=False)
-        ours += tokenizer.batch_decode(
-            out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True
-        )
+        ours += tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     different = [f"{a!r} / {b.text!r}" for a, b in zip(ours, theirs, strict=True) if a != b.text]
     return 1 - len(different) / len(prompts), different
 
@@ -396,7 +348,7 @@ class Table:
         return "\n".join(self.rows)
 
 
-def by_family(table: Table, scored: Sequence[tuple[Item, list[float]]]) -> None:
+def by_family(table: Table, scored: Sequence[tuple[Result, list[float]]]) -> None:
     """Rows for the AUC of scores in each family, and within a problem."""
     for family in FAMILIES:
         part = [(i, scores) for i, scores in scored if i.problem.family == family]
@@ -422,13 +374,10 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
     seconds = await first_token(weights / "base.gguf")
     table.add("load to first token, s", seconds, target="< 1.5", holds=seconds < 1.5)
 
-    chosen = {
-        level: [p for f in FAMILIES for p in problems(f, level, count, seed)]
-        for level in range(1, 6)
-    }
+    chosen = {level: [p for f in FAMILIES for p in problems(f, level, count, seed)] for level in range(1, 6)}
     with server(weights / "base.gguf") as address:
         client = Client(address)
-        by_level: dict[int, list[Item]] = {}
+        by_level: dict[int, list[Result]] = {}
         spent = tokens = 0.0
         for level in (1, 2, 4, 5):
             begun = time.monotonic()
@@ -455,12 +404,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, pass_at_all))
         value = interval(middle, majority)
-        table.add(
-            f"majority@{SAMPLES}, level 3",
-            *value,
-            f">= {single + 0.1:.2f}",
-            value[0] >= single + 0.1,
-        )
+        table.add(f"majority@{SAMPLES}, level 3", *value, f">= {single + 0.1:.2f}", value[0] >= single + 0.1)
         for family in FAMILIES:
             part = [i for i in middle if i.problem.family == family]
             table.add(f"&nbsp;&nbsp;{family}", *interval(part, majority))
@@ -478,7 +422,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
         value = interval(scored, score_auc)
         table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
         by_family(table, scored)
-        judged = [Item(i.problem, i.replies[:6], i.right[:6]) for i in middle]
+        judged = [Result(i.problem, i.replies[:6], i.right[:6]) for i in middle]
         scored = list(zip(judged, await judge_scores(client, judged), strict=True))
         value = interval(scored, score_auc)
         table.add("judge AUC, level 3", *value, ">= 0.65", value[0] >= 0.65)
@@ -508,15 +452,10 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             target=">= 1,500",
             holds=tokens / spent >= 1500,
         )
-        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][
-            :200
-        ]
+        prompts = [messages("solve", p.question) for level in (1, 2, 3) for p in chosen[level]][:200]
         alike, different = await agreement(client, weights / "base", prompts)
         table.add(
-            f"greedy replies alike, {len(prompts)} prompts",
-            alike,
-            target=">= 0.99",
-            holds=alike >= 0.99,
+            f"greedy replies alike, {len(prompts)} prompts", alike, target=">= 0.99", holds=alike >= 0.99
         )
         for line in different[:3]:
             print("differs:", line, file=sys.stderr)

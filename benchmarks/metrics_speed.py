@@ -16,14 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from ttscale.metrics.arise import arise
-from ttscale.metrics.consk import cons_at_k
-from ttscale.metrics.eflops import B200, dense
-from ttscale.metrics.shapes import Shape
+from ttscale.metrics.accuracy.consk import cons_at_k
+from ttscale.metrics.cost.eflops import B200, dense
+from ttscale.metrics.cost.model_sizes import Shape
+from ttscale.metrics.curves.arise import arise
 
-SHAPE = Shape(
-    hidden=1024, layers=28, heads=16, kv_heads=8, head_dim=128, intermediate=3072, vocab=151936
-)
+SHAPE = Shape(hidden=1024, layers=28, heads=16, kv_heads=8, head_dim=128, intermediate=3072, vocab=151936)
 SHARE = 50  # the references do one part in so many
 
 
@@ -96,25 +94,31 @@ def main() -> None:
     share = max(1, args.rows // SHARE)
     part = accuracy[:share].tolist(), tokens[:share].tolist()
     found["arise"] = compared(
-        "ARISE, rows of three levels", args.rows, lambda: arise(accuracy, tokens).items,
-        share, lambda: arise_in_python(*part),
-    )  # fmt: skip
+        "ARISE, rows of three levels",
+        args.rows,
+        lambda: arise(accuracy, tokens).items,
+        share,
+        lambda: arise_in_python(*part),
+    )
 
     lengths = rng.integers(100, 8000, 100_000)
     few = lengths[:40].tolist()
     found["eflops"] = compared(
-        "eFLOPs, generations", len(lengths), lambda: dense(SHAPE, 0, lengths).total,
-        len(few), lambda: eflops_in_python(few),
-    )  # fmt: skip
+        "eFLOPs, generations",
+        len(lengths),
+        lambda: dense(SHAPE, 0, lengths).total,
+        len(few),
+        lambda: eflops_in_python(few),
+    )
 
     counts = Counter({"right": 30, "b": 20, "c": 10, "d": 4})
     exact, value = timed(lambda: cons_at_k(counts, "right", 16))
-    drawn, estimate = timed(lambda: cons_by_drawing(counts, 16, 10_000, args.seed))
+    sampled, estimate = timed(lambda: cons_by_drawing(counts, 16, 10_000, args.seed))
     print(
         f"{'cons@16 of 64 samples, exact':40} {1:>10,} in {exact:7.3f} s   "
-        f"10,000 random subsets {drawn / exact:.1f} x as long, off by {abs(value - estimate):.4f}"
+        f"10,000 random subsets {sampled / exact:.1f} x as long, off by {abs(value - estimate):.4f}"
     )
-    found["cons"] = {"seconds": exact, "ratio": drawn / exact, "error": abs(value - estimate)}
+    found["cons"] = {"seconds": exact, "ratio": sampled / exact, "error": abs(value - estimate)}
     print(json.dumps(found))
 
 

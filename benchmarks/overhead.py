@@ -37,10 +37,10 @@ from ttscale.core import (
     Votes,
     run_in_token_time,
 )
-from ttscale.engines.dialect import Dialect
-from ttscale.engines.openai_http import OpenAIHTTP
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.openai.dialect import Dialect
+from ttscale.engines.openai.engine import OpenAIHTTP
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 
 CHUNKS = 100  # tokens per reply, one event each
 DIALECT = Dialect(counting="usage")
@@ -68,8 +68,16 @@ def events() -> list[bytes]:
     for number in range(1, CHUNKS + 1):
         choice = {"index": 0, "delta": {"content": f" {number}"}, "finish_reason": None}
         usage = {"prompt_tokens": 9, "total_tokens": 9 + number, "completion_tokens": number}
-        texts.append({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1,
-                      "model": "m", "choices": [choice], "usage": usage})  # fmt: skip
+        texts.append(
+            {
+                "id": "chatcmpl-1",
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": "m",
+                "choices": [choice],
+                "usage": usage,
+            }
+        )
     texts.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
     lines = [b"data: " + orjson.dumps(t) + b"\n\n" for t in texts] + [b"data: [DONE]\n\n"]
     return [b"%x\r\n%s\r\n" % (len(line), line) for line in lines] + [b"0\r\n\r\n"]
@@ -117,7 +125,7 @@ def serve(port: Any) -> None:
 # -- the clients
 
 
-class Ask(GenerationRequest):
+class AwaitedRequest(GenerationRequest):
     """A call whose trace can be awaited."""
 
     def __init__(self, draw: int) -> None:
@@ -134,7 +142,7 @@ Client = Callable[[int], Awaitable[str]]
 
 def ours(engine: OpenAIHTTP) -> Client:
     async def draw(number: int) -> str:
-        ask = Ask(number)
+        ask = AwaitedRequest(number)
         engine.start(ask)
         trace = await ask.done
         assert trace.tokens == CHUNKS
@@ -181,7 +189,7 @@ def by_packet(session: aiohttp.ClientSession, url: str) -> Client:
 
 
 async def timed(client: Client, concurrency: int, each: int) -> list[float]:
-    """Seconds per sample of `concurrency` workers that draw `each` samples one after another."""
+    """Seconds per sample of `concurrency` workers that sample `each` samples one after another."""
     seconds: list[float] = []
 
     async def work(worker: int) -> None:
@@ -202,8 +210,7 @@ async def streaming(port: int, rounds: int) -> dict[str, float]:
     await engine.open()
     figures: dict[str, float] = {}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        clients = {"ours": ours(engine), "line": by_line(session, url),
-                   "packet": by_packet(session, url)}  # fmt: skip
+        clients = {"ours": ours(engine), "line": by_line(session, url), "packet": by_packet(session, url)}
         for concurrency, each in ((1, 20), (64, 3)):
             seconds: dict[str, list[float]] = {name: [] for name in clients}
             for round_ in range(rounds + 1):
@@ -231,9 +238,7 @@ async def streaming(port: int, rounds: int) -> dict[str, float]:
 
 def importing() -> float:
     """Seconds of CPU that `import ttscale.core` takes in a fresh interpreter, at best."""
-    code = (
-        "import time; t = time.process_time(); import ttscale.core; print(time.process_time() - t)"
-    )
+    code = "import time; t = time.process_time(); import ttscale.core; print(time.process_time() - t)"
     runs = [subprocess.check_output([sys.executable, "-c", code], text=True) for _ in range(5)]
     seconds = min(float(run) for run in runs)
     print(f"import ttscale.core: {seconds * 1e3:.0f} ms of CPU")

@@ -45,7 +45,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _no_server_is_remembered(tmp_path, monkeypatch):
     """What a test finds out about a server is not believed of another on the same port."""
-    from ttscale.engines import models, probe
+    from ttscale.engines.catalogue import downloads
+    from ttscale.engines.openai import probe
 
-    monkeypatch.setattr(models, "server_cache", lambda: tmp_path / "servers")
+    monkeypatch.setattr(downloads, "server_cache", lambda: tmp_path / "servers")
     probe.forget()

@@ -12,7 +12,7 @@ import pytest
 
 import ttscale
 from ttscale.core import Budget, Problem, Prompt, UnknownName, UsageError
-from ttscale.methods.parallel.self_consistency import self_consistency
+from ttscale.methods.voting.self_consistency import self_consistency
 
 COIN = "synthetic:p=0.9,length=20"
 

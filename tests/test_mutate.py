@@ -69,9 +69,7 @@ def test_a_fault_the_tests_know_is_killed_and_another_survives_as_a_diff(tree, t
 
 
 def test_a_test_that_hangs_on_a_fault_is_ended(tree):
-    (tree / "src" / "toy.py").write_text(
-        "def count(n):\n    while n > 0:\n        n -= 1\n    return n\n"
-    )
+    (tree / "src" / "toy.py").write_text("def count(n):\n    while n > 0:\n        n -= 1\n    return n\n")
     (tree / "tests" / "test_toy.py").write_text(
         "from toy import count\n\ndef test_count():\n    assert count(3) == 0\n"
     )

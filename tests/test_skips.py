@@ -26,9 +26,7 @@ def run_pytest(folder: Path, before: str = "", **environ: str) -> subprocess.Com
     (folder / "conftest.py").write_text(Path(__file__).with_name("conftest.py").read_text())
     (folder / "test_it.py").write_text(TESTS)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
-    code = (
-        f"{before}\nimport pytest\nraise SystemExit(pytest.main(['-q', '-p', 'no:cacheprovider']))"
-    )
+    code = f"{before}\nimport pytest\nraise SystemExit(pytest.main(['-q', '-p', 'no:cacheprovider']))"
     return subprocess.run(
         [sys.executable, "-c", code],
         cwd=folder,

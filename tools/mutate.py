@@ -1,7 +1,7 @@
 """Plants small faults in modules, one at a time, and counts those that the tests see.
 
     pip install 'ttscale[mutate]'
-    python tools/mutate.py ttscale.methods.parallel.esc --n 20 --seed 7 --tests tests/methods/parallel
+    python tools/mutate.py ttscale.methods.voting.esc --n 20 --seed 7 --tests tests/methods/parallel
 
 A fault is one of Cosmic Ray's: another operator, another number, a condition negated, a decorator
 removed. (mutmut leaves out decorated functions, as every method is one, and all that stands outside
@@ -106,9 +106,7 @@ def choose(module: str, path: Path, source: str, n: int, rng: random.Random) -> 
         if mutated is None or _meaning(mutated) == meaning:
             continue
         n -= 1
-        yield Fault(
-            module, place[0], name.removeprefix("core/"), _diff(source, mutated, path), mutated
-        )
+        yield Fault(module, place[0], name.removeprefix("core/"), _diff(source, mutated, path), mutated)
 
 
 def _meaning(source: str) -> str | None:
@@ -134,17 +132,7 @@ def _diff(before: str, after: str, path: Path) -> str:
 
 def run_tests(copy: Path, tests: Sequence[str], seed: int, timeout: float | None) -> Verdict:
     """What the quick tests say to the copy as it is. A test run that hangs is ended, children and all."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "-m",
-        "not slow",
-        "-p",
-        "no:cacheprovider",
-    ]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
     process = subprocess.Popen(
         [*command, f"--hypothesis-seed={seed}", *tests],
         cwd=copy,
@@ -196,9 +184,7 @@ def measure(
                 (copy / path).write_text(fault.mutated)
                 verdict = run_tests(copy, tests, seed, patience)
                 seconds = round(time.monotonic() - started, 2)
-                yield Result(
-                    fault.key, module, fault.line, fault.operator, verdict, seconds, fault.diff
-                )
+                yield Result(fault.key, module, fault.line, fault.operator, verdict, seconds, fault.diff)
             (copy / path).write_text(source)
 
 
@@ -234,16 +220,10 @@ def main() -> int:
     )
     parser.add_argument("modules", nargs="+", metavar="MODULE", help="such as ttscale.core.votes")
     parser.add_argument("--n", type=int, default=20, help="faults per module (20)")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="which faults, and Hypothesis's seed (0)"
-    )
-    parser.add_argument(
-        "--tests", nargs="+", default=["tests"], metavar="PATH", help="what pytest gets"
-    )
+    parser.add_argument("--seed", type=int, default=0, help="which faults, and Hypothesis's seed (0)")
+    parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="what pytest gets")
     parser.add_argument("--timeout", type=float, help="seconds for one run of the tests")
-    parser.add_argument(
-        "--log", type=Path, metavar="FILE", help="results as they come; go on from it"
-    )
+    parser.add_argument("--log", type=Path, metavar="FILE", help="results as they come; go on from it")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree with src/ and tests/")
     parser.add_argument("--json", action="store_true", help="one document on stdout")
     args = parser.parse_args()
@@ -251,22 +231,13 @@ def main() -> int:
     known, results = read_log(args.log), list[Result]()
     try:
         for result in measure(
-            args.root,
-            args.modules,
-            args.tests,
-            n=args.n,
-            seed=args.seed,
-            timeout=args.timeout,
-            known=known,
+            args.root, args.modules, args.tests, n=args.n, seed=args.seed, timeout=args.timeout, known=known
         ):
             results.append(result)
             if args.log and result.key not in known:
                 with args.log.open("a") as log:
                     log.write(json.dumps(asdict(result)) + "\n")
-            print(
-                f"{result.verdict:9} {result.module}:{result.line} {result.operator}",
-                file=sys.stderr,
-            )
+            print(f"{result.verdict:9} {result.module}:{result.line} {result.operator}", file=sys.stderr)
     except NotTestable as error:
         sys.exit(f"mutate: {error}")
     except KeyboardInterrupt:
@@ -288,9 +259,7 @@ def main() -> int:
     for result in survivors:
         print(result.diff)
     for row in summary(results):
-        print(
-            f"{row['killed']:>4} of {row['planted']:>3} killed ({row['share']:.0%})  {row['module']}"
-        )
+        print(f"{row['killed']:>4} of {row['planted']:>3} killed ({row['share']:.0%})  {row['module']}")
     return 0
 
 

@@ -14,7 +14,7 @@ from .core import Engine, Price, Run, Sampling
 
 if TYPE_CHECKING:
     from .core import Journal, Observer
-    from .engines.spec import ModelSource
+    from .engines.catalogue.specification import ModelSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,7 @@ class Assembly:
 
     @classmethod
     def of(
-        cls,
-        sources: Mapping[str, ModelSource],
-        defaults: Sampling | None = None,
-        **settings: Any,
+        cls, sources: Mapping[str, ModelSource], defaults: Sampling | None = None, **settings: Any
     ) -> Assembly:
         """Engines for the sources, not yet opened; sources of one specification share an engine.
 

@@ -36,7 +36,7 @@ from .methods.registry import parse
 if TYPE_CHECKING:
     from .cli.config import Config
     from .core import Observer
-    from .engines.spec import ModelSource
+    from .engines.catalogue.specification import ModelSource
 
 Answering = Coroutine[Any, Any, Outcome]
 FALLBACK = "smollm2-135m"
@@ -85,10 +85,7 @@ class Session:
         return self
 
     async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
 
@@ -98,9 +95,9 @@ class Session:
             for engine in self._engines:
                 await engine.close()
 
-    async def solve(self, question: str | Problem, **asked: Any) -> Outcome:
+    async def solve(self, question: str | Problem, **requested: Any) -> Outcome:
         """Answer a question; see `ttscale.solve` for the keywords."""
-        attempt = self.attempt(question, **asked)
+        attempt = self.attempt(question, **requested)
         if self._recorded:  # token time has a loop of its own
             return await asyncio.to_thread(attempt.execute)
         return await attempt.answer()
@@ -128,9 +125,7 @@ class Session:
         chosen = method or config.method or "simple"
         rule = answer or ("choice" if choices else config.answer)
         if not isinstance(question, Problem):
-            question = problem_of(
-                self.sources["main"], question, rule, choices, reference, system, images
-            )
+            question = problem_of(self.sources["main"], question, rule, choices, reference, system, images)
         limits = {"tokens": tokens, "seconds": seconds, "cost": cost}
         return Attempt(
             question,
@@ -152,9 +147,7 @@ class Session:
         return any(engine.time == "tokens" for engine in self._assembly.engines.values())
 
 
-def open_session(
-    model: str | None = None, *, config: Config | None = None, **roles: str
-) -> Session:
+def open_session(model: str | None = None, *, config: Config | None = None, **roles: str) -> Session:
     """A session on a model, and on others for further roles: `open("tiny", prm="tiny-prm")`.
 
     Args:
@@ -182,7 +175,7 @@ def solve(
     model: str | None = None,
     method: str | Configured | None = None,
     roles: Mapping[str, str] | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> Outcome:
     """Answer one question; blocks, also inside a running event loop (a notebook).
 
@@ -191,7 +184,7 @@ def solve(
         model: a specification, a known name or an alias; the bundled reasoner if nothing is said.
         method: as `"ffs(n=8, k=4)"`, or configured: `first_finish(n=8)`; "simple" by default.
         roles: models for further roles of the method, such as `{"prm": "tiny-prm"}`.
-        asked: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
+        requested: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
             by which answers are found and compared ("math", "number", ...); `choices`, `reference`,
             `system`, `images` (paths), `seed`, `observers` of the run; and any setting of `Sampling`.
 
@@ -199,9 +192,7 @@ def solve(
         UsageError: for anything that is not known or out of range, before a token is spent.
         EngineError: if the model cannot be reached or does not do what the method needs.
     """
-    attempt = open_session(model, config=None, **(roles or {})).attempt(
-        question, method=method, **asked
-    )
+    attempt = open_session(model, config=None, **(roles or {})).attempt(question, method=method, **requested)
     return _blocking(attempt.execute)
 
 
@@ -211,11 +202,11 @@ async def asolve(
     model: str | None = None,
     method: str | Configured | None = None,
     roles: Mapping[str, str] | None = None,
-    **asked: Any,
+    **requested: Any,
 ) -> Outcome:
     """Answer one question without blocking the event loop; see `solve`."""
     async with open_session(model, config=None, **(roles or {})) as session:
-        return await session.solve(question, method=method, **asked)
+        return await session.solve(question, method=method, **requested)
 
 
 def _blocking(work: Callable[[], Outcome]) -> Outcome:
@@ -272,14 +263,12 @@ def source_of(spec: str | None, config: Config, option: str) -> ModelSource:
     Raises:
         UsageError: if a recording holds several models or tasks and none is chosen.
     """
-    from .engines.spec import open_model
+    from .engines.catalogue.specification import open_model
 
     sources = open_model(spec or config.model or default_model(), config)
     if len(sources) > 1:
         there = "; ".join(f"where.model={s.name}&where.dataset={s.pools[0].task}" for s in sources)
-        raise UsageError(
-            f"{option} {spec!r} holds {len(sources)} recordings", fix=f"add one of: ?{there}"
-        )
+        raise UsageError(f"{option} {spec!r} holds {len(sources)} recordings", fix=f"add one of: ?{there}")
     return sources[0]
 
 
@@ -289,16 +278,15 @@ def default_model() -> str:
     Raises:
         UsageError: if there is neither; says how to get one.
     """
-    from .engines import models
-    from .engines.bundled import bundled_models
+    from .engines.catalogue import downloads
+    from .engines.catalogue.bundled import bundled_models
 
     if bundled := list(bundled_models()):
         return bundled[0]
-    if models.is_cached(FALLBACK):
+    if downloads.is_cached(FALLBACK):
         return FALLBACK
     raise UsageError(
-        "no model is given and none is here",
-        fix=f"run ttscale models pull {FALLBACK}, or give --model",
+        "no model is given and none is here", fix=f"run ttscale models pull {FALLBACK}, or give --model"
     )
 
 
@@ -327,9 +315,7 @@ def problem_of(
         problems = main.pools[0].problems
         recorded = next((p for p in problems if text in (p.id, p.prompt.text)), None)
         if recorded is None:
-            raise UnknownName(
-                f"question of recording {main.spec!r}", text, [p.id for p in problems]
-            )
+            raise UnknownName(f"question of recording {main.spec!r}", text, [p.id for p in problems])
         return recorded
     letters = string.ascii_uppercase[: len(choices)]
     if choices and rule == "choice":
@@ -339,6 +325,6 @@ def problem_of(
     elif isinstance(rule, str):
         rule = rule_for(rule)
     listed = "".join(f"\n{letter}) {choice}" for letter, choice in zip(letters, choices))
-    asked = f"{text}\n{listed}" if choices else text
-    prompt = Prompt.user(asked, *map(Image.read, images), system=system)
+    requested = f"{text}\n{listed}" if choices else text
+    prompt = Prompt.user(requested, *map(Image.read, images), system=system)
     return Problem("question", prompt, rule, reference, tuple(choices))

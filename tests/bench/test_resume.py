@@ -11,24 +11,23 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import paced
 import pytest
-from doubles import Scripted, method_of
+import slow_bench
+from fakes import Scripted, method_of
 
-from ttscale.bench import Settings, Store, arrange, codec, pools_from_store, run_bench
-from ttscale.bench.tasks import Task
+from ttscale.bench import Settings, Store, arrange, pools_from_store, run_bench
+from ttscale.bench.store import codec
+from ttscale.bench.tasks.task import Task
 from ttscale.core import Artifact, Card, Configured, EngineError, Method, Outcome, StoreError, Trace
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 
 SETTINGS = Settings(concurrency=4)
 
 
-def start(
-    store: Path, log: Path, *before: str, token: float = paced.TOKEN
-) -> subprocess.Popen[str]:
-    command = [*before, sys.executable, paced.__file__, str(store), str(log), str(token)]
+def start(store: Path, log: Path, *before: str, token: float = slow_bench.TOKEN) -> subprocess.Popen[str]:
+    command = [*before, sys.executable, slow_bench.__file__, str(store), str(log), str(token)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -44,19 +43,23 @@ def results(path: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
     with Store.open(path) as store:
         return {
             (c.method, c.repeat, i.problem): (
-                i.answer, i.correct, i.stopped_by, i.error, i.usage.completion_tokens,
-                i.usage.sequential_tokens, i.usage.samples,
+                i.answer,
+                i.correct,
+                i.stopped_by,
+                i.error,
+                i.usage.completion_tokens,
+                i.usage.sequential_tokens,
+                i.usage.samples,
             )
             for c in store.cells()
             for i in store.items(c)
-        }  # fmt: skip
+        }
 
 
 def finished_draws(path: Path) -> Counter[str]:
     with sqlite3.connect(path) as db:
         rows = db.execute(
-            "SELECT repeat, problem, draw FROM traces JOIN cells ON cells.id = cell "
-            "WHERE finish = 'stop'"
+            "SELECT repeat, problem, draw FROM traces JOIN cells ON cells.id = cell WHERE finish = 'stop'"
         ).fetchall()
     db.close()
     return Counter(f"{repeat} {problem} {draw}" for repeat, problem, draw in rows)
@@ -64,21 +67,21 @@ def finished_draws(path: Path) -> Counter[str]:
 
 def whole_run(tmp_path: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
     with Store.create(tmp_path / "whole.db", {}) as store:
-        run_bench(store, paced.planned(None), SETTINGS)
+        run_bench(store, slow_bench.planned(None), SETTINGS)
     return results(tmp_path / "whole.db")
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
     store, log = tmp_path / "run.db", tmp_path / "log"
-    seeds = {p.seed: p.repeat for p in paced.planned(None)}
+    seeds = {p.seed: p.repeat for p in slow_bench.planned(None)}
 
     def started() -> list[str]:
         lines = [line.split(" ", 1) for line in log.read_text().splitlines()]
         return [f"{seeds[int(seed)]} {rest}" for seed, rest in lines]
 
     for draws in (25, 90):
-        process = start(store, log, token=5 * paced.TOKEN)  # slow enough to be caught at work
+        process = start(store, log, token=5 * slow_bench.TOKEN)  # slow enough to be caught at work
         wait_for(log, draws)
         process.send_signal(how)
         process.communicate(timeout=120)
@@ -90,7 +93,7 @@ def test_a_killed_run_resumes_as_if_nothing_had_happened(tmp_path, how):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert results(store) == whole_run(tmp_path)
-    # methods share draws, so one identity may be needed several times: what was finished before
+    # methods share samples, so one identity may be needed several times: what was finished before
     # the interruption and what was started after it are together what the whole run needs
     after = Counter(started()) - before
     assert after + kept == finished_draws(store)
@@ -101,12 +104,10 @@ def test_a_finished_run_draws_nothing_when_it_is_resumed(tmp_path):
     for _ in range(2):
         exists = (tmp_path / "run.db").exists()
         store = (
-            Store.open(tmp_path / "run.db", write=True)
-            if exists
-            else Store.create(tmp_path / "run.db", {})
+            Store.open(tmp_path / "run.db", write=True) if exists else Store.create(tmp_path / "run.db", {})
         )
         with store:
-            progress = run_bench(store, paced.planned(log, n=3), SETTINGS)
+            progress = run_bench(store, slow_bench.planned(log, n=3), SETTINGS)
         assert progress.done == progress.total == 3 * 3 * 2
     assert len(log.read_text().splitlines()) == 3 * 2 * (1 + 4 + 4)
 
@@ -128,8 +129,8 @@ def test_an_interrupted_set_is_served_its_finished_draws(tmp_path):
         pass
 
     method = Configured(Method(card, solve, Nothing), Nothing(), "whole-set")
-    log, task = tmp_path / "log", Task("questions", paced.questions(6))
-    grid = arrange([method], [(paced.model(log=log), [task])])
+    log, task = tmp_path / "log", Task("questions", slow_bench.questions(6))
+    grid = arrange([method], [(slow_bench.model(log=log), [task])])
     with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(KeyboardInterrupt):
         run_bench(store, grid)
     crash[0] = False
@@ -138,38 +139,33 @@ def test_an_interrupted_set_is_served_its_finished_draws(tmp_path):
         (cell,) = store.cells()
         assert len(list(store.items(cell))) == 6
         assert cell.seconds is None, "draws from the journal took no time"
-        assert cell.sequential_tokens == max(t.chain for _, t in store.traces(cell))
+        assert cell.sequential_tokens == max(t.sequential for _, t in store.traces(cell))
     assert Counter(log.read_text().splitlines()).most_common(1)[0][1] == 1
 
 
 def test_errors_of_the_server_are_no_wrong_answers_and_are_tried_again(tmp_path):
     with Store.create(tmp_path / "run.db", {}) as store:
-        first = run_bench(store, paced.planned(None, methods=("simple",), fails=3), SETTINGS)
+        first = run_bench(store, slow_bench.planned(None, methods=("simple",), fails=3), SETTINGS)
         assert (first.errors, first.graded) == (8, 16)
         failed = [i for c in store.cells() for i in store.items(c) if i.error]
         assert len(failed) == 8
-        assert {(i.correct, i.error) for i in failed} == {
-            (None, "EngineError: the server said 500")
-        }
-        second = run_bench(store, paced.planned(None, methods=("simple",)), SETTINGS)
+        assert {(i.correct, i.error) for i in failed} == {(None, "EngineError: the server said 500")}
+        second = run_bench(store, slow_bench.planned(None, methods=("simple",)), SETTINGS)
         assert (second.errors, second.done) == (0, 24)
     whole = whole_run(tmp_path)
     assert results(tmp_path / "run.db") == {k: v for k, v in whole.items() if k[0] == "simple"}
 
 
 def test_an_error_that_meets_every_question_ends_the_run(tmp_path):
-    class Locked(paced.Paced):
+    class Locked(slow_bench.Paced):
         def start(self, call):
             error = EngineError("wrong key")
             error.fatal = True
             raise error
 
     source = ModelSource(name="locked", spec="", make=Locked)
-    grid = arrange([parse("simple")], [(source, [Task("t", paced.questions(50))])])
-    with (
-        Store.create(tmp_path / "run.db", {}) as store,
-        pytest.raises(EngineError, match="wrong key"),
-    ):
+    grid = arrange([parse("simple")], [(source, [Task("t", slow_bench.questions(50))])])
+    with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(EngineError, match="wrong key"):
         run_bench(store, grid)
 
 
@@ -183,18 +179,18 @@ def full_after(store: Store, pages: int) -> None:
 def test_a_full_disk_stops_the_run_and_keeps_what_is_finished(tmp_path, pages):
     path = tmp_path / "run.db"
     with Store.create(path, {}) as store:
-        task = store.add_task("questions", paced.questions(12))
+        task = store.add_task("questions", slow_bench.questions(12))
         assert task
         full_after(store, pages)
         with pytest.raises(StoreError, match="free some space and try again") as told:
-            run_bench(store, paced.planned(None), SETTINGS)
+            run_bench(store, slow_bench.planned(None), SETTINGS)
         assert told.value.exit_code == 8
     kept = results(path)
     whole = whole_run(tmp_path)
     assert len(kept) < len(whole)
     assert kept == {key: whole[key] for key in kept}
     with Store.open(path, write=True) as store:
-        run_bench(store, paced.planned(None), SETTINGS)
+        run_bench(store, slow_bench.planned(None), SETTINGS)
     assert results(path) == whole
 
 
@@ -217,12 +213,12 @@ def test_a_file_that_may_not_grow_is_a_full_disk(tmp_path):
 def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
     source = ModelSource(name="s", spec="", make=lambda: Synthetic(binary(0.6)))
     methods = [parse("sc(n=8)"), parse("ffs(n=8, k=3)"), parse("simple")]
-    task = Task("t", paced.questions(20))
+    task = Task("t", slow_bench.questions(20))
     with Store.create(tmp_path / "first.db", {}) as store:
         run_bench(store, arrange(methods, [(source, [task])]), Settings(keep_traces="all"))
-    (pool,) = pools_from_store(tmp_path / "first.db", lambda name: paced.Same())
+    (pool,) = pools_from_store(tmp_path / "first.db", lambda name: slow_bench.Same())
     assert pool.size() == 8
-    from ttscale.engines.replay import Replay
+    from ttscale.engines.recordings.engine import Replay
 
     replayed = ModelSource(name="s", spec="", make=lambda **k: Replay(pool, **k), pools=[pool])
     with Store.create(tmp_path / "again.db", {}) as store:
@@ -232,9 +228,7 @@ def test_a_run_of_recorded_time_is_a_pool_that_replays_itself(tmp_path):
 
 
 @pytest.mark.parametrize(("largest", "drawn"), [(3, 1), (2, 2)])
-def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(
-    tmp_path, monkeypatch, largest, drawn
-):
+def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(tmp_path, monkeypatch, largest, drawn):
     monkeypatch.setattr(codec, "LARGEST_ARTIFACT", largest)
     crash, pictures = [True], []
 
@@ -248,7 +242,7 @@ def test_a_draw_whose_picture_was_too_large_to_keep_is_made_again(
     engine = Scripted(lambda call: Trace("", 3, artifacts=(Artifact.of("picture", b"abc"),)))
     source = ModelSource(name="s", spec="", make=lambda: engine)
     method = method_of(solve).bind(None)
-    grid = arrange([method], [(source, [Task("t", paced.questions(1))])])
+    grid = arrange([method], [(source, [Task("t", slow_bench.questions(1))])])
     settings = Settings(keep_traces="all")
     with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(KeyboardInterrupt):
         run_bench(store, grid, settings)
@@ -283,7 +277,7 @@ def test_a_draw_that_a_rule_cut_is_served_as_it_was_cut(tmp_path):
     card = Card(name="cutting", title="cuts", what="sequential", stops="at once")
     method = Configured(Method(card, solve, Nothing), Nothing(), "cutting")
     source = ModelSource(name="s", spec="", make=lambda: Synthetic(binary(0.6)))
-    grid = arrange([method], [(source, [Task("t", paced.questions(1))])])
+    grid = arrange([method], [(source, [Task("t", slow_bench.questions(1))])])
     settings = Settings(keep_traces="all")
     with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(KeyboardInterrupt):
         run_bench(store, grid, settings)

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import paced
 import pytest
-from benches import bench, recording
-from doubles import Boxed, Scripted, problem, said
+import slow_bench
+from fakes import Boxed, Scripted, problem, said
+from recorded_benches import bench, recording
 
-from ttscale.bench import (
-    Plan,
-    Settings,
-    Store,
-    Task,
-    arrange,
-    pools_from_store,
-    run_bench,
-)
+from ttscale.bench import Plan, Settings, Store, Task, arrange, pools_from_store, run_bench
 from ttscale.core import (
     Budget,
     Card,
@@ -30,8 +22,8 @@ from ttscale.core import (
     UnknownName,
     UsageError,
 )
-from ttscale.engines.replay import Replay
-from ttscale.engines.spec import ModelSource
+from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 
@@ -56,7 +48,7 @@ def test_a_vote_over_all_draws_runs_once_and_over_half_of_them_twice(tmp_path):
     found = bench(tmp_path, recording(), "sc(n=8)", "sc(n=4)", "sc(n=3)")
     assert [found[m].repeats for m in ("sc(n=8)", "sc(n=4)", "sc(n=3)")] == [1, 2, 2]
     assert found["sc(n=4)"].completion_tokens_total == found["sc(n=8)"].completion_tokens_total
-    assert found["sc(n=4)"].accuracy == 0.5, "the last four draws: one right, three wrong"
+    assert found["sc(n=4)"].accuracy == 0.5, "the last four samples: one right, three wrong"
 
 
 def test_more_repeats_than_disjoint_draws_shuffle_the_recording(tmp_path):
@@ -75,13 +67,11 @@ def test_a_budget_holds_for_every_question_and_for_a_set_altogether(tmp_path):
         for p in problems:
             own = ctx.of(p)
             traces = await own.sample_all(p.prompt, 4)
-            ctx.advance(own.cursor)  # the next question waits for this one
+            ctx.advance(own.sequential)  # the next question waits for this one
             outcomes.append(Outcome(p.answer(traces[0]), traces[0], "drawn"))
         return outcomes
 
-    card = Card(
-        name="all", title="all", what="parallel", stops="never", scope="set", draws="n", knob="n"
-    )
+    card = Card(name="all", title="all", what="parallel", stops="never", scope="set", draws="n", knob="n")
     a_set = Configured(Method(card, everything, Eight), Eight(), "all")
     settings = Settings(budget=Budget(samples=4))
     found = bench(tmp_path, recording(), "sc(n=8)", a_set, settings=settings)
@@ -160,9 +150,13 @@ def test_traces_of_recordings_are_not_kept_unless_asked_for(tmp_path):
 def test_live_traces_are_kept_unless_they_are_not_wanted(tmp_path):
     for keep, expected in (("auto", 8), ("none", 0)):
         bench(
-            tmp_path, paced.model(), "sc(n=4)", settings=Settings(keep_traces=keep),
-            problems=paced.questions(2), name=keep,
-        )  # fmt: skip
+            tmp_path,
+            slow_bench.model(),
+            "sc(n=4)",
+            settings=Settings(keep_traces=keep),
+            problems=slow_bench.questions(2),
+            name=keep,
+        )
         with Store.open(tmp_path / keep) as store:
             assert sum(1 for c in store.cells() for _ in store.traces(c)) == expected
 
@@ -178,12 +172,12 @@ def test_progress_counts_up_to_the_end(tmp_path):
 
 
 def test_a_need_that_is_not_met_is_refused_before_anything_is_drawn(tmp_path):
-    from ttscale.core import CapabilityError, roles
+    from ttscale.core import CapabilityError
+    from ttscale.core.cards import roles
 
     card = Card(
-        name="needy", title="needy", what="parallel", stops="never",
-        needs={"prm": roles.judges("reward")},
-    )  # fmt: skip
+        name="needy", title="needy", what="parallel", stops="never", needs={"prm": roles.judges("reward")}
+    )
 
     async def needy(problem, ctx, cfg):
         raise AssertionError
@@ -258,11 +252,12 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
         return 1.0 / trace.tokens  # the judge likes short traces
 
     judge = ModelSource(
-        name="judge", spec="x",
+        name="judge",
+        spec="x",
         make=lambda **_: Scripted(lambda call: said("-"), capabilities={"reward"}, rewards=reward),
-    )  # fmt: skip
+    )
     source = ModelSource(
-        name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.draw))
+        name="m", spec="x", make=lambda **_: Scripted(lambda call: said("a", 20 - call.index))
     )
     task, methods = Task("t", [problem(f"q{i}") for i in range(3)]), [parse("bon(n=6)")]
     settings = Settings(roles={"prm": judge}, keep_traces="all")
@@ -284,11 +279,12 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
 def judged_bench(tmp_path, course, *methods):
     """A live bench whose samples a judge scores by their tokens; the pool it makes."""
     judge = ModelSource(
-        name="judge", spec="x",
+        name="judge",
+        spec="x",
         make=lambda **_: Scripted(
             lambda call: said("-"), capabilities={"reward"}, rewards=lambda t: t.tokens / 100
         ),
-    )  # fmt: skip
+    )
     source = ModelSource(name="m", spec="x", make=lambda **_: Scripted(course))
     task = Task("t", [problem(f"q{i}") for i in range(2)])
     with Store.create(tmp_path / "live.db", {}) as store:
@@ -300,7 +296,7 @@ def judged_bench(tmp_path, course, *methods):
 
 @pytest.mark.parametrize("methods", [("sc(n=4)", "bon(n=4)"), ("bon(n=4)", "sc(n=4)")])
 def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
-    pool = judged_bench(tmp_path, lambda call: said("a", 20 - call.draw), *methods)
+    pool = judged_bench(tmp_path, lambda call: said("a", 20 - call.index), *methods)
     assert "reward" in pool.capabilities
     first = pool.find(pool.problems[0], "main", pool.problems[0].prompt)
     assert [t.reward for t in first] == [0.2, 0.19, 0.18, 0.17]
@@ -308,7 +304,7 @@ def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
 
 def test_samples_without_an_answer_need_no_reward(tmp_path):
     def course(call):
-        mute = call.problem.id == "q0" or call.draw == 1
+        mute = call.problem.id == "q0" or call.index == 1
         return said(None if mute else "a", 10)
 
     pool = judged_bench(tmp_path, course, "bon(n=4)")

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from ttscale.engines import models as engine_models
+from ttscale.engines.catalogue import downloads as engine_models
 
 SURE = ("--model", "synthetic:p=1")
 ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
@@ -57,7 +57,7 @@ def test_empty_task(refuses):
 
 
 def test_no_model_says_how_to_get_one(refuses, monkeypatch, own_home):
-    monkeypatch.setattr("ttscale.engines.bundled.FOLDER", own_home / "no such file")
+    monkeypatch.setattr("ttscale.engines.catalogue.bundled.FOLDER", own_home / "no such file")
     assert "run ttscale models pull smollm2-135m" in refuses("solve", "What?", code=2)
 
 
@@ -153,11 +153,9 @@ def test_a_folder_of_an_unknown_user_is_just_missing(refuses, monkeypatch):
     monkeypatch.setenv("TTSCALE_CACHE", "~nobody-here/cache")
     assert "is not here yet" in refuses("solve", "What?", "--model", "smollm2-135m", code=2)
     model = "openai:m@http://127.0.0.1:9/v1?key_file=~nobody-here/key"
-    assert "key file ~nobody-here/key cannot be read" in refuses(
-        "solve", "What?", "--model", model, code=4
-    )
+    assert "key file ~nobody-here/key cannot be read" in refuses("solve", "What?", "--model", model, code=4)
     monkeypatch.setenv("TTSCALE_CONFIG", "~nobody-here/config.toml")
-    assert "which is no file" in refuses("solve", "What?", *SURE, code=2)
+    assert "which is not a file" in refuses("solve", "What?", *SURE, code=2)
 
 
 def test_bytes_are_no_question(refuses):
@@ -166,7 +164,7 @@ def test_bytes_are_no_question(refuses):
 
 def test_text_that_is_no_text(refuses, own_home):
     (own_home / "folder" / "ttscale.toml").write_bytes(b"\xff\xfe")
-    assert "ttscale.toml is no TOML" in refuses("solve", "What?", code=2)
+    assert "ttscale.toml is not TOML" in refuses("solve", "What?", code=2)
 
 
 def test_corrupt_store(refuses, own_home):

@@ -70,14 +70,14 @@ def test_the_variable_replaces_the_users_file(own_home, monkeypatch):
     monkeypatch.setenv("TTSCALE_CONFIG", str(other))
     assert config.load().model == "c"
     monkeypatch.setenv("TTSCALE_CONFIG", str(own_home / "gone.toml"))
-    with pytest.raises(UsageError, match=r"TTSCALE_CONFIG names .*gone\.toml, which is no file"):
+    with pytest.raises(UsageError, match=r"TTSCALE_CONFIG names .*gone\.toml, which is not a file"):
         config.load()
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[defaults\n", r"is no TOML: .*line 1"),
+        ("[defaults\n", r"is not TOML: .*line 1"),
         ("[default]\n", "unknown entry of ttscale.toml 'default': did you mean 'defaults'?"),
         ("models = 3\n", "models=3: give a table"),
         ("[defaults]\nmodle = 'x'\n", "ttscale.toml: defaults 'modle': did you mean 'model'?"),
@@ -92,7 +92,7 @@ def test_the_variable_replaces_the_users_file(own_home, monkeypatch):
         ("[prices]\na = { prompt = 1, completion = 'x' }\n", "a.completion='x': give a number of at least 0"),
         ("[prices]\na = { promt = 1, completion = 2 }\n", "'promt': did you mean 'prompt'?"),
     ],
-)  # fmt: skip
+)
 def test_what_is_refused_names_file_and_key(file, text, told):
     file.write_text(text)
     pattern = told if ".*" in told else re.escape(told)

@@ -13,7 +13,7 @@ import pytest
 
 from ttscale.cli import COMMANDS, main, manual
 from ttscale.cli.config import load
-from ttscale.engines.columns import ALIASES
+from ttscale.engines.recordings.columns import ALIASES
 from ttscale.methods import registry
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -131,8 +131,11 @@ def test_full_disk_is_an_error_with_its_own_code():
     with open("/dev/full", "w") as full:
         done = subprocess.run(
             [sys.executable, "-m", "ttscale", "methods"],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
     assert done.returncode == StoreError.exit_code
     assert done.stderr.startswith("error: the disk is full")
     assert len(done.stderr.splitlines()) == 1
@@ -148,8 +151,11 @@ def test_reader_that_leaves_early_hears_no_complaint():
 def test_interrupt_ends_with_130_and_without_a_traceback(flags):
     waiting = subprocess.Popen(
         [sys.executable, "-m", "ttscale", "solve", "-", *flags],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert waiting.stdin is not None
     waiting.stdin.write("a question that never ends " * 10_000)  # more than a pipe holds:
     waiting.stdin.flush()  # it has begun to read
@@ -164,7 +170,7 @@ def test_interrupt_ends_with_130_and_without_a_traceback(flags):
         assert (stdout, stderr.strip()) == ("", "interrupted")
 
 
-@pytest.mark.parametrize("module", ["click", "ttscale.cli.output", "ttscale.cli.solve"])
+@pytest.mark.parametrize("module", ["click", "ttscale.cli.output", "ttscale.cli.commands.solve"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_an_interrupt_while_modules_load_ends_with_130_too(module, flags):
     code = f"""
@@ -195,8 +201,7 @@ def test_completion_script(cli, shell):
 
 
 def test_completion_of_commands():
-    env = {**os.environ, "_TTSCALE_COMPLETE": "bash_complete", "COMP_WORDS": "ttscale me",
-           "COMP_CWORD": "1"}  # fmt: skip
+    env = {**os.environ, "_TTSCALE_COMPLETE": "bash_complete", "COMP_WORDS": "ttscale me", "COMP_CWORD": "1"}
     assert "plain,methods" in ttscale(env=env).stdout
 
 
@@ -215,8 +220,13 @@ def test_completion_of_commands():
 def test_completion_of_methods_and_models(words, offered, tmp_path):
     config = tmp_path / "ttscale.toml"
     config.write_text("[models]\nmy-alias = 'synthetic:p=1'\n")
-    env = {**os.environ, "_TTSCALE_COMPLETE": "bash_complete", "COMP_WORDS": words,
-           "COMP_CWORD": str(len(words.split()) - 1), "TTSCALE_CONFIG": str(config)}  # fmt: skip
+    env = {
+        **os.environ,
+        "_TTSCALE_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+        "TTSCALE_CONFIG": str(config),
+    }
     done = ttscale(env=env)
     assert offered in done.stdout.splitlines()
     config.write_text("[mdoels]\n")

@@ -5,17 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from doubles import Scripted, answer, method_of
+from fakes import Scripted, answer, method_of
 
-from ttscale.core import (
-    Aggregator,
-    Artifact,
-    Outcome,
-    RecordError,
-    Trace,
-    UnknownName,
-    Votes,
-)
+from ttscale.core import Aggregator, Artifact, Outcome, RecordError, Trace, UnknownName, Votes
 from ttscale.core.known_generation import head
 
 
@@ -54,7 +46,7 @@ async def consensus(problem, ctx, cfg, aggregator: Aggregator) -> Outcome:
     for trace in await ctx.sample_all(problem.prompt, 5):
         aggregator.add(trace)
     winner = aggregator.winner()
-    return Outcome(winner and str(winner.draw), winner, "n_samples")
+    return Outcome(winner and str(winner.index), winner, "n_samples")
 
 
 SAMPLES = [
@@ -87,10 +79,7 @@ def test_votes_stand_in_the_same_place():
 
 
 def test_an_artifact_is_known_by_its_content():
-    one, same = (
-        Artifact.of("picture", b"abc", "image/png"),
-        Artifact.of("picture", b"abc", "image/png"),
-    )
+    one, same = (Artifact.of("picture", b"abc", "image/png"), Artifact.of("picture", b"abc", "image/png"))
     assert (one, hash(one), one.size) == (same, hash(same), 3)
     assert one != Artifact.of("picture", b"abd", "image/png")
     assert one == one.without_data()

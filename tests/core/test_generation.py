@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from doubles import problem
+from fakes import problem
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -130,7 +130,7 @@ def test_a_trace_does_not_depend_on_how_it_comes_in_pieces(cuts, rule, limit, ca
 
 def test_tokens_past_a_cut_and_those_that_come_too_late_are_counted(loop):
     shown: list[Chunk] = []
-    request = Request(loop, rule=After(3), watch=shown.append)
+    request = Request(loop, rule=After(3), on_chunk=shown.append)
     Pieces(request, WORDS, ahead=2).make(6)
     (trace,) = request.traces
     assert (trace.finish, trace.text, shown[0].text) == ("cut", "w0 w1 w2 ", "w0 w1 w2 ")
@@ -157,7 +157,7 @@ def test_a_watcher_is_shown_what_was_made_before_an_abort_and_cannot_stop_it_aga
         shown.append(chunk.text)
         generation.abort("cut")
 
-    request = Request(loop, watch=watch)
+    request = Request(loop, on_chunk=watch)
     generation = Pieces(request, WORDS)
     generation.waiting = 2
     generation.abort("cancelled")
@@ -272,7 +272,7 @@ def test_a_wrapped_engine_is_that_engine_in_everything():
         assert (await wrapper.score(ask.prompt, "x")).logprobs == ask.prompt.key + "x"
         assert (await wrapper.reward(ask, [WORDS])).values == [ask, [WORDS]]
         assert (await wrapper.embed(["a"])).vectors == ["a"]
-        assert (await wrapper.use("x")).reply == "x"
+        assert (await wrapper.use("x")).answer_text == "x"
         assert wrapper.pool_size(ask, ask.prompt, "main") == 7
         await wrapper.close()
         assert full.told == ["open", request, "close"]

@@ -35,7 +35,7 @@ def test_a_live_reply_is_divided_wherever_its_pieces_end(text, thought, answer):
         pieces = [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
         assert shown(pieces) == (thought, answer), pieces
     if THINK.closed(text):
-        assert (thought.strip("\n"), answer) == (Trace(text).thinking, Trace(text).reply)
+        assert (thought.strip("\n"), answer) == (Trace(text).thinking, Trace(text).answer_text)
 
 
 def test_a_template_that_opens_the_thinking_itself_is_followed():
@@ -60,17 +60,10 @@ def test_other_tags_divide_alike():
     ],
 )
 def test_where_thinking_begins_and_ends_is_seen(text, closed, unopened, left_open):
-    assert (THINK.closed(text), THINK.unopened(text), THINK.left_open(text)) == (
-        closed,
-        unopened,
-        left_open,
-    )
+    assert (THINK.closed(text), THINK.unopened(text), THINK.left_open(text)) == (closed, unopened, left_open)
 
 
 def test_a_reply_that_is_wrapped_comes_apart_again():
     assert THINK.wrap("a", "b") == "<think>\na\n</think>\n\nb"
     assert THINK.removed(THINK.wrap("a", "b")) == "\na\n\n\nb"
-    assert (THINK.thinking(THINK.wrap("", "b")), THINK.answer_text(THINK.wrap("", "b"))) == (
-        "",
-        "b",
-    )
+    assert (THINK.thinking(THINK.wrap("", "b")), THINK.answer_text(THINK.wrap("", "b"))) == ("", "b")

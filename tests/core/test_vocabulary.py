@@ -7,7 +7,7 @@ import json
 import random
 
 import pytest
-from doubles import Boxed, problem, said
+from fakes import Boxed, problem, said
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,9 +28,9 @@ from ttscale.core import (
     Usage,
     UsageError,
     Votes,
-    roles,
 )
-from ttscale.core.card import OPEN
+from ttscale.core.cards import roles
+from ttscale.core.cards.card import OPEN
 
 
 def voted(script, tie="first", asked: Problem | None = None) -> Votes:
@@ -98,11 +98,17 @@ class TestVotes:
 
 units = st.dictionaries(st.sampled_from(["renders", "calls"]), st.integers(1, 9).map(float))
 tallies = st.builds(
-    Tally, calls=st.integers(1, 5), failed=st.integers(0, 5), completion_tokens=st.integers(0, 99),
-    prompt_tokens=st.integers(0, 99), cancelled_tokens=st.integers(0, 9),
-    unknown_prompts=st.integers(0, 1), cost=st.none() | st.integers(0, 9).map(float),
-    uses=st.integers(0, 3), units=units,
-)  # fmt: skip
+    Tally,
+    calls=st.integers(1, 5),
+    failed=st.integers(0, 5),
+    completion_tokens=st.integers(0, 99),
+    prompt_tokens=st.integers(0, 99),
+    cancelled_tokens=st.integers(0, 9),
+    unknown_prompts=st.integers(0, 1),
+    cost=st.none() | st.integers(0, 9).map(float),
+    uses=st.integers(0, 3),
+    units=units,
+)
 usages = st.builds(
     Usage,
     by=st.dictionaries(st.sampled_from(["main", "prm", "planner", "draft"]), tallies),
@@ -130,8 +136,15 @@ class TestUsage:
         total = Usage()
         total.add(a)
         total.add(b)
-        for name in ("calls", "samples", "completion_tokens", "cancelled_tokens", "useful_tokens",
-                     "verifier_tokens", "planning_tokens"):  # fmt: skip
+        for name in (
+            "calls",
+            "samples",
+            "completion_tokens",
+            "cancelled_tokens",
+            "useful_tokens",
+            "verifier_tokens",
+            "planning_tokens",
+        ):
             assert getattr(total, name) == getattr(a, name) + getattr(b, name)
         unknown = a.prompt_tokens is None or b.prompt_tokens is None
         assert (total.prompt_tokens is None) == unknown
@@ -153,7 +166,7 @@ class TestUsage:
         assert Usage().prompt_tokens == 0
 
     def test_shared_prompts_count_once_and_billed_ones_every_time(self):
-        from doubles import Scripted, answer
+        from fakes import Scripted, answer
 
         from ttscale.core import Outcome
 
@@ -207,27 +220,32 @@ class TestSampling:
         assert mine.over(Sampling()) == mine
 
     def test_the_users_taste_overrides_the_methods_but_not_its_structure(self):
-        method = Sampling(
-            temperature=0.8, top_p=0.95, max_tokens=100, stop=("a",), min_tokens=1, logprobs=5
-        )
+        method = Sampling(temperature=0.8, top_p=0.95, max_tokens=100, stop=("a",), min_tokens=1, logprobs=5)
         user = Sampling(temperature=0.3, max_tokens=50, stop=("b", "a"), min_tokens=9, logprobs=2)
-        asked = method.asked_by(user)
+        asked = method.requested_by(user)
         assert (asked.temperature, asked.top_p) == (0.3, 0.95)
         assert (asked.max_tokens, asked.stop, asked.min_tokens) == (50, ("a", "b"), 1)
         assert asked.logprobs == 5
 
     def test_greedy_decoding_is_structure(self):
-        assert Sampling(temperature=0.0).asked_by(Sampling(temperature=0.9)).temperature == 0.0
-        assert Sampling().asked_by(Sampling(temperature=0.9)).temperature == 0.9
+        assert Sampling(temperature=0.0).requested_by(Sampling(temperature=0.9)).temperature == 0.0
+        assert Sampling().requested_by(Sampling(temperature=0.9)).temperature == 0.9
 
     def test_extras_merge_and_the_upper_wins(self):
         merged = Sampling(extra={"a": 1}).over(Sampling(extra={"a": 2, "b": 3}))
         assert merged.extra == {"a": 1, "b": 3}
 
     @pytest.mark.parametrize(
-        "bad", [{"temperature": -1}, {"top_p": 1.5}, {"max_tokens": 0}, {"temperature": True},
-                {"min_p": float("nan")}, {"top_k": "4"}],
-    )  # fmt: skip
+        "bad",
+        [
+            {"temperature": -1},
+            {"top_p": 1.5},
+            {"max_tokens": 0},
+            {"temperature": True},
+            {"min_p": float("nan")},
+            {"top_k": "4"},
+        ],
+    )
     def test_values_out_of_range_are_refused(self, bad):
         with pytest.raises(UsageError, match=next(iter(bad))):
             Sampling(**bad)
@@ -244,10 +262,14 @@ class TestSampling:
 class TestPrompts:
     def test_equal_prompts_have_equal_keys_and_anything_seen_changes_them(self):
         made = [
-            Prompt.user("q"), Prompt.user("q", system="s"), Prompt.user("q").then("a"),
-            Prompt(raw="q"), Prompt.user("q").turn("r", "t"), Prompt(raw="q", prefix="a"),
+            Prompt.user("q"),
+            Prompt.user("q", system="s"),
+            Prompt.user("q").then("a"),
+            Prompt(raw="q"),
+            Prompt.user("q").turn("r", "t"),
+            Prompt(raw="q", prefix="a"),
             Prompt((Message("user", "q", {"name": "n"}),)),
-        ]  # fmt: skip
+        ]
         assert len({p.key for p in made}) == len(made)
         assert Prompt.user("q").key == Prompt.user("q").key
         assert Prompt.user("q").then("a").then("b").key == Prompt.user("q").then("ab").key
@@ -274,19 +296,21 @@ class TestTraces:
     @pytest.mark.parametrize(
         ("text", "thinking", "reply"),
         [
-            ("<think>\na\n</think>\n\nb", "a", "b"), ("a</think>b", "a", "b"), ("b", "", "b"),
+            ("<think>\na\n</think>\n\nb", "a", "b"),
+            ("a</think>b", "a", "b"),
+            ("b", "", "b"),
             ("<think>a", "a", ""),
         ],
-    )  # fmt: skip
+    )
     def test_thinking_and_reply_are_told_apart(self, text, thinking, reply):
-        assert (Trace(text).thinking, Trace(text).reply) == (thinking, reply)
+        assert (Trace(text).thinking, Trace(text).answer_text) == (thinking, reply)
 
     def test_joined_draws_are_one_trace_of_everything_that_was_made_and_used(self):
         first = Trace(
             "a",
             3,
             estimated=1,
-            draw=4,
+            index=4,
             prompt_tokens=10,
             cached_tokens=2,
             began=1.0,
@@ -299,7 +323,7 @@ class TestTraces:
             mean_logprob=-1.0,
             tool_calls=({"id": "x"},),
             units={"renders": 1.0, "calls": 1.0},
-            chain=3,
+            sequential=3,
         )
         last = Trace(
             "c",
@@ -307,7 +331,7 @@ class TestTraces:
             "length",
             "target",
             estimated=2,
-            draw=7,
+            index=7,
             prompt_tokens=14,
             cached_tokens=13,
             began=3.0,
@@ -315,7 +339,7 @@ class TestTraces:
             answer="new",
             reward=0.9,
             model="large",
-            chain=8,
+            sequential=8,
             units={"renders": 2.0},
             meta={"stopped_at": ""},
         )
@@ -326,7 +350,7 @@ class TestTraces:
             "length",
             "target",
             estimated=3,
-            draw=7,
+            index=7,
             prompt_tokens=10,
             cached_tokens=2,
             began=1.0,
@@ -334,20 +358,16 @@ class TestTraces:
             answer="new",
             reward=0.9,
             model="large",
-            chain=8,
+            sequential=8,
             tool_calls=({"id": "x"},),
             units={"renders": 3.0, "calls": 1.0},
             meta={"stopped_at": ""},
         )
-        joined.units["renders"] = joined.meta["more"] = 0.0  # the draws keep their own
-        assert (first.units["renders"], last.units, last.meta) == (
-            1.0,
-            {"renders": 2.0},
-            {"stopped_at": ""},
-        )
+        joined.units["renders"] = joined.meta["more"] = 0.0  # the samples keep their own
+        assert (first.units["renders"], last.units, last.meta) == (1.0, {"renders": 2.0}, {"stopped_at": ""})
 
     def test_a_copy_is_equal_and_apart(self):
-        trace = Trace("x", 3, draw=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
+        trace = Trace("x", 3, index=2, error=EngineError("e"), answer="y", reward=0.5, model="m")
         copied = trace.copy()
         assert copied == trace
         copied.finish = "cut"
@@ -359,11 +379,19 @@ class TestCards:
         return Card(**{"name": "x", "title": "X", "what": "parallel", "stops": "at once", **fields})
 
     @pytest.mark.parametrize(
-        "bad", [{"what": "paralel"}, {"status": "faithfull"}, {"search": "beem"},
-                {"needs": {"main": roles.answers("txt")}}, {"cost_unit": "token"},
-                {"domain": ("maths",)}, {"modality": ("text", "images")},
-                {"verification_source": "rewardmodel"}, {"verification_use": ("selects",)}],
-    )  # fmt: skip
+        "bad",
+        [
+            {"what": "paralel"},
+            {"status": "faithfull"},
+            {"search": "beem"},
+            {"needs": {"main": roles.answers("txt")}},
+            {"cost_unit": "token"},
+            {"domain": ("maths",)},
+            {"modality": ("text", "images")},
+            {"verification_source": "rewardmodel"},
+            {"verification_use": ("selects",)},
+        ],
+    )
     def test_an_unknown_value_is_refused_with_the_nearest(self, bad):
         with pytest.raises(UnknownName, match="did you mean"):
             self.card(**bad)
@@ -384,8 +412,7 @@ class TestCards:
             self.card(cost_unit="")
 
     @pytest.mark.parametrize(
-        "field",
-        ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"],
+        "field", ["stimulation", "verification", "search", "aggregation", "cost_unit", "domain", "needs"]
     )
     def test_another_family_adds_its_terms_without_a_change_here(self, field, monkeypatch):
         given = {"needs": {"main": roles.answers("new")}, "domain": ("new",)}.get(field, "new")

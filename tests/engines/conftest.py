@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from engines.playing import opened
+from engines.fake_server import opened
 
 
 @pytest.fixture

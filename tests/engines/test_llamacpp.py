@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from engines.playing import Ask
+from engines.fake_server import AwaitedRequest
 
 from ttscale.core import ContextOverflow, Prompt, Sampling, Trace, UsageError
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
 
 SLOTS = 4
@@ -26,7 +26,7 @@ SEA = Prompt.user("Tell me about the sea.")
 def gguf() -> Path:
     """The small model, fetched if need be."""
     try:
-        return models.pull("smollm2-135m")
+        return downloads.pull("smollm2-135m")
     except Exception as error:
         pytest.skip(f"smollm2-135m cannot be fetched: {error}")
 
@@ -37,12 +37,12 @@ class Served:
     def __init__(self, engine: LlamaCpp) -> None:
         self.engine = engine
 
-    def start(self, draw: int = 0, prompt: Prompt = SEA, **sampling: Any) -> tuple[Any, Ask]:
+    def start(self, draw: int = 0, prompt: Prompt = SEA, **sampling: Any) -> tuple[Any, AwaitedRequest]:
         fields = {n: sampling.pop(n) for n in ("rule", "limit", "watch") if n in sampling}
-        ask = Ask(Sampling(**sampling), prompt, draw, **fields)
+        ask = AwaitedRequest(Sampling(**sampling), prompt, draw, **fields)
         return self.engine.start(ask), ask
 
-    async def draw(self, **fields: Any) -> Trace:
+    async def sample(self, **fields: Any) -> Trace:
         return await self.start(**fields)[1].done
 
 
@@ -59,21 +59,21 @@ async def served() -> AsyncIterator[Served]:
 
 
 async def test_greedy_draws_are_alike_and_seeds_make_the_others_differ(served: Served) -> None:
-    greedy = [await served.draw(draw=i, temperature=0, max_tokens=16) for i in range(2)]
+    greedy = [await served.sample(index=i, temperature=0, max_tokens=16) for i in range(2)]
     assert greedy[0].text == greedy[1].text
     assert greedy[0].tokens == 16
-    again = [await served.draw(draw=i, temperature=1.0, max_tokens=16) for i in (0, 1, 0)]
+    again = [await served.sample(index=i, temperature=1.0, max_tokens=16) for i in (0, 1, 0)]
     assert again[0].text == again[2].text
     assert again[0].text != again[1].text
 
 
 async def test_logprobs_and_confidence_come_one_per_token(served: Served) -> None:
-    trace = await served.draw(temperature=0, max_tokens=12, logprobs=5)
+    trace = await served.sample(temperature=0, max_tokens=12, logprobs=5)
     assert trace.logprobs is not None
     assert trace.conf is not None
     assert len(trace.logprobs) == len(trace.conf) == trace.tokens == 12
     assert (trace.logprobs <= 0).all()
-    # greedy: the drawn token leads the top five, so their mean cannot be above it
+    # greedy: the sampled token leads the top five, so their mean cannot be above it
     assert (trace.conf >= -trace.logprobs - 1e-5).all()
     assert trace.ends is not None
     assert trace.ends[-1] == len(trace.text)
@@ -81,13 +81,13 @@ async def test_logprobs_and_confidence_come_one_per_token(served: Served) -> Non
 
 
 async def test_a_prefix_is_continued_not_repeated(served: Served) -> None:
-    whole = await served.draw(temperature=0, max_tokens=16)
+    whole = await served.sample(temperature=0, max_tokens=16)
     assert whole.ends is not None
     head = whole.text[: whole.ends[5]]
-    rest = await served.draw(prompt=SEA.then(head), temperature=0, max_tokens=10)
+    rest = await served.sample(prompt=SEA.then(head), temperature=0, max_tokens=10)
     assert not rest.text.startswith(head)
     assert (head + rest.text)[:30] == whole.text[:30]
-    raw = await served.draw(prompt=Prompt(raw="One, two, three,"), temperature=0, max_tokens=4)
+    raw = await served.sample(prompt=Prompt(raw="One, two, three,"), temperature=0, max_tokens=4)
     assert "four" in raw.text
 
 
@@ -99,19 +99,19 @@ async def test_a_rule_a_stop_text_and_limits_end_a_draw(served: Served) -> None:
                 return None
             return next(i for i, end in enumerate(chunk.ends, 1) if end > place)
 
-    cut = await served.draw(temperature=0, max_tokens=60, rule=Comma())
+    cut = await served.sample(temperature=0, max_tokens=60, rule=Comma())
     assert (cut.finish, cut.text.endswith(" and")) == ("cut", True)
-    stopped = await served.draw(temperature=0, max_tokens=60, stop=(" and",))
+    stopped = await served.sample(temperature=0, max_tokens=60, stop=(" and",))
     assert (stopped.finish, " and" in stopped.text) == ("stop", False)
-    budget = await served.draw(temperature=0, limit=5)
+    budget = await served.sample(temperature=0, limit=5)
     assert (budget.finish, budget.tokens) == ("budget", 5)
-    length = await served.draw(temperature=0, max_tokens=5)
+    length = await served.sample(temperature=0, max_tokens=5)
     assert (length.finish, length.tokens) == ("length", 5)
 
 
 async def test_without_cancellation_the_counts_are_equal(served: Served) -> None:
     before = await served.engine.tokens_predicted()
-    asks = [served.start(draw=i, temperature=0.9, max_tokens=8 + 5 * i)[1] for i in range(6)]
+    asks = [served.start(index=i, temperature=0.9, max_tokens=8 + 5 * i)[1] for i in range(6)]
     traces = [await ask.done for ask in asks]
     assert await served.engine.tokens_predicted() - before == sum(t.tokens for t in traces)
     assert all(t.estimated == 0 and t.prompt_tokens for t in traces)
@@ -119,12 +119,12 @@ async def test_without_cancellation_the_counts_are_equal(served: Served) -> None
 
 async def test_cancellation_stops_the_server_within_a_step_per_sample(served: Served) -> None:
     before = await served.engine.tokens_predicted()
-    flights = [served.start(draw=i, temperature=0.9, max_tokens=600) for i in range(2 * SLOTS)]
-    while min(f.seen() for f, _ in flights[:SLOTS]) < 12:  # noqa: ASYNC110
+    generations = [served.start(index=i, temperature=0.9, max_tokens=600) for i in range(2 * SLOTS)]
+    while min(f.seen() for f, _ in generations[:SLOTS]) < 12:  # noqa: ASYNC110
         await asyncio.sleep(0.02)
-    for flight, _ in flights:
-        flight.abort("cancelled")
-    traces = [ask.traces[0] for _, ask in flights]
+    for generation, _ in generations:
+        generation.abort("cancelled")
+    traces = [ask.traces[0] for _, ask in generations]
     spent = await served.engine.tokens_predicted() - before
     told = sum(t.tokens for t in traces)
     assert -SLOTS <= spent - told <= SLOTS, f"the server generated {spent}, we report {told}"
@@ -133,7 +133,7 @@ async def test_cancellation_stops_the_server_within_a_step_per_sample(served: Se
 
 
 async def test_a_prompt_that_does_not_fit_is_told(served: Served) -> None:
-    trace = await served.draw(prompt=Prompt.user("hi " * 3000))
+    trace = await served.sample(prompt=Prompt.user("hi " * 3000))
     assert isinstance(trace.error, ContextOverflow)
     assert trace.tokens == 0
 
@@ -144,7 +144,7 @@ async def test_it_can_be_closed_and_opened_again() -> None:
     for _ in range(2):
         await engine.open()
         await engine.open()
-        trace = await Served(engine).draw(temperature=0, max_tokens=3)
+        trace = await Served(engine).sample(temperature=0, max_tokens=3)
         assert trace.tokens == 3
         assert "gguf" not in trace.model
         await engine.close()
@@ -156,9 +156,11 @@ async def test_bad_model_files_are_refused_with_the_reason(tmp_path: Path) -> No
     broken.write_bytes(b"GGUF" + b"\3\0\0\0" + b"\xff" * 64)
     text.write_text("hello")
     for path, reason in (
-        (broken, "cannot load"), (text, "not a GGUF"), (tmp_path / "none.gguf", "cannot be read"),
+        (broken, "cannot load"),
+        (text, "not a GGUF"),
+        (tmp_path / "none.gguf", "cannot be read"),
         (tmp_path, "cannot be read"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(UsageError, match=reason):
             await LlamaCpp(path).open()
     with pytest.raises(UsageError, match="slots=0"):

@@ -21,9 +21,7 @@ async def test_without_the_wheel_the_install_command_is_named(
         await LlamaCpp(file).open()
 
 
-async def test_what_is_no_model_file_is_not_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_no_model_file_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
     text = tmp_path / "text.gguf"
     text.write_text("hello")

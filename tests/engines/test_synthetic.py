@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import pytest
-from doubles import problem
+from fakes import problem
 
 from ttscale.core import Trace, UsageError, run_in_token_time
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import StepWorld, Synthetic, World, binary
 
 N, SIGMAS = 4000, 5.0  # a false alarm in 1.7 million
@@ -17,11 +17,18 @@ N, SIGMAS = 4000, 5.0  # a false alarm in 1.7 million
 
 def test_answers_lengths_and_confidences_have_their_distributions():
     world = World(
-        answers={"right": 0.5, "odd": 0.3}, length=500, spread=50, wrong_length=800,
-        wrong_spread=100, confidence=9.0, wrong_confidence=7.0, noise=0.5, between=0.5,
-    )  # fmt: skip
+        answers={"right": 0.5, "odd": 0.3},
+        length=500,
+        spread=50,
+        wrong_length=800,
+        wrong_spread=100,
+        confidence=9.0,
+        wrong_confidence=7.0,
+        noise=0.5,
+        between=0.5,
+    )
     engine, asked = Synthetic(world), problem()
-    traces = [engine.draw(world, asked, seed) for seed in range(N)]
+    traces = [engine.sample_trace(world, asked, seed) for seed in range(N)]
     answers = [asked.answer(t) for t in traces]
     for given, p in (("right", 0.5), ("odd", 0.3), (None, 0.2)):
         assert abs(answers.count(given) / N - p) < SIGMAS * math.sqrt(p * (1 - p) / N)
@@ -36,7 +43,7 @@ def test_answers_lengths_and_confidences_have_their_distributions():
 
 def test_a_seed_gives_one_trace():
     world = binary(0.5)
-    one, again = (Synthetic(world).draw(world, problem(), 7) for _ in range(2))
+    one, again = (Synthetic(world).sample_trace(world, problem(), 7) for _ in range(2))
     assert one == again
 
 
@@ -63,10 +70,15 @@ def test_log_probabilities_are_promised_only_where_there_are_confidences():
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("", 0.7**3), ("ok\n\n", 0.7**2), ("ok\n\nok\n\n", 0.7), ("ok\n\nok\n\nok\n\n", 1.0),
-        ("ok\n\nbad\n\n", 0.0), ("ok\n\nok\n\nok\n\n\\boxed{right}", 1.0), ("skipped\n\n", 0.0),
+        ("", 0.7**3),
+        ("ok\n\n", 0.7**2),
+        ("ok\n\nok\n\n", 0.7),
+        ("ok\n\nok\n\nok\n\n", 1.0),
+        ("ok\n\nbad\n\n", 0.0),
+        ("ok\n\nok\n\nok\n\n\\boxed{right}", 1.0),
+        ("skipped\n\n", 0.0),
     ],
-)  # fmt: skip
+)
 def test_the_exact_value_of_a_beginning_is_q_to_the_steps_left(text, value):
     world = StepWorld(0.7, 3)
     rewards = run_in_token_time(world.reward(problem(), [Trace(text)]))

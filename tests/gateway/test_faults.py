@@ -12,7 +12,7 @@ import resource
 import aiohttp
 import pytest
 from aiohttp import web
-from gateway.worlds import USER, Model, boxed, content, world
+from gateway.harness import USER, Model, boxed, content, world
 
 CHAT = "/v1/chat/completions"
 
@@ -293,8 +293,7 @@ async def test_a_storm_of_429_that_does_not_end_is_a_429():
 
 
 @pytest.mark.parametrize(
-    "garbage",
-    [b"", b"{", b"<html>oops</html>", b"[1, 2", b"\xff\xfe\x00", b'{"choices": "none"}', b"null"],
+    "garbage", [b"", b"{", b"<html>oops</html>", b"[1, 2", b"\xff\xfe\x00", b'{"choices": "none"}', b"null"]
 )
 async def test_a_malformed_upstream_is_a_502_or_passed_on(garbage):
     model = Model()
@@ -310,8 +309,9 @@ async def test_a_malformed_upstream_is_a_502_or_passed_on(garbage):
             assert reply["error"]["code"] == "upstream_garbled"
 
         async def stream_it(request, body):
-            return web.Response(body=b"data: " + garbage + b"\n\n",
-                                headers={"Content-Type": "text/event-stream"})  # fmt: skip
+            return web.Response(
+                body=b"data: " + garbage + b"\n\n", headers={"Content-Type": "text/event-stream"}
+            )
 
         model.fail = stream_it
         status, reply = await w.post(model="simple/m")
@@ -353,14 +353,23 @@ async def test_a_slow_replica_is_hedged():
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"model": "\xc3\x28"}', b'"m"', b"\x00" * 100,
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"model": "\xc3\x28"}',
+        b'"m"',
+        b"\x00" * 100,
         b'{"model": "m", "messages": [{"role": "user", "content": "\\ud800"}]}',
         b'{"model": "m", "messages": ' + b"[" * 5000 + b"]" * 5000 + b"}",
         b'{"model": "sc/m", "messages": [{"role": "user", "content": "x"}], "odd": '
-        + b"[" * 400 + b"]" * 400 + b"}",
+        + b"[" * 400
+        + b"]" * 400
+        + b"}",
         b'{"model": "sc/m", "messages": [{"role": "user", "content": "x"}], "temperature": 1e999}',
     ],
-)  # fmt: skip
+)
 async def test_a_body_that_cannot_be_is_400(raw):
     async with world(Model()) as w:
         for path in ("chat/completions", "completions", "responses", "embeddings"):
@@ -371,15 +380,23 @@ async def test_a_body_that_cannot_be_is_400(raw):
 
 @pytest.mark.parametrize(
     "path",
-    ["/v1/../metrics", "/v1//chat/completions", "/v1/%2e%2e/etc/passwd", "//evil.example/v1/models",
-     "/v1/chat/completions/", "/v1/models/..%2f..%2fetc", "/v1/chat/completions%00", "/%0d%0aX: y",
-     "/v1/chat/completions?model=x", "/.env", "/v1/models/%ff"],
-)  # fmt: skip
+    [
+        "/v1/../metrics",
+        "/v1//chat/completions",
+        "/v1/%2e%2e/etc/passwd",
+        "//evil.example/v1/models",
+        "/v1/chat/completions/",
+        "/v1/models/..%2f..%2fetc",
+        "/v1/chat/completions%00",
+        "/%0d%0aX: y",
+        "/v1/chat/completions?model=x",
+        "/.env",
+        "/v1/models/%ff",
+    ],
+)
 async def test_path_tricks_find_nothing(path):
     async with world(Model()) as w:
-        got = await raw_exchange(
-            w, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-        )
+        got = await raw_exchange(w, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     status = int(got.split()[1])
     assert 400 <= status < 500, got
 
@@ -456,7 +473,7 @@ async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once
     async with world(model) as w:
         upstream = w.gateway.upstreams["m"].server
 
-        async def visit(number: int) -> int:
+        async def state(number: int) -> int:
             body = {"model": rng.choice(names), "messages": USER, "stream": rng.random() < 0.5}
             patience = rng.choice([0.01, 0.05, 0.1, 0.2, 0.5, 60.0])
             try:
@@ -468,18 +485,18 @@ async def test_clients_that_leave_at_random_leave_nothing_behind(visits, at_once
             except TimeoutError:
                 return 0
 
-        await asyncio.gather(*(visit(number) for number in range(at_once)))  # what is kept is made
+        await asyncio.gather(*(state(number) for number in range(at_once)))  # what is kept is made
         tasks, files = len(asyncio.all_tasks()), open_files()
         finished = 0
         for start in range(0, visits, at_once):
-            finished += sum(await asyncio.gather(*(visit(start + i) for i in range(at_once))))
+            finished += sum(await asyncio.gather(*(state(start + i) for i in range(at_once))))
         await model.quiet(5)
         for _ in range(100):
-            if not w.gateway.door.active:
+            if not w.gateway.admission.active:
                 break
             await asyncio.sleep(0.02)
         assert visits / 10 < finished < visits
-        assert w.gateway.door.active == w.gateway.door.waiting == 0
+        assert w.gateway.admission.active == w.gateway.admission.waiting == 0
         assert not upstream._generations
         assert [r.outstanding for r in upstream.replicas.all] == [0]
         assert [r.tokens for r in upstream.replicas.all] == [0]

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from gateway.worlds import Model, world
+from gateway.harness import Model, world
 
 EVALUATION = """
 import json, sys

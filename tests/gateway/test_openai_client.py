@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from gateway.test_methods import CALL
-from gateway.worlds import USER, Model, world
+from gateway.execution.test_methods import CALL
+from gateway.harness import USER, Model, world
 
 openai = pytest.importorskip("openai", reason="the official client: pip install openai")
 
@@ -35,9 +35,10 @@ async def test_chat_whole_and_streamed(name):
 async def test_the_extension_object_comes_through():
     async with world(Model()) as w, client(w) as c:
         reply = await c.chat.completions.create(
-            model="m", messages=USER,
+            model="m",
+            messages=USER,
             extra_body={"ttscale": {"method": "sc", "params": {"n": 2}, "card": True}},
-        )  # fmt: skip
+        )
     assert reply.ttscale["samples"] == 2
     assert reply.ttscale["card"]["paper"] == "arXiv:2203.11171"
 
@@ -51,10 +52,10 @@ async def test_tool_calls():
         (call,) = reply.choices[0].message.tool_calls
         assert (call.function.name, call.function.arguments) == ("f", '{"a": 1}')
         response = await c.responses.create(
-            model="sc(n=2)/m", input="x",
-            tools=[{"type": "function", "name": "f", "parameters": {"type": "object"},
-                    "strict": False}],
-        )  # fmt: skip
+            model="sc(n=2)/m",
+            input="x",
+            tools=[{"type": "function", "name": "f", "parameters": {"type": "object"}, "strict": False}],
+        )
     (item,) = response.output
     assert (item.type, item.name, item.arguments) == ("function_call", "f", '{"a": 1}')
 
@@ -64,9 +65,12 @@ async def test_responses_are_translated_whole_and_streamed():
     async with world(model) as w, client(w) as c:
         for name in ("m", "sc(n=2)/m"):  # the upstream has no such API: both are translated
             reply = await c.responses.create(
-                model=name, input="What is 2 + 2?", instructions="Be brief.",
-                max_output_tokens=50, text={"format": {"type": "json_object"}},
-            )  # fmt: skip
+                model=name,
+                input="What is 2 + 2?",
+                instructions="Be brief.",
+                max_output_tokens=50,
+                text={"format": {"type": "json_object"}},
+            )
             assert reply.output_text == "The answer is \\boxed{4}"
             assert reply.usage.output_tokens == (4 if name == "m" else 8)
         sent = model.bodies[-1]

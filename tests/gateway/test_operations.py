@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from gateway.test_doors import HASH, KEY, bearer
-from gateway.worlds import Model, boxed, world
+from gateway.access.test_access import HASH, KEY, bearer
+from gateway.harness import Model, boxed, world
 
-from ttscale.bench.recorded import pools_from_store
+from ttscale.bench.store.replay_pool import pools_from_store
 from ttscale.gateway import parse
 from ttscale.gateway.logs import LOG, Lines
 from ttscale.gateway.metrics import Metrics
@@ -40,9 +40,7 @@ async def test_metrics_are_read_by_prometheus():
     found = {f.name: f for f in parser.text_string_to_metric_families(shown)}
     tokens = {s.labels["kind"]: s.value for s in found["ttscale_tokens"].samples}
     assert (tokens["plain"], tokens["useful"]) == (4, 12)
-    asked = {
-        (s.labels["method"], s.labels["status"]): s.value for s in found["ttscale_requests"].samples
-    }
+    asked = {(s.labels["method"], s.labels["status"]): s.value for s in found["ttscale_requests"].samples}
     assert asked == {("plain", "200"): 1, ("sc", "200"): 1, ("plain", "404"): 1}
     assert {s.value for s in found["ttscale_upstream_up"].samples} == {1}
     assert "ttscale_request_seconds" in found
@@ -84,10 +82,7 @@ async def test_the_log_says_what_happened_without_prompts_or_keys():
         LOG.setLevel(level)
     entries = [json.loads(line) for line in lines]
     asked = [e for e in entries if e["event"] == "request"]
-    assert [(e["status"], e["key"], e["tokens"]) for e in asked] == [
-        (200, "alice", 8),
-        (401, "", 0),
-    ]
+    assert [(e["status"], e["key"], e["tokens"]) for e in asked] == [(200, "alice", 8), (401, "", 0)]
     for secret in ("secret question", KEY, "tts-wrong-key", "boxed"):
         assert secret not in "\n".join(lines)
 
@@ -111,11 +106,16 @@ async def test_the_status_page_renders_in_a_browser(tmp_path):
         pytest.skip("no chromium here")
     async with world(Model()) as w:
         await w.post(model="sc(n=2)/m")
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
-                   f"--user-data-dir={tmp_path}", w.url + "/"]  # fmt: skip
-        done = await asyncio.to_thread(
-            subprocess.run, command, capture_output=True, text=True, timeout=60
-        )
+        command = [
+            browser,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--dump-dom",
+            f"--user-data-dir={tmp_path}",
+            w.url + "/",
+        ]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
     assert "<h1>ttscale gateway</h1>" in done.stdout, done.stderr[-500:]
     assert "<td>sc</td>" in done.stdout
 
@@ -139,9 +139,7 @@ async def test_recorded_traffic_is_a_replay_pool(tmp_path):
 async def test_the_planner_fits_from_recorded_traffic(tmp_path):
     """Without gold answers: by what all samples of a question agree on."""
     path, policy = tmp_path / "traffic.db", tmp_path / "policy.json"
-    model = Model(
-        lambda body, n: ["so ", f"\\boxed{{{n if 'hard' in str(body) and n % 3 else 4}}}"]
-    )
+    model = Model(lambda body, n: ["so ", f"\\boxed{{{n if 'hard' in str(body) and n % 3 else 4}}}"])
     async with world(model, config={"record": {"store": str(path)}}) as w:
         for number in range(8):
             said = f"question {number}, {'hard' if number % 2 else 'easy'}"
@@ -150,9 +148,7 @@ async def test_the_planner_fits_from_recorded_traffic(tmp_path):
     refused = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
     assert "--consensus" in refused.stderr
     for options in (["--consensus", "--budget", "6"], ["--pets", "--average", "6"]):
-        done = await asyncio.to_thread(
-            subprocess.run, [*command, *options], capture_output=True, text=True
-        )
+        done = await asyncio.to_thread(subprocess.run, [*command, *options], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         if options[0] == "--consensus":
             methods = {"auto": {"policy": str(policy)}}
@@ -176,9 +172,9 @@ async def test_what_is_redacted_is_not_written(tmp_path):
 
 
 async def test_old_days_are_forgotten_and_the_sampling_rate_is_kept(tmp_path):
-    from ttscale.bench.store import Store
+    from ttscale.answers.rules.implicit import rule
+    from ttscale.bench.store.store import Store
     from ttscale.core import Problem, Prompt
-    from ttscale.gateway.rules import rule
 
     path = tmp_path / "traffic.db"
     with Store.create(path, {}) as store:
@@ -196,9 +192,7 @@ async def test_old_days_are_forgotten_and_the_sampling_rate_is_kept(tmp_path):
 
 
 async def test_spans_are_sent_without_prompts(monkeypatch):
-    pytest.importorskip(
-        "opentelemetry.exporter.otlp.proto.http", reason="pip install 'ttscale[tracing]'"
-    )
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="pip install 'ttscale[tracing]'")
     sent: list[bytes] = []
 
     async def receive(request: web.Request) -> web.Response:
@@ -233,12 +227,13 @@ async def test_no_request_the_openapi_document_allows_or_forbids_is_a_5xx():
             schema = schemathesis.openapi.from_url(f"{w.url}/openapi.json")
             failures: list[str] = []
             quick = settings(
-                max_examples=40, deadline=None, phases=[Phase.generate],
+                max_examples=40,
+                deadline=None,
+                phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
-            )  # fmt: skip
+            )
             for operation in schema.get_all_operations():
-                for mode in (schemathesis.GenerationMode.POSITIVE,
-                             schemathesis.GenerationMode.NEGATIVE):  # fmt: skip
+                for mode in (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE):
 
                     @quick
                     @schemathesis_given(operation.ok(), mode)

@@ -20,10 +20,10 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from gateway.worlds import World, content, world
+from gateway.harness import World, content, world
 
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
@@ -52,9 +52,9 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[Real]:
     pytest.importorskip("xllamacpp")
     name: str = request.param
     bundled = bundled_models()
-    if name not in bundled and not (name != "tiny" and models.is_cached(name)):
+    if name not in bundled and not (name != "tiny" and downloads.is_cached(name)):
         pytest.skip(f"model {name} is not here")
-    path = bundled[name].path if name in bundled else models.path_of(name)
+    path = bundled[name].path if name in bundled else downloads.path_of(name)
     engine = LlamaCpp(path, slots=SLOTS, context=512, threads=1)
     await engine.open()
     yield Real(name, engine.urls[0], engine.tokens_predicted)
@@ -69,9 +69,8 @@ async def vllm_made(url: str) -> int:
                 lines = (await reply.text()).splitlines()
             found = {
                 name: sum(float(x.rsplit(" ", 1)[1]) for x in lines if x.startswith(f"vllm:{name}"))
-                for name in ("generation_tokens_total", "num_requests_running{",
-                             "num_requests_waiting{")
-            }  # fmt: skip
+                for name in ("generation_tokens_total", "num_requests_running{", "num_requests_waiting{")
+            }
             if not found["num_requests_running{"] and not found["num_requests_waiting{"]:
                 return int(found["generation_tokens_total"])
             await asyncio.sleep(0.05)
@@ -142,9 +141,7 @@ async def bare_race(session: aiohttp.ClientSession, url: str, body: Any, n: int)
                     event = json.loads(line[6:])
                     usage, timings = event.get("usage") or {}, event.get("timings") or {}
                     counts[number] = (
-                        usage.get("completion_tokens")
-                        or timings.get("predicted_n")
-                        or counts[number]
+                        usage.get("completion_tokens") or timings.get("predicted_n") or counts[number]
                     )
 
     draws = [asyncio.create_task(draw(number)) for number in range(n)]
@@ -170,10 +167,14 @@ async def test_clients_that_leave_at_random_leave_the_server_idle(server: Real) 
     rng = random.Random(1)
     async with server.world() as w:
 
-        async def visit(number: int) -> None:
+        async def state(number: int) -> None:
             name = rng.choice(["m", "sc(n=4)/m", "ffs(n=4)/m", "simple/m"])
-            body = {"model": name, "messages": question(number), "stream": rng.random() < 0.5,
-                    "max_tokens": 200}  # fmt: skip
+            body = {
+                "model": name,
+                "messages": question(number),
+                "stream": rng.random() < 0.5,
+                "max_tokens": 200,
+            }
             url = f"{w.url}/v1/chat/completions"
             try:
                 async with asyncio.timeout(rng.choice([0.02, 0.1, 0.3, 60.0])):
@@ -184,9 +185,9 @@ async def test_clients_that_leave_at_random_leave_the_server_idle(server: Real) 
                 pass
 
         for start in range(0, 40, 8):
-            await asyncio.gather(*(visit(start + number) for number in range(8)))
+            await asyncio.gather(*(state(start + number) for number in range(8)))
         async with asyncio.timeout(10):
             after = await server.made()  # waits until nothing is worked on
         await asyncio.sleep(1)
         assert await server.made() == after, "a generation went on"
-        assert w.gateway.door.active == 0
+        assert w.gateway.admission.active == 0

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gateway.worlds import Model, elsewhere
+from gateway.harness import Model, elsewhere
 
-from ttscale.engines import models
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.bundled import bundled_models
 
 USER = [{"role": "user", "content": "What is 2 + 2?"}]
 
@@ -126,10 +126,7 @@ def test_ten_thousand_idle_connections_cost_little(tmp_path):
         pytest.skip(f"only {hard} files may be open here")
     idle: list[socket.socket] = []
     options = ["--name", "m", "--upstream"]
-    with (
-        elsewhere(Model()) as upstream,
-        served(*options, upstream, folder=tmp_path) as (url, process),
-    ):
+    with elsewhere(Model()) as upstream, served(*options, upstream, folder=tmp_path) as (url, process):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted + 500, hard))
         before = memory_of(process.pid)
         try:
@@ -172,9 +169,12 @@ def test_the_gateway_is_imported_without_what_it_may_never_need():
 )
 def test_what_cannot_be_served_is_one_line(options, told, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "ttscale", "serve", *options], cwd=tmp_path, capture_output=True,
-        text=True, timeout=60,
-    )  # fmt: skip
+        [sys.executable, "-m", "ttscale", "serve", *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
@@ -184,12 +184,16 @@ def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
     import tomllib
 
     from ttscale.gateway import parse
-    from ttscale.gateway.keys import Keyring
+    from ttscale.gateway.access.api_keys import Keyring
 
     done = subprocess.run(
-        [sys.executable, "-m", "ttscale", "serve", "--new-key", "alice"], cwd=tmp_path,
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "ttscale", "serve", "--new-key", "alice"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     config = parse(tomllib.loads(done.stderr))
     assert Keyring(config.keys).client(f"Bearer {done.stdout.strip()}").name == "alice"
 
@@ -199,8 +203,8 @@ def small_model() -> Path | None:
     named = os.environ.get("TTSCALE_TEST_GGUF")
     if named:
         return Path(named)
-    if models.is_cached("smollm2-135m"):
-        return models.path_of("smollm2-135m")
+    if downloads.is_cached("smollm2-135m"):
+        return downloads.path_of("smollm2-135m")
     bundled = bundled_models().get("tiny")
     return bundled.path if bundled else None
 
@@ -219,9 +223,7 @@ def test_methods_run_on_a_real_llama_cpp_and_every_token_is_reported(tmp_path):
         assert (status, plain["usage"]["completion_tokens"] > 0) == (200, True)
         status, vote = post(url, {"model": "sc(n=4)/m", **body, "ttscale": {"candidates": True}})
         assert status == 200
-        assert vote["usage"]["completion_tokens"] == sum(
-            c["tokens"] for c in vote["ttscale"]["candidates"]
-        )
+        assert vote["usage"]["completion_tokens"] == sum(c["tokens"] for c in vote["ttscale"]["candidates"])
         status, race = post(url, {"model": "ffs(n=4)/m", **body})
         assert status == 200
         assert race["usage"]["completion_tokens"] <= vote["usage"]["completion_tokens"] + 4

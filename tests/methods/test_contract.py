@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from doubles import Boxed, Scripted, Ticking, nothing_left, problem
+from fakes import Boxed, Scripted, Ticking, nothing_left, problem
 
 from ttscale.core import (
     Budget,
@@ -35,7 +35,7 @@ from ttscale.core import (
     UsageError,
     run_in_token_time,
 )
-from ttscale.core.roles import kind_of
+from ttscale.core.cards.roles import kind_of
 from ttscale.methods.registry import methods, parse
 
 METHODS = methods()
@@ -49,7 +49,7 @@ REQUIRED: dict[str, dict[str, Any]] = {}  # method -> its parameters that have n
 @pytest.fixture(scope="module", autouse=True)
 def pets_table(tmp_path_factory: pytest.TempPathFactory) -> None:
     """PETS online works from a fitted table."""
-    from ttscale.methods.parallel.pets_table import fit_table
+    from ttscale.methods.allocation.pets_table import fit_table
 
     rng = random.Random(0)
     pools = [[rng.choice("AAB") for _ in range(64)] for _ in range(10)]
@@ -62,7 +62,7 @@ def configured(method: Method) -> Any:
     """The defaults, with few draws where the method allows it."""
     params = REQUIRED.get(method.name, {})
     cfg = method.configure(params)
-    if (most := method.draws(cfg)) is not None and most > 8:
+    if (most := method.max_samples(cfg)) is not None and most > 8:
         with contextlib.suppress(UsageError):
             return method.configure({**params, method.card.draws: 8})
     return cfg
@@ -71,7 +71,7 @@ def configured(method: Method) -> Any:
 def course(call: GenerationRequest) -> Trace:
     """A small thinking model: three steps, then an answer; what the prefix holds is not repeated.
 
-    Judges say yes or no. Text, length and confidence depend on the draw's seed alone.
+    Judges say yes or no. Text, length and confidence depend on the sample's seed alone.
     """
     rng = random.Random(call.seed)
     prefix = call.prompt.prefix
@@ -97,10 +97,14 @@ def course(call: GenerationRequest) -> Trace:
     conf = np.random.default_rng(call.seed).normal(8.0, 2.0, len(words)).astype(np.float32)
     ends = np.cumsum([len(w) for w in words]).tolist()
     return Trace(
-        "".join(words), len(words), ends=ends, prompt_tokens=7, conf=conf,
+        "".join(words),
+        len(words),
+        ends=ends,
+        prompt_tokens=7,
+        conf=conf,
         logprobs=-np.exp(-conf / 4).astype(np.float32),
         meta={"stopped_at": call.sampling.stop[0]} if _at_a_stop(call, words) else {},
-    )  # fmt: skip
+    )
 
 
 def _at_a_stop(call: GenerationRequest, words: list[str]) -> bool:
@@ -153,7 +157,7 @@ def play(
     first: int = 0,
     reference: str | None = "right",
 ) -> list[Outcome]:
-    """Outcomes of two problems; nothing may be left over after any of them."""  # fmt: skip
+    """Outcomes of two problems; nothing may be left over after any of them."""
     run = Run({"main": engine}, seed=seed, prices={"main": PRICES})
     asked = [problem(f"q{n}", reference) for n in range(first, first + 2)]
     cfg = configured(method)
@@ -171,10 +175,9 @@ def play(
 
 def facts(outcome: Outcome) -> object:
     """All that counts of an outcome, for comparison."""
-    traces = [(t.text, t.tokens, t.finish, t.role, t.draw, t.chain) for t in outcome.traces]
+    traces = [(t.text, t.tokens, t.finish, t.role, t.index, t.sequential) for t in outcome.traces]
     winner = outcome.winner and (outcome.winner.text, outcome.winner.tokens)
-    return (outcome.answer, winner, outcome.stopped_by, repr(outcome.extra), traces,
-            outcome.usage.as_dict())  # fmt: skip
+    return (outcome.answer, winner, outcome.stopped_by, repr(outcome.extra), traces, outcome.usage.as_dict())
 
 
 def test_the_meter_equals_the_engines_own_count(method):
@@ -249,9 +252,12 @@ def test_no_budget_is_exceeded_and_a_run_it_ended_says_so(method, kind):
 def _spent(kind: str, outcome: Outcome) -> float:
     usage = outcome.usage
     return {
-        "tokens": usage.completion_tokens, "sequential": usage.sequential_tokens,
-        "samples": usage.samples, "seconds": usage.seconds, "cost": usage.cost or 0.0,
-    }[kind]  # fmt: skip
+        "tokens": usage.completion_tokens,
+        "sequential": usage.sequential_tokens,
+        "samples": usage.samples,
+        "seconds": usage.seconds,
+        "cost": usage.cost or 0.0,
+    }[kind]
 
 
 def _together(outcomes: list[Outcome]) -> Outcome:
@@ -263,9 +269,7 @@ def _together(outcomes: list[Outcome]) -> Outcome:
     return whole
 
 
-@pytest.mark.parametrize(
-    "budget", [None, Budget(tokens=40), Budget(samples=3), Budget(seconds=0.3)]
-)
+@pytest.mark.parametrize("budget", [None, Budget(tokens=40), Budget(samples=3), Budget(seconds=0.3)])
 def test_whenever_there_is_an_answer_there_is_a_winner_that_gives_it(method, budget):
     for first in (0, 2):
         for outcome in play(method, Recorded(), budget, first=first):
@@ -310,7 +314,7 @@ def test_the_gold_answer_is_looked_at_by_oracles_only(method):
 
 
 def test_constant_methods_make_the_calls_their_card_says_and_no_method_draws_more(method):
-    most = method.draws(configured(method))
+    most = method.max_samples(configured(method))
     for first in range(0, 8, 2):
         for outcome in play(method, Recorded(), first=first):
             if method.card.draws:
@@ -408,15 +412,11 @@ def test_concurrent_problems_do_not_disturb_one_another(method):
 
     async def main() -> list[Outcome]:
         cfg = configured(method)
-        return await asyncio.gather(
-            *(run.answer(method.bind(cfg), problem(f"q{n}")) for n in range(4))
-        )
+        return await asyncio.gather(*(run.answer(method.bind(cfg), problem(f"q{n}")) for n in range(4)))
 
     together = run_in_token_time(main())
     assert {n: facts(o) for n, o in enumerate(together)} == alone
-    assert math.isclose(
-        run.usage.completion_tokens, sum(o.usage.completion_tokens for o in together)
-    )
+    assert math.isclose(run.usage.completion_tokens, sum(o.usage.completion_tokens for o in together))
 
 
 @pytest.mark.parametrize(
@@ -456,9 +456,18 @@ def test_what_judges_calibrates_or_reflects_never_becomes_the_answer(spec, traps
 
 def test_there_are_methods_of_every_kind_the_first_release_promises():
     promised = {
-        "simple", "greedy", "self-consistency", "best-of-n", "budget-forcing", "beam-search",
-        "dvts", "adaptive-consistency", "esc", "ffs", "lfs",
-    }  # fmt: skip
+        "simple",
+        "greedy",
+        "self-consistency",
+        "best-of-n",
+        "budget-forcing",
+        "beam-search",
+        "dvts",
+        "adaptive-consistency",
+        "esc",
+        "ffs",
+        "lfs",
+    }
     assert promised <= set(METHODS)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from ttscale.bench.tasks import load_task
+from ttscale.bench.tasks.task import load_task
 from ttscale.core import Budget, Engine, Outcome, Problem, Run
-from ttscale.engines.bundled import bundled_models
+from ttscale.engines.catalogue.bundled import bundled_models
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.engines.llamacpp import LlamaCpp
-from ttscale.engines.spec import open_model
 from ttscale.methods.registry import methods, parse
 
 pytest.importorskip("xllamacpp")
@@ -44,7 +44,7 @@ EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong 
 
 def configured(name: str, folder: Any) -> str:
     if name == "pets-online":
-        from ttscale.methods.parallel.pets_table import fit_table
+        from ttscale.methods.allocation.pets_table import fit_table
 
         rng = random.Random(0)
         pools = [[rng.choice("AAB") for _ in range(64)] for _ in range(10)]
@@ -65,10 +65,7 @@ def engines(name: str) -> dict[str, Engine]:
         role: bundled_models()["tiny"].path.with_name(size)
         for role, size in (("draft", "small"), ("target", "base"))
     }
-    made = {
-        role: open_model(f"transformers:{folder}?batch=8")[0].make()
-        for role, folder in folders.items()
-    }
+    made = {role: open_model(f"transformers:{folder}?batch=8")[0].make() for role, folder in folders.items()}
     return {"main": made["target"], **made}
 
 

@@ -37,12 +37,15 @@ async def no_config(problem, ctx, cfg): ...
 @pytest.mark.parametrize(
     ("fn", "fields", "says"),
     [
-        (other_arguments, {}, "async def"), (not_async, {}, "async def"),
-        (no_config, {}, "config dataclass"), (good, {"knob": "m"}, "knob='m'"),
-        (good, {"draws": "m"}, "draws='m'"), (good, {"name": "esc"}, "taken"),
+        (other_arguments, {}, "async def"),
+        (not_async, {}, "async def"),
+        (no_config, {}, "config dataclass"),
+        (good, {"knob": "m"}, "knob='m'"),
+        (good, {"draws": "m"}, "draws='m'"),
+        (good, {"name": "esc"}, "taken"),
         (good, {"scope": "set"}, "problems"),
     ],
-)  # fmt: skip
+)
 def test_a_method_of_another_shape_is_refused_at_once(fn, fields, says):
     before = methods()
     with pytest.raises(UsageError, match=says):
@@ -52,12 +55,7 @@ def test_a_method_of_another_shape_is_refused_at_once(fn, fields, says):
 
 def test_specifications_are_read_as_they_are_written():
     found = parse(" ffs(n=16, k=4, mode=sync, valid_only=false) ")
-    assert (found.cfg.n, found.cfg.k, found.cfg.mode, found.cfg.valid_only) == (
-        16,
-        4,
-        "sync",
-        False,
-    )
+    assert (found.cfg.n, found.cfg.k, found.cfg.mode, found.cfg.valid_only) == (16, 4, "sync", False)
     assert found.label == "ffs(n=16, k=4, mode=sync, valid_only=False)"
     assert parse("budget-forcing(wait='Hmm', max_thinking=none)").cfg.max_thinking is None
     assert parse("esc").cfg == get("esc").config()
@@ -68,11 +66,16 @@ def test_specifications_are_read_as_they_are_written():
     ("spec", "says"),
     [
         ("self-consistancy", "did you mean 'self-consistency'"),
-        ("ffs(valid=true)", "did you mean 'valid_only'"), ("ffs(3)", "name"),
-        ("ffs(n=", "cannot read"), ("ffs(n=1+x)", "cannot read"), ("ffs(n=0)", "n=0"),
-        ("ffs(**x)", "cannot read"), ("ffs(n='8')", "whole number"), ("", "unknown method"),
+        ("ffs(valid=true)", "did you mean 'valid_only'"),
+        ("ffs(3)", "name"),
+        ("ffs(n=", "cannot read"),
+        ("ffs(n=1+x)", "cannot read"),
+        ("ffs(n=0)", "n=0"),
+        ("ffs(**x)", "cannot read"),
+        ("ffs(n='8')", "whole number"),
+        ("", "unknown method"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_refused_with_the_fix(spec, says):
     with pytest.raises((UsageError, UnknownName), match=says):
         parse(spec)
@@ -112,7 +115,7 @@ print(*sys.modules)
     loaded = set(run(program).split())
     assert not loaded & {"numpy", "scipy", "sympy", "torch", "transformers"}
     others = {m for m in loaded if m in MODULES.values()}
-    assert others == {"ttscale.methods.parallel.self_consistency"}
+    assert others == {"ttscale.methods.voting.self_consistency"}
 
 
 def test_importing_methods_verifiers_and_planner_loads_no_torch():
@@ -125,7 +128,7 @@ for package in (ttscale.methods, ttscale.planner, ttscale.verifiers):
 print(*sys.modules)
 """
     loaded = set(run(program).split())
-    assert {"ttscale.methods.hybrid.atts", "ttscale.planner.fitting"} <= loaded
+    assert {"ttscale.methods.routing.atts", "ttscale.planner.fitting"} <= loaded
     assert not loaded & {"torch", "transformers", "tokenizers"}
 
 

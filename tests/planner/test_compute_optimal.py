@@ -11,15 +11,7 @@ from hypothesis import strategies as st
 
 from ttscale.core import UsageError
 from ttscale.methods.routing.difficulty import quantile_cuts
-from ttscale.planner import (
-    Difficulty,
-    best_strategy,
-    fit_bins,
-    fit_mean,
-    match,
-    quantile_bins,
-    two_fold,
-)
+from ttscale.planner import Difficulty, best_strategy, fit_bins, fit_mean, match, quantile_bins, two_fold
 from ttscale.planner.compute_optimal import in_sample
 
 
@@ -153,15 +145,7 @@ def test_the_least_cost_that_matches_is_found_on_other_questions():
     right = np.array([np.where(bins == 1, 1.0, 0.0), np.where(bins == 1, 1.0, hard)])
     cost = np.array([[4.0] * 400, [16.0] * 400])
     found, easy = match(
-        right,
-        cost,
-        bins,
-        np.arange(400),
-        [4, 8, 10, 16],
-        2,
-        right[[1, 0]],
-        cost[[1, 0]],
-        spend="mean",
+        right, cost, bins, np.arange(400), [4, 8, 10, 16], 2, right[[1, 0]], cost[[1, 0]], spend="mean"
     )
     assert found.policy.accuracy == pytest.approx(found.baseline.accuracy)
     assert (found.policy.cost, found.baseline.cost) == pytest.approx((10, 16))
@@ -186,7 +170,5 @@ def test_on_noise_nothing_is_claimed_but_the_baselines_own_accuracy():
 def test_where_nothing_is_as_accurate_the_best_is_taken_and_said():
     right = np.array([[0.0] * 40, [0.5] * 40])
     cost = np.array([[4.0] * 40, [16.0] * 40])
-    (found,) = match(
-        right, cost, np.ones(40, dtype=int), np.arange(40), [4, 8], 1, right[1:], cost[1:]
-    )
+    (found,) = match(right, cost, np.ones(40, dtype=int), np.arange(40), [4, 8], 1, right[1:], cost[1:])
     assert (found.policy.accuracy, found.reached, found.limit) == (0, 0, 4)

@@ -73,9 +73,7 @@ def test_an_empty_trace_has_no_confidence() -> None:
 
 
 @given(confs, st.integers(1, 20), st.lists(st.integers(0, 60), max_size=8))
-def test_running_groups_do_not_depend_on_the_pieces(
-    conf: list[float], window: int, cuts: list[int]
-) -> None:
+def test_running_groups_do_not_depend_on_the_pieces(conf: list[float], window: int, cuts: list[int]) -> None:
     values = np.array(conf, dtype=np.float32)
     running, found, done = signals.RunningGroups(window), list[float](), 0
     for piece in np.split(values, sorted(min(c, len(values)) for c in cuts)):

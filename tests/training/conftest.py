@@ -9,9 +9,9 @@ for needed in ("torch", "tokenizers", "gguf"):  # without one of them this whole
 
 import torch  # noqa: E402
 
-from ttscale.lab.data import document  # noqa: E402
-from ttscale.training.model import Reasoner, Shape  # noqa: E402
-from ttscale.training.tokenizer import train_tokenizer  # noqa: E402
+from ttscale.training.tiny.model import Reasoner, Shape  # noqa: E402
+from ttscale.training.tiny.tokenizer import train_tokenizer  # noqa: E402
+from ttscale.worlds.arithmetic.training_documents import document  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from doubles import Scripted, answer, said
+from fakes import Scripted, answer, said
 
 from ttscale.core import CapabilityError, Outcome, Rewards, Trace, UnknownName, UsageError
 from ttscale.verifiers import verifier, verifiers
@@ -22,8 +22,11 @@ def scores(name, traces, engine=None, **run):
 
 def test_agreement_is_the_share_of_votes_and_nothing_for_abstentions():
     assert scores("agreement", [said("A"), said("a"), said("B"), said(None)]) == [
-        pytest.approx(2 / 3), pytest.approx(2 / 3), pytest.approx(1 / 3), 0.0,
-    ]  # fmt: skip
+        pytest.approx(2 / 3),
+        pytest.approx(2 / 3),
+        pytest.approx(1 / 3),
+        0.0,
+    ]
 
 
 def test_logprob_is_the_geometric_mean_probability():
@@ -42,7 +45,7 @@ def test_short_is_minus_the_length():
 def test_the_oracle_is_one_for_right_and_says_that_it_is_an_oracle():
     assert scores("oracle", [said("right"), said("wrong"), said(None)]) == [1.0, 0.0, 0.0]
     assert [n for n, v in verifiers().items() if v.oracle] == ["oracle"]
-    from doubles import problem
+    from fakes import problem
 
     with pytest.raises(UsageError, match="reference"):
         scores("oracle", [said("A")], of=problem(reference=None))
@@ -67,14 +70,24 @@ def test_an_outcome_score_is_taken_as_it_is():
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        (Trace("Yes."), 1.0), (Trace("no"), 0.0), (Trace("perhaps"), 0.5), (Trace(""), 0.5),
+        (Trace("Yes."), 1.0),
+        (Trace("no"), 0.0),
+        (Trace("perhaps"), 0.5),
+        (Trace(""), 0.5),
         (Trace("Yes", 1, logprobs=np.log(np.array([0.8], np.float32))), 0.8),
         (Trace("No", 1, logprobs=np.log(np.array([0.8], np.float32))), 0.2),
         (Trace("<think>no no</think>Yes", 9), 1.0),
-        (Trace("<think>no</think>\n\nNo", 4, ends=[7, 9, 19, 21],
-               logprobs=np.log(np.array([0.1, 0.2, 0.3, 0.8], np.float32))), 0.2),
+        (
+            Trace(
+                "<think>no</think>\n\nNo",
+                4,
+                ends=[7, 9, 19, 21],
+                logprobs=np.log(np.array([0.1, 0.2, 0.3, 0.8], np.float32)),
+            ),
+            0.2,
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_judges_yes_or_no_is_a_probability(reply, expected):
     assert probability_of_yes(reply) == pytest.approx(expected)
 

@@ -1,15 +1,16 @@
 """What all answer rules share: where an answer is looked for, and how two are compared.
 
-A rule reduces an answer to a key, and two answers are the same if their keys are equal. So sameness
-is an equivalence relation by construction, and a vote does not depend on the order of its answers.
+Most rules reduce an answer to a key, and two answers are the same if their keys are equal.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 
-from ..core import Trace
+from ..core import Problem, Trace
+from .formulas.forms import is_unread
+from .thinking import answer_text
 
 
 class KeyedRule(ABC):
@@ -24,7 +25,7 @@ class KeyedRule(ABC):
         """
         if trace.answer is not None:
             return self.read(trace.answer)
-        return self.find(trace.reply)
+        return self.find(answer_text(trace.text))
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are equivalent."""
@@ -41,6 +42,15 @@ class KeyedRule(ABC):
     @abstractmethod
     def key(self, answer: str) -> Hashable:
         """What the answer says, however it is written."""
+
+
+def unread(problem: Problem, traces: Iterable[Trace]) -> int:
+    """How many samples gave an answer that was out of reach, and is compared as it is written."""
+    found = [answer for trace in traces if (answer := problem.answer(trace)) is not None]
+    if isinstance(problem.rule, KeyedRule):
+        for answer in found:
+            problem.rule.key(answer)  # a sample that nothing was compared with is not read yet
+    return sum(map(is_unread, found))
 
 
 def is_blank(written: str) -> bool:

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
-from ..engines.replay import Replay
-from ..engines.spec import Catalogue, ModelSource, open_model
+from ..engines.catalogue.specification import Catalogue, ModelSource, open_model
+from ..engines.recordings.engine import Replay
 from ..methods.registry import parse
-from .tasks import Task, load_task
+from .tasks.task import Task, load_task
 
 Keep = Literal["auto", "all", "none"]
 
@@ -22,15 +22,16 @@ class Plan:
     Attributes:
         methods, models, tasks: specifications, as written. Recordings bring their own tasks.
         n: questions per task at most.
-        repeats: "auto" repeats a method on a recording until every draw is used, and runs it once
+        repeats: "auto" repeats a method on a recording until every sample is used, and runs it once
             on a live model.
         budget: limits per question. A method that takes a set gets the tokens, samples, money and
             units of all its questions together.
         sampling: settings asked for explicitly; they override a method's taste.
-        defaults: settings used where nobody asks for anything.
+        defaults: settings used where nothing else is requested.
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
+        recordings: file -> its fingerprint, of the recordings among the models.
     """
 
     methods: tuple[str, ...]
@@ -45,6 +46,7 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
+    recordings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("methods", "models"):
@@ -104,8 +106,8 @@ class Planned:
     """One cell of the grid: a method on a model's task, in one repeat.
 
     Attributes:
-        engine: overrides for the model's `make`, such as the recorded draws to skip.
-        seed: of the run; the same for all methods, so that equal asks get equal draws.
+        engine: overrides for the model's `make`, such as the recorded samples to skip.
+        seed: of the run; the same for all methods, so that equal requests get equal samples.
     """
 
     method: Configured
@@ -143,8 +145,7 @@ def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[
         return [Task(name, problems) for name, problems in own.items()]
     if not plan.tasks:
         raise UsageError(
-            f"model {source.name!r} brings no questions",
-            fix="give --task, see ttscale bench run --help",
+            f"model {source.name!r} brings no questions", fix="give --task, see ttscale bench run --help"
         )
     found = []
     for spec in plan.tasks:
@@ -159,9 +160,7 @@ def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[
 
 def _recorded(source: ModelSource, task: Task) -> bool:
     return any(
-        pool.find(problem, "main", problem.prompt)
-        for pool in source.pools
-        for problem in task.problems
+        pool.find(problem, "main", problem.prompt) for pool in source.pools for problem in task.problems
     )
 
 
@@ -175,7 +174,7 @@ def arrange(
     """The grid of given methods, models and tasks.
 
     Raises:
-        PoolExhausted: if a method may ask for more draws than any question of a recording has.
+        PoolExhausted: if a method may ask for more samples than any question of a recording has.
         UsageError: if a method or a model with its task is named twice, or nothing is left to run.
         RecordError: if a task has no questions, or two with the same id.
     """
@@ -221,14 +220,13 @@ def _check(task: Task) -> None:
 def _repeated(
     method: Configured, source: ModelSource, task: Task, repeats: int | Literal["auto"], seed: int
 ) -> list[Planned]:
-    """A method's repeats: on a recording they use disjoint draws as long as there are enough; more
+    """A method's repeats: on a recording they use disjoint samples as long as there are enough; more
     repeats than that draw from the whole recording, shuffled anew each time."""
 
     def one(repeat: int, **engine: Any) -> Planned:
         return Planned(
-            method=method, model=source, task=task, repeat=repeat, engine=engine,
-            seed=_seed(seed, repeat),
-        )  # fmt: skip
+            method=method, model=source, task=task, repeat=repeat, engine=engine, seed=_seed(seed, repeat)
+        )
 
     engine = source.make() if source.pools else None
     if not isinstance(engine, Replay) or engine.resample:
@@ -236,9 +234,9 @@ def _repeated(
     skipped, pool = engine.skip, engine.pool
     sizes = {len(pool.find(p, "main", p.prompt)) for p in task.problems}
     there = min(sizes) - skipped
-    used = draws_used(method, there)
+    used = samples_used(method, there)
     if len(sizes) == 1 and used > there > 0:
-        # where questions have different numbers of draws a method may still come out
+        # where questions have different numbers of samples a method may still come out
         field = method.card.draws
         raise PoolExhausted(
             f"method {method.label!r} may draw {used} samples per question, the recording of "
@@ -252,16 +250,16 @@ def _repeated(
     return [one(r, skip=skipped + r * used) for r in range(wanted)]
 
 
-def draws_used(method: Configured, there: int) -> int:
-    """Recorded draws per question that one run of a method may use: its bound; 1 if nothing scales
+def samples_used(method: Configured, there: int) -> int:
+    """Recorded samples per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
     card = method.card
-    bound = method.draws() if card.draws else None
+    bound = method.max_samples() if card.draws else None
     if bound is None:
         bound = there if card.knob else 1
     return max(1, bound)
 
 
 def _seed(seed: int, repeat: int) -> int:
-    # far apart, so that repeats of neighbouring seeds share no draws
+    # far apart, so that repeats of neighbouring seeds share no samples
     return seed + repeat * 1_000_003

@@ -2,8 +2,9 @@
 
 Models run one after the other, each with all its cells and with `concurrency` questions in flight.
 A finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of
-wall time. Infrastructure errors become items with an error: they are no wrong answers, and a
-resumed run tries them again. Errors that would meet every question end the run.
+wall time. Infrastructure errors become items with an error: they are not wrong answers, and a
+resumed run tries them again. A recording that runs dry ends its cell; errors that would meet every
+question end the run.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..core import (
     Budget,
     EngineError,
     Outcome,
+    PoolExhausted,
     Problem,
     Run,
     StoreError,
@@ -29,12 +31,12 @@ from ..core import (
     Usage,
     execute,
 )
-from ..core.budget_guard import scope_of
-from .item import Cell, Item
-from .journal import StoreJournal
+from ..core.spending.budget_guard import scope_of
 from .plan import Planned, Settings
 from .progress import Progress
-from .store import Store
+from .store.journal import StoreJournal
+from .store.results import Cell, Result
+from .store.store import Store
 
 GROUP_SECONDS = 0.2
 GIVE_UP = 8  # questions in a row that found no server, beyond those in flight
@@ -50,6 +52,7 @@ class Open:
     journal: StoreJournal | None
     todo: list[Problem]
     keep: bool
+    ran_dry: bool = False  # no more questions are asked then
 
     @property
     def is_set(self) -> bool:
@@ -83,19 +86,17 @@ class _Runner:
         self.store, self.settings = store, settings
         self.on_progress = on_progress
         self.progress = Progress(0)
-        self._told = 0.0
+        self._reported = 0.0
         self._lost = 0  # questions in a row that found no server
         self._stopped: asyncio.Future[None] | None = None
 
     def run(self, planned: Sequence[Planned]) -> Progress:
-        columns = [
-            list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))
-        ]
+        columns = [list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))]
         cells = [list(zip(column, self._register(column), strict=True)) for column in columns]
         self._count(planned)
         for column in cells:
             self._column(column)
-        self._tell(force=True)
+        self._report(force=True)
         return self.progress
 
     def _register(self, column: Sequence[Planned]) -> list[Cell]:
@@ -104,27 +105,30 @@ class _Runner:
         return [
             self.store.add_cell(
                 Cell(
-                    id=0, method=p.method.label, model=p.model.name, task=p.task.name,
-                    repeat=p.repeat, skip=p.engine.get("skip", 0), recorded=bool(p.model.pools),
+                    id=0,
+                    method=p.method.label,
+                    model=p.model.name,
+                    task=p.task.name,
+                    repeat=p.repeat,
+                    skip=p.engine.get("skip", 0),
+                    recorded=bool(p.model.pools),
                     knobs=p.knobs,
                 ),
                 task,
             )
             for p in column
-        ]  # fmt: skip
+        ]
 
     def _count(self, planned: Sequence[Planned]) -> None:
         done, graded, right = next(
             self.store.query(
-                "SELECT count(*), count(correct), coalesce(sum(correct), 0) FROM items "
-                "WHERE error IS NULL"
+                "SELECT count(*), count(correct), coalesce(sum(correct), 0) FROM items WHERE error IS NULL"
             )
         )
         self.progress = Progress(
-            sum(len(p.task.problems) for p in planned), done, 0, graded, right,
-            began=time.monotonic(),
-        )  # fmt: skip
-        self._tell(force=True)
+            sum(len(p.task.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
+        )
+        self._report(force=True)
 
     # -- one model
 
@@ -149,18 +153,11 @@ class _Runner:
         execute(host, lambda: self._all(cells))
         self.store.commit()
 
-    def _open(
-        self,
-        planned: Planned,
-        cell: Cell,
-        todo: list[Problem],
-        models: Assembly,
-        host: Run,
-    ) -> Open:
+    def _open(self, planned: Planned, cell: Cell, todo: list[Problem], models: Assembly, host: Run) -> Open:
         settings, source = self.settings, planned.model
         recorded = _all_recorded(host)
         keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
-        # recorded draws that are not kept need no journal: making them again costs nothing
+        # recorded samples that are not kept need no journal: making them again costs nothing
         journal = StoreJournal(self.store, cell, self._fail) if keep or not recorded else None
         if source.pools:  # a recording is an engine per repeat; a live model is loaded once
             models = models.with_main(source.make(**planned.engine))
@@ -209,6 +206,8 @@ class _Runner:
                 yield lambda cell=cell: self._set(cell)  # type: ignore[misc]
             else:
                 for problem in cell.todo:
+                    if cell.ran_dry:
+                        break
                     yield lambda cell=cell, problem=problem: self._item(cell, problem)  # type: ignore[misc]
 
     def _fail(self, error: StoreError) -> None:
@@ -224,27 +223,26 @@ class _Runner:
         error: Exception | None
         try:
             outcome = await open_.run.solve(method, problem, scope)
-            item, error = Item.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
+            result, error = Result.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
         except Exception as raised:
-            item, error = _failed(problem, _kept(raised), scope.usage), raised
-        self._finish(open_, [item])
+            result, error = _failed(problem, _kept(raised), scope.usage), raised
+            open_.ran_dry = open_.ran_dry or isinstance(raised, PoolExhausted)
+        self._finish(open_, [result])
         self._reached(error)
 
     async def _set(self, open_: Open) -> None:
-        """All questions of the task at once; what is finished of their draws is served again."""
+        """All questions of the task at once; what is finished of their samples is served again."""
         method, problems = open_.planned.method, open_.planned.task.problems
         whole: tuple[float | None, int] | None = None
         began = open_.run.loop.time()
         try:
-            outcomes = await open_.run.answer_set(
-                method, problems, budget=self._set_budget(len(problems))
-            )
+            outcomes = await open_.run.answer_set(method, problems, budget=self._set_budget(len(problems)))
             timed = all(_timed(open_, p) for p in problems)
             elapsed = open_.run.loop.time() - began
             if open_.run.token_time:
                 elapsed /= open_.run.ticks_per_second
-            items = [Item.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
-            whole = (elapsed if timed else None, _chain(outcomes))
+            items = [Result.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
+            whole = (elapsed if timed else None, _sequential_tokens(outcomes))
         except Exception as error:
             kept = _kept(error)
             items = [_failed(problem, kept, Usage()) for problem in problems]
@@ -271,31 +269,30 @@ class _Runner:
         if self._lost >= GIVE_UP + self.settings.concurrency:
             self._lost = 0
             raise Unreachable(
-                f"{self.settings.concurrency + GIVE_UP} questions in a row found no server "
-                f"({error.fact})",
+                f"{self.settings.concurrency + GIVE_UP} questions in a row found no server ({error.fact})",
                 fix=f"start it again, then: ttscale bench resume {self.store.path}",
             )
 
     def _finish(
-        self, open_: Open, items: list[Item], whole: tuple[float | None, int] | None = None
+        self, open_: Open, items: list[Result], whole: tuple[float | None, int] | None = None
     ) -> None:
         self.store.finish(open_.cell, items, keep_traces=open_.keep, whole=whole)
         progress = self.progress
         progress.label = f"{open_.cell.method} · {open_.cell.model} · {open_.cell.task}"
-        for item in items:
+        for result in items:
             progress.done += 1
-            progress.errors += item.error is not None
-            progress.graded += item.correct is not None
-            progress.right += bool(item.correct)
-            progress.tokens += item.usage.completion_tokens
-        self._tell()
+            progress.errors += result.error is not None
+            progress.graded += result.correct is not None
+            progress.right += bool(result.correct)
+            progress.tokens += result.usage.completion_tokens
+        self._report()
 
-    def _tell(self, *, force: bool = False) -> None:
+    def _report(self, *, force: bool = False) -> None:
         if self.on_progress is None:
             return
         now = time.monotonic()
-        if force or now - self._told >= 0.1:
-            self._told = now
+        if force or now - self._reported >= 0.1:
+            self._reported = now
             self.on_progress(self.progress)
 
 
@@ -305,7 +302,7 @@ def _all_recorded(run: Run) -> bool:
 
 
 def _timed(open_: Open, problem: Problem) -> bool:
-    """Whether an item's seconds are its own: draws served from the journal take no real time."""
+    """Whether an item's seconds are its own: samples served from the journal take no real time."""
     served = open_.journal is not None and problem.id in open_.journal.served_problems
     return not served or open_.run.token_time
 
@@ -313,21 +310,28 @@ def _timed(open_: Open, problem: Problem) -> bool:
 def _kept(error: Exception) -> str:
     """What an item says about its failure; an error that would meet every item is raised."""
     if isinstance(error, TTScaleError):
-        if not isinstance(error, EngineError) or error.fatal:
+        # a recording that runs dry ends its cell, not the run: other methods may ask for less
+        fatal = not isinstance(error, EngineError) or error.fatal
+        if fatal and not isinstance(error, PoolExhausted):
             raise error
         return f"{type(error).__name__}: {error}"
     place = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
-def _failed(problem: Problem, error: str, usage: Usage) -> Item:
-    return Item(
-        problem=problem.id, answer=None, correct=None, stopped_by="error", usage=usage,
-        seconds=None, error=error,
-    )  # fmt: skip
+def _failed(problem: Problem, error: str, usage: Usage) -> Result:
+    return Result(
+        problem=problem.id,
+        answer=None,
+        correct=None,
+        stopped_by="error",
+        usage=usage,
+        seconds=None,
+        error=error,
+    )
 
 
-def _chain(outcomes: Sequence[Outcome]) -> int:
-    """The longest chain of dependent tokens of a set: draws nobody waited for are not in it."""
-    chains = (t.chain for o in outcomes for t in o.traces if t.finish != "cancelled")
-    return max(chains, default=0)
+def _sequential_tokens(outcomes: Sequence[Outcome]) -> int:
+    """The longest chain of dependent tokens of a set: samples that were not waited for are not in it."""
+    ends = (t.sequential for o in outcomes for t in o.traces if t.finish != "cancelled")
+    return max(ends, default=0)

@@ -14,16 +14,16 @@ from . import output
 
 COMMANDS = {
     # name: (module:attribute, what `ttscale --help` says about it)
-    "solve": ("ttscale.cli.solve:solve", "Answer one question with a method and a budget."),
-    "bench": ("ttscale.cli.bench:bench", "Compare methods on tasks under equal budgets."),
-    "plan": ("ttscale.cli.plan:plan", "Learn which method suits which question and budget."),
-    "metrics": ("ttscale.cli.metrics:metrics", "Show figures of merit of a bench."),
-    "serve": ("ttscale.cli.serve:serve", "Serve any method in front of any model."),
-    "methods": ("ttscale.cli.methods:methods", "List the methods, or show one."),
-    "models": ("ttscale.cli.models:models", "List the known models, or fetch one."),
-    "train": ("ttscale.cli.train:train", "Train the bundled reasoner."),
-    "doctor": ("ttscale.cli.doctor:doctor", "Check what works here, and how to fix what does not."),
-    "completion": ("ttscale.cli.completion:completion", "Print a shell's completion script."),
+    "solve": ("ttscale.cli.commands.solve:solve", "Answer one question with a method and a budget."),
+    "bench": ("ttscale.cli.commands.bench:bench", "Compare methods on tasks under equal budgets."),
+    "plan": ("ttscale.cli.commands.plan:plan", "Learn which method suits which question and budget."),
+    "metrics": ("ttscale.cli.commands.metrics:metrics", "Show figures of merit of a bench."),
+    "serve": ("ttscale.cli.commands.serve:serve", "Serve any method in front of any model."),
+    "methods": ("ttscale.cli.commands.methods:methods", "List the methods, or show one."),
+    "models": ("ttscale.cli.commands.models:models", "List the known models, or fetch one."),
+    "train": ("ttscale.cli.commands.train:train", "Train the bundled reasoner."),
+    "doctor": ("ttscale.cli.commands.doctor:doctor", "Check what works here, and how to fix what does not."),
+    "completion": ("ttscale.cli.commands.completion:completion", "Print a shell's completion script."),
 }
 
 

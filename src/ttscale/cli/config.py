@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UsageError
-from ..core.declared import Inline, Within, declared, fields_of, read
-from ..engines.pool import Pool
-from ..engines.spec import Alias
+from ..core.settings.declared import Inline, Within, declared, fields_of, read
+from ..engines.catalogue.specification import Alias
+from ..engines.recordings.pool import Pool
 
 
 @declared
@@ -77,7 +77,7 @@ class Config(Defaults):
 
     def read_store(self, path: Path) -> list[Pool]:
         """The recordings in a store of bench runs."""
-        from ..bench.recorded import pools_from_store
+        from ..bench.store.replay_pool import pools_from_store
 
         return list(pools_from_store(path))
 
@@ -104,8 +104,7 @@ def load() -> Config:
         if not path.is_file():
             if named and path == Path(os.path.expanduser(named)):
                 raise UsageError(
-                    f"$TTSCALE_CONFIG names {named}, which is no file",
-                    fix="correct or unset the variable",
+                    f"$TTSCALE_CONFIG names {named}, which is not a file", fix="correct or unset the variable"
                 )
             continue
         document = read_toml(path)
@@ -127,4 +126,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML", fix=str(error)) from None
+        raise UsageError(f"{path} is not TOML", fix=str(error)) from None

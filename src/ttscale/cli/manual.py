@@ -34,9 +34,12 @@ def page() -> str:
     sections = [INTRO]
     for path, command, parent in _commands("ttscale", main, None):
         ctx = click.Context(
-            command, info_name=path.split()[-1], parent=parent, terminal_width=80,
+            command,
+            info_name=path.split()[-1],
+            parent=parent,
+            terminal_width=80,
             help_option_names=["-h", "--help"],
-        )  # fmt: skip
+        )
         sections.append(f"\n## {path}\n\n```text\n{command.get_help(ctx)}\n```\n")
     return "".join(sections)
 

@@ -32,7 +32,7 @@ def budget_of(given: Iterable[str]) -> Budget | None:
     """`tokens=2000,seconds=10` as a budget; None if nothing is given. Suffixes k and M count.
 
     Raises:
-        UsageError: for an unknown kind (with the nearest) or a limit that is no positive number.
+        UsageError: for an unknown kind (with the nearest) or a limit that is not a positive number.
     """
     from ..core import Budget, UsageError
 
@@ -44,7 +44,7 @@ def budget_of(given: Iterable[str]) -> Budget | None:
             number = float(text[:-1] if scale > 1 else text) * scale
         except ValueError:
             raise UsageError(
-                f"budget {kind}={text!r} is no number", fix=f"write {kind}=2000 or {kind}=2k"
+                f"budget {kind}={text!r} is not a number", fix=f"write {kind}=2000 or {kind}=2k"
             ) from None
         whole = kind in ("tokens", "sequential", "samples") and number.is_integer()
         limits[kind] = int(number) if whole else number

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..core.verdict import outcome_is_right
 from . import output
 
 if TYPE_CHECKING:
     from ..core import Configured, Outcome, Problem, Trace
-    from ..engines.spec import ModelSource
+    from ..engines.catalogue.specification import ModelSource
 
 
-def tell(
+def show_outcome(
     outcome: Outcome,
     problem: Problem,
     method: Configured,
@@ -24,14 +25,17 @@ def tell(
     as_json: bool,
 ) -> None:
     """Show the outcome; without an answer, end with the exit code of the reason."""
+    from ..answers import unread
+
     failure = None if outcome.answer is not None else _why_none(outcome)
     if as_json:
         document: dict[str, Any] = {
             "question": problem.prompt.text,
             "answer": outcome.answer,
-            "correct": problem.correct(outcome.answer),
-            "reply": outcome.winner.reply if outcome.winner else None,
+            "correct": outcome_is_right(problem, outcome),
+            "reply": outcome.winner.answer_text if outcome.winner else None,
             "stopped_by": outcome.stopped_by,
+            "unread": unread(problem, outcome.traces),
             "method": method.label,
             "model": sources["main"].name,
             "roles": {role: source.name for role, source in sources.items()},
@@ -82,6 +86,8 @@ def _why_none(outcome: Outcome) -> Exception:
 
 def _spent(outcome: Outcome, problem: Problem) -> str:
     """One line: what was drawn and what it cost."""
+    from ..answers import unread
+
     usage = outcome.usage
     parts = [
         f"{usage.samples} sample" + ("s" if usage.samples != 1 else ""),
@@ -94,7 +100,9 @@ def _spent(outcome: Outcome, problem: Problem) -> str:
     if usage.cost is not None:
         parts.append(f"cost {usage.cost:.4g}")
     parts.append(f"stopped by {outcome.stopped_by}")
-    correct = problem.correct(outcome.answer)
+    if missed := unread(problem, outcome.traces):
+        parts.append(f"unread: {missed}")
+    correct = outcome_is_right(problem, outcome)
     if correct is not None and outcome.answer is not None:
         parts.append("right" if correct else "wrong")
     return " | ".join(parts)
@@ -104,13 +112,13 @@ def _listed(trace: Trace, problem: Problem) -> dict[str, Any]:
     return {
         "role": trace.role,
         "part": trace.part,
-        "draw": trace.draw,
+        "draw": trace.index,
         "finish": trace.finish,
         "answer": problem.answer(trace),
         "tokens": trace.tokens,
         "estimated_tokens": trace.estimated,
         "prompt_tokens": trace.prompt_tokens,
-        "chain": trace.chain,
+        "chain": trace.sequential,
         "mean_logprob": trace.average_logprob,
         "reward": trace.reward,
         "text": trace.text,
@@ -122,7 +130,7 @@ def _print_traces(outcome: Outcome, problem: Problem) -> None:
     for number, trace in enumerate(outcome.traces, 1):
         mark = " (winner)" if trace is outcome.winner else ""
         click.echo(
-            f"--- {number}. {trace.role} draw {trace.draw}: {trace.finish}, "
+            f"--- {number}. {trace.role} draw {trace.index}: {trace.finish}, "
             f"{trace.tokens} tokens, answer {problem.answer(trace)}{mark}"
         )
         click.echo(str(trace.error) if trace.error else trace.text)

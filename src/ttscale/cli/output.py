@@ -36,7 +36,7 @@ def stdout() -> Console:
 
     console = Console(file=sys.stdout, highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, 120)  # nobody wraps a file or a pipe
+        console.width = max(console.width, 120)  # a file or a pipe is not wrapped
     return console
 
 
@@ -48,7 +48,7 @@ def stderr() -> Console:
 
 
 def emit_json(document: Any) -> None:
-    """Write one JSON document to stdout. What is no number becomes null, paths become texts."""
+    """Write one JSON document to stdout. What is not a number becomes null, paths become texts."""
     import orjson
 
     options = orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
@@ -84,19 +84,19 @@ def run(command: Callable[[], Any], args: Sequence[str]) -> int:
         code = command()
         sys.stdout.flush()  # a full disk or a closed pipe shows here at the latest
         return code if isinstance(code, int) else 0
-    except click.exceptions.NoArgsIsHelpError as asked:  # a group without a command
-        click.echo(asked.format_message(), err=True)
-        return asked.exit_code
+    except click.exceptions.NoArgsIsHelpError as help_error:  # a group without a command
+        click.echo(help_error.format_message(), err=True)
+        return help_error.exit_code
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except (click.Abort, KeyboardInterrupt):
-        told = {"type": "Interrupted", "message": "interrupted", "fix": None}
+        described = {"type": "Interrupted", "message": "interrupted", "fix": None}
         if flagged("--json", args):
-            emit_json({"error": {**told, "exit_code": INTERRUPTED}})
+            emit_json({"error": {**described, "exit_code": INTERRUPTED}})
         else:
-            click.echo(told["message"], err=True)
+            click.echo(described["message"], err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has gone (`| head`): nobody to tell
+    except BrokenPipeError:  # the reader has gone (`| head`): there is no one left to read it
         _abandon_stdout()
         return 1
     except Exception as error:
@@ -148,15 +148,13 @@ def known(error: Exception) -> TTScaleError:
         return UsageError(error.format_message().rstrip("."), fix=fix)
     if isinstance(error, OSError) and error.errno in _FULL:
         path = f" while writing {error.filename}" if error.filename else ""
-        return StoreError(
-            f"the disk is full{path}", fix="free some space; what was finished before is kept"
-        )
+        return StoreError(f"the disk is full{path}", fix="free some space; what was finished before is kept")
     if isinstance(error, OSError) and error.filename:
         fact = f"{error.strerror or type(error).__name__}: {error.filename}"
         return UsageError(fact, fix="check the path and its permissions")
     if isinstance(error, ModuleNotFoundError):
         return UsageError(f"the Python package {error.name!r} is missing", fix="see ttscale doctor")
     if isinstance(error, UnicodeError):
-        return UsageError(f"what was given is no text ({error})", fix="encode it as UTF-8")
+        return UsageError(f"what was given is not text ({error})", fix="encode it as UTF-8")
     fact = f"{type(error).__name__}: {error}"
     return TTScaleError(fact, fix="this is a bug; --debug shows where")

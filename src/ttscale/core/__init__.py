@@ -1,14 +1,25 @@
 """The vocabulary and the machinery: problems, prompts, traces, budgets, contexts. No I/O but that
 of small saved files."""
 
-from . import roles as roles
 from .aggregator import Aggregator
 from .artifact import ARTIFACT, Artifact
-from .branches import Branch, Group
-from .budget import Budget
-from .card import Card
-from .clock import TokenLoop, run_in_token_time
-from .context import Ask, Context
+from .cards import roles as roles
+from .cards.card import Card
+from .cards.method import Configured, Method
+from .cards.roles import Role
+from .cards.vocabulary import (
+    AGGREGATION,
+    CAPABILITIES,
+    COST_UNIT,
+    DOMAIN,
+    MODALITY,
+    SEARCH,
+    STIMULATION,
+    VERIFICATION,
+    VERIFICATION_SOURCE,
+    VERIFICATION_USE,
+    Vocabulary,
+)
 from .engine import Embeddings, Engine, EngineWrapper, Rewards, Score, Used, UseRequest
 from .errors import (
     AuthError,
@@ -29,34 +40,23 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .execution.branches import Branch, Group
+from .execution.context import Context, SampleRequest
+from .execution.observer import Observer, SampleCount
+from .execution.run import Journal, Run, execute
+from .execution.streams import Live, Race
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
-from .method import Configured, Method
-from .observer import Observer, SampleCount
 from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
-from .roles import Role
-from .run import Journal, Run, execute
 from .sampling import Sampling
-from .saved_file import SavedFile
-from .streams import Live, Race
+from .settings.saved_file import SavedFile
+from .spending.budget import Budget
+from .spending.usage import TOTALS, PartTally, Price, Tally, Usage
 from .thinking import THINK, ThinkingSplitter, ThinkTags
+from .token_time import TokenLoop, run_in_token_time
 from .trace import Chunk, Finish, FloatArray, Trace
-from .usage import TOTALS, PartTally, Price, Tally, Usage
-from .vocabulary import (
-    AGGREGATION,
-    CAPABILITIES,
-    COST_UNIT,
-    DOMAIN,
-    MODALITY,
-    SEARCH,
-    STIMULATION,
-    VERIFICATION,
-    VERIFICATION_SOURCE,
-    VERIFICATION_USE,
-    Vocabulary,
-)
 from .votes import Ballot, Tie, Votes
 
 __all__ = [
@@ -76,7 +76,6 @@ __all__ = [
     "Aggregator",
     "AnswerRule",
     "Artifact",
-    "Ask",
     "AuthError",
     "Ballot",
     "Branch",
@@ -121,6 +120,7 @@ __all__ = [
     "Role",
     "Run",
     "SampleCount",
+    "SampleRequest",
     "Sampling",
     "SavedFile",
     "Score",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 
+from .cards.vocabulary import Vocabulary
 from .errors import RecordError
-from .vocabulary import Vocabulary
 
 ARTIFACT = Vocabulary(
     "artifact",

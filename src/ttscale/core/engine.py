@@ -63,7 +63,7 @@ class Used(Generic[Reply]):
         sequential: of these, the longest chain that had to wait for one another; None for all.
     """
 
-    reply: Reply
+    result: Reply
     units: Mapping[str, float] | None = None
     sequential: Mapping[str, float] | None = None
 

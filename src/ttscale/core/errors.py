@@ -12,7 +12,7 @@
     │   ├── ModelNotFound                4   the server does not have the model
     │   ├── ContextOverflow              1   the prompt does not fit the model's context
     │   ├── RateLimited                  1   still refused after every retry
-    │   └── PoolExhausted                6   a replay pool holds no further draw
+    │   └── PoolExhausted                6   a replay pool holds no further sample
     ├── StoreError                       8   a store is corrupt, locked or the disk is full
     └── Stalled                          1   token time stands still: nothing can ever happen
 
@@ -116,7 +116,7 @@ class RateLimited(EngineError):
 
 
 class PoolExhausted(EngineError):
-    """A replay pool has no further draw for a question."""
+    """A replay pool has no further sample for a question."""
 
     exit_code = 6
     fatal = True

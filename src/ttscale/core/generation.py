@@ -38,19 +38,20 @@ class GenerationRequest(abc.ABC):
     Attributes:
         problem: the problem it is for; replay pools are looked up by its id.
         part: what the trace will be (see `roles`).
-        draw: ordinal among equal requests of the run (problem, role, prompt).
+        index: ordinal among equal requests of the run (problem, role, prompt).
         run_seed: the seed of the run; with the identity of the sample it gives `seed`.
         loop: the event loop of the run.
         rule: ends the trace early; its verdict is finish `cut`.
         limit: tokens this sample may have before a budget ends it (finish `budget`).
-        watch: receives every chunk, in order, before the trace is handed over.
+        on_chunk: receives every chunk, in order, before the trace is handed over.
         progress: called after every chunk, if it matters how far the generation is.
     """
 
     __slots__ = (
-        "draw",
+        "index",
         "limit",
         "loop",
+        "on_chunk",
         "part",
         "problem",
         "progress",
@@ -59,7 +60,6 @@ class GenerationRequest(abc.ABC):
         "rule",
         "run_seed",
         "sampling",
-        "watch",
     )
 
     def __init__(
@@ -68,18 +68,18 @@ class GenerationRequest(abc.ABC):
         prompt: Prompt,
         sampling: Sampling,
         role: str,
-        draw: int,
+        index: int,
         run_seed: int,
         loop: asyncio.AbstractEventLoop,
         rule: StopRule | None = None,
         limit: int | None = None,
-        watch: Callable[[Chunk], None] | None = None,
+        on_chunk: Callable[[Chunk], None] | None = None,
         progress: Callable[[], None] | None = None,
         part: str = "answer",
     ) -> None:
         self.problem, self.prompt, self.sampling, self.role = problem, prompt, sampling, role
-        self.part, self.draw, self.run_seed, self.loop = part, draw, run_seed, loop
-        self.rule, self.limit, self.watch, self.progress = rule, limit, watch, progress
+        self.part, self.index, self.run_seed, self.loop = part, index, run_seed, loop
+        self.rule, self.limit, self.on_chunk, self.progress = rule, limit, on_chunk, progress
 
     @abc.abstractmethod
     def finish(self, trace: Trace) -> None:
@@ -88,18 +88,18 @@ class GenerationRequest(abc.ABC):
     @property
     def seed(self) -> int:
         """A seed in [0, 2^31) that depends on what is asked and on its ordinal only."""
-        name = f"{self.run_seed}|{self.problem.id}|{self.role}|{self.prompt.key}|{self.draw}"
+        name = f"{self.run_seed}|{self.problem.id}|{self.role}|{self.prompt.key}|{self.index}"
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") & 0x7FFFFFFF
 
     def most(self, room: int | None = None) -> tuple[int | None, Finish]:
         """(tokens the sample may have, how it ends there); `room`: what the model has left."""
-        asked = self.sampling.max_tokens
-        if room is not None and (asked is None or room < asked):
-            asked = room
-        if self.limit is not None and (asked is None or self.limit < asked):
+        requested = self.sampling.max_tokens
+        if room is not None and (requested is None or room < requested):
+            requested = room
+        if self.limit is not None and (requested is None or self.limit < requested):
             return self.limit, "budget"
-        return asked, "length"
+        return requested, "length"
 
 
 class Generation(abc.ABC):
@@ -187,8 +187,8 @@ class LiveGeneration(Generation):
             if request.rule is not None or self._cap is not None or self.limit is not None:
                 before = self.seen() - chunk.tokens
                 kept, finish = self._kept(chunk, before, ended)
-            if request.watch is not None:
-                request.watch(chunk if kept is None else chunk.first(kept))
+            if request.on_chunk is not None:
+                request.on_chunk(chunk if kept is None else chunk.first(kept))
             if request.progress is not None and not self.finished:
                 request.progress()
         except Exception as error:  # a watcher or a rule has failed, and the sample with it
@@ -234,9 +234,9 @@ class LiveGeneration(Generation):
         if self.finished:
             return
         chunk = self._unread()
-        if chunk is not None and self.request.watch is not None:
+        if chunk is not None and self.request.on_chunk is not None:
             self.finished = True  # the watcher has nothing more to stop
-            self.request.watch(chunk)
+            self.request.on_chunk(chunk)
             self.finished = False
         self.end(finish, stopped=True)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from .clock import TokenLoop
 from .errors import UsageError
 from .generation import Generation, GenerationRequest
+from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
 
 _OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
@@ -45,7 +45,7 @@ class KnownGeneration(Generation):
         self._shown = 0  # tokens, out of token time
         if isinstance(loop, TokenLoop):
             self._began = loop.tick
-            if request.watch is not None and self._tokens:
+            if request.on_chunk is not None and self._tokens:
                 self._due = loop.at(self._began + speed, lambda: self._step(1))
             else:
                 self._due = loop.at(self._began + self._tokens * speed, self._end)
@@ -94,7 +94,7 @@ class KnownGeneration(Generation):
         if self.seen() >= tokens:
             self._withdraw()
             self._end()
-        elif self.request.watch is None and isinstance(self._loop, TokenLoop):
+        elif self.request.on_chunk is None and isinstance(self._loop, TokenLoop):
             self._withdraw()
             self._due = self._loop.at(self._began + tokens * self._speed, self._end)
 
@@ -109,14 +109,14 @@ class KnownGeneration(Generation):
 
     def _end_at_once(self) -> None:
         self._shown = self._tokens
-        if self.request.watch is not None and self._tokens:
+        if self.request.on_chunk is not None and self._tokens:
             self._report(0, self._tokens)
         self._end()
 
     def _report(self, begin: int, end: int) -> None:
         part = piece(self._known, begin, end)
-        if self.request.watch is not None:
-            self.request.watch(part)
+        if self.request.on_chunk is not None:
+            self.request.on_chunk(part)
         if self.request.progress is not None:
             self.request.progress()
 
@@ -175,9 +175,7 @@ def piece(trace: Trace, begin: int, end: int) -> Chunk:
         cut = [e - first for e in ends[begin:end]]
     else:
         text, cut = (trace.text if end == trace.tokens else ""), None
-    return Chunk(
-        text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut
-    )
+    return Chunk(text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut)
 
 
 def _slice(values: FloatArray | None, begin: int, end: int) -> FloatArray | None:

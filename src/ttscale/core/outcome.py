@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .artifact import Artifact
+from .spending.usage import Usage
 from .trace import Trace
-from .usage import Usage
 
 
 @dataclass(slots=True)
@@ -20,9 +20,9 @@ class Outcome:
             besides is part of the answer.
         stopped_by: the rule, or "budget:KIND", that ended the method.
         extra: what the method wants to show (thresholds, posteriors), ready for JSON.
-        traces: all draws in the order they landed, cancelled ones included (added by the runner).
+        traces: all samples in the order they finished, cancelled ones included (added by the runner).
         usage: what it cost (added by the runner).
-        error: set if there is no answer and a draw failed that might have held it: then the
+        error: set if there is no answer and a sample failed that might have held it: then the
             outcome is unknown, not wrong.
     """
 

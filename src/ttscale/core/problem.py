@@ -29,7 +29,8 @@ class Problem:
     """One question.
 
     `reference` is the gold answer: only benches and methods named oracles may look at it.
-    `grade`, if given, replaces the comparison with the reference (a task's own scorer).
+    `meta["golds"]` are further answers that are right. `meta["grade"]`, if given, replaces the
+    comparison with them (a task's own scorer); it returns None where it does not know.
     """
 
     id: str
@@ -49,7 +50,18 @@ class Problem:
         """Whether `answer` is right; None without a reference. No answer is not right."""
         grade = self.meta.get("grade")
         if grade is not None:
-            return answer is not None and bool(grade(answer))
+            if answer is None:
+                return False
+            verdict = grade(answer)
+            return None if verdict is None else bool(verdict)
         if self.reference is None:
             return None
-        return answer is not None and self.rule.same(answer, self.reference)
+        if answer is None:
+            return False
+        golds = (self.reference, *self.meta.get("golds", ()))
+        return any(self.rule.same(answer, gold) for gold in golds)
+
+    @property
+    def has_gold(self) -> bool:
+        """Whether anything is known that tells right from wrong."""
+        return self.reference is not None or "grade" in self.meta

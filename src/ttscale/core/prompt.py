@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-Role = Literal["system", "user", "assistant", "tool"]
+MessageRole = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Message:
     """One turn. `content` is text, or text and images in order; `extra` holds further fields of
     the OpenAI message (tool_calls, tool_call_id, name), passed through untouched."""
 
-    role: Role
+    role: MessageRole
     content: str | tuple[str | Image, ...]
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
-    def wire(self) -> dict[str, Any]:
+    def as_openai(self) -> dict[str, Any]:
         """The message in OpenAI's JSON shape."""
         if isinstance(self.content, str):
             content: Any = self.content
@@ -97,9 +97,7 @@ class Prompt:
     def key(self) -> str:
         """A digest of everything the model sees: equal prompts have equal keys."""
         if not self._key:
-            seen = [[m.wire() for m in self.messages], self.prefix, self.raw]
-            digest = hashlib.blake2b(
-                orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=12
-            )
+            seen = [[m.as_openai() for m in self.messages], self.prefix, self.raw]
+            digest = hashlib.blake2b(orjson.dumps(seen, option=orjson.OPT_SORT_KEYS), digest_size=12)
             object.__setattr__(self, "_key", digest.hexdigest())
         return self._key

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import Annotated, Any
 
-from .declared import Within, declared, read, with_checked
+from .settings.declared import Within, declared, read, with_checked
 
 _MOST = 1 << 31
 
@@ -22,7 +22,7 @@ class Sampling:
         max_tokens: generated tokens at most, prompt excluded.
         min_tokens: generated tokens at least.
         stop: texts that end the reply; they are generated but not returned.
-        logprobs: how many alternatives per token to report; 0 reports the drawn token only.
+        logprobs: how many alternatives per token to report; 0 reports the sampled token only.
         extra: further fields of the request body, passed through untouched.
     """
 
@@ -50,7 +50,7 @@ class Sampling:
             given["extra"] = {**lower.extra, **self.extra}
         return with_checked(lower, given)
 
-    def asked_by(self, request: Sampling) -> Sampling:
+    def requested_by(self, request: Sampling) -> Sampling:
         """These settings of a method under the user's explicit ones.
 
         The user's taste wins (temperature, top-p and the like), a method's structure stays: greedy

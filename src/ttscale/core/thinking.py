@@ -67,13 +67,13 @@ class ThinkingSplitter:
 
     def __init__(self, thinking: bool = False, tags: ThinkTags = THINK) -> None:
         self.thinking, self._tags = thinking, tags
-        self._held = ""
+        self._pending = ""
         self._begun = thinking
         self._after_tag = thinking  # line breaks that follow belong to neither side
 
     def feed(self, piece: str) -> tuple[str, str]:
         """What `piece` adds to (thinking, answer text)."""
-        text, self._held = self._held + piece, ""
+        text, self._pending = self._pending + piece, ""
         if self._after_tag:
             text = text.lstrip("\n")
             self._after_tag = not text
@@ -95,9 +95,9 @@ class ThinkingSplitter:
             keep = _beginning(text, tag)
             if self.thinking:
                 decided = len(text) - keep
-                thinking, self._held = thinking + text[:decided], text[decided:]
+                thinking, self._pending = thinking + text[:decided], text[decided:]
             elif keep == len(text.lstrip()) or not text.strip():
-                self._held = text
+                self._pending = text
             else:
                 self._begun = True
                 answer += text
@@ -106,8 +106,8 @@ class ThinkingSplitter:
 
     def rest(self) -> tuple[str, str]:
         """What was held back when the reply has ended."""
-        held, self._held = self._held, ""
-        return (held, "") if self.thinking else ("", held)
+        pending, self._pending = self._pending, ""
+        return (pending, "") if self.thinking else ("", pending)
 
 
 def _beginning(text: str, tag: str) -> int:

@@ -1,4 +1,4 @@
-"""What came back: the text of one draw, its tokens, and how it ended."""
+"""What came back: the text of one sample, its tokens, and how it ended."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Finish = Literal[
     "stop",  # the model ended by itself, or at a stop text
     "length",  # the token limit cut it short
     "cut",  # a stop rule of the method ended it
-    "cancelled",  # nobody wanted it any more
+    "cancelled",  # no longer wanted
     "budget",  # a budget ended
     "censored",  # a recording does not reach as far as was asked
     "refused",  # the model or its server declined to answer
     "error",  # it failed: see `error`
 ]
-"""How a draw ended. Only `stop` may vote."""
+"""How a sample ended. Only `stop` may vote."""
 
 if TYPE_CHECKING:
     FloatArray = NDArray[np.float32]
-else:  # numpy is loaded by whoever makes an array: most requests never do
+else:  # numpy is loaded where an array is made: most requests never do
     FloatArray = Any
 
 
@@ -39,7 +39,7 @@ class Chunk:
     Attributes:
         text: may be empty although tokens were generated, and the other way round.
         tokens: how many tokens were generated since the chunk before.
-        logprobs: log-probability of each drawn token in nats, (tokens,), if asked for.
+        logprobs: log-probability of each sampled token in nats, (tokens,), if asked for.
         conf: confidence of each token, (tokens,): minus the mean log-probability of the top k.
         ends: number of characters of `text` up to the end of each token, (tokens,), if known.
     """
@@ -63,17 +63,17 @@ class Chunk:
 
 @dataclass(slots=True)
 class Trace:
-    """One draw from a model.
+    """One sample from a model.
 
     Attributes:
         text: everything generated, thinking included, the prompt's prefix excluded.
-        tokens: generated tokens, also those of a draw that was cancelled.
+        tokens: generated tokens, also those of a sample that was cancelled.
         estimated: how many of `tokens` are an estimate, not the engine's own count.
         role: who paid for it. part: what it is: an "answer", a "step", a "verdict" (see `roles`).
-        draw: ordinal among equal asks of the run: (problem, role, prompt).
+        index: ordinal among equal requests of the run: (problem, role, prompt).
         answer: an answer recorded with the trace, in place of one found in the text.
         reward: a verifier's score recorded with the trace.
-        chain: length of the longest dependent chain of tokens up to this trace's end.
+        sequential: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
         units: named amounts used besides tokens; chains: their longest dependent chains up to this
             trace's end.
@@ -86,7 +86,7 @@ class Trace:
     finish: Finish = "stop"
     role: str = "main"
     prompt_key: str = ""
-    draw: int = 0
+    index: int = 0
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     estimated: int = 0
@@ -97,7 +97,7 @@ class Trace:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     answer: str | None = None
     reward: float | None = None
-    chain: int = 0
+    sequential: int = 0
     began: float = 0.0
     ended: float = 0.0
     model: str = ""
@@ -105,18 +105,18 @@ class Trace:
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     part: str = "answer"
-    chains: Mapping[str, float] = field(default_factory=dict)
+    sequential_units: Mapping[str, float] = field(default_factory=dict)
     artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:
-        """A copy that can land and be identified on its own; arrays are shared."""
+        """A copy that can finish and be identified on its own; arrays are shared."""
         return Trace(
             self.text,
             self.tokens,
             self.finish,
             self.role,
             self.prompt_key,
-            self.draw,
+            self.index,
             self.prompt_tokens,
             self.cached_tokens,
             self.estimated,
@@ -127,7 +127,7 @@ class Trace:
             self.tool_calls,
             self.answer,
             self.reward,
-            self.chain,
+            self.sequential,
             self.began,
             self.ended,
             self.model,
@@ -135,18 +135,18 @@ class Trace:
             self.units,
             self.meta,
             self.part,
-            self.chains,
+            self.sequential_units,
             self.artifacts,
         )
 
     @classmethod
     def joined(cls, parts: Sequence[Trace], text: str) -> Trace:
-        """One trace of a text that was made in several draws, each going on where the one before
+        """One trace of a text that was made in several samples, each going on where the one before
         ended (at least one); `text` holds theirs and what a method put between them.
 
-        It began as its first draw began and was asked what that was asked: the later prompts repeat
-        text that is counted already. It ended as its last draw ended and is known by it; an answer
-        or a reward recorded with a draw that goes on is one of everything up to its end. What was
+        It began as its first sample began and was asked what that was asked: the later prompts repeat
+        text that is counted already. It ended as its last sample ended and is known by it; an answer
+        or a reward recorded with a sample that goes on is one of everything up to its end. What was
         made and used is the sum. Figures of single tokens are left out: no token made the text in
         between.
         """
@@ -165,7 +165,7 @@ class Trace:
             conf=None,
             ends=None,
             mean_logprob=None,
-            tool_calls=tuple(call for part in parts for call in part.tool_calls),
+            tool_calls=tuple(request for part in parts for request in part.tool_calls),
             artifacts=tuple(artifact for part in parts for artifact in part.artifacts),
             began=first.began,
             units=dict(units),
@@ -178,13 +178,13 @@ class Trace:
         return THINK.thinking(self.text)
 
     @property
-    def reply(self) -> str:
+    def answer_text(self) -> str:
         """The text after the thinking; all of it if the model does not think."""
         return THINK.answer_text(self.text)
 
     @property
     def average_logprob(self) -> float | None:
-        """Mean log-probability of the drawn tokens, in nats; None if it was not recorded."""
+        """Mean log-probability of the sampled tokens, in nats; None if it was not recorded."""
         if self.mean_logprob is None and self.logprobs is not None and len(self.logprobs):
             import numpy as np
 

@@ -16,10 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..core import UsageError
-from . import wall
-from .dialect import LLAMACPP
-from .openai_http import OpenAIHTTP
-from .retry import Retry
+from . import real_time
+from .http.retry import Retry
+from .openai.dialect import LLAMACPP
+from .openai.engine import OpenAIHTTP
 
 _MAGIC = b"GGUF"
 _PATIENCE = 60.0  # seconds for the first answer, on a machine however busy
@@ -30,9 +30,9 @@ class LlamaCpp(OpenAIHTTP):
 
     Args:
         path: the model file.
-        slots: sequences decoded at a time; further draws queue.
+        slots: sequences decoded at a time; further samples queue.
         context: tokens of prompt and reply together, of each slot.
-        threads: for decoding; by default one per processor that nobody else is using.
+        threads: for decoding; by default one per processor that is not in use.
         embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
     """
 
@@ -53,10 +53,14 @@ class LlamaCpp(OpenAIHTTP):
             if value is not None and value < 1:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")
         super().__init__(
-            path.stem, [], concurrency=slots, idle=idle, retry=Retry(times=2),
+            path.stem,
+            [],
+            concurrency=slots,
+            idle=idle,
+            retry=Retry(times=2),
             dialect=None if embeddings or reranking else LLAMACPP,
             name=name or f"llamacpp:{path.stem}",
-        )  # fmt: skip
+        )
         self.path, self.slots, self.context = path, slots, context
         self.threads = threads or _idle_processors()
         self.embeddings, self.reranking = embeddings, reranking
@@ -88,22 +92,19 @@ class LlamaCpp(OpenAIHTTP):
         It counts a request when it is over, so this waits until none is being worked on.
         """
         while True:
-            lines = (await self.ask_raw("/metrics")).decode().splitlines()
-            metrics = dict(
-                line.split(" ", 1) for line in lines if not line.startswith("#") and line
-            )
+            lines = (await self.fetch_raw("/metrics")).decode().splitlines()
+            metrics = dict(line.split(" ", 1) for line in lines if not line.startswith("#") and line)
             busy = (metrics[f"llamacpp:requests_{k}"] for k in ("processing", "deferred"))
             if not any(float(count) for count in busy):
                 return int(float(metrics["llamacpp:tokens_predicted_total"]))
-            await wall.sleep(0.02)
+            await real_time.sleep(0.02)
 
     def _serve(self) -> Any:
         try:
             import xllamacpp
         except ImportError as error:
             raise UsageError(
-                f"the embedded engine cannot be loaded ({error})",
-                fix="pip install 'ttscale[llamacpp]'",
+                f"the embedded engine cannot be loaded ({error})", fix="pip install 'ttscale[llamacpp]'"
             ) from None
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)
@@ -141,7 +142,7 @@ def _wait_for_loop(url: str) -> None:
     """Wait for an answer that only the server's own loop can give.
 
     It forgets a stop that comes before its loop has begun, and then never ends. So this is done in
-    the thread that made the server, whether or not anybody is still waiting for it.
+    the thread that made the server, whether or not it is still waited for.
     """
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=_PATIENCE)
@@ -174,6 +175,4 @@ def _check(path: Path) -> None:
             fix="ttscale models list names the models that can be had",
         ) from None
     if magic != _MAGIC:
-        raise UsageError(
-            f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file"
-        )
+        raise UsageError(f"{str(path)!r} is not a GGUF model file", fix="give the path of a .gguf file")

@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ..core import Generation, GenerationRequest, Problem, Rewards, Trace, UsageError
-from ..core.declared import AtLeast, declared
 from ..core.known_generation import KnownGeneration, check_speed
+from ..core.settings.declared import AtLeast, declared
 
 Amount = Annotated[float, AtLeast(0)]
 
@@ -47,7 +47,7 @@ class World:
     def __post_init__(self) -> None:
         if math.fsum(self.answers.values()) > 1 + 1e-9:
             raise UsageError(
-                f"answer probabilities {dict(self.answers)} are no distribution",
+                f"answer probabilities {dict(self.answers)} are not a distribution",
                 fix="give numbers of at least 0 that sum to at most 1",
             )
 
@@ -88,10 +88,10 @@ class Synthetic:
     def start(self, request: GenerationRequest) -> Generation:
         world = self.worlds if isinstance(self.worlds, World) else self.worlds[request.problem.id]
         return KnownGeneration(
-            request, self.draw(world, request.problem, request.seed), self.ticks_per_token
+            request, self.sample_trace(world, request.problem, request.seed), self.ticks_per_token
         )
 
-    def draw(self, world: World, problem: Problem, seed: int) -> Trace:
+    def sample_trace(self, world: World, problem: Problem, seed: int) -> Trace:
         """The trace that a seed gives."""
         rng = random.Random(seed)
         point, answer = rng.random(), None
@@ -101,9 +101,7 @@ class Synthetic:
                 answer = candidate
                 break
         right = answer is not None and answer == problem.reference
-        mean, spread = (
-            (world.length, world.spread) if right else (world.wrong_length, world.wrong_spread)
-        )
+        mean, spread = (world.length, world.spread) if right else (world.wrong_length, world.wrong_spread)
         tokens = max(1, round(rng.gauss(mean, spread)))
         trace = Trace(
             text="" if answer is None else f"\\boxed{{{answer}}}",
@@ -180,8 +178,8 @@ class StepWorld:
         if number >= self.steps:
             text += f"\\boxed{{{'right' if ok else 'wrong'}}}"
             ends = [*ends[:-1], len(text)] if ends else [len(text)]
-        course = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
-        return KnownGeneration(request, course)
+        trace = Trace(text, len(ends), finish, ends=ends, prompt_tokens=10, model=self.name)  # type: ignore[arg-type]
+        return KnownGeneration(request, trace)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         """Exact values of the beginnings, with this verifier's errors added."""

@@ -3,6 +3,6 @@
 from .app import application
 from .config import Config, load, parse
 from .gateway import Gateway
-from .serving import serve
+from .server import serve
 
 __all__ = ["Config", "Gateway", "application", "load", "parse", "serve"]

@@ -12,20 +12,22 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from . import asking, health, models, openapi, status
+from . import model_list, status_page
+from .api import openapi, requests
+from .api.chat_and_completions import Chat, Completions
+from .api.options import NONE, options
+from .api.responses import Responses, as_chat_request
 from .errors import ApiError, of, wrong
+from .execution.endpoint import Shaped, run
 from .gateway import Gateway
 from .logs import LOG, log
-from .naming import target
-from .options import NONE, options
-from .passing import pass_on
-from .responses import Responses, asked_of
-from .running import Shaped, run
-from .shapes import Chat, Completions
-from .visit import Visit
+from .model_resolution import target
+from .passthrough import pass_on
+from .request_state import RequestState
+from .upstreams import health
 
 GATEWAY = web.AppKey("gateway", Gateway)
-Serve = Callable[[Visit, bytes], Awaitable[web.StreamResponse]]
+Serve = Callable[[RequestState, bytes], Awaitable[web.StreamResponse]]
 _GONE = 499  # as nginx has it: the client has closed the connection
 
 
@@ -34,8 +36,8 @@ def application(gateway: Gateway) -> web.Application:
     app = web.Application(client_max_size=gateway.config.server.max_body)
     app[GATEWAY] = gateway
     for path, serve in (
-        ("/v1/chat/completions", _asks(asking.chat, Chat)),
-        ("/v1/completions", _asks(asking.completion, Completions)),
+        ("/v1/chat/completions", _generates(requests.chat, Chat)),
+        ("/v1/completions", _generates(requests.completion, Completions)),
         ("/v1/responses", _responses),
         ("/v1/embeddings", _embeddings),
     ):
@@ -63,19 +65,23 @@ def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.S
 
     async def handle(request: web.Request) -> web.StreamResponse:
         gateway = request.app[GATEWAY]
-        visit = Visit(request, gateway, path, f"req_{uuid.uuid4().hex}")
+        state = RequestState(request, gateway, path, f"req_{uuid.uuid4().hex}")
         began, code = time.perf_counter(), _GONE
         try:
-            visit.client = gateway.keyring.client(request.headers.get("Authorization"))
-            gateway.ledger.admit(visit.client)
-            with gateway.tracer.span(f"POST {path}") as told:
-                async with gateway.door:
+            state.client = gateway.keyring.client(request.headers.get("Authorization"))
+            gateway.ledger.admit(state.client)
+            with gateway.tracer.span(f"POST {path}") as attributes:
+                async with gateway.admission:
                     raw = await _body(request, gateway.config.server)
-                    response = await serve(visit, raw)
-                told.update(
-                    {"ttscale.model": visit.model, "ttscale.method": visit.method,
-                     "ttscale.tokens": visit.tokens, "http.status_code": response.status}
-                )  # fmt: skip
+                    response = await serve(state, raw)
+                attributes.update(
+                    {
+                        "ttscale.model": state.model,
+                        "ttscale.method": state.method,
+                        "ttscale.tokens": state.tokens,
+                        "http.status_code": response.status,
+                    }
+                )
             code = response.status
             return response
         except ApiError as error:
@@ -87,27 +93,34 @@ def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.S
             gateway.metrics.add("cancellations_total")
             raise
         except Exception as error:
-            told_as = of(error)
-            code = told_as.status
+            shown_as = of(error)
+            code = shown_as.status
             if code == 500:
-                LOG.exception("failed", extra={"fields": {"id": visit.id, "path": path}})
-            return told_as.response()
+                LOG.exception("failed", extra={"fields": {"id": state.id, "path": path}})
+            return shown_as.response()
         finally:
-            _noted(visit, code, time.perf_counter() - began)
+            _noted(state, code, time.perf_counter() - began)
 
     return handle
 
 
-def _noted(visit: Visit, code: int, seconds: float) -> None:
+def _noted(state: RequestState, code: int, seconds: float) -> None:
     """The request's line in the log and its place in the numbers."""
-    metrics, name = visit.gateway.metrics, visit.method.partition("(")[0]
-    metrics.add("requests_total", path=visit.path, method=name, status=str(code))
-    metrics.observe(seconds, path=visit.path, method=name)
+    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
+    metrics.add("requests_total", path=state.path, method=name, status=str(code))
+    metrics.observe(seconds, path=state.path, method=name)
     log(
-        "request", id=visit.id, path=visit.path, status=code, key=visit.client.name,
-        model=visit.model, method=visit.method, samples=visit.samples, tokens=visit.tokens,
+        "request",
+        id=state.id,
+        path=state.path,
+        status=code,
+        key=state.client.name,
+        model=state.model,
+        method=state.method,
+        samples=state.samples,
+        tokens=state.tokens,
         ms=round(seconds * 1000, 3),
-    )  # fmt: skip
+    )
 
 
 async def _body(request: web.Request, server: Any) -> bytes:
@@ -132,29 +145,29 @@ async def _body(request: web.Request, server: Any) -> bytes:
 # -- the API
 
 
-def _asks(read: Callable[..., asking.Asked], shaped: Shaped) -> Serve:
-    async def serve(visit: Visit, raw: bytes) -> web.StreamResponse:
-        body = asking.document(raw)
-        gateway = visit.gateway
+def _generates(read: Callable[..., requests.ApiRequest], shaped: Shaped) -> Serve:
+    async def serve(state: RequestState, raw: bytes) -> web.StreamResponse:
+        body = requests.document(raw)
+        gateway = state.gateway
         chosen = options(body)
-        where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
+        where = target(body.get("model"), chosen, state.client, gateway.upstreams)
         if where.method is None:
-            return await pass_on(visit, where.upstream, body, raw)
-        asked = read(body, gateway.config.limits, chosen)
-        return await run(visit, asked, where.upstream, where.method, shaped)
+            return await pass_on(state, where.upstream, body, raw)
+        request = read(body, gateway.config.limits, chosen)
+        return await run(state, request, where.upstream, where.method, shaped)
 
     return serve
 
 
-async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
+async def _responses(state: RequestState, raw: bytes) -> web.StreamResponse:
     """Passed on to a server that has this API; else, and under a method, translated."""
-    body, gateway = asking.document(raw), visit.gateway
+    body, gateway = requests.document(raw), state.gateway
     chosen = options(body)
-    where = target(body.get("model"), chosen, visit.client, gateway.upstreams)
+    where = target(body.get("model"), chosen, state.client, gateway.upstreams)
     method = where.method
     if method is None:
         try:
-            response = await pass_on(visit, where.upstream, body, raw)
+            response = await pass_on(state, where.upstream, body, raw)
         except ApiError as error:
             if error.status not in (404, 405, 501):
                 raise
@@ -164,18 +177,18 @@ async def _responses(visit: Visit, raw: bytes) -> web.StreamResponse:
         from ..methods.registry import parse
 
         method = parse("simple")
-    asked = asked_of(body, gateway.config.limits, chosen)
-    return await run(visit, asked, where.upstream, method, Responses)
+    request = as_chat_request(body, gateway.config.limits, chosen)
+    return await run(state, request, where.upstream, method, Responses)
 
 
-async def _embeddings(visit: Visit, raw: bytes) -> web.StreamResponse:
-    body = asking.document(raw)
+async def _embeddings(state: RequestState, raw: bytes) -> web.StreamResponse:
+    body = requests.document(raw)
     if options(body).method is not None:
         raise wrong("embeddings are passed through: no method applies", "ttscale.method")
-    where = target(body.get("model"), NONE, visit.client, visit.gateway.upstreams)
+    where = target(body.get("model"), NONE, state.client, state.gateway.upstreams)
     if where.upstream.server is None:
         raise ApiError(400, f"model {where.upstream.name!r} gives no embeddings", param="model")
-    return await pass_on(visit, where.upstream, body, raw)
+    return await pass_on(state, where.upstream, body, raw)
 
 
 # -- what can be looked at
@@ -201,12 +214,12 @@ def _shown(
 
 async def _models(request: web.Request, gateway: Gateway) -> web.Response:
     client = gateway.keyring.client(request.headers.get("Authorization"))
-    return _json(models.listed(gateway, client))
+    return _json(model_list.listed(gateway, client))
 
 
 async def _model(request: web.Request, gateway: Gateway) -> web.Response:
     client = gateway.keyring.client(request.headers.get("Authorization"))
-    return _json(models.one(gateway, client, request.match_info["name"]))
+    return _json(model_list.one(gateway, client, request.match_info["name"]))
 
 
 async def _metrics(request: web.Request, gateway: Gateway) -> web.Response:
@@ -215,12 +228,12 @@ async def _metrics(request: web.Request, gateway: Gateway) -> web.Response:
 
 
 async def _status(request: web.Request, gateway: Gateway) -> web.Response:
-    return _json(status.document(gateway))
+    return _json(status_page.document(gateway))
 
 
 async def _page(request: web.Request, gateway: Gateway) -> web.Response:
     return web.Response(
-        text=status.page(gateway), content_type="text/html", headers=status.PAGE_HEADERS
+        text=status_page.page(gateway), content_type="text/html", headers=status_page.PAGE_HEADERS
     )
 
 
@@ -237,7 +250,7 @@ async def _ready(request: web.Request) -> web.Response:
     """It takes requests: it is not shutting down, and some upstream answers."""
     gateway = request.app[GATEWAY]
     ups = {name: health.is_up(u) for name, u in gateway.upstreams.items()}
-    ready = any(ups.values()) and not gateway.door.draining
+    ready = any(ups.values()) and not gateway.admission.draining
     return _json({"ready": ready, "upstreams": ups}, 200 if ready else 503)
 
 

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UnknownName, UsageError
-from ..core.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
+from ..core.settings.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
 
 _Count = Annotated[int, AtLeast(0)]
 _Positive = Annotated[int, AtLeast(1)]
@@ -171,7 +171,7 @@ def load(path: Path) -> Config:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML", fix=str(error)) from None
+        raise UsageError(f"{path} is not TOML", fix=str(error)) from None
     return parse(document, str(path))
 
 

@@ -27,7 +27,7 @@ from ..core import (
     Unreachable,
     UsageError,
 )
-from ..engines.failures import Refused
+from ..engines.http.failures import Refused
 
 KINDS = {
     401: "authentication_error",
@@ -65,11 +65,7 @@ class ApiError(Exception):
         """The error, ready for JSON."""
         default = "invalid_request_error" if self.status < 500 else "server_error"
         kind = KINDS.get(self.status, default)
-        return {
-            "error": {
-                "message": str(self), "type": kind, "param": self.param, "code": self.code,
-            }
-        }  # fmt: skip
+        return {"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}
 
     def event(self) -> bytes:
         """The error as an event of a stream that has begun."""

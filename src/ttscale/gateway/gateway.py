@@ -7,21 +7,21 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engines.spec import Catalogue
+from ..engines.catalogue.specification import Catalogue
 from ..methods import registry
-from . import health
-from .admission import Door
+from .access.admission import AdmissionQueue
+from .access.api_keys import Keyring
+from .access.quotas import Ledger
 from .config import Config
-from .keys import Keyring
-from .limits import Ledger
+from .execution.deferred_parsing import Reader
 from .logs import log
 from .metrics import Metrics, resident
-from .reading import Reader
 from .tracing import Tracer
-from .upstream import Upstream, build
+from .upstreams import health
+from .upstreams.upstream import Upstream, build
 
 if TYPE_CHECKING:
-    from .recording import Recorder
+    from .execution.recording import Recorder
 
 _SHARE = 1.0  # seconds between two exchanges with the other workers
 
@@ -38,7 +38,7 @@ class Gateway:
         self.upstreams: dict[str, Upstream] = build(config.models, {}, catalogue)
         self.keyring = Keyring(config.keys)
         server = config.server
-        self.door = Door(server.active, server.queue, server.queue_seconds)
+        self.admission = AdmissionQueue(server.active, server.queue, server.queue_seconds)
         self.ledger = Ledger(workers=max(1, server.workers))
         self.metrics = Metrics()
         self.recorder = _recorder(config)
@@ -78,7 +78,7 @@ class Gateway:
         keyring = Keyring(config.keys)
         self.config, self.upstreams, self.keyring = config, upstreams, keyring
         server = config.server
-        self.door.resize(server.active, server.queue, server.queue_seconds)
+        self.admission.resize(server.active, server.queue, server.queue_seconds)
         for name, upstream in upstreams.items():
             if before.get(name) is not upstream:
                 self._look_after(upstream)
@@ -103,16 +103,14 @@ class Gateway:
     def measure(self) -> Metrics:
         """The numbers of all workers, with the states of this moment."""
         metrics = self.metrics
-        metrics.set("active_requests", self.door.active)
-        metrics.set("waiting_requests", self.door.waiting)
+        metrics.set("active_requests", self.admission.active)
+        metrics.set("waiting_requests", self.admission.waiting)
         metrics.set("resident_bytes", resident())
         for name, upstream in self.upstreams.items():
             for replica in health.replicas(upstream):
                 up = health.works(replica)
                 metrics.set("upstream_up", float(up), model=name, url=replica.url)
-                metrics.set(
-                    "upstream_outstanding", replica.outstanding, model=name, url=replica.url
-                )
+                metrics.set("upstream_outstanding", replica.outstanding, model=name, url=replica.url)
         return metrics.together(self.state)
 
     # -- private
@@ -136,7 +134,7 @@ class Gateway:
                 log("sharing failed", 40, error=str(error))
 
     async def _retire(self, upstream: Upstream) -> None:
-        """Close what is no longer configured, once nobody uses it."""
+        """Close what is no longer configured, once it is no longer used."""
         try:
             for _ in range(int(self.config.server.drain * 10) + 1):
                 if not any(r.outstanding for r in health.replicas(upstream)):
@@ -147,9 +145,9 @@ class Gateway:
 
 
 def _recorder(config: Config) -> Recorder | None:
-    """Whoever keeps the traffic; the bench's store is loaded only where something is kept."""
+    """What keeps the traffic; the bench's store is loaded only where something is kept."""
     if not config.record.store:
         return None
-    from .recording import Recorder
+    from .execution.recording import Recorder
 
     return Recorder(config.record)

@@ -14,21 +14,17 @@ import orjson
 from aiohttp import web
 
 from ..core import Unreachable
-from ..engines.forwarding import Forwarding
-from ..engines.openai_http import OpenAIHTTP
+from ..engines.http.forwarding import Forwarding
+from ..engines.openai.engine import OpenAIHTTP
+from .api.event_stream import STREAM_HEADERS
 from .errors import ApiError
-from .upstream import Upstream
+from .upstreams.upstream import Upstream
 
-STREAM_HEADERS = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",  # a reverse proxy must not hold tokens back
-}
 _PASSED = ("Retry-After", "x-request-id")
 
 
 @dataclass(slots=True)
-class Passed:
+class PassedRequest:
     """What a passed request is known to have used.
 
     Attributes:
@@ -60,7 +56,7 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
-    passed: Passed,
+    passed: PassedRequest,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
     """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
@@ -72,45 +68,45 @@ async def relay(
     assert server is not None
     forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
     try:
-        async with forwarding as reply:
-            if reply.content_type == "text/event-stream":
-                return await _stream(request, reply, passed, kept)
-            body = await reply.read()
+        async with forwarding as upstream_response:
+            if upstream_response.content_type == "text/event-stream":
+                return await _stream(request, upstream_response, passed, kept)
+            body = await upstream_response.read()
     except Unreachable:
         raise ApiError(
             502, f"{server.server} cannot be reached or broke off", code="upstream_failed"
         ) from None
     finally:
         passed.hedged = forwarding.hedged
-    if reply.status == 200 and reply.content_type != "application/json":
+    if upstream_response.status == 200 and upstream_response.content_type != "application/json":
         raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
-        if reply.status == 200:
+        if upstream_response.status == 200:
             raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
-        raise _refused(server, reply.status) from None
+        raise _refused(server, upstream_response.status) from None
     if isinstance(document, dict):
         passed.read(document.get("usage"))
     if kept is not None:
         kept.append(body)
-    if reply.status in (401, 403):
+    if upstream_response.status in (401, 403):
         raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
-    headers = {name: v for name in _PASSED if (v := reply.headers.get(name))}
+    headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
-        status=reply.status, body=body, content_type="application/json", headers=headers
+        status=upstream_response.status, body=body, content_type="application/json", headers=headers
     )
 
 
 async def _stream(
-    request: web.Request, reply: Forwarding, passed: Passed, kept: list[bytes] | None
+    request: web.Request, upstream_response: Forwarding, passed: PassedRequest, kept: list[bytes] | None
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     try:
-        while packet := await reply.packet():
+        while packet := await upstream_response.packet():
             await response.write(packet)
             events += packet.count(b"data:")
             if kept is not None:
@@ -131,7 +127,7 @@ async def _stream(
     return response
 
 
-def _read_usage(tail: bytes, passed: Passed) -> None:
+def _read_usage(tail: bytes, passed: PassedRequest) -> None:
     """The last `usage` among the events of a stream's end."""
     for line in reversed(tail.split(b"\n")):
         if b'"usage"' in line and line.startswith(b"data:"):
@@ -144,7 +140,7 @@ def _read_usage(tail: bytes, passed: Passed) -> None:
 
 
 def _refused(server: OpenAIHTTP, status: int) -> ApiError:
-    """A refusal that is no JSON: its words may be an error page of anything in between."""
+    """A refusal that is not JSON: its words may be an error page of anything in between."""
     if status >= 500:
         return ApiError(502, f"{server.server} failed: status {status}", code="upstream_failed")
     return ApiError(status, f"{server.server} refuses the request: status {status}")

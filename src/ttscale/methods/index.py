@@ -10,20 +10,20 @@ from collections.abc import Mapping
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "baselines.simple": ("simple", "single", "greedy"),
-    "hybrid.atts": ("atts", "atts-marginal"),
-    "hybrid.beam_search": ("beam-search", "beam", "dvts"),
-    "hybrid.three_d": ("three-d", "3d"),
-    "parallel.adaptive_consistency": ("adaptive-consistency", "adaptive", "ac"),
-    "parallel.best_of_n": ("best-of-n", "bon"),
-    "parallel.deepconf": ("deepconf", "deepconf-online"),
-    "parallel.esc": ("esc",),
-    "parallel.first_finish": ("ffs", "first-finish", "lfs", "last-finish"),
-    "parallel.pets": ("pets",),
-    "parallel.pets_online": ("pets-online",),
-    "parallel.self_consistency": ("self-consistency", "sc", "vote", "majority"),
+    "routing.atts": ("atts", "atts-marginal"),
+    "search.beam_search": ("beam-search", "beam", "dvts"),
+    "refinement.three_d": ("three-d", "3d"),
+    "voting.adaptive_consistency": ("adaptive-consistency", "adaptive", "ac"),
+    "search.best_of_n": ("best-of-n", "bon"),
+    "voting.deepconf": ("deepconf", "deepconf-online"),
+    "voting.esc": ("esc",),
+    "voting.first_finish": ("ffs", "first-finish", "lfs", "last-finish"),
+    "allocation.pets": ("pets",),
+    "allocation.pets_online": ("pets-online",),
+    "voting.self_consistency": ("self-consistency", "sc", "vote", "majority"),
     "routing.auto": ("auto",),
-    "sequential.budget_forcing": ("budget-forcing", "s1"),
-    "sequential.turns": ("turns", "self-refinement", "multi-round-thinking"),
+    "thinking.budget_forcing": ("budget-forcing", "s1"),
+    "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
 

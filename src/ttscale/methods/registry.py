@@ -28,7 +28,7 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
     """Register `async def fn(problem, ctx, cfg: Config)` (or `problems` for a set method).
 
     Raises:
-        UsageError: if the name is taken, the function has another shape, the config is no frozen
+        UsageError: if the name is taken, the function has another shape, the config is not a frozen
             dataclass, or the card names a config field that does not exist.
     """
 
@@ -45,7 +45,7 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
         named = [("knob", card.knob), ("draws", card.draws), *(("files", f) for f in card.files)]
         for role, name in named:
             if name and name not in names:
-                raise UsageError(f"{where}: card.{role}={name!r} is no field of {config.__name__}")
+                raise UsageError(f"{where}: card.{role}={name!r} is not a field of {config.__name__}")
         for name in (card.name, *card.aliases):
             other = _registered(name)
             taken_by = other.fn.__module__ if other else MODULES.get(name, fn.__module__)

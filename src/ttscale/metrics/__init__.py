@@ -1,19 +1,13 @@
 """Figures of merit, and how sure they are. Pure functions; one file per idea."""
 
-from .arise import Arise, Flows, Stability, arise, flows, stability
-from .consk import cons_at_k
-from .cost_of_pass import cost_of_pass
-from .efficiency import e3
-from .intervals import (
-    Difference,
-    accuracy_interval,
-    paired_difference,
-    sign_flip_p,
-    wilson,
-)
-from .passk import mean_pass_at_k, pass_at_k
-from .scaling import control, performance, scaling
-from .shapes import Shape
+from .accuracy.consk import cons_at_k
+from .accuracy.intervals import Difference, accuracy_interval, paired_difference, sign_flip_p, wilson
+from .accuracy.passk import mean_pass_at_k, pass_at_k
+from .cost.cost_of_pass import cost_of_pass
+from .cost.efficiency import e3
+from .cost.model_sizes import Shape
+from .curves.arise import Arise, Flows, Stability, arise, flows, stability
+from .curves.scaling import control, performance, scaling
 
 __all__ = [
     "Arise",

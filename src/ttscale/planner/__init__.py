@@ -3,7 +3,7 @@
 from ..methods.routing.difficulty import Difficulty, quantile_bins
 from ..methods.routing.policy import Level, Policy
 from .compute_optimal import best_strategy, fit_bins, fit_mean, match, two_fold
-from .evidence import Evidence, from_items, replayed
+from .evidence import Evidence, from_results, replayed
 from .exchange import inference_factor
 from .fitting import fit_policy
 from .saturation import saturation_point
@@ -17,7 +17,7 @@ __all__ = [
     "fit_bins",
     "fit_mean",
     "fit_policy",
-    "from_items",
+    "from_results",
     "inference_factor",
     "match",
     "quantile_bins",

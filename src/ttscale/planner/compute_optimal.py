@@ -59,23 +59,17 @@ def best_strategy(right: FloatArray, cost: FloatArray, limit: float) -> int:
     return int(next(s for s in order if affordable[s]))
 
 
-def fit_bins(
-    right: FloatArray, cost: FloatArray, bins: IntArray, limit: float, count: int
-) -> list[int]:
+def fit_bins(right: FloatArray, cost: FloatArray, bins: IntArray, limit: float, count: int) -> list[int]:
     """The strategy of each bin, (count,); a bin without trials takes the best of all trials."""
     overall = best_strategy(right, cost, limit)
     chosen = []
     for b in range(1, count + 1):
         here = bins == b
-        chosen.append(
-            best_strategy(right[:, here], cost[:, here], limit) if here.any() else overall
-        )
+        chosen.append(best_strategy(right[:, here], cost[:, here], limit) if here.any() else overall)
     return chosen
 
 
-def fit_mean(
-    right: FloatArray, cost: FloatArray, bins: IntArray, limit: float, count: int
-) -> list[int]:
+def fit_mean(right: FloatArray, cost: FloatArray, bins: IntArray, limit: float, count: int) -> list[int]:
     """The strategy of each bin, (count,), at a mean cost of at most `limit` over all trials.
 
     From the cheapest of every bin, the step that gains most accuracy per cost, among those between
@@ -234,11 +228,18 @@ def match(
             known, price, place = right[:, learn], cost[:, learn], bins[learn]
             inner = [
                 two_fold(
-                    known, price, place, questions[learn], limit, count,
-                    seed=seed + number, splits=4, spend=spend,
+                    known,
+                    price,
+                    place,
+                    questions[learn],
+                    limit,
+                    count,
+                    seed=seed + number,
+                    splits=4,
+                    spend=spend,
                 ).accuracy
                 for limit in tried
-            ]  # fmt: skip
+            ]
             for which, wanted in enumerate(goals[:, learn].mean(axis=1) - 1e-9):
                 at = next((i for i, a in enumerate(inner) if a >= wanted), int(np.argmax(inner)))
                 reached[which] += inner[at] >= wanted
@@ -249,11 +250,15 @@ def match(
                 spent[which, test] += cost[rows, trials[test]] / splits
     return [
         Matched(
-            _judged(scored[i], spent[i]), _judged(goals[i], goal_costs[i]), spent[i], goal_costs[i],
-            float(np.mean(enough[i])), float(reached[i] / len(enough[i])),
+            _judged(scored[i], spent[i]),
+            _judged(goals[i], goal_costs[i]),
+            spent[i],
+            goal_costs[i],
+            float(np.mean(enough[i])),
+            float(reached[i] / len(enough[i])),
         )
         for i in range(len(goals))
-    ]  # fmt: skip
+    ]
 
 
 def _folds(bins: IntArray, questions: IntArray, rng: np.random.Generator) -> IntArray:

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
-from ..engines.pool import Pool
-from ..engines.spec import ModelSource
+from ..core.verdict import is_right, outcome_is_right
+from ..engines.catalogue.specification import ModelSource
+from ..engines.recordings.pool import Pool
 from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
 from ..methods.routing.difficulty import Difficulty, Kind
 from ..methods.routing.policy import Level, Policy, Unit
@@ -91,8 +92,8 @@ def replayed(
             f"no question of {pool.task!r} has a gold answer",
             fix="record references, or judge by what the samples agree on (--consensus)",
         )
-    asked: Kind = "agreement" if kind == "oracle" else kind
-    policies = [checked(single(strategy, pilot, asked)) for strategy in strategies]
+    requested: Kind = "agreement" if kind == "oracle" else kind
+    policies = [checked(single(strategy, pilot, requested)) for strategy in strategies]
     judged = any("reward" in role.capabilities for p in policies for role in needs_of(p).values())
     if judged and "reward" not in pool.capabilities:
         raise UsageError(
@@ -109,21 +110,28 @@ def replayed(
             outcomes = follow_all(source, problems, policy, seed=seed + r)
             for q, (problem, outcome) in enumerate(zip(problems, outcomes, strict=True)):
                 t = q * repeats + r
-                right[s, t] = bool(problem.correct(outcome.answer))
+                right[s, t] = bool(outcome_is_right(problem, outcome))
                 tokens[s, t] = outcome.usage.completion_tokens
                 samples[s, t] = outcome.usage.samples
                 score[t] = outcome.extra["score"]
     rates = np.array([counts[p.id][1] / counts[p.id][0] for p in problems])
     return Evidence(
-        model=pool.model or source.name, task=pool.task, strategies=tuple(strategies), right=right,
-        names=tuple(p.id for p in problems), tokens=tokens, samples=samples, score=score,
+        model=pool.model or source.name,
+        task=pool.task,
+        strategies=tuple(strategies),
+        right=right,
+        names=tuple(p.id for p in problems),
+        tokens=tokens,
+        samples=samples,
+        score=score,
         questions=np.repeat(np.arange(len(problems)), repeats),
-        pass_rate=np.repeat(rates, repeats), pilot=pilot,
+        pass_rate=np.repeat(rates, repeats),
+        pilot=pilot,
         counts=tuple(counts[p.id] for p in problems),
-    )  # fmt: skip
+    )
 
 
-def from_items(path: str | Path, *, model: str | None = None, task: str | None = None) -> Evidence:
+def from_results(path: str | Path, *, model: str | None = None, task: str | None = None) -> Evidence:
     """Trials from the items of a bench store, one per question: the means over its repeats. The
     pass rate is that of the first method.
 
@@ -131,18 +139,18 @@ def from_items(path: str | Path, *, model: str | None = None, task: str | None =
         StoreError: if the store cannot be read.
         UsageError: if it holds several models or tasks and none is chosen, or too little.
     """
-    from ..bench.store import Store
+    from ..bench.store.store import Store
 
     found: dict[tuple[str, str], dict[str, dict[str, list[tuple[bool, int, int]]]]] = {}
     with Store.open(path) as store:
         for cell in store.cells():
             if model in (None, cell.model) and task in (None, cell.task):
                 group = found.setdefault((cell.model, cell.task), {})
-                for item in store.items(cell):
-                    if item.correct is not None:
-                        usage = item.usage
-                        entry = (item.correct, usage.completion_tokens, usage.samples)
-                        group.setdefault(cell.method, {}).setdefault(item.problem, []).append(entry)
+                for result in store.items(cell):
+                    if result.correct is not None:
+                        usage = result.usage
+                        entry = (result.correct, usage.completion_tokens, usage.samples)
+                        group.setdefault(cell.method, {}).setdefault(result.problem, []).append(entry)
     if len(found) != 1:
         there = "; ".join(f"{m} on {t}" for m, t in found) or "nothing that is graded"
         raise UsageError(f"{path} holds {there}", fix="choose one with --model and --dataset")
@@ -153,10 +161,18 @@ def from_items(path: str | Path, *, model: str | None = None, task: str | None =
     means = np.array([[np.mean(by[n], axis=0) for n in names] for by in items.values()])
     right, tokens, samples = np.moveaxis(means, 2, 0)
     return Evidence(
-        model=chosen[0], task=chosen[1], strategies=tuple(items), names=tuple(names),
-        questions=np.arange(len(names)), right=right, tokens=tokens, samples=samples,
-        score=right[0], pass_rate=right[0], pilot=0,
-    )  # fmt: skip
+        model=chosen[0],
+        task=chosen[1],
+        strategies=tuple(items),
+        names=tuple(names),
+        questions=np.arange(len(names)),
+        right=right,
+        tokens=tokens,
+        samples=samples,
+        score=right[0],
+        pass_rate=right[0],
+        pilot=0,
+    )
 
 
 def graded(pool: Pool) -> dict[str, tuple[int, int]]:
@@ -164,7 +180,7 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
     for problem in pool.problems:
         traces = pool.find(problem, "main", problem.prompt)
-        verdicts = [problem.correct(problem.answer(t)) for t in traces]
+        verdicts = [is_right(problem, t) for t in traces if t.finish != "error"]
         if verdicts and None not in verdicts:
             counts[problem.id] = (len(verdicts), sum(map(bool, verdicts)))
     return counts
@@ -173,10 +189,13 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
 def single(strategy: str, pilot: int, kind: Kind) -> Policy:
     """The policy that runs one strategy on everything."""
     return Policy(
-        model="", task="", questions=0, unit="samples",
+        model="",
+        task="",
+        questions=0,
+        unit="samples",
         difficulty=Difficulty(kind=kind, pilot=pilot, cuts=()),
         levels=(Level(limit=1, strategies=(strategy,)),),
-    )  # fmt: skip
+    )
 
 
 def follow_all(

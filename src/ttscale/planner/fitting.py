@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import UsageError
-from ..engines.pool import Pool
-from ..methods.parallel.pets_curves import WARM_UP
-from ..methods.parallel.pets_online import labels
+from ..engines.recordings.pool import Pool
+from ..methods.allocation.pets_curves import WARM_UP
+from ..methods.allocation.pets_online import labels
 from ..methods.routing.difficulty import Difficulty, Kind, quantile_bins, quantile_cuts
 from ..methods.routing.policy import Level, Policy, Spend, Unit
-from ..metrics.intervals import accuracy_interval, paired_difference
+from ..metrics.accuracy.intervals import accuracy_interval, paired_difference
 from . import saturation as curves
 from .compute_optimal import FITS, Judged, best_strategy, in_sample, two_fold
 from .evidence import Evidence
@@ -40,7 +40,7 @@ def fit_policy(
     Args:
         evidence: trials of all strategies.
         limits: mean costs of a question, in `unit`, the pilot included.
-        kind: predicted difficulty, or "oracle": an upper bound that nobody can follow.
+        kind: predicted difficulty, or "oracle": an upper bound that cannot be followed.
         bins: wanted; predictions of few values may give fewer.
         unit: what limits count.
         epsilon: accuracy a further sample must add, for the saturation point.
@@ -63,12 +63,9 @@ def fit_policy(
         one = best_strategy(evidence.right, cost, limit)
         everywhere = np.ones_like(place)
         policy = two_fold(
-            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS,
-            spend=spend,
-        )  # fmt: skip
-        fixed = two_fold(
-            evidence.right, cost, everywhere, evidence.questions, limit, 1, splits=SPLITS
+            evidence.right, cost, place, evidence.questions, limit, count, splits=SPLITS, spend=spend
         )
+        fixed = two_fold(evidence.right, cost, everywhere, evidence.questions, limit, 1, splits=SPLITS)
         figures = {
             "in_sample": _figures(in_sample(evidence.right, cost, place, chosen), evidence),
             "two_fold": _figures(policy, evidence),
@@ -79,12 +76,15 @@ def fit_policy(
         strategies = tuple(evidence.strategies[s] for s in chosen)
         levels.append(Level(limit=float(limit), strategies=strategies, figures=figures))
     return Policy(
-        model=evidence.model, task=evidence.task, questions=len(evidence.names), unit=unit,
-        difficulty=Difficulty(
-            kind=kind, pilot=0 if kind == "oracle" else evidence.pilot, cuts=cuts
-        ),
-        levels=tuple(levels), saturation=saturation(evidence, epsilon), spend=spend,
-    )  # fmt: skip
+        model=evidence.model,
+        task=evidence.task,
+        questions=len(evidence.names),
+        unit=unit,
+        difficulty=Difficulty(kind=kind, pilot=0 if kind == "oracle" else evidence.pilot, cuts=cuts),
+        levels=tuple(levels),
+        saturation=saturation(evidence, epsilon),
+        spend=spend,
+    )
 
 
 def saturation(evidence: Evidence, epsilon: float = EPSILON) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def saturation(evidence: Evidence, epsilon: float = EPSILON) -> dict[str, Any]:
     most = len(measured)
     own = curves.budgets([c / n for n, c in counts], epsilon, most)
     return {
-        "curve": "pass@n (hit@n): somebody has to know which sample is right",
+        "curve": "pass@n (hit@n): it takes knowing which sample is right",
         "epsilon": epsilon,
         "measured": [round(float(v), 6) for v in measured],
         "observed": curves.observed_saturation(measured, epsilon),

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..core import UsageError
-from ..metrics.passk import pass_at_k
+from ..metrics.accuracy.passk import pass_at_k
 
 FloatArray = NDArray[np.float64]
 GOOD_FIT = 0.01  # root mean squared error of an accuracy curve (ours)
@@ -81,9 +81,7 @@ def spread_success(n: ArrayLike, a: float, b: float, ceiling: float = 1.0) -> Fl
     """F(n) where questions differ: p ~ Beta(a, b), F_max (1 - B(a, b + n) / B(a, b))."""
     from scipy.special import betaln
 
-    found: FloatArray = -ceiling * np.expm1(
-        betaln(a, b + np.asarray(n, dtype=float)) - betaln(a, b)
-    )
+    found: FloatArray = -ceiling * np.expm1(betaln(a, b + np.asarray(n, dtype=float)) - betaln(a, b))
     return found
 
 
@@ -102,10 +100,7 @@ def transition_rates(rounds: Sequence[Sequence[bool]]) -> tuple[float, float]:
     moves = [(x, y) for chain in rounds for x, y in itertools.pairwise(chain)]
     wrong = [y for x, y in moves if not x]
     right = [not y for x, y in moves if x]
-    return (
-        sum(wrong) / len(wrong) if wrong else math.nan,
-        sum(right) / len(right) if right else math.nan,
-    )
+    return (sum(wrong) / len(wrong) if wrong else math.nan, sum(right) / len(right) if right else math.nan)
 
 
 def saturation_point(p: float, epsilon: float, ceiling: float = 1.0) -> int:
@@ -169,11 +164,10 @@ def fit(measured: ArrayLike, *, spread: bool = False) -> Curve:
             missed: FloatArray = spread_success(n, math.exp(x[0]), math.exp(x[1])) - y
             return missed
 
-        starts = [(math.log(max(y[0], 1e-3) * s), math.log((1 - min(y[0], 0.999)) * s))
-                  for s in (0.3, 1.0, 5.0)]  # fmt: skip
-        found = min(
-            (least_squares(residual, x, bounds=(-14, 14)) for x in starts), key=lambda f: f.cost
-        )
+        starts = [
+            (math.log(max(y[0], 1e-3) * s), math.log((1 - min(y[0], 0.999)) * s)) for s in (0.3, 1.0, 5.0)
+        ]
+        found = min((least_squares(residual, x, bounds=(-14, 14)) for x in starts), key=lambda f: f.cost)
         a, b = math.exp(found.x[0]), math.exp(found.x[1])
         curve = Curve(1.0, a / (a + b), 0.0, 0.0, len(y), a, b)
     else:

@@ -12,8 +12,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..lab.data import Document
-from .tokenizer import END, PAD, chat
+from ..worlds.arithmetic.training_documents import Document
+from .tiny.tokenizer import END, PAD, chat
 
 R = TypeVar("R")
 Row = tuple[list[int], int]  # ids, and how many of them are given rather than learned
@@ -26,9 +26,7 @@ def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[Row]:
     return [(g.ids + r.ids, len(g.ids)) for g, r in zip(given, learned, strict=True)]
 
 
-def cut(
-    rows: list[R], tokens: int, length: Callable[[R], int], rng: random.Random
-) -> list[list[R]]:
+def cut(rows: list[R], tokens: int, length: Callable[[R], int], rng: random.Random) -> list[list[R]]:
     """Batches of at most `tokens` padded tokens (a longer row comes alone), in random order."""
     batches: list[list[R]] = []
     batch: list[R] = []
@@ -55,19 +53,11 @@ def collate(batch: list[Row], pad: int) -> tuple[Tensor, Tensor]:
 
 
 def stream(
-    tokenizer: Tokenizer,
-    documents: Iterator[Document],
-    tokens: int,
-    longest: int,
-    rng: random.Random,
+    tokenizer: Tokenizer, documents: Iterator[Document], tokens: int, longest: int, rng: random.Random
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Endless batches of about `tokens` tokens; documents of more than `longest` are left out."""
     pad = tokenizer.get_vocab()[PAD]
     while True:
-        rows = [
-            row
-            for row in encode(tokenizer, list(islice(documents, BUFFER)))
-            if len(row[0]) <= longest
-        ]
+        rows = [row for row in encode(tokenizer, list(islice(documents, BUFFER))) if len(row[0]) <= longest]
         for batch in cut(rows, tokens, lambda row: len(row[0]), rng):
             yield collate(batch, pad)

@@ -32,11 +32,7 @@ class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; a tall matrix steps sqrt(rows / columns) as far."""
 
     def __init__(
-        self,
-        params: Iterable[Tensor],
-        lr: float,
-        momentum: float = 0.95,
-        weight_decay: float = 0.01,
+        self, params: Iterable[Tensor], lr: float, momentum: float = 0.95, weight_decay: float = 0.01
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 

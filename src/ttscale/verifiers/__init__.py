@@ -4,6 +4,6 @@
 at the gold answer is called an oracle and marked as one.
 """
 
-from .register import Verifier, verifier, verifiers
+from .registry import Verifier, verifier, verifiers
 
 __all__ = ["Verifier", "verifier", "verifiers"]

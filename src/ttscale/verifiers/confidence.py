@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from ..core import CapabilityError, Context, Problem, Trace
-from .register import register
+from .registry import register
 
 
 @register("logprob", probability=True, sampling={"logprobs": 0})

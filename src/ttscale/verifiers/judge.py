@@ -6,8 +6,9 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
-from ..core import THINK, Context, Problem, Prompt, Trace, roles
-from .register import register
+from ..core import THINK, Context, Problem, Prompt, Trace
+from ..core.cards import roles
+from .registry import register
 
 QUESTION = (
     "{question}\n\nProposed solution:\n{solution}\n\n"
@@ -24,29 +25,28 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
     the judge abstains.
     """
     prompts = [
-        Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text))
-        for trace in traces
+        Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text)) for trace in traces
     ]
-    replies = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0)
-    return [probability_of_yes(reply) for reply in replies]
+    judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0)
+    return [probability_of_yes(judgement) for judgement in judgements]
 
 
-def probability_of_yes(reply: Trace) -> float:
+def probability_of_yes(judgement: Trace) -> float:
     """What a reply of yes or no says, weighted by the probability of its first word."""
-    word = reply.reply.strip().lower()
+    word = judgement.answer_text.strip().lower()
     if not word.startswith(("yes", "no")):
         return 0.5
-    sure, place = 1.0, _first_token_of_the_verdict(reply)
-    if reply.logprobs is not None and place is not None and place < len(reply.logprobs):
-        sure = math.exp(float(reply.logprobs[place]))
+    sure, place = 1.0, _first_token_of_the_verdict(judgement)
+    if judgement.logprobs is not None and place is not None and place < len(judgement.logprobs):
+        sure = math.exp(float(judgement.logprobs[place]))
     return sure if word.startswith("yes") else 1.0 - sure
 
 
-def _first_token_of_the_verdict(reply: Trace) -> int | None:
+def _first_token_of_the_verdict(judgement: Trace) -> int | None:
     """Its index; None if the judge thought first and where tokens end is not known."""
-    if not THINK.closed(reply.text):
+    if not THINK.closed(judgement.text):
         return 0
-    if reply.ends is None:
+    if judgement.ends is None:
         return None
-    begins = len(reply.text) - len(reply.reply.lstrip())
-    return bisect_right(reply.ends, begins)
+    begins = len(judgement.text) - len(judgement.answer_text.lstrip())
+    return bisect_right(judgement.ends, begins)

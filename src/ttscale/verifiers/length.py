@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core import Context, Problem, Trace
-from .register import register
+from .registry import register
 
 
 @register("short")

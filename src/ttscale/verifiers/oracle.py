@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..core import Context, Problem, Trace, UsageError
-from .register import register
+from ..core.verdict import is_right
+from .registry import register
 
 
 @register("oracle", oracle=True, probability=True)
@@ -17,7 +18,7 @@ async def oracle(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> lis
     """
     scores = []
     for trace in traces:
-        correct = problem.correct(problem.answer(trace))
+        correct = is_right(problem, trace)
         if correct is None:
             raise UsageError(f"the oracle needs a reference answer for question {problem.id!r}")
         scores.append(float(correct))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..core import Context, Problem, Trace, roles
-from .register import register
+from ..core import Context, Problem, Trace
+from ..core.cards import roles
+from .registry import register
 
 _NEEDS = {"prm": roles.judges("reward")}
 

@@ -5,23 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from benches import bench, recording
-from doubles import problem, said
+from fakes import problem, said
+from recorded_benches import bench, recording
 
-from ttscale.core import (
-    Budget,
-    CapabilityError,
-    PoolExhausted,
-    RecordError,
-    Run,
-    UsageError,
-    execute,
-)
-from ttscale.engines.pool import Pool
-from ttscale.engines.replay import Replay
-from ttscale.engines.spec import ModelSource
+from ttscale.core import Budget, CapabilityError, PoolExhausted, RecordError, Run, UsageError, execute
+from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.recordings.engine import Replay
+from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse
-from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_items, replayed
+from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_results, replayed
 
 
 def mixed(easy: int = 12, hard: int = 12, draws: int = 16, **fields) -> ModelSource:
@@ -29,9 +21,7 @@ def mixed(easy: int = 12, hard: int = 12, draws: int = 16, **fields) -> ModelSou
     problems = [problem(f"q{i}") for i in range(easy + hard)]
     records = {
         (p.id, "main", ""): [
-            said(
-                "right" if i < easy or d % 8 in (0, 2, 3, 5, 7) else f"wrong {d % 3}", 10, **fields
-            )
+            said("right" if i < easy or d % 8 in (0, 2, 3, 5, 7) else f"wrong {d % 3}", 10, **fields)
             for d in range(draws)
         ]
         for i, p in enumerate(problems)
@@ -46,10 +36,13 @@ STRATEGIES = ("pilot(n=4)", "pilot(n=8)", "pilot(n=16)", "sc(n=8)")
 
 def policy(*strategies, cuts=(1.0,), kind="agreement", pilot=4, limit=16, unit="samples"):
     return Policy(
-        model="m", task="t", questions=24, unit=unit,
+        model="m",
+        task="t",
+        questions=24,
+        unit=unit,
         difficulty=Difficulty(kind=kind, pilot=pilot, cuts=cuts),
         levels=(Level(limit=limit, strategies=strategies),),
-    )  # fmt: skip
+    )
 
 
 def answer(source, path, budget=None, which=0):
@@ -100,7 +93,7 @@ def test_another_method_follows_the_pilot_on_further_samples(tmp_path):
     assert hard.extra["strategy"] == "ffs(n=4, k=2)"
     assert hard.usage.samples == 8
     assert hard.usage.cancelled_tokens >= 0
-    draws = sorted(t.draw for t in hard.traces)
+    draws = sorted(t.index for t in hard.traces)
     assert draws == list(range(8))
 
 
@@ -111,9 +104,7 @@ def test_the_pilot_is_planning_and_may_answer(tmp_path):
     assert [t.part for t in hard.traces] == ["pilot"] * 4 + ["answer"] * 4
     assert (hard.usage.planning_tokens, hard.usage.useful_tokens, hard.usage.samples) == (40, 40, 8)
     run, found = Run({"main": mixed().make()}), mixed().pools[0].problems[0]
-    held = execute(
-        run, lambda: run.answer(parse(f"auto(policy='{path}')"), found, budget=Budget(tokens=20))
-    )
+    held = execute(run, lambda: run.answer(parse(f"auto(policy='{path}')"), found, budget=Budget(tokens=20)))
     assert (held.answer, held.stopped_by) == ("right", "budget:tokens")
 
 
@@ -130,32 +121,43 @@ def judged(path, *strategies, kind="agreement"):
     """Eight draws of one question: b is right three times and scored best, a is voted for."""
     entries = [("a", 0.4)] * 4 + [("b", 0.9), ("b", 0.7), ("c", 0.95), ("b", 0.6)]
     asked = problem("q0", "b")
-    pool = Pool("m", "t", [asked], {("q0", "main", ""): [said(x, 10, reward=r) for x, r in entries]},
-                "", frozenset({"text", "reward"}))  # fmt: skip
+    pool = Pool(
+        "m",
+        "t",
+        [asked],
+        {("q0", "main", ""): [said(x, 10, reward=r) for x, r in entries]},
+        "",
+        frozenset({"text", "reward"}),
+    )
     policy(*strategies, cuts=(), kind=kind).save(path)
-    return answer(ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool]),
-                  path)  # fmt: skip
+    return answer(ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool]), path)
 
 
 @pytest.mark.parametrize(
     ("strategy", "says"),
-    [("pilot(n=8)", "a"), ("pilot(n=8, select=vote)", "a"), ("pilot(n=8, select=best)", "c"),
-     ("pilot(n=8, select='weighted')", "b"), ("pilot(n=4, select=best)", "a")],
-)  # fmt: skip
+    [
+        ("pilot(n=8)", "a"),
+        ("pilot(n=8, select=vote)", "a"),
+        ("pilot(n=8, select=best)", "c"),
+        ("pilot(n=8, select='weighted')", "b"),
+        ("pilot(n=4, select=best)", "a"),
+    ],
+)
 def test_best_of_n_goes_on_with_the_pilots_samples(tmp_path, strategy, says):
     found = judged(tmp_path / "p.json", strategy)
-    plain = parse(
-        "bon(n=8)" if "best" in strategy else "bon(n=8, weighted=true)"
-    )  # what it is on its own
+    plain = parse("bon(n=8)" if "best" in strategy else "bon(n=8, weighted=true)")  # what it is on its own
     assert found.answer == says
     assert found.winner is not None
     assert found.usage.samples == (4 if "n=4" in strategy else 8)
     if "n=8, select" in strategy and "vote" not in strategy:
-        pool = [said(x, 10, reward=r) for x, r in
-                [("a", 0.4)] * 4 + [("b", 0.9), ("b", 0.7), ("c", 0.95), ("b", 0.6)]]  # fmt: skip
+        pool = [
+            said(x, 10, reward=r)
+            for x, r in [("a", 0.4)] * 4 + [("b", 0.9), ("b", 0.7), ("c", 0.95), ("b", 0.6)]
+        ]
         asked = problem("q0", "b")
-        engine = Replay(Pool("m", "t", [asked], {("q0", "main", ""): pool}, "",
-                             frozenset({"text", "reward"})))  # fmt: skip
+        engine = Replay(
+            Pool("m", "t", [asked], {("q0", "main", ""): pool}, "", frozenset({"text", "reward"}))
+        )
         run = Run({"main": engine})
         alone = execute(run, lambda: run.answer(plain, asked))
         assert alone.answer == says
@@ -201,9 +203,17 @@ def test_a_strategy_that_judges_needs_a_judge(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "bad", ["pilot()", "pilot(n=0)", "pilot(n=8, select=all)", "pilot(n=8, sure=2)", "pilot(m=8)",
-            "pilot(n=8", "pilot(n=8, n=)"]
-)  # fmt: skip
+    "bad",
+    [
+        "pilot()",
+        "pilot(n=0)",
+        "pilot(n=8, select=all)",
+        "pilot(n=8, sure=2)",
+        "pilot(m=8)",
+        "pilot(n=8",
+        "pilot(n=8, n=)",
+    ],
+)
 def test_a_strategy_that_cannot_be_read_is_refused(tmp_path, bad):
     path = tmp_path / "policy.json"
     policy(bad, cuts=()).save(path)
@@ -236,9 +246,9 @@ def test_a_policy_that_cannot_be_followed_is_refused(tmp_path, bad, says):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", "{}", '{"kind": "ttscale-policy", "version": 2}',
-             '{"kind": "ttscale-policy", "version": 1}']
-)  # fmt: skip
+    "text",
+    ["{", "[]", "{}", '{"kind": "ttscale-policy", "version": 2}', '{"kind": "ttscale-policy", "version": 1}'],
+)
 def test_a_file_that_is_no_policy_says_so(tmp_path, text):
     path = tmp_path / "policy.json"
     path.write_text(text)
@@ -264,8 +274,10 @@ def test_a_shared_budget_is_told_in_the_file(tmp_path):
 
 def test_a_recording_without_rewards_says_how_to_get_them():
     for strategy, kind in (
-        ("pilot(n=8)", "reward"), ("pilot(n=8, select = best)", "agreement"), ("bon(n=4)", "oracle"),
-    ):  # fmt: skip
+        ("pilot(n=8)", "reward"),
+        ("pilot(n=8, select = best)", "agreement"),
+        ("bon(n=4)", "oracle"),
+    ):
         with pytest.raises(UsageError, match=r"best-of-n\(n=16\)"):
             replayed(mixed(), [strategy], kind=kind, repeats=1)
 
@@ -284,7 +296,7 @@ def test_questions_without_gold_answers_teach_nothing():
 
 def test_a_store_without_traces_gives_an_oracles_bound_only(tmp_path):
     bench(tmp_path, recording(right=5), "simple", "sc(n=8)")
-    found = from_items(tmp_path / "run.db")
+    found = from_results(tmp_path / "run.db")
     assert found.strategies == ("simple", "sc(n=8)")
     assert found.samples.mean(axis=1).tolist() == [1, 8]
     with pytest.raises(UsageError, match="keep-traces"):

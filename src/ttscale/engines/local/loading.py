@@ -61,9 +61,7 @@ def located(name: str | Path) -> str:
         raise UsageError(f"{text!r} is a file, not a folder with a transformers model", fix=fix)
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise UsageError(
-                f"folder {text!r} holds no transformers model", fix="it needs a config.json"
-            )
+            raise UsageError(f"folder {text!r} holds no transformers model", fix="it needs a config.json")
         return text
     hub_name = text.count("/") <= 1 and not text.startswith((".", "/", "~")) and "\\" not in text
     if not hub_name or not text or (path.parent != Path(".") and path.parent.is_dir()):
@@ -95,9 +93,7 @@ def pick_device(name: str) -> Any:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         why = str(error).partition("\n")[0]
-        raise UsageError(
-            f"device {name!r} cannot be used ({why})", fix="give auto or cpu"
-        ) from None
+        raise UsageError(f"device {name!r} cannot be used ({why})", fix="give auto or cpu") from None
     return device
 
 
@@ -134,9 +130,7 @@ def load(name: str, device: str, dtype: str | None, revision: str | None) -> Loa
     )
 
 
-def load_judge(
-    name: str, device: str, dtype: str | None, revision: str | None
-) -> tuple[Loaded, bool]:
+def load_judge(name: str, device: str, dtype: str | None, revision: str | None) -> tuple[Loaded, bool]:
     """Load a reward model; also whether it scores every token rather than the whole text."""
     transformers = need("transformers")
     torch_device = pick_device(device)
@@ -145,7 +139,7 @@ def load_judge(
     if not kinds:
         held = ", ".join(config.architectures or ()) or "no declared architecture"
         raise UsageError(
-            f"model {name!r} is no reward model ({held})",
+            f"model {name!r} is not a reward model ({held})",
             fix="give one with a token or sequence classification head",
         )
     by_token = kinds[0].endswith(_JUDGES[0])
@@ -282,7 +276,7 @@ def _must_generate(name: str, config: Any) -> None:
     fix = "give a causal language model"
     if any(kind.endswith(_JUDGES) for kind in kinds):
         fix = "use it as a reward model, or give a causal language model"
-    raise UsageError(f"model {name!r} is no causal language model ({', '.join(kinds)})", fix=fix)
+    raise UsageError(f"model {name!r} is not a causal language model ({', '.join(kinds)})", fix=fix)
 
 
 def _must_cache(name: str, model: Any, config: Any) -> None:
@@ -294,8 +288,7 @@ def _must_cache(name: str, model: Any, config: Any) -> None:
     if recurrent or shared or getattr(model, "_is_stateful", False):
         what = "layers that share a cache" if shared else "recurrent layers"
         raise UsageError(
-            f"model {name!r} has {what}, which cannot be batched here",
-            fix="serve it with vLLM or llama.cpp",
+            f"model {name!r} has {what}, which cannot be batched here", fix="serve it with vLLM or llama.cpp"
         )
 
 
@@ -311,6 +304,6 @@ def _taste(generation: Any) -> dict[str, Any]:
     """What generation_config.json recommends, as far as it says so."""
     if generation is None:
         return {}
-    said = generation.to_diff_dict()
+    declared = generation.to_diff_dict()
     names = ("temperature", "top_p", "top_k", "min_p")
-    return {n: said[n] for n in names if said.get(n) is not None}
+    return {n: declared[n] for n in names if declared.get(n) is not None}

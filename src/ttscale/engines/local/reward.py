@@ -23,10 +23,10 @@ from ...core import (
     Trace,
     UsageError,
 )
+from .decoding.prefix_cache import Ids
+from .embedding import batches, pad
 from .loading import Loaded, free, load_judge, located
-from .pooling import batches, pad
-from .prefixes import Ids
-from .prompts import Prompts
+from .tokenization import Prompts
 
 _TOKENS = 8192  # padded tokens read at a time
 
@@ -118,13 +118,9 @@ class RewardLocal:
         if self._by_token:
             logits = loaded.model(input_ids=ids, attention_mask=mask).logits.float()
             chances = self._chances(logits).cpu().tolist()
-            return [
-                [row[at] for at in marks] for row, (_, marks) in zip(chances, read, strict=True)
-            ]
+            return [[row[at] for at in marks] for row, (_, marks) in zip(chances, read, strict=True)]
         # the head reads the last real token, which it must find by itself: one text at a time
-        rows = [
-            loaded.model(input_ids=ids[i : i + 1, : len(own)]) for i, (own, _) in enumerate(read)
-        ]
+        rows = [loaded.model(input_ids=ids[i : i + 1, : len(own)]) for i, (own, _) in enumerate(read)]
         return [[float(row.logits[0].float()[self.right])] for row in rows]
 
     def _chances(self, logits: Any) -> Any:
@@ -148,9 +144,7 @@ class RewardLocal:
             )
         if not self._by_token:
             return whole, [len(whole) - 1]
-        read = self._loaded.tokenizer(
-            written + text, add_special_tokens=special, return_offsets_mapping=True
-        )
+        read = self._loaded.tokenizer(written + text, add_special_tokens=special, return_offsets_mapping=True)
         last = {stop - 1: i for i, (_, stop) in enumerate(read["offset_mapping"]) if i >= begin}
         marks, at = [], len(written)
         while (at := (written + text).find(self.separator, at)) >= 0:

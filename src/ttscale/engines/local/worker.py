@@ -1,8 +1,8 @@
 """The thread that runs the model: steps for the samples under way, and plain jobs between them.
 
 It is never more than one step ahead of the event loop: the tokens of a step are handed over only
-once the loop has taken in those before. A draw that is stopped has therefore generated at most one
-token that nobody has seen, and whether it has is known.
+once the loop has taken in those before. A sample that is stopped has therefore generated at most one
+token that has not been seen, and whether it has is known.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, TypeVar
 import torch
 
 from ...core import EngineError, Finish
-from .decoder import Decoder
-from .flight import LocalGeneration
+from .decoding.decoder import Decoder
+from .generation import LocalGeneration
 
 T = TypeVar("T")
 
 
 class Worker:
-    """Runs a decoder. `batch`: rows at a time; further draws wait in the order they started."""
+    """Runs a decoder. `batch`: rows at a time; further samples wait in the order they started."""
 
     def __init__(self, decoder: Decoder, batch: int, name: str) -> None:
         self.decoder, self.batch = decoder, batch
@@ -57,7 +57,7 @@ class Worker:
             return int(generation.stepping)
 
     def take_posted(self, generation: LocalGeneration) -> tuple[int, Finish | None] | None:
-        """What the worker has reported of a generation and nobody has taken in."""
+        """What the worker has reported of a generation and has not been taken in."""
         with self._changed:
             posted, generation.posted = generation.posted, None
             return posted
@@ -132,12 +132,12 @@ class Worker:
 
     def _report(self, generations: Sequence[LocalGeneration], error: Exception | None) -> None:
         """Hand a step over, once the loops have taken in the step before."""
-        told: dict[asyncio.AbstractEventLoop, list[LocalGeneration]] = {}
+        by_loop: dict[asyncio.AbstractEventLoop, list[LocalGeneration]] = {}
         with self._changed:
             while not self._closing and any(
                 count and not loop.is_closed() for loop, count in self._unread.items()
             ):
-                self._changed.wait(1.0)  # a loop that closes tells nobody
+                self._changed.wait(1.0)  # a loop that closes reports nothing
             self._unread.clear()
             for generation in generations:
                 generation.stepping = False
@@ -145,22 +145,20 @@ class Worker:
                     continue
                 generation.posted = (len(generation.row.ids), generation.row.finish)
                 generation.error = error
-                told.setdefault(generation.request.loop, []).append(generation)
-            for loop in told:
+                by_loop.setdefault(generation.request.loop, []).append(generation)
+            for loop in by_loop:
                 self._unread[loop] = 1
-        for loop, its in told.items():
+        for loop, its in by_loop.items():
             try:
                 loop.call_soon_threadsafe(self._deliver, loop, its)
-            except RuntimeError:  # the loop has closed: nobody waits for these any more
+            except RuntimeError:  # the loop has closed: these are no longer waited for
                 with self._changed:
                     self._unread.pop(loop, None)
                     for generation in its:
                         generation.row.gone = True
                         self.generations.pop(generation, None)
 
-    def _deliver(
-        self, loop: asyncio.AbstractEventLoop, generations: Sequence[LocalGeneration]
-    ) -> None:
+    def _deliver(self, loop: asyncio.AbstractEventLoop, generations: Sequence[LocalGeneration]) -> None:
         """In the loop's thread: let the generations take in their tokens."""
         try:
             for generation in generations:

@@ -7,7 +7,7 @@ both.
 from __future__ import annotations
 
 from ...core import Card, Context, Outcome, Problem
-from ...core.declared import declared
+from ...core.settings.declared import declared
 from ..registry import method
 
 

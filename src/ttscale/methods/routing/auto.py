@@ -2,7 +2,7 @@
 
 The deployable half of compute-optimal test-time scaling (arXiv:2408.03314): a pilot of a few
 samples gives the difficulty without gold answers, and the policy file the strategy for that bin and budget.
-The pilot is in the bill like any other draw, and its samples count: `pilot(n=N)` is the vote of the
+The pilot is in the bill like any other sample, and its samples count: `pilot(n=N)` is the vote of the
 pilot and of as many further samples as make N. `select=weighted` and `select=best` make it best-of-N
 on them, `sure=0.95` draws one at a time and stops as Adaptive-Consistency does.
 """
@@ -13,21 +13,11 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from ...core import (
-    Card,
-    Configured,
-    Context,
-    Outcome,
-    Problem,
-    Role,
-    Trace,
-    UsageError,
-    Votes,
-    roles,
-)
-from ...core.declared import AtLeast, Within, check, declared, read
-from ..parallel.adaptive_consistency import leader_confidence
+from ...core import Card, Configured, Context, Outcome, Problem, Role, Trace, UsageError, Votes
+from ...core.cards import roles
+from ...core.settings.declared import AtLeast, Within, check, declared, read
 from ..registry import method, parse
+from ..voting.adaptive_consistency import leader_confidence
 from .difficulty import Difficulty, agreement, mean_reward
 from .policy import POLICY_FILE, Level, Policy
 
@@ -55,13 +45,16 @@ CARD = Card(
 Select = Literal["", "vote", "weighted", "best"]
 
 MADE_UP = Policy(
-    model="", task="", questions=0, unit="samples",
+    model="",
+    task="",
+    questions=0,
+    unit="samples",
     difficulty=Difficulty(kind="agreement", pilot=4, cuts=(1.0, 0.75)),
     levels=(
         Level(limit=8, strategies=("pilot(n=4)", "pilot(n=8)", "pilot(n=16)")),
         Level(limit=16, strategies=("pilot(n=4)", "pilot(n=16)", "pilot(n=32)")),
     ),
-)  # fmt: skip
+)
 """Used where no policy is given (ours): unanimous pilots are done, split ones draw more."""
 
 
@@ -98,9 +91,7 @@ async def auto(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     return await follow(problem, ctx, cfg.loaded, cfg.budget)
 
 
-async def follow(
-    problem: Problem, ctx: Context, policy: Policy, budget: float | None = None
-) -> Outcome:
+async def follow(problem: Problem, ctx: Context, policy: Policy, budget: float | None = None) -> Outcome:
     """Answer one problem by a policy."""
     difficulty = policy.difficulty
     pilot = await ctx.sample_all(problem.prompt, difficulty.pilot, part="pilot")
@@ -112,14 +103,14 @@ async def follow(
         score = agreement(problem, pilot)
     place = difficulty.bin_of(score)
     strategy = policy.level(budget).strategies[place - 1]
-    told = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
+    described = {"difficulty": difficulty.kind, "score": score, "bin": place, "strategy": strategy}
     more = on_pilot(strategy)
     if more is None:
         votes = _voted(problem, pilot, rewards)
         ctx.offer(votes.top(), votes.winner())
         chosen = parse(strategy)
         outcome = await ctx.solve(chosen, problem)
-        outcome.extra = {**outcome.extra, **told}
+        outcome.extra = {**outcome.extra, **described}
         if outcome.answer is None:  # the pilot may know better than nothing
             outcome.answer, outcome.winner = votes.top(), votes.winner()
         return outcome
@@ -136,9 +127,9 @@ async def follow(
         rewards |= await _rewards(problem, ctx, unjudged)
     if select == "best" and rewards:
         best = max((t for t in pilot if id(t) in rewards), key=lambda t: rewards[id(t)])
-        return Outcome(problem.answer(best), best, stopped_by, told)
+        return Outcome(problem.answer(best), best, stopped_by, described)
     votes = _voted(problem, pilot, rewards)
-    return Outcome(votes.top(), votes.winner(), stopped_by, {**told, "votes": votes.counts})
+    return Outcome(votes.top(), votes.winner(), stopped_by, {**described, "votes": votes.counts})
 
 
 @declared

@@ -6,7 +6,7 @@
      "saturation": {...}}
 
 A strategy is a method as the command line writes it, or `pilot(n=N)`: the vote of the pilot and of
-as many further samples as make N in all (N = pilot draws no more). With reward difficulty that vote is
+as many further samples as make N in all (N = pilot samples no more). With reward difficulty that vote is
 weighted by the rewards. `pilot(n=N, select=vote)`, `select=weighted` and `select=best` say which it is;
 `pilot(n=N, sure=0.95)` stops early, as Adaptive-Consistency does.
 """
@@ -97,32 +97,38 @@ class Policy:
         """Read what `save` wrote.
 
         Raises:
-            RecordError: if it cannot be read or is no policy of this version.
+            RecordError: if it cannot be read or is not a policy of this version.
         """
         return POLICY_FILE.load(path)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Policy:
         """The inverse of `as_dict`."""
-        told = data["difficulty"]
-        if told["kind"] not in get_args(Kind) or data["unit"] not in get_args(Unit):
-            raise UsageError(f"difficulty {told['kind']!r} in {data['unit']!r} is not known")
+        described = data["difficulty"]
+        if described["kind"] not in get_args(Kind) or data["unit"] not in get_args(Unit):
+            raise UsageError(f"difficulty {described['kind']!r} in {data['unit']!r} is not known")
         levels = [
             Level(
-                limit=float(level["limit"]), strategies=tuple(level["strategies"]),
+                limit=float(level["limit"]),
+                strategies=tuple(level["strategies"]),
                 figures=level.get("figures", {}),
             )
             for level in data["levels"]
-        ]  # fmt: skip
+        ]
         return cls(
-            model=data["model"], task=data["task"], questions=int(data["questions"]),
-            unit=data["unit"], levels=tuple(sorted(levels, key=lambda level: level.limit)),
+            model=data["model"],
+            task=data["task"],
+            questions=int(data["questions"]),
+            unit=data["unit"],
+            levels=tuple(sorted(levels, key=lambda level: level.limit)),
             difficulty=Difficulty(
-                kind=told["kind"], pilot=int(told["pilot"]),
-                cuts=tuple(float(c) for c in told["cuts"]),
+                kind=described["kind"],
+                pilot=int(described["pilot"]),
+                cuts=tuple(float(c) for c in described["cuts"]),
             ),
-            saturation=data.get("saturation", {}), spend=data.get("spend", "bin"),
-        )  # fmt: skip
+            saturation=data.get("saturation", {}),
+            spend=data.get("spend", "bin"),
+        )
 
 
 POLICY_FILE = SavedFile(

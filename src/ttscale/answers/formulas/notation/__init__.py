@@ -1,0 +1,1 @@
+"""Notation: from the text of a formula to its tree."""

@@ -1,0 +1,1 @@
+"""What a bench found, as rows, tables, plots and pages."""

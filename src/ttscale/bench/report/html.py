@@ -1,0 +1,120 @@
+"""The report as one HTML file that needs nothing else: tables and plots a reader can hover over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ...core import UsageError
+from ..store.codec import dumps
+from ..store.schema import fresh_file
+from .plots import figures, styles
+from .summary import Row, sections
+from .table import count, difference, interval, number, share
+
+
+def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:
+    """Write the report of `found` rows.
+
+    Raises:
+        UsageError: without plotly, or if there are no rows.
+        StoreError: if the disk is full.
+    """
+    path = Path(path)
+    page = html(found, plan)
+    with fresh_file(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+
+
+def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
+    """The page."""
+    if not found:
+        raise UsageError("the run holds no results yet", fix="wait for the first items")
+    try:
+        from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
+    plots: dict[str, Any] = {}
+    parts, links = [], []
+    for i, ((model, task), part) in enumerate(sections(found).items()):
+        ids: list[str] = []
+        for figure in figures(part):
+            ids.append(f"plot-{i}-{len(ids)}")
+            plots[ids[-1]] = figure
+        title = f"{escape(model)} · {escape(task)}"
+        links.append(f'<a href="#s{i}">{title}</a>')
+        boxes = "".join(f'<div class="card"><div id="{name}"></div></div>' for name in ids)
+        questions = max(row.questions for row in part)
+        parts.append(
+            f'<h2 id="s{i}">{title}<small>{questions:,} questions</small></h2>\n'
+            f'<div class="card scroll">{_table(part)}</div>\n<div class="plots">{boxes}</div>'
+        )
+    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        title="Test-time scaling bench",
+        subtitle=escape(_subtitle(plan)),
+        nav="".join(links) if len(links) > 1 else "",
+        sections="\n".join(parts),
+        plotly=get_plotlyjs(),
+        # inside a script element only a closing tag could end it early
+        figures=dumps(plots).decode().replace("</", "<\\/"),
+    )
+
+
+def _subtitle(plan: Mapping[str, Any]) -> str:
+    facts = [f"seed {plan.get('seed', 0)}", f"repeats {plan.get('repeats', 'auto')}"]
+    for name in ("budget", "sampling"):
+        if plan.get(name):
+            facts.append(f"{name} " + ", ".join(f"{k}={v}" for k, v in plan[name].items()))
+    if plan.get("models"):
+        facts.append(", ".join(plan["models"]))
+    return " · ".join(facts)
+
+
+def _table(part: Sequence[Row]) -> str:
+    style = styles(part)
+    best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
+    has_cost = any(r.cost_mean is not None for r in part)
+    has_unread = any(r.unread for r in part)
+    headings = [
+        "method",
+        "accuracy",
+        "95% interval",
+        f"vs {part[0].method}",
+        *("tokens", "sequential", "cancelled", "samples", "seconds"),
+        *(["cost"] if has_cost else []),
+        *("abstained", "errors"),
+        *(["unread"] if has_unread else []),
+    ]
+    lines = ["<tr>" + "".join(f"<th>{escape(h)}</th>" for h in headings) + "</tr>"]
+    for row in part:
+        kind = "acc best" if row.accuracy is not None and row.accuracy == best else "acc"
+        gap = row.difference
+        hint = "" if gap is None else f"[{gap.low:+.3f}, {gap.high:+.3f}], p = {gap.p:.3g}"
+        cells = [
+            f'<td><span class="dot" style="background:{style[row.method][0]}"></span>'
+            f"{escape(row.method)}</td>",
+            f'<td class="{kind}" style="--share:{100 * (row.accuracy or 0):.1f}%">{share(row.accuracy)}</td>',
+            f"<td>{interval(row.accuracy_ci)}</td>",
+            f'<td title="{hint}">{difference(gap)}</td>',
+            *(
+                f"<td>{count(value)}</td>"
+                for value in (
+                    row.completion_tokens_mean,
+                    row.sequential_tokens_mean,
+                    row.cancelled_tokens_mean,
+                )
+            ),
+            f"<td>{number(row.samples_mean, 2)}</td>",
+            f"<td>{number(row.seconds_mean, 2)}</td>",
+            *([f"<td>{number(row.cost_mean, 6)}</td>"] if has_cost else []),
+            f"<td>{row.abstentions or ''}</td>",
+            f"<td>{row.errors or ''}</td>",
+            *([f"<td>{row.unread or ''}</td>"] if has_unread else []),
+        ]
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table>{''.join(lines)}</table>"

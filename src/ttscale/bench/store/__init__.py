@@ -1,0 +1,1 @@
+"""The one file of a bench: results, traces and what they were asked."""

@@ -1,0 +1,1 @@
+"""Named sets of problems, from files and from generators."""

@@ -1,0 +1,151 @@
+"""`ttscale serve`: any method in front of any model, behind the OpenAI API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import output
+from ..completers import model_names
+
+if TYPE_CHECKING:
+    from ...gateway.config import Config, Model
+
+EXAMPLES = """
+\b
+Examples:
+  ttscale serve
+  ttscale serve --upstream http://localhost:8000 --name qwen3
+  ttscale serve --config gateway.toml
+\b
+Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
+  NAME                    passed through
+  ffs/NAME                first-finish search in front of it
+  "deepconf(n=32)/NAME"   any method with its parameters
+  auto/NAME               what a policy says for the question (--policy)
+"""
+
+
+@click.command(epilog=EXAMPLES, short_help="Serve any method in front of any model.")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Models, keys and limits, in TOML; read again on SIGHUP.",
+)
+@click.option("--upstream", metavar="URL", help="An OpenAI-compatible server; commas between replicas.")
+@click.option(
+    "--model", "spec", metavar="MODEL", shell_complete=model_names, help="Specification, known name or alias."
+)
+@click.option("--name", help="What clients call the model.")
+@click.option(
+    "--policy",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What auto/NAME follows: made by ttscale plan fit.",
+)
+@click.option("--host", help="Address to listen on (127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (8080).")
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
+@click.option("--state", type=click.Path(path_type=Path), help="File in which workers share.")
+@click.option("--record", metavar="STORE", help="Keep every request's candidates in this bench store.")
+@click.option("--anonymous", is_flag=True, help="Serve others without keys.")
+@click.option("--new-key", metavar="NAME", help="Make a key, print it with its entry, and end.")
+@output.common
+def serve(
+    config_path: Path | None,
+    upstream: str | None,
+    spec: str | None,
+    name: str | None,
+    policy: Path | None,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    state: Path | None,
+    record: str | None,
+    anonymous: bool,
+    new_key: str | None,
+    as_json: bool,
+) -> None:
+    """Serve any method in front of any model, behind the OpenAI API.
+
+    Without a model, the bundled reasoner is served; without keys, on this machine only.
+    """
+    if new_key is not None:
+        _make_key(new_key, as_json)
+        return
+    from ... import gateway
+    from ..config import load
+
+    own = load()
+    model = _model(upstream, spec, name, policy, required=config_path is None)
+    given: dict[str, Any] = {
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "state": str(state) if state else None,
+        "anonymous": anonymous or None,
+    }
+
+    def read() -> Config:
+        config = gateway.load(config_path) if config_path else gateway.Config()
+        if model is not None:
+            config = replace(config, models={**config.models, model[0]: model[1]})
+        if record is not None:
+            config = replace(config, record=replace(config.record, store=record))
+        changes = {key: value for key, value in given.items() if value is not None}
+        return replace(config, server=replace(config.server, **changes))
+
+    config = read()
+    click.echo(
+        f"serving {', '.join(config.models)} on http://{config.server.host}:{config.server.port}/v1", err=True
+    )
+    gateway.serve(config, read, own)
+
+
+def _model(
+    upstream: str | None, spec: str | None, name: str | None, policy: Path | None, *, required: bool
+) -> tuple[str, Model] | None:
+    """(name, model) that the command line names; the default model if one is required."""
+    from ...core import UsageError
+    from ...engines.catalogue.specification import open_model
+    from ...gateway.config import Model
+    from ...library import default_model
+    from ..config import load
+
+    if upstream is not None:
+        if spec is not None:
+            raise UsageError("--upstream and --model exclude each other", fix="give one of them")
+        spec = f"openai:{name or ''}@{','.join(_address(url) for url in upstream.split(','))}"
+    config = load()
+    if spec is None:
+        if not required:
+            if policy is not None:
+                raise UsageError(
+                    "--policy is for the model of the command line",
+                    fix='write it into the file: [models.NAME] methods.auto = { policy = "..." }',
+                )
+            return None
+        spec = config.model or default_model()
+    source = open_model(spec, config)[0]
+    methods = {} if policy is None else {"auto": {"policy": str(policy.resolve())}}
+    return name or source.name, Model(spec=spec, methods=methods)
+
+
+def _address(url: str) -> str:
+    url = url.strip()
+    return url if "://" in url else f"http://{url}"
+
+
+def _make_key(name: str, as_json: bool) -> None:
+    """Print a fresh key, once, and what the configuration keeps of it."""
+    from ...gateway.access.api_keys import new_key
+
+    key, kept = new_key()
+    if as_json:
+        output.emit_json({"name": name, "key": key, "hash": kept})
+        return
+    click.echo(key)
+    click.echo(f'[keys."{name}"]\nhash = "{kept}"', err=True)

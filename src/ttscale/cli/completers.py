@@ -1,0 +1,44 @@
+"""What a shell offers on the Tab key where click cannot know: methods and models by name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import click
+from click.shell_completion import CompletionItem
+
+
+def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Methods and their other names."""
+    from ..methods.registry import methods
+
+    about = {
+        name: method.card.title
+        for method in methods().values()
+        for name in (method.name, *method.card.aliases)
+    }
+    return _offered(about, incomplete)
+
+
+def known_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Models that need no specification."""
+    from ..engines.catalogue.specification import known_names
+
+    return _offered(dict.fromkeys(known_names(), "known model"), incomplete)
+
+
+def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Known models, the aliases of the configuration, and the kinds a specification begins with."""
+    from ..core import TTScaleError
+    from ..engines.catalogue.specification import SCHEMES
+    from .config import load
+
+    about = {f"{scheme}:": "specification" for scheme in SCHEMES}
+    # a command will say what is wrong with the configuration; the Tab key cannot
+    with suppress(TTScaleError):
+        about |= {name: f"alias of {alias.spec}" for name, alias in load().aliases.items()}
+    return known_models(ctx, param, incomplete) + _offered(about, incomplete)
+
+
+def _offered(about: dict[str, str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name, help=about[name]) for name in sorted(about) if name.startswith(incomplete)]

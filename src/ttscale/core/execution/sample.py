@@ -1,0 +1,119 @@
+"""One sample under way: the request an engine receives, tied to the scope that pays for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from ..generation import Generation, GenerationRequest
+from ..problem import Problem
+from ..spending.budget_guard import LimitedScope
+from ..spending.metering import Scope
+from ..spending.usage import Price
+from ..trace import Chunk, Finish, Trace
+
+if TYPE_CHECKING:
+    from .context import Context, SampleRequest
+
+
+class Sample(GenerationRequest):
+    """A sample under way.
+
+    Attributes:
+        scope: who pays. price: per token, None if unknown.
+        sequential_start: tokens in the chain it had to wait for.
+        on_finish: called when it has finished.
+        sequential_units_start: the same in named units.
+        watched: called with its trace before `on_finish` is; None if nothing observes.
+        finished: its trace, once it has finished.
+        limiter: the scope whose budget limits it or has ended it; None if none does.
+    """
+
+    __slots__ = (
+        "finished",
+        "generation",
+        "limiter",
+        "on_finish",
+        "price",
+        "prompt_key",
+        "scope",
+        "sequential_start",
+        "sequential_units_start",
+        "watched",
+    )
+
+    scope: Scope
+    price: Price | None
+    sequential_start: int
+    sequential_units_start: Mapping[str, float]
+    prompt_key: str
+    generation: Generation | None
+    on_finish: Callable[[Sample, Trace], None] | None
+    watched: Callable[[Sample, Trace], None] | None
+    finished: Trace | None
+    limiter: LimitedScope | None
+
+    def __init__(
+        self,
+        ctx: Context,
+        problem: Problem,
+        request: SampleRequest,
+        identity: tuple[str, str, str],
+        ordinal: int,
+        on_finish: Callable[[Sample, Trace], None],
+        on_chunk: Callable[[Chunk], None] | None,
+    ) -> None:
+        # every field once: a replay makes as many of these as it has samples, and little else
+        run = ctx.run
+        _, role, prompt_key = identity
+        self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
+        self.role, self.prompt_key, self.index, self.part = role, prompt_key, ordinal, request.part
+        self.run_seed, self.loop, self.on_chunk = run.seed, run.loop, on_chunk
+        self.scope, self.on_finish = ctx.scope, on_finish
+        self.sequential_start, self.sequential_units_start = ctx.sequential, ctx.sequential_units
+        self.price = run.price_of(role) if run.prices else None
+        self.rule = self.limit = self.progress = self.limiter = None
+        self.generation = self.finished = self.watched = None
+
+    def finish(self, trace: Trace) -> None:
+        """Receive the engine's trace, the first time: identify, charge, record, hand over."""
+        if self.finished is not None:
+            return
+        self.finished = trace
+        # cut the references that go round in circles: all is freed at once, not by the collector
+        self.generation = self.progress = None
+        trace.role = self.role
+        trace.prompt_key = self.prompt_key
+        trace.index = self.index
+        trace.part = self.part
+        trace.sequential = self.sequential_start + trace.tokens
+        if trace.units:
+            start = self.sequential_units_start
+            trace.sequential_units = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
+        self.scope.charge(self, trace)
+        if self.watched is not None:
+            self.watched(self, trace)
+        on_finish, self.on_finish = self.on_finish, None
+        assert on_finish is not None
+        on_finish(self, trace)
+
+    def seen(self, at: float | None = None) -> int:
+        """Tokens so far; in token time also at a later tick."""
+        return 0 if self.generation is None else self.generation.seen(at)
+
+    def cost(self, at: float | None = None) -> float:
+        """Money so far, as far as it is known: the prompt counts as soon as a sample of the same
+        problem has told how long it is, or this one's generation can."""
+        if self.price is None:
+            return 0.0
+        generation = self.generation
+        prompt = None if generation is None else generation.prompt_tokens
+        if prompt is None:
+            prompt = self.scope.prompts.get((self.role, self.prompt_key), 0)
+        cached = None if generation is None else generation.cached_tokens
+        return self.price.of(prompt, self.seen(at), cached or 0)
+
+    def abort(self, finish: Finish) -> None:
+        """Stop it, unless it has finished."""
+        if self.generation is not None:
+            self.generation.abort(finish)

@@ -1,0 +1,1 @@
+"""From a name or specification to a model: what is bundled, what can be fetched."""

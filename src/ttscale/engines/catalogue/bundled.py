@@ -1,0 +1,48 @@
+"""The bundled reasoner: models that come with this package, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDER = Path(__file__).parents[2] / "assets" / "tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """One of the models: `scheme` and `path` make its specification."""
+
+    name: str
+    about: str
+    scheme: str
+    path: Path
+
+    @property
+    def spec(self) -> str:
+        return f"{self.scheme}:{self.path}"
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        files = [self.path] if self.path.is_file() else self.path.iterdir()
+        return sum(file.stat().st_size for file in files)
+
+
+def bundled_models() -> Mapping[str, Bundled]:
+    """Name -> model, for all that are there; the default one first."""
+    made = (
+        Bundled(
+            "tiny", "the bundled reasoner: a laboratory, not an assistant", "llamacpp", FOLDER / "base.gguf"
+        ),
+        Bundled(
+            "tiny-small",
+            "a third of its size, for draft and target, small and large",
+            "llamacpp",
+            FOLDER / "small.gguf",
+        ),
+        Bundled(
+            "tiny-prm", "its process reward model, for the role prm (extra torch)", "reward", FOLDER / "prm"
+        ),
+    )
+    return {model.name: model for model in made if model.path.exists()}

@@ -1,0 +1,1 @@
+"""What every client of a model server needs: replicas, retries, streams, keys."""

@@ -1,0 +1,126 @@
+"""The one loop in which a server is asked: a replica is leased, silence is ended, and what went
+wrong decides whether it is asked again, and when."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, TypeVar
+
+from ...core import RateLimited, Unreachable
+from .. import real_time
+from . import failures
+from .failures import Failure
+from .replicas import Lease, Replica
+
+if TYPE_CHECKING:
+    from .client import HTTPClient
+
+T = TypeVar("T")
+Wait = Callable[[int, float | None], float | None]
+"""(retries so far, what the server wants) -> seconds until the next one, None to give up."""
+
+
+class Attempts:
+    """A request on its way to one replica after another.
+
+    Only what has not produced a token is asked again.
+
+    Attributes:
+        retries: attempts after the first.
+        tokens: that this attempt has produced.
+    """
+
+    def __init__(
+        self,
+        client: HTTPClient,
+        wait: Wait,
+        *,
+        cost: int = 1,
+        prefix: int | None = None,
+        avoid: Collection[Replica] = (),
+        total: float | None = None,
+    ) -> None:
+        self._client, self._wait, self._total = client, wait, total
+        self._cost, self._prefix, self._avoid = cost, prefix, avoid
+        self.retries = self.tokens = 0
+        self._started = time.monotonic()
+        self._heard: float | None = None  # None: its turn or a retry is waited for, not the server
+        self._expired: Unreachable | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    async def run(self, attempt: Callable[[Lease], Awaitable[T]]) -> T:
+        """What `attempt` makes of the first replica that does not fail.
+
+        Raises:
+            Failure: the last one. `attempt` raises it, or what aiohttp raises.
+        """
+        client = self._client
+        self._task = asyncio.current_task()
+        client.on_chunk(self)
+        try:
+            while True:
+                lease = client.replicas.lease(self._cost, self._prefix, self._avoid)
+                async with lease as replica:
+                    try:
+                        return await self._attempt(attempt, lease)
+                    except Failure as caught:
+                        failure = caught
+                        if isinstance(failure.error, RateLimited):
+                            replica.full(failure.after)
+                        elif failure.blamed:
+                            replica.failed()
+                again = failure.again and not self.tokens and not self._late(time.monotonic())
+                wait = self._wait(self.retries, failure.after) if again else None
+                if wait is None:
+                    raise failure
+                self.retries += 1
+                if wait and not client.replicas.free:  # else another one is asked at once
+                    await real_time.sleep(wait)
+        finally:
+            client.unwatch(self)
+            self._task = None
+
+    def heard(self, tokens: int = 0) -> None:
+        """The server has sent something; `tokens` are there by now."""
+        self._heard, self.tokens = time.monotonic(), tokens
+
+    def relax(self) -> None:
+        """Nothing more is expected of the server."""
+        self._heard = None
+
+    def expire(self, now: float) -> None:
+        """Give up what has been silent or under way for too long."""
+        if self._heard is None or self._expired is not None or self._task is None:
+            return
+        client = self._client
+        if now - self._heard > client.idle:
+            what = f"was silent for {client.idle:g} s"
+        elif self._late(now):
+            what = f"was not done after {self._total:g} s"
+        else:
+            return
+        if self.tokens:
+            what += f", after {self.tokens} tokens"
+        self._expired = Unreachable(f"{client.server} {what}", fix="raise the timeout, or see its log")
+        self._task.cancel()
+
+    async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
+        client = self._client
+        self.heard()
+        try:
+            return await attempt(lease)
+        except asyncio.CancelledError:
+            expired, self._expired = self._expired, None
+            if expired is None or self._task is None or self._task.uncancel():
+                raise
+            # one that hangs twice would hang for ever: each is asked once, a single one twice
+            raise Failure(expired, self.retries < max(1, len(client.replicas.all) - 1)) from None
+        except failures.BROKEN as error:
+            raise failures.of_connection(error, client.server, self.tokens) from None
+        finally:
+            self.relax()
+
+    def _late(self, now: float) -> bool:
+        return self._total is not None and now - self._started > self._total

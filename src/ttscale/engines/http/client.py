@@ -1,0 +1,179 @@
+"""A client of one or several equal servers: connections, replicas, plain requests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import aiohttp
+import orjson
+
+from ...core import UsageError
+from .. import real_time
+from . import failures
+from .attempts import Attempts
+from .credentials import Key
+from .failures import Failure
+from .forwarding import Forwarding
+from .replicas import Lease, Replica, Replicas
+from .retry import Retry
+
+KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
+
+
+class HTTPClient:
+    """Asks servers, as many requests at a time as they take, and again where that may help.
+
+    Args:
+        url: address, with or without /v1; several for replicas.
+        key_env, key_file: where the key is: an environment variable or a file. Without either
+            none is sent.
+        concurrency: requests at a time; further ones queue in the order they were started.
+        connect, idle: seconds until a connection must stand, and between two packets.
+        total: seconds a sample may take in all, its retries included; None for no limit.
+    """
+
+    session: aiohttp.ClientSession
+    replicas: Replicas
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        key_env: str | None,
+        key_file: str | Path | None,
+        concurrency: int,
+        connect: float,
+        idle: float,
+        total: float | None,
+        retry: Retry,
+    ) -> None:
+        positive = {"concurrency": concurrency, "connect": connect, "idle": idle, "total": total}
+        for setting, value in positive.items():
+            if value is not None and not value > 0:
+                raise UsageError(f"{setting}={value!r} is out of range", fix="give more than 0")
+        self.urls = [_root(u) for u in ([url] if isinstance(url, str) else url)]
+        self.server = f"server {self.urls[0]}" if self.urls else "the server"
+        self.key = Key.read(key_env, key_file)
+        self.concurrency, self.patience, self.retry = concurrency, connect, retry
+        self.idle, self.total = idle, total
+        self.headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # compression would hold tokens back
+            **self.key.headers(),
+        }
+        self.attached = False
+        self._waiting: dict[Attempts, None] = {}
+        self._stop_clock: Callable[[], None] | None = None
+
+    def attach(self) -> None:
+        """Get ready for plain requests, without asking the server for anything."""
+        if self.attached:
+            return
+        self.replicas = Replicas(self.urls, self.concurrency)
+        self.session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            headers=self.headers,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=1 << 18,
+        )
+        self.attached = True
+
+    async def detach(self) -> None:
+        """Close all connections."""
+        self.attached = False
+        if self._stop_clock is not None:
+            self._stop_clock()
+            self._stop_clock = None
+        await self.session.close()
+
+    # -- requests
+
+    async def fetch(self, path: str, body: Any = None, *, retry: Retry | None = None) -> Any:
+        """The JSON reply to a plain request, retried like a sample; `path` is below the address.
+
+        Raises the typed error of whatever made the server refuse for good.
+        """
+        reply = await self.fetch_raw(path, body, retry=retry)
+        try:
+            return orjson.loads(reply)
+        except orjson.JSONDecodeError:
+            raise failures.garbled(self.server, "a reply that cannot be read").error from None
+
+    async def fetch_raw(self, path: str, body: Any = None, *, retry: Retry | None = None) -> bytes:
+        """The bytes of the reply to a plain request."""
+        method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
+
+        async def attempt(lease: Lease) -> bytes:
+            url = lease.replica.url + path
+            async with self.session.request(method, url, data=sent, allow_redirects=False) as response:
+                reply = await response.read()
+            if response.status != 200:
+                raise failures.of_response(response.status, response.headers, reply, self.server, self.key)
+            lease.replica.worked()
+            return reply
+
+        try:
+            return await Attempts(self, (retry or self.retry).wait).run(attempt)
+        except Failure as failure:
+            raise failure.error from None
+
+    async def answers(self, replica: Replica, seconds: float) -> bool:
+        """Whether a replica lists its models, within so many seconds."""
+        with contextlib.suppress(*failures.BROKEN):  # a timeout is one
+            async with self.session.get(
+                f"{replica.url}/v1/models",
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=seconds),
+            ) as reply:
+                await reply.read()
+                return reply.status < 500
+        return False
+
+    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+        """Bytes passed on, and the reply as it comes: `async with client.forward(...) as reply`.
+
+        The reply is expected to `cost` so many tokens, 0 if unknown. After `hedge` seconds, if not
+        0, a second replica is asked too.
+        """
+        return Forwarding(self, path, payload, cost, hedge)
+
+    # -- silence
+
+    def on_chunk(self, attempts: Attempts) -> None:
+        """End it when it takes too long: one timer for all is cheaper than one each."""
+        self._waiting[attempts] = None
+        if self._stop_clock is None:
+            self._stop_clock = real_time.later(self._interval, self._look)
+
+    def unwatch(self, attempts: Attempts) -> None:
+        del self._waiting[attempts]
+
+    @property
+    def _interval(self) -> float:
+        return min(1.0, self.idle / 4, (self.total or 4.0) / 4)
+
+    def _look(self) -> None:
+        self._stop_clock = None
+        now = monotonic()
+        for attempts in list(self._waiting):
+            attempts.expire(now)
+        if self._waiting:
+            self._stop_clock = real_time.later(self._interval, self._look)
+
+
+def _root(url: str) -> str:
+    """The address without /v1 and trailing slashes; http if it does not say."""
+    url = url.strip().rstrip("/")
+    if "://" not in url:
+        url = f"http://{url}"
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("http", "https") or not rest or " " in url:
+        raise UsageError(f"{url!r} is not the address of a server", fix="for example http://localhost:8000")
+    if "@" in rest.split("/", 1)[0]:
+        raise UsageError("a server's address must not hold a password", fix="use key_env or key_file")
+    return url.removesuffix("/v1")

@@ -1,0 +1,1 @@
+"""Recorded samples: reading files of them, and serving them in token time."""

@@ -1,0 +1,1 @@
+"""Who may send how much: keys, quotas, and the queue."""

@@ -1,0 +1,1 @@
+"""Requests as they come and replies as they go, in the formats of OpenAI's APIs."""

@@ -1,0 +1,1 @@
+"""Answering a request with a method."""

@@ -1,0 +1,113 @@
+"""Requests for a method: run, shaped, counted, and kept if traffic is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import orjson
+from aiohttp import web
+
+from ...core import THINK, Configured, SampleCount
+from ..api.chat_and_completions import Shape
+from ..api.choice import Choice
+from ..api.reply_fields import total
+from ..api.requests import ApiRequest
+from ..logs import log
+from ..request_state import RequestState
+from ..upstreams.upstream import Upstream
+from .execute import solve
+from .stream import ReplyEvents, stream
+
+_KINDS = ("useful", "cancelled", "cut", "verifier", "planning")
+Shaped = Callable[[ApiRequest, Configured], Shape]
+
+
+async def run(
+    state: RequestState, request: ApiRequest, upstream: Upstream, method: Configured, shaped: Shaped
+) -> web.StreamResponse:
+    """Answer a request with a method.
+
+    Raises:
+        ApiError: what the request or the upstream did wrong, if the reply has not begun.
+    """
+    gateway = state.gateway
+    state.model, state.method = upstream.name, method.label
+    budget = state.budget(request.options.budget)
+    count, shape = SampleCount(), shaped(request, method)
+    pieces = ReplyEvents(shape, upstream.unopened_thinking) if request.stream else None
+    choices: list[Choice] | None = None
+    solving = solve(
+        request,
+        method,
+        upstream,
+        budget,
+        gateway.config.limits,
+        count,
+        gateway.reader,
+        None if pieces is None else pieces.show,
+    )
+    try:
+        if pieces is not None:
+            task = asyncio.ensure_future(solving)
+            heartbeat = gateway.config.server.heartbeat
+            response, choices = await stream(state.request, pieces, task, count, heartbeat)
+        else:
+            choices = await solving
+            response = web.Response(body=orjson.dumps(shape.whole(choices)), content_type="application/json")
+    finally:
+        _account(state, count, choices)
+    if choices is not None:
+        _learn(upstream, choices)
+        if gateway.recorder is not None and gateway.recorder.wants():
+            gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
+        if gateway.config.server.prompts:
+            log(
+                "answered",
+                id=state.id,
+                prompts=[p.text for p in request.prompts],
+                replies=[s.trace.text for s in choices],
+            )
+    return response
+
+
+def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] | None) -> None:
+    """Count what was used: by the run's meter, or by what was seen of one that never ended."""
+    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
+    state.samples = count.begun
+    metrics.add("samples_total", count.begun, method=name)
+    if choices is None:
+        state.tokens = count.tokens
+        metrics.add("tokens_total", state.tokens, kind="unanswered", model=state.model)
+        state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=state.samples)
+        return
+    used = total(choices)
+    state.tokens = used.completion_tokens
+    tokens = {kind: getattr(used, f"{kind}_tokens") for kind in _KINDS}
+    for kind, spent in tokens.items():
+        metrics.add("tokens_total", spent, kind=kind, model=state.model)
+    for choice in choices:
+        votes = choice.agreement
+        ending = "answered" if votes else "unanswered"
+        metrics.add("answers_total", method=name, state="partial" if choice.partial else ending)
+        if votes:
+            metrics.add("votes_total", votes["votes"], method=name, kind="for")
+            metrics.add("votes_total", votes["of"], method=name, kind="cast")
+    state.gateway.ledger.charge(
+        state.client,
+        tokens=used.completion_tokens,
+        samples=used.samples,
+        seconds=used.seconds,
+        cost=used.cost,
+    )
+
+
+def _learn(upstream: Upstream, choices: Sequence[Choice]) -> None:
+    """Note a model whose chat template opens the thinking: later streams begin with it."""
+    if not upstream.unopened_thinking:
+        upstream.unopened_thinking = any(
+            THINK.unopened(t.text)
+            for choice in choices
+            for t in choice.outcome.traces
+            if not choice.problem.prompt.prefix
+        )

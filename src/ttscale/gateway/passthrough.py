@@ -1,0 +1,157 @@
+"""Plain requests: passed on as they are, counted, and kept if traffic is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from ..answers.rules.implicit import rule
+from ..core import Outcome, Problem, Sampling, Trace, Usage
+from ..engines.http.sse import Packets
+from ..engines.openai.response import ResponseReader
+from .access.quotas import UNLIMITED
+from .api import requests
+from .api.choice import Choice
+from .api.options import NONE
+from .errors import ApiError
+from .relay import PassedRequest, relay
+from .request_state import RequestState
+from .upstreams.upstream import Upstream
+
+
+async def pass_on(
+    state: RequestState, upstream: Upstream, body: Mapping[str, Any], raw: bytes
+) -> web.StreamResponse:
+    """Relay a request to the same path of the upstream."""
+    gateway, server = state.gateway, upstream.server
+    assert server is not None
+    state.model = upstream.name
+    closed = server.replicas.closed_for()
+    if closed:
+        raise ApiError(
+            503, f"no server of model {upstream.name!r} answers", code="upstream_down", after=closed
+        )
+    if not server.model:
+        await upstream.open()  # it tells the name of its only model
+    choices = body.get("n") if isinstance(body.get("n"), int) else 1
+    most = state.budget(UNLIMITED).tokens
+    payload, cost = forwarded(
+        body,
+        raw,
+        server.model,
+        None if most is None else max(1, most // max(1, choices or 1)),
+        _configured(state.path, upstream.sampling),
+    )
+    passed = PassedRequest()
+    recorder = gateway.recorder
+    kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
+    try:
+        response = await relay(state.request, upstream, state.path, payload, cost, passed, kept)
+    finally:
+        _account(state, upstream, passed)
+    if kept and response.status == 200:
+        _keep(state, upstream, body, kept, passed)
+    return response
+
+
+def forwarded(
+    body: Mapping[str, Any], raw: bytes, model: str, most: int | None, configured: Mapping[str, Any]
+) -> tuple[bytes, int]:
+    """(what is sent to the upstream, tokens it may cost) of a plain request.
+
+    The bytes stay as they are unless the model has another name there, the body holds options of
+    ours, a budget limits its tokens to `most`, or it leaves open what is `configured`.
+    """
+    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
+    if "max_output_tokens" in body or "input" in body:
+        field_name = "max_output_tokens"
+    changes = {
+        name: value
+        for setting, value in configured.items()
+        if (name := field_name if setting == "max_tokens" else setting) not in body
+    }
+    request = body.get(field_name, changes.get(field_name))
+    given = request if isinstance(request, int) and not isinstance(request, bool) else None
+    if model and body.get("model") != model:
+        changes["model"] = model
+    if most is not None and (given is None or given > most):
+        changes[field_name] = given = most
+    if not changes and "ttscale" not in body:
+        return raw, given or 0
+    sent = {k: v for k, v in body.items() if k != "ttscale"}
+    try:
+        return orjson.dumps({**sent, **changes}), given or 0
+    except TypeError:
+        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
+
+
+def _configured(path: str, sampling: Sampling) -> dict[str, Any]:
+    """The configured settings that a plain request to this path may leave open."""
+    if path.endswith("/responses"):
+        known: tuple[str, ...] = ("temperature", "top_p", "max_tokens")
+    elif path.endswith("completions"):
+        known = ("temperature", "top_p", "top_k", "min_p", "max_tokens", "min_tokens", "stop")
+    else:
+        known = ()
+    return {name: value for name, value in sampling.given().items() if name in known}
+
+
+def _account(state: RequestState, upstream: Upstream, passed: PassedRequest) -> None:
+    """Count what was used, also by a client that went away."""
+    state.tokens, state.samples = passed.completion_tokens, 1
+    metrics, price = state.gateway.metrics, upstream.price
+    metrics.add("tokens_total", passed.completion_tokens, kind="plain", model=upstream.name)
+    if passed.hedged:
+        metrics.add("hedges_total", model=upstream.name)
+    cost = None
+    if price is not None:
+        cost = passed.prompt_tokens * price.prompt + passed.completion_tokens * price.completion
+        cost /= 1e6
+    state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=1, cost=cost)
+
+
+def _keep(
+    state: RequestState, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: PassedRequest
+) -> None:
+    """Record a plain chat or completion as one sample of `simple`."""
+    limits = state.gateway.config.limits
+    try:
+        if state.path.endswith("/chat/completions"):
+            request = requests.chat(body, limits, NONE)
+        elif state.path.endswith("/completions"):
+            request = requests.completion(body, limits, NONE)
+        else:
+            return
+    except ApiError:
+        return  # the upstream took what we cannot read
+    if request.choices != 1:
+        return
+    reader, packets = ResponseReader(), Packets()
+    whole = b"".join(kept)
+    if request.stream:
+        reader.feed(packets.feed(whole) + packets.rest())
+    else:
+        reader.plain(whole, "")
+    if reader.finish is None:
+        return
+    prompt = request.prompts[0]
+    trace = Trace(
+        text=reader.text(),
+        tokens=passed.completion_tokens or reader.tokens,
+        finish=reader.finish,
+        prompt_key=prompt.key,
+        prompt_tokens=reader.prompt_tokens,
+        model=upstream.name,
+        tool_calls=reader.tool_calls(),
+    )
+    problem = Problem(prompt.key, prompt, rule(""))
+    usage = Usage()
+    usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
+    usage.sequential_tokens = trace.tokens
+    outcome = Outcome(problem.answer(trace), trace, reader.finish, {}, [trace], usage)
+    choices = [Choice(problem, outcome, trace, False)]
+    assert state.gateway.recorder is not None
+    state.gateway.recorder.keep(upstream.name, "simple", request.sampling, choices)

@@ -1,0 +1,1 @@
+"""Methods that share one budget among many problems."""

@@ -1,1 +1,0 @@
-"""Methods that search: they expand, judge and select."""

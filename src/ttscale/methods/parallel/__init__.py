@@ -1,1 +1,0 @@
-"""Methods that draw samples side by side."""

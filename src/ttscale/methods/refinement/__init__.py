@@ -1,0 +1,1 @@
+"""Methods that build on earlier solutions: revise, compare, merge."""

@@ -1,0 +1,1 @@
+"""Methods that expand, score and select."""

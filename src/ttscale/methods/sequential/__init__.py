@@ -1,1 +1,0 @@
-"""Methods that build on what was drawn before."""

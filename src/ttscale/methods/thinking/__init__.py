@@ -1,0 +1,1 @@
+"""Methods that steer the thinking of a single sample."""

@@ -1,0 +1,1 @@
+"""Independent samples that vote, and rules for stopping early."""

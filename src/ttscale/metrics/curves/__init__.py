@@ -1,0 +1,1 @@
+"""What more compute buys: accuracy over tokens."""

@@ -1,0 +1,1 @@
+"""The bundled reasoner: model, tokenizer, and the recipe that trains it."""
