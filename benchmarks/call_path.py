@@ -180,9 +180,8 @@ def follow_solve(upstream: str, folder: Path) -> dict[str, Any]:
     """What a second `ttscale solve` passes through, from the entry of the command to its end."""
     record = folder / "solve.json"
     command = ["solve", QUESTION, "--method", "sc(n=1)", "--model", f"openai:m@{upstream}", "--json"]
-    recorded = ("record", str(record), *command)
     for _ in range(2):
-        with running(*recorded, folder=folder, stdout=subprocess.PIPE) as process:
+        with running("record", str(record), *command, folder=folder, stdout=subprocess.PIPE) as process:
             printed, _ = process.communicate(timeout=60)
         if "391" not in printed:
             sys.exit(f"call_path: solve gave {printed}")

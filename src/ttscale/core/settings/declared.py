@@ -76,18 +76,21 @@ class Shorthand:
     """Marks the field that a text in place of the whole table gives."""
 
 
-@dataclass(frozen=True)
 class Field:
-    """A declared field. `default` is MISSING where it has to be given or is made anew, by `make`;
-    `inline` is the class whose fields stand in its place."""
+    """A declared field.
 
-    name: str
-    annotation: Any
-    default: Any
-    make: Any
-    required: bool
-    inline: type | None
-    shorthand: bool
+    Attributes:
+        default: MISSING where it has to be given or is made anew, by `make`.
+        inline: the class whose fields stand in its place.
+        shorthand: a text in place of the whole table gives it.
+    """
+
+    def __init__(self, name: str, annotation: Any, default: Any = MISSING, make: Any = MISSING) -> None:
+        self.name, self.annotation, self.default, self.make = name, annotation, default, make
+        self.required = default is MISSING and make is MISSING
+        marks = [*map(type, getattr(annotation, "__metadata__", ()))]
+        self.inline: type | None = get_args(annotation)[0] if Inline in marks else None
+        self.shorthand = Shorthand in marks
 
     @cached_property
     def kind(self) -> ValueKind:
@@ -181,7 +184,7 @@ def read_values(
     """Those of the annotated values that are given, written as texts; else as `read`."""
     if not given:
         return {}
-    known = {name: _field(name, annotation) for name, annotation in annotations.items()}
+    known = {name: Field(name, annotation) for name, annotation in annotations.items()}
     return _values(known, given, f"{of}:", of, entry, written=True)
 
 
@@ -201,12 +204,20 @@ def fields_of(cls: Any) -> Mapping[str, Field]:
     """The declared fields of a dataclass, by name, in order."""
     hints, found = get_type_hints(cls, include_extras=True), {}
     for f in fields(cls):
-        known = found[f.name] = _field(f.name, hints[f.name], f.default, f.default_factory)
-        if f.default is MISSING or (f.default is None and type(None) in get_args(known.annotation)):
+        known = found[f.name] = Field(f.name, hints[f.name], f.default, f.default_factory)
+        if f.default is MISSING or _is_plainly_right(f.default, known.annotation):
             continue
         if known.kind.take(f.default, f.name) != f.default:
             raise TypeError(f"{cls.__name__}.{f.name}={f.default!r} would be kept otherwise")
     return found
+
+
+def _is_plainly_right(default: Any, annotation: Any) -> bool:
+    """Whether a default needs no check: nothing where that may stand, or an empty value of a type
+    without marks."""
+    if default is None:
+        return type(None) in get_args(annotation)
+    return not default and default.__class__ in (annotation, get_origin(annotation))
 
 
 def value_kind(annotation: Any, marks: tuple[Any, ...] = ()) -> ValueKind:
@@ -250,13 +261,6 @@ def _record(cls: type) -> ValueKind:
         return value if isinstance(value, cls) else read(cls, value, place)
 
     return ValueKind(f"a table of {', '.join(_names(fields_of(cls)))}", take, schema_of(cls))
-
-
-def _field(name: str, annotation: Any, default: Any = MISSING, make: Any = MISSING) -> Field:
-    marked = [*map(type, getattr(annotation, "__metadata__", ()))]
-    inline = get_args(annotation)[0] if Inline in marked else None
-    required = default is MISSING and make is MISSING
-    return Field(name, annotation, default, make, required, inline, Shorthand in marked)
 
 
 def _values(

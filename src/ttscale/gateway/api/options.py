@@ -44,7 +44,7 @@ class Options:
     @property
     def runs(self) -> bool:
         """Whether anything is asked for that passing through could not give."""
-        return bool(self.budget.given() or self.answer or self.candidates or self.card)
+        return bool(self.budget != NONE.budget or self.answer or self.candidates or self.card)
 
 
 NONE = Options()
