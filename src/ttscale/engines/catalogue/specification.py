@@ -135,7 +135,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
         price, sampling = price or alias.price, sampling.over(alias.sampling)
         text = _joined(alias.spec.strip(), query)
         name, query = _named(text)
-    if name in known_names():
+    if ":" not in name and name in known_names():  # no known name looks like a scheme
         passed.add(name)
         text = _joined(_spec_of(name), query)
     scheme, body = _scheme(text, catalogue)
