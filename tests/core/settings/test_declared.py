@@ -21,16 +21,17 @@ from ttscale.core import (
     UsageError,
     Within,
     declared,
-<<<<<<< HEAD
-=======
+)
+from ttscale.core.settings.declared import (
+    Inline,
+    Shorthand,
+    check,
     fields_of,
     read,
     read_values,
     schema_of,
     with_checked,
->>>>>>> path
 )
-from ttscale.core.settings.declared import Inline, Shorthand, check, fields_of, read, read_values, schema_of
 from ttscale.methods import registry
 
 
