@@ -9,6 +9,7 @@ from ttscale.bench.report.table import tables
 from ttscale.bench.store.results import Cell, Result
 from ttscale.cli.outcome import _spent
 from ttscale.core import Outcome, Problem, Prompt, Trace
+from ttscale.gateway.api.choice import Choice
 from ttscale.gateway.api.reply_fields import extension
 from ttscale.methods import registry
 
@@ -50,7 +51,7 @@ def test_a_bench_without_them_says_nothing():
 
 
 def test_the_gateway_tells_them():
-    solved = SimpleNamespace(problem=PROBLEM, outcome=outcome(), partial=False, trace=None, text="")
+    solved = Choice(PROBLEM, outcome(), Trace(), False)
     options = SimpleNamespace(card=False, candidates=False)
     told = extension([solved], registry.parse("sc(n=5)"), options)
     assert told["unread"] == 3
