@@ -93,7 +93,7 @@ class Paced:
         if self.fails and self.starts % self.fails == 0:
             raise EngineError("the server said 500")
         return PacedGeneration(
-            request, self.synthetic.draw(self.world, request.problem, request.seed), self.token
+            request, self.synthetic.sample_trace(self.world, request.problem, request.seed), self.token
         )
 
 

@@ -69,7 +69,7 @@ def test_what_it_does_not_finish_is_compared_as_it_is_written(process, formula):
 
 def test_what_is_known_is_not_asked_again(process, monkeypatch):
     RULE.key(r"\int_0^1 5\,dx")
-    monkeypatch.setattr(process, "_asked", lambda line: pytest.fail("asked again"))
+    monkeypatch.setattr(process, "_parsed", lambda line: pytest.fail("asked again"))
     assert RULE.same(r"\int_0^1 5\,dx", "5")
 
 
@@ -116,7 +116,7 @@ def test_without_the_process_formulas_are_compared_as_they_are_written(monkeypat
         raise ConnectionError("no process")
 
     broken = ParserProcess()
-    monkeypatch.setattr(broken, "_asked", dead)
+    monkeypatch.setattr(broken, "_parsed", dead)
     monkeypatch.setattr(parser_process, "shared", lambda: broken)
     formula = r"\int_0^1 9x\,dx"
     with calculating(None):

@@ -165,7 +165,7 @@ def test_a_watcher_is_shown_what_was_made_before_an_abort_and_cannot_stop_it_aga
     assert [(t.finish, t.text) for t in request.traces] == [("cancelled", "w0 w1 ")]
 
 
-@pytest.mark.parametrize("where", ["watch", "progress", "rule"])
+@pytest.mark.parametrize("where", ["on_chunk", "progress", "rule"])
 def test_a_sample_fails_with_whatever_looks_on(where, loop):
     def fail(*args: Any) -> Any:
         raise ValueError("a defect")
@@ -272,7 +272,7 @@ def test_a_wrapped_engine_is_that_engine_in_everything():
         assert (await wrapper.score(ask.prompt, "x")).logprobs == ask.prompt.key + "x"
         assert (await wrapper.reward(ask, [WORDS])).values == [ask, [WORDS]]
         assert (await wrapper.embed(["a"])).vectors == ["a"]
-        assert (await wrapper.use("x")).answer_text == "x"
+        assert (await wrapper.use("x")).result == "x"
         assert wrapper.pool_size(ask, ask.prompt, "main") == 7
         await wrapper.close()
         assert full.told == ["open", request, "close"]

@@ -167,9 +167,9 @@ class Server:
 class AwaitedRequest(GenerationRequest):
     """A call whose trace can be awaited."""
 
-    def __init__(self, sampling: Sampling, prompt: Prompt, draw: int, **fields: Any) -> None:
+    def __init__(self, sampling: Sampling, prompt: Prompt, index: int, **fields: Any) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(PROBLEM, prompt, sampling, "main", draw, 0, loop, **fields)
+        super().__init__(PROBLEM, prompt, sampling, "main", index, 0, loop, **fields)
         self.traces: list[Trace] = []
         self.done: asyncio.Future[Trace] = loop.create_future()
 
@@ -186,9 +186,9 @@ class Desk:
         self.server, self.engine = server, engine
 
     def start(
-        self, *, prompt: Prompt = PROBLEM.prompt, draw: int = 0, sampling: Any = None, **fields: Any
+        self, *, prompt: Prompt = PROBLEM.prompt, index: int = 0, sampling: Any = None, **fields: Any
     ) -> tuple[Any, AwaitedRequest]:
-        ask = AwaitedRequest(Sampling(**(sampling or {})), prompt, draw, **fields)
+        ask = AwaitedRequest(Sampling(**(sampling or {})), prompt, index, **fields)
         return self.engine.start(ask), ask
 
     async def sample(self, **fields: Any) -> Trace:

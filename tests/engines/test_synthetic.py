@@ -48,7 +48,7 @@ def test_a_seed_gives_one_trace():
 
 
 def test_what_is_no_distribution_is_refused():
-    with pytest.raises(UsageError, match="no distribution"):
+    with pytest.raises(UsageError, match="not a distribution"):
         World(answers={"a": 0.7, "b": 0.4})
     with pytest.raises(UsageError, match=r"answers\.a=-0\.1: give a number of at least 0"):
         World(answers={"a": -0.1})

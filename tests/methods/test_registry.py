@@ -96,7 +96,7 @@ try:
 except UsageError as error:
     print(error)
 """
-    assert f"{name!r} is taken by ttscale.methods.parallel" in run(program)
+    assert f"{name!r} is taken by ttscale.methods.voting" in run(program)
 
 
 def test_the_index_says_where_every_method_is():

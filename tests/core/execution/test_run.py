@@ -133,7 +133,7 @@ def log(at_once, budget):
         async with gate:
             o = await run.answer(method, problem(f"{{method.label}} {{n}}"), budget=budget)
         log[f"{{method.label}} {{n}}"] = [o.answer, o.stopped_by, o.usage.as_dict(), [
-            [t.tokens, t.finish, t.draw, t.chain, t.ended - t.began] for t in o.traces]]
+            [t.tokens, t.finish, t.index, t.sequential, t.ended - t.began] for t in o.traces]]
     async def main():
         specs = ["ffs(n=8, k=2)", "sc(n=5)", "esc(window=3, max_samples=9)", "ac(max_samples=9)"]
         await asyncio.gather(*(one(m, n) for m in map(parse, specs) for n in range(16)))
@@ -240,12 +240,12 @@ class TestFailures:
         error = EngineError("the server went away")
         search = parse(spec)
 
-        def course(call):
+        def script(call):
             if call.prompt.prefix:
                 raise error
             return Trace("a step", 5, meta={"stopped_at": "\n\n"})
 
-        outcome = answer(Scripted(course), search.method, search.cfg)
+        outcome = answer(Scripted(script), search.method, search.cfg)
         assert (outcome.answer, outcome.error) == (None, error)
 
     @pytest.mark.parametrize("fatal", [AuthError, PoolExhausted])

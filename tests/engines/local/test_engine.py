@@ -940,8 +940,8 @@ def test_errors_name_the_cause_and_the_fix(folder: Path, judge: Path, tmp_path: 
     with pytest.raises(UsageError, match="batch=0"):
         TransformersLocal(folder, batch=0)
     for broken, match in (
-        (TransformersLocal(judge), "no causal language model"),
-        (RewardLocal(folder), "no reward model"),
+        (TransformersLocal(judge), "not a causal language model"),
+        (RewardLocal(folder), "not a reward model"),
         (TransformersLocal(folder, device="cuda:77"), "device"),
         (TransformersLocal(folder, dtype="int8"), "dtype"),
     ):

@@ -155,10 +155,10 @@ def test_parquet_reads_as_csv_does(write, tmp_path):
         ("p.csv", "question,answer,answer\n1,2,3\n", "two columns are named 'answer'"),
         ("p.csv", "question,answer,finish_reason\n1,2,bored\n", "line 2: finish_reason='bored'"),
         ("p.csv", "question,correct\n1,perhaps\n", "line 2: correct='perhaps'"),
-        ("p.jsonl", '{"question": 1, "answer": 2}\n{oops\n', "line 2: no valid JSON"),
+        ("p.jsonl", '{"question": 1, "answer": 2}\n{oops\n', "line 2: not valid JSON"),
         ("p.jsonl", "[1]\n", "line 1: list where an object"),
         ("p.jsonl", '{"question": 1, "answer": 2, "confs": "x"}\n', "line 1: confs='x'"),
-        ("p.parquet", "not parquet", "no Parquet file"),
+        ("p.parquet", "not parquet", "not a Parquet file"),
     ],
 )
 def test_bad_files_are_told_with_their_line(write, name, text, said):

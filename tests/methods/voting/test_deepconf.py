@@ -207,11 +207,11 @@ def test_live_and_recorded_traces_stop_at_the_same_token() -> None:
     made = Synthetic(UNSURE)
     cfg = OnlineConfig(max_samples=40, window=8, consensus=2.0, batch=4)
 
-    def course(call: object) -> Trace:
-        return made.draw(UNSURE, problem(), call.seed)  # type: ignore[attr-defined]
+    def script(call: object) -> Trace:
+        return made.sample_trace(UNSURE, problem(), call.seed)  # type: ignore[attr-defined]
 
-    recorded = answer(Scripted(course), deepconf_online, cfg)
-    live = answer(Ticking(course), deepconf_online, cfg)
+    recorded = answer(Scripted(script), deepconf_online, cfg)
+    live = answer(Ticking(script), deepconf_online, cfg)
     key = [(t.index, t.tokens, t.finish) for t in recorded.traces]
     assert sorted(key) == sorted((t.index, t.tokens, t.finish) for t in live.traces)
     assert any(finish == "cut" for _, _, finish in key)
@@ -235,7 +235,7 @@ def test_traces_shorter_than_the_published_window_are_never_stopped() -> None:
 
 def test_a_recording_is_enough() -> None:
     engine = Synthetic(UNSURE)
-    pool = [engine.draw(UNSURE, problem(), seed) for seed in range(24)]
+    pool = [engine.sample_trace(UNSURE, problem(), seed) for seed in range(24)]
     recorded = Pool("m", "t", [problem()], {("p", "main", ""): pool})
     recorded.capabilities = frozenset({"text", "logprobs"})
     outcome = answer(Replay(recorded), deepconf_online, OnlineConfig(max_samples=24, window=8, consensus=2.0))
@@ -293,7 +293,7 @@ def separated(by: float, right: float = 0.45) -> World:
 @pytest.mark.parametrize(("by", "auc"), [(3.0, 0.983), (0.0, 0.5), (-1.5, 0.144)])
 def test_the_synthetic_traces_have_the_area_they_claim(by: float, auc: float) -> None:
     engine, of = Synthetic(separated(by)), problem()
-    traces = [engine.draw(separated(by), of, seed) for seed in range(2000)]
+    traces = [engine.sample_trace(separated(by), of, seed) for seed in range(2000)]
     right = [t.conf.mean() for t in traces if of.correct(of.answer(t))]
     wrong = [t.conf.mean() for t in traces if not of.correct(of.answer(t))]
     above = (np.array(right)[:, None] > np.array(wrong)[None]).mean()
