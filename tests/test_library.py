@@ -11,6 +11,7 @@ import threading
 import pytest
 
 import ttscale
+from ttscale.bench import load_task
 from ttscale.core import Budget, Problem, Prompt, UnknownName, UsageError
 from ttscale.methods.voting.self_consistency import self_consistency
 
@@ -27,9 +28,9 @@ def own_folder(tmp_path, monkeypatch):
 
 
 def test_one_call_answers_a_question_on_the_bundled_reasoner():
-    outcome = ttscale.solve(
-        "What is 1 + 2?", method="self-consistency(n=3)", answer="number", tokens=600, seed=1
-    )
+    (problem,) = load_task("lab:arith?level=1", n=1, seed=0).problems
+    outcome = ttscale.solve(problem, method="self-consistency(n=3)", tokens=600, seed=1)
+    assert problem.correct(outcome.answer) is not None
     assert outcome.answer is not None
     assert outcome.usage.samples == 3
     assert 0 < outcome.usage.completion_tokens <= 600

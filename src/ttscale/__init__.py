@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
     from .library import Session, asolve, solve
     from .library import open_session as open
-    from .methods.registry import method, parse
+    from .methods import method, parse
 
 _HOME = {
     "assembly": ("Assembly",),
@@ -54,7 +54,7 @@ _HOME = {
         "execute",
     ),
     "library": ("Session", "asolve", "open", "solve"),
-    "methods.registry": ("method", "parse"),
+    "methods": ("method", "parse"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -14,7 +14,7 @@ from .core import Engine, Price, Run, Sampling
 
 if TYPE_CHECKING:
     from .core import Journal, Observer
-    from .engines.catalogue.specification import ModelSource
+    from .engines import ModelSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,12 @@ from .core import (
     UsageError,
     execute,
 )
-from .methods.registry import parse
+from .methods import parse
 
 if TYPE_CHECKING:
     from .cli.config import Config
     from .core import Observer
-    from .engines.catalogue.specification import ModelSource
+    from .engines import ModelSource
 
 Answering = Coroutine[Any, Any, Outcome]
 FALLBACK = "smollm2-135m"
@@ -263,7 +263,7 @@ def source_of(spec: str | None, config: Config, option: str) -> ModelSource:
     Raises:
         UsageError: if a recording holds several models or tasks and none is chosen.
     """
-    from .engines.catalogue.specification import open_model
+    from .engines import open_model
 
     sources = open_model(spec or config.model or default_model(), config)
     if len(sources) > 1:

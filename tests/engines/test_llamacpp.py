@@ -37,9 +37,9 @@ class Served:
     def __init__(self, engine: LlamaCpp) -> None:
         self.engine = engine
 
-    def start(self, draw: int = 0, prompt: Prompt = SEA, **sampling: Any) -> tuple[Any, AwaitedRequest]:
+    def start(self, index: int = 0, prompt: Prompt = SEA, **sampling: Any) -> tuple[Any, AwaitedRequest]:
         fields = {n: sampling.pop(n) for n in ("rule", "limit", "watch") if n in sampling}
-        ask = AwaitedRequest(Sampling(**sampling), prompt, draw, **fields)
+        ask = AwaitedRequest(Sampling(**sampling), prompt, index, **fields)
         return self.engine.start(ask), ask
 
     async def sample(self, **fields: Any) -> Trace:

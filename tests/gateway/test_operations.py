@@ -20,6 +20,7 @@ from gateway.harness import Model, boxed, world
 
 from ttscale.bench.store.replay_pool import pools_from_store
 from ttscale.gateway import parse
+from ttscale.gateway.api.openapi import document
 from ttscale.gateway.logs import LOG, Lines
 from ttscale.gateway.metrics import Metrics
 
@@ -213,6 +214,10 @@ async def test_spans_are_sent_without_prompts(monkeypatch):
     assert b"POST /v1/chat/completions" in b"".join(sent)
     assert b"sc(n=2)" in b"".join(sent)
     assert b"What is 2" not in b"".join(sent)
+
+
+def test_the_openapi_document_is_the_same_whenever_it_is_asked_for():
+    assert document() == document()
 
 
 @pytest.mark.slow

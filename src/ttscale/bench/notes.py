@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..engines.recordings.engine import Replay
+from ..engines import Replay
 from .plan import Planned, samples_used
 from .store.codec import SCORED
 from .tasks.task import Task

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
-from ..engines.catalogue.specification import Catalogue, ModelSource, open_model
-from ..engines.recordings.engine import Replay
-from ..methods.registry import parse
+from ..engines import Catalogue, ModelSource, Replay, open_model
+from ..methods import parse
 from .tasks.task import Task, load_task
 
 Keep = Literal["auto", "all", "none"]

@@ -18,7 +18,7 @@ def show_columns(models: Sequence[str], tasks: Sequence[str], *, as_json: bool) 
     the column it is read from, and its first value."""
     from ..bench.tasks.task import load_task
     from ..core import UsageError
-    from ..engines.catalogue.specification import open_model
+    from ..engines import open_model
     from .config import load
 
     config = load()

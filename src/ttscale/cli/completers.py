@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 
 def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Methods and their other names."""
-    from ..methods.registry import methods
+    from ..methods import methods
 
     about = {
         name: method.card.title
@@ -22,7 +22,7 @@ def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 def known_models(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Models that need no specification."""
-    from ..engines.catalogue.specification import known_names
+    from ..engines import known_names
 
     return _offered(dict.fromkeys(known_names(), "known model"), incomplete)
 

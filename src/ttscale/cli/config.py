@@ -33,10 +33,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..core import Budget, Price, Sampling, UsageError
-from ..core.settings.declared import Inline, Within, declared, fields_of, read
-from ..engines.catalogue.specification import Alias
-from ..engines.recordings.pool import Pool
+from ..core import Budget, Price, Sampling, UsageError, Within, declared
+from ..core.settings.declared import Inline, fields_of, read
+from ..engines import Alias, Pool
 
 
 @declared

@@ -12,7 +12,7 @@ from . import output
 
 if TYPE_CHECKING:
     from ..core import Configured, Outcome, Problem, Trace
-    from ..engines.catalogue.specification import ModelSource
+    from ..engines import ModelSource
 
 
 def show_outcome(

@@ -51,6 +51,7 @@ from .outcome import Outcome
 from .problem import AnswerRule, Problem
 from .prompt import Image, Message, Prompt
 from .sampling import Sampling
+from .settings.declared import Above, AtLeast, NotEmpty, OneOf, Within, declared
 from .settings.saved_file import SavedFile
 from .spending.budget import Budget
 from .spending.usage import TOTALS, PartTally, Price, Tally, Usage
@@ -73,9 +74,11 @@ __all__ = [
     "VERIFICATION",
     "VERIFICATION_SOURCE",
     "VERIFICATION_USE",
+    "Above",
     "Aggregator",
     "AnswerRule",
     "Artifact",
+    "AtLeast",
     "AuthError",
     "Ballot",
     "Branch",
@@ -106,7 +109,9 @@ __all__ = [
     "Message",
     "Method",
     "ModelNotFound",
+    "NotEmpty",
     "Observer",
+    "OneOf",
     "Outcome",
     "PartTally",
     "PoolExhausted",
@@ -142,6 +147,8 @@ __all__ = [
     "Used",
     "Vocabulary",
     "Votes",
+    "Within",
+    "declared",
     "execute",
     "run_in_token_time",
 ]

@@ -181,10 +181,12 @@ class LiveGeneration(Generation):
 
     def show(self, chunk: Chunk, *, ended: bool = False) -> None:
         """New tokens, which `seen` counts already; `ended`: the model has ended with them."""
-        request = self.request
-        before = self.seen() - chunk.tokens
+        request, before, kept = self.request, 0, None
+        finish: Finish = "cut"
         try:
-            kept, finish = self._kept(chunk, before, ended)
+            if request.rule is not None or self._cap is not None or self.limit is not None:
+                before = self.seen() - chunk.tokens
+                kept, finish = self._kept(chunk, before, ended)
             if request.on_chunk is not None:
                 request.on_chunk(chunk if kept is None else chunk.first(kept))
             if request.progress is not None and not self.finished:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields, replace
+from dataclasses import field, fields
 from typing import Annotated, Any
 
-from .settings.declared import Within, declared, read
+from .settings.declared import Within, declared, read, with_checked
 
 _MOST = 1 << 31
 
@@ -43,9 +43,12 @@ class Sampling:
 
     def over(self, lower: Sampling) -> Sampling:
         """These settings, with `lower` filling what is left open."""
-        given = {f: v for f in _NAMES if (v := getattr(self, f)) not in (None, ())}
-        given["extra"] = {**lower.extra, **self.extra}
-        return replace(lower, **given)
+        given = self.given()
+        if not given:
+            return lower
+        if self.extra:
+            given["extra"] = {**lower.extra, **self.extra}
+        return with_checked(lower, given)
 
     def requested_by(self, request: Sampling) -> Sampling:
         """These settings of a method under the user's explicit ones.
@@ -54,16 +57,18 @@ class Sampling:
         decoding, stop texts (both apply) and phase limits (the smaller applies).
         """
         merged = request.over(self)
+        if merged is self or not self.given():
+            return merged
         limits = [n for n in (self.max_tokens, request.max_tokens) if n is not None]
         counts = [n for n in (self.logprobs, request.logprobs) if n is not None]
-        return replace(
-            merged,
-            temperature=0.0 if self.temperature == 0 else merged.temperature,
-            max_tokens=min(limits, default=None),
-            logprobs=max(counts, default=None),
-            min_tokens=self.min_tokens if self.min_tokens is not None else request.min_tokens,
-            stop=tuple(dict.fromkeys((*self.stop, *request.stop))),
-        )
+        values = {
+            "temperature": 0.0 if self.temperature == 0 else merged.temperature,
+            "max_tokens": min(limits, default=None),
+            "logprobs": max(counts, default=None),
+            "min_tokens": self.min_tokens if self.min_tokens is not None else request.min_tokens,
+            "stop": tuple(dict.fromkeys((*self.stop, *request.stop))),
+        }
+        return with_checked(merged, values)
 
     def given(self) -> dict[str, Any]:
         """The settings that are not left to the engine."""

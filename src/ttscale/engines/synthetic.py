@@ -14,9 +14,8 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ..core import Generation, GenerationRequest, Problem, Rewards, Trace, UsageError
+from ..core import AtLeast, Generation, GenerationRequest, Problem, Rewards, Trace, UsageError, declared
 from ..core.known_generation import KnownGeneration, check_speed
-from ..core.settings.declared import AtLeast, declared
 
 Amount = Annotated[float, AtLeast(0)]
 

@@ -174,7 +174,7 @@ async def _responses(state: RequestState, raw: bytes) -> web.StreamResponse:
         else:
             if response.prepared or response.status not in (404, 405, 501):
                 return response
-        from ..methods.registry import parse
+        from ..methods import parse
 
         method = parse("simple")
     request = as_chat_request(body, gateway.config.limits, chosen)

@@ -26,8 +26,8 @@ from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..core import Budget, Price, Sampling, UnknownName, UsageError
-from ..core.settings.declared import AtLeast, Inline, NotEmpty, Shorthand, Within, declared, read
+from ..core import AtLeast, Budget, NotEmpty, Price, Sampling, UnknownName, UsageError, Within, declared
+from ..core.settings.declared import Inline, Shorthand, read
 
 _Count = Annotated[int, AtLeast(0)]
 _Positive = Annotated[int, AtLeast(1)]

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..engines.catalogue.specification import Catalogue
+from ..engines import Catalogue
 from ..methods import registry
 from .access.admission import AdmissionQueue
 from .access.api_keys import Keyring

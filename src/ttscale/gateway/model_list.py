@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..methods.registry import methods
+from ..methods import methods
 from .access.api_keys import Client
 from .errors import ApiError
 from .gateway import Gateway

@@ -14,8 +14,8 @@ import orjson
 from aiohttp import web
 
 from ..core import Unreachable
+from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
-from ..engines.openai.engine import OpenAIHTTP
 from .api.event_stream import STREAM_HEADERS
 from .errors import ApiError
 from .upstreams.upstream import Upstream

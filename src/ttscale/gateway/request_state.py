@@ -35,6 +35,8 @@ class RequestState:
         """What the request may spend: the tightest of its own, its key's and the gateway's limits,
         and what is left of the key's day."""
         gateway, account = self.gateway, self.client.account
+        if account.daily == UNLIMITED:
+            return tightest(requested, account.budget, gateway.config.limits.budget)
         left = {
             kind: max(left, 1e-9) if kind in ("seconds", "cost") else max(1, int(left))
             for kind in account.daily.given()

@@ -22,7 +22,7 @@ from typing import Any
 from aiohttp import web
 
 from ..core import TTScaleError, UsageError
-from ..engines.catalogue.specification import Catalogue
+from ..engines import Catalogue
 from . import logs
 from .access.api_keys import check_exposure
 from .app import application

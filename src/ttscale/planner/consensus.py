@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..core import Problem, Votes
 from ..core.verdict import AGREED
-from ..engines.recordings.pool import Pool
+from ..engines import Pool
 
 
 def agreed(pool: Pool) -> Pool:

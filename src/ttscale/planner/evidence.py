@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
 from ..core.verdict import is_right, outcome_is_right
-from ..engines.catalogue.specification import ModelSource
-from ..engines.recordings.pool import Pool
+from ..engines import ModelSource, Pool
 from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
 from ..methods.routing.difficulty import Difficulty, Kind
 from ..methods.routing.policy import Level, Policy, Unit

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import UsageError
-from ..engines.recordings.pool import Pool
+from ..engines import Pool
 from ..methods.allocation.pets_curves import WARM_UP
 from ..methods.allocation.pets_online import labels
 from ..methods.routing.difficulty import Difficulty, Kind, quantile_bins, quantile_cuts

@@ -10,21 +10,27 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from ttscale.core import Budget, Sampling, UnknownName, UsageError
-from ttscale.core.settings.declared import (
+from ttscale.core import (
     Above,
     AtLeast,
-    Inline,
+    Budget,
     NotEmpty,
     OneOf,
-    Shorthand,
+    Sampling,
+    UnknownName,
+    UsageError,
     Within,
-    check,
     declared,
+)
+from ttscale.core.settings.declared import (
+    Inline,
+    Shorthand,
+    check,
     fields_of,
     read,
     read_values,
     schema_of,
+    with_checked,
 )
 from ttscale.methods import registry
 
@@ -222,6 +228,35 @@ def test_what_cannot_be_declared_and_a_default_out_of_bounds_are_found_at_the_fi
         Odd()
     with pytest.raises(UsageError, match="n=0"):
         Low()
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default"),
+    [(int, None), (Annotated[str, NotEmpty()], ""), (Annotated[float, Above(0)], 0.0), (str, ())],
+)
+def test_an_empty_default_is_refused_where_it_cannot_stand(annotation, default):
+    cls = declared(type("Empty", (), {"__annotations__": {"value": annotation}, "value": default}))
+    with pytest.raises(UsageError, match="value="):
+        cls()
+
+
+def test_a_field_that_takes_no_part_is_not_compiled():
+    @declared
+    class Sparse:
+        given: Annotated[int, AtLeast(1)] | None = None
+        left: Annotated[int, AtLeast(1)] | None = None
+        table: Mapping[str, Part] = field(default_factory=dict)
+
+    assert read(Sparse, {"given": 2}).given == 2
+    known = fields_of(Sparse)
+    assert [name for name, f in known.items() if "kind" in vars(f)] == ["given"]
+
+
+def test_a_copy_of_checked_values_keeps_the_others():
+    one = Whole(n=4, words=("a",))
+    copy = with_checked(one, {"k": 2})
+    assert copy == Whole(n=4, words=("a",), k=2)
+    assert one.k == 1
 
 
 def test_a_single_value_is_checked_by_an_annotation():

@@ -554,3 +554,17 @@ def test_a_broken_package_is_told(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x1f\x8b not packed at all")
     with pytest.raises(RecordError, match="cannot be unpacked"):
         read_pools(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "pack"), [("s.csv.gz", gzip.compress), ("s.csv.zst", zstandard.compress)])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_package_that_breaks_off_is_told_and_several_frames_are_one_file(tmp_path, name, pack, frames):
+    lines = [f"{i},{i * 7919 % 10007},5\n" for i in range(3_000)]
+    parts = ["id,answer,gold\n", *("".join(lines[i::frames]) for i in range(frames))]
+    packed = b"".join(pack(part.encode()) for part in parts)
+    (tmp_path / name).write_bytes(packed)
+    (pool,) = read_pools(tmp_path / name)
+    assert len(pool.problems) == 3_000
+    (tmp_path / name).write_bytes(packed[:-1])
+    with pytest.raises(RecordError, match="cannot be unpacked"):
+        read_pools(tmp_path / name)

@@ -17,7 +17,7 @@ def thinker(natural: int, more: int = 5):
     """A model that thinks `natural` words, `more` after every "Wait", and then answers. Every word,
     the end marker included, is a token."""
 
-    def script(call: GenerationRequest) -> Trace:
+    def course(call: GenerationRequest) -> Trace:
         prefix = call.prompt.prefix
         words: list[str] = []
         if END not in prefix:
@@ -33,7 +33,7 @@ def thinker(natural: int, more: int = 5):
         words += ["The answer ", "is ", "\\boxed{right}"]
         return Trace("".join(words), len(words), ends=_ends(words))
 
-    return Scripted(script)
+    return Scripted(course)
 
 
 def _ends(words: list[str]) -> list[int]:
@@ -84,7 +84,7 @@ def test_an_early_end_is_ignored_so_often_and_the_marker_is_never_emitted_meanwh
 
 
 def test_nothing_ignored_and_no_limit_reached_is_plain_decoding():
-    plain = thinker(10).script(_plain())
+    plain = thinker(10).known(_plain())
     outcome = answer(thinker(10), budget_forcing, Config(opening="", max_thinking=10_000))
     assert outcome.winner is not None
     assert outcome.winner.text == plain.text

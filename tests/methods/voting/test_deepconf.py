@@ -207,11 +207,11 @@ def test_live_and_recorded_traces_stop_at_the_same_token() -> None:
     made = Synthetic(UNSURE)
     cfg = OnlineConfig(max_samples=40, window=8, consensus=2.0, batch=4)
 
-    def script(call: object) -> Trace:
+    def course(call: object) -> Trace:
         return made.sample_trace(UNSURE, problem(), call.seed)  # type: ignore[attr-defined]
 
-    recorded = answer(Scripted(script), deepconf_online, cfg)
-    live = answer(Ticking(script), deepconf_online, cfg)
+    recorded = answer(Scripted(course), deepconf_online, cfg)
+    live = answer(Ticking(course), deepconf_online, cfg)
     key = [(t.index, t.tokens, t.finish) for t in recorded.traces]
     assert sorted(key) == sorted((t.index, t.tokens, t.finish) for t in live.traces)
     assert any(finish == "cut" for _, _, finish in key)

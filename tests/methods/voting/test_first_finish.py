@@ -65,10 +65,10 @@ def test_accuracy_and_shortest_length_match_the_integrals(name, n):
 
 
 def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_if_equal():
-    def script(name: str) -> list[float]:
+    def course(name: str) -> list[float]:
         return [integrals(*WORLDS[name], n)[0] for n in (1, 2, 4, 8, 16)]
 
-    rising, falling, flat = (script(n) for n in ("right is shorter", "right is longer", "equal"))
+    rising, falling, flat = (course(n) for n in ("right is shorter", "right is longer", "equal"))
     assert rising == sorted(rising)
     assert rising[-1] > rising[0] + 0.2
     assert falling == sorted(falling, reverse=True)
@@ -112,7 +112,7 @@ class Uneven(Scripted):
 
     def start(self, call: GenerationRequest) -> Generation:
         self.calls.append(call)
-        return KnownGeneration(call, self.script(call), self.speeds[call.index])
+        return KnownGeneration(call, self.known(call), self.speeds[call.index])
 
 
 def test_at_unequal_speeds_sync_takes_the_shortest_and_async_the_first():

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...core import Problem, Trace, Votes
 from ...core.verdict import answer_is_right, is_right
-from ...engines.recordings.pool import Pool
+from ...engines import Pool
 from ...metrics.accuracy.consk import cons_at_k
 from ...metrics.accuracy.intervals import accuracy_interval
 from ...metrics.accuracy.passk import mean_pass_at_k

@@ -129,8 +129,8 @@ def unpack(body: bytes, *, role: str, prompt_key: str, index: int) -> Trace:
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
         header.setdefault("part", part_of(role))
-        identity: dict[str, Any] = {"role": role, "prompt_key": prompt_key, "index": index}
-        return Trace(**header, **identity, artifacts=tuple(artifacts))
+        header |= {"role": role, "prompt_key": prompt_key, "index": index}
+        return Trace(**header, artifacts=tuple(artifacts))
     except DAMAGE as error:
         raise damaged("trace", error) from None
 

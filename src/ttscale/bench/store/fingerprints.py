@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core import StoreError
-from ...engines.catalogue.specification import ModelSource
+from ...engines import ModelSource
 
 
 def fingerprints(sources: Iterable[ModelSource]) -> dict[str, dict[str, Any]]:

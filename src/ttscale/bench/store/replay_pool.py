@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ...answers import rule_for
 from ...core import AnswerRule, Problem, StoreError, Trace, UsageError
-from ...engines.recordings.pool import Pool
+from ...engines import Pool
 from ..tasks.task import load_task
 from . import codec
 from .store import Store

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ...bench.plan import Plan, Planned
     from ...bench.report.summary import Row
     from ...bench.store.store import Store
-    from ...engines.catalogue.specification import ModelSource
+    from ...engines import ModelSource
 
 EXAMPLES = """
 \b
@@ -281,7 +281,7 @@ def _free(out: Path | None) -> Path:
 def _opened(plan: Plan) -> dict[str, ModelSource]:
     """The models of the roles that the plan names."""
     from ...core import UsageError
-    from ...engines.catalogue.specification import open_model
+    from ...engines import open_model
     from ..config import load
 
     opened = {}

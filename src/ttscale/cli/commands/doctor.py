@@ -105,7 +105,8 @@ def _core() -> Check:
     from ... import __version__
     from ...answers import TextRule
     from ...core import Problem, Prompt, Run, execute
-    from ...engines.synthetic import Synthetic, binary
+    from ...engines import Synthetic
+    from ...engines.synthetic import binary
 
     ran = 0
     problem = Problem("doctor", Prompt.user("?"), TextRule(), reference="right")
@@ -177,7 +178,7 @@ def _embedded() -> Check:
     here = [entry for entry in available() if entry["cached"]]
     if not here:
         return Check("embedded engine", "missing", "not tried: there is no model to load")
-    from ...engines.catalogue.specification import open_model
+    from ...engines import open_model
 
     smallest = min(here, key=lambda entry: entry["bytes"])
     (source,) = open_model(f"llamacpp:{smallest['path']}?slots=1&ctx=512")

@@ -55,9 +55,9 @@ def list_models(as_json: bool) -> None:
 def pull_model(name: str, as_json: bool) -> None:
     """Fetch a model into the user's cache; an interrupted download is resumed."""
     from ...core import UnknownName
+    from ...engines import known_names
     from ...engines.catalogue import downloads as engine_models
     from ...engines.catalogue.bundled import bundled_models
-    from ...engines.catalogue.specification import known_names
 
     if own := bundled_models().get(name):  # it came with the package
         path, size = own.path, own.size

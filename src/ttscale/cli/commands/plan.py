@@ -13,7 +13,7 @@ from .. import output
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ...engines.catalogue.specification import ModelSource
+    from ...engines import ModelSource
     from ...methods.routing.policy import Policy
     from ...planner.evidence import Evidence
 

@@ -110,7 +110,7 @@ def _model(
 ) -> tuple[str, Model] | None:
     """(name, model) that the command line names; the default model if one is required."""
     from ...core import UsageError
-    from ...engines.catalogue.specification import open_model
+    from ...engines import open_model
     from ...gateway.config import Model
     from ...library import default_model
     from ..config import load

@@ -10,7 +10,10 @@
 Such a class is a frozen dataclass with keywords only. It refuses bad values however it is made: by
 hand, or by `read` from a mapping (a method's parameters, TOML, JSON, the query of a model), which
 also refuses names that are not declared. A rule between several fields stays in `__post_init__`,
-which runs when all fields are right. Annotations are resolved at the first use of a class.
+which runs when all fields are right.
+
+Annotations are resolved at the first use of a class, each kind of value where a value is first
+given: a class with many fields costs little to one who sets a few.
 """
 
 from __future__ import annotations
@@ -18,12 +21,11 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import (
     Annotated,
     Any,
     Literal,
-    NamedTuple,
     TypeVar,
     Union,
     dataclass_transform,
@@ -51,6 +53,7 @@ __all__ = [
     "read",
     "read_values",
     "schema_of",
+    "with_checked",
 ]
 
 T = TypeVar("T")
@@ -73,16 +76,25 @@ class Shorthand:
     """Marks the field that a text in place of the whole table gives."""
 
 
-class Field(NamedTuple):
-    """A declared field. `default` is MISSING where it has to be given or is made anew; `inline` is
-    the class whose fields stand in its place."""
+class Field:
+    """A declared field.
 
-    name: str
-    kind: ValueKind
-    default: Any = None
-    required: bool = False
-    inline: type | None = None
-    shorthand: bool = False
+    Attributes:
+        default: MISSING where it has to be given or is made anew, by `make`.
+        inline: the class whose fields stand in its place.
+        shorthand: a text in place of the whole table gives it.
+    """
+
+    def __init__(self, name: str, annotation: Any, default: Any = MISSING, make: Any = MISSING) -> None:
+        self.name, self.annotation, self.default, self.make = name, annotation, default, make
+        self.required = default is MISSING and make is MISSING
+        marks = [*map(type, getattr(annotation, "__metadata__", ()))]
+        self.inline: type | None = get_args(annotation)[0] if Inline in marks else None
+        self.shorthand = Shorthand in marks
+
+    @cached_property
+    def kind(self) -> ValueKind:
+        return value_kind(self.annotation)
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
@@ -95,7 +107,7 @@ def declared(cls: type[T]) -> type[T]:
         if rules is not None:
             rules(self)
 
-    cls.__post_init__ = checked  # type: ignore[attr-defined]
+    cls.__post_init__ = checked if rules else check_fields  # type: ignore[attr-defined]
     return dataclass(frozen=True, slots=True, kw_only=True)(cls)
 
 
@@ -109,9 +121,20 @@ def check_fields(instance: Any, place: str = "") -> None:
         value = getattr(instance, known.name)
         if value is known.default:
             continue  # was checked with the declaration
+        if value.__class__ is known.make and (not value or is_dataclass(value)):
+            continue  # is empty, or was checked when it was made
         kept = known.kind.take(value, at(place, known.name) if place else known.name)
         if kept is not value:
             object.__setattr__(instance, known.name, kept)
+
+
+def with_checked(instance: T, values: Mapping[str, Any]) -> T:
+    """A copy with other values, none of which is checked: they come from another instance."""
+    copy: T = object.__new__(instance.__class__)
+    for name in fields_of(instance.__class__):  # type: ignore[arg-type]
+        value = values[name] if name in values else getattr(instance, name)
+        object.__setattr__(copy, name, value)
+    return copy
 
 
 def check(annotation: Any, **values: Any) -> None:
@@ -138,7 +161,7 @@ def read(
         given = {f.name: given for f in known.values() if f.shorthand} or given
     if not isinstance(given, Mapping):
         raise kinds.refused(place or of, given, f"give a table of {', '.join(_names(known))}")
-    values = _values(known, given, place, of, entry, written)
+    values = _values(known, given, place, of, entry, written) if given else {}
     missing = [f for f in known.values() if f.required and f.name not in values]
     if missing:
         names = " and ".join(f.name for f in missing)
@@ -159,7 +182,9 @@ def read_values(
     annotations: Mapping[str, Any], given: Mapping[str, str], of: str, *, entry: str = "entry"
 ) -> dict[str, Any]:
     """Those of the annotated values that are given, written as texts; else as `read`."""
-    known = {name: _field(name, annotation) for name, annotation in annotations.items()}
+    if not given:
+        return {}
+    known = {name: Field(name, annotation) for name, annotation in annotations.items()}
     return _values(known, given, f"{of}:", of, entry, written=True)
 
 
@@ -179,12 +204,20 @@ def fields_of(cls: Any) -> Mapping[str, Field]:
     """The declared fields of a dataclass, by name, in order."""
     hints, found = get_type_hints(cls, include_extras=True), {}
     for f in fields(cls):
-        made = f.default_factory is not MISSING
-        known = _field(f.name, hints[f.name], f.default, f.default is MISSING and not made)
-        if f.default is not MISSING and known.kind.take(f.default, f.name) != f.default:
+        known = found[f.name] = Field(f.name, hints[f.name], f.default, f.default_factory)
+        if f.default is MISSING or _is_plainly_right(f.default, known.annotation):
+            continue
+        if known.kind.take(f.default, f.name) != f.default:
             raise TypeError(f"{cls.__name__}.{f.name}={f.default!r} would be kept otherwise")
-        found[f.name] = known
     return found
+
+
+def _is_plainly_right(default: Any, annotation: Any) -> bool:
+    """Whether a default needs no check: nothing where that may stand, or an empty value of a type
+    without marks."""
+    if default is None:
+        return type(None) in get_args(annotation)
+    return not default and default.__class__ in (annotation, get_origin(annotation))
 
 
 def value_kind(annotation: Any, marks: tuple[Any, ...] = ()) -> ValueKind:
@@ -228,12 +261,6 @@ def _record(cls: type) -> ValueKind:
         return value if isinstance(value, cls) else read(cls, value, place)
 
     return ValueKind(f"a table of {', '.join(_names(fields_of(cls)))}", take, schema_of(cls))
-
-
-def _field(name: str, annotation: Any, default: Any = MISSING, required: bool = False) -> Field:
-    marked = {type(mark) for mark in getattr(annotation, "__metadata__", ())}
-    inline = get_args(annotation)[0] if Inline in marked else None
-    return Field(name, value_kind(annotation), default, required, inline, Shorthand in marked)
 
 
 def _values(

@@ -18,8 +18,11 @@ from .metering import NO_UNITS, Scope
 
 
 def scope_of(parent: Scope | None, budget: Budget | None = None, **fields: Any) -> Scope:
-    """A scope below `parent`, with a budget if there is one; the fields are those of `Scope`."""
-    return Scope(parent, **fields) if budget is None else LimitedScope(parent, budget, **fields)
+    """A scope below `parent`, with a budget if that limits anything; the fields are those of
+    `Scope`."""
+    if budget is None or not budget.given():
+        return Scope(parent, **fields)
+    return LimitedScope(parent, budget, **fields)
 
 
 def admit(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Annotated, Any
 
 from ..cards.roles import Kind, kind_of
@@ -197,7 +198,7 @@ class Usage:
         add_units(self.units, other.units)
 
     def _sum(self, counter: str) -> int:
-        return sum(getattr(tally, counter) for tally in self.by.values())
+        return sum(map(attrgetter(counter), self.by.values()))
 
     def _serving(self, *kinds: Kind) -> PartTally:
         """The samples that served something of these kinds, together."""

@@ -27,17 +27,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, get_args, g
 from urllib.parse import urlsplit
 
 from ...answers import RULES, rule_for
-from ...core import Engine, Price, Sampling, UnknownName, UsageError
-from ...core.settings.declared import (
+from ...core import (
     AtLeast,
-    Inline,
+    Engine,
     NotEmpty,
     OneOf,
-    Shorthand,
+    Price,
+    Sampling,
+    UnknownName,
+    UsageError,
     Within,
     declared,
-    read_values,
 )
+from ...core.settings.declared import Inline, Shorthand, read_values
 from . import downloads
 from .bundled import bundled_models
 from .settings import QUERY, read_query, sampling_of, split
@@ -133,7 +135,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
         price, sampling = price or alias.price, sampling.over(alias.sampling)
         text = _joined(alias.spec.strip(), query)
         name, query = _named(text)
-    if name in known_names():
+    if ":" not in name and name in known_names():  # no known name looks like a scheme
         passed.add(name)
         text = _joined(_spec_of(name), query)
     scheme, body = _scheme(text, catalogue)

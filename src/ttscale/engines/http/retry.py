@@ -7,7 +7,7 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Annotated
 
-from ...core.settings.declared import AtLeast, declared
+from ...core import AtLeast, declared
 
 
 @declared

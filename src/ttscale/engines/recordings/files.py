@@ -8,12 +8,15 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
+
+import zstandard
 
 from ...core import RecordError
 
 PACKED = (".gz", ".zst")
-_FAULTS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+_BLOCK = 1 << 16  # bytes read at once
+_FAULTS = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError)
 
 
 def ending(path: Path) -> str:
@@ -35,18 +38,41 @@ def unpacked(path: Path) -> Iterator[IO[bytes]]:
         RecordError: if it is not packed as its name says, or breaks off.
     """
     packing = path.suffix.lower()
-    faults = _FAULTS
     with path.open("rb") as raw:
         file: Any = raw
         if packing == ".gz":
             file = gzip.GzipFile(fileobj=raw)
         elif packing == ".zst":
-            import zstandard
-
-            frames = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            file = io.BufferedReader(cast(io.RawIOBase, frames))
-            faults = (*_FAULTS, zstandard.ZstdError)
+            file = io.BufferedReader(_Frames(raw))
         try:
             yield file
-        except faults as error:
+        except _FAULTS as error:
             raise RecordError(f"{path} cannot be unpacked ({error})", fix="pack it again") from None
+
+
+class _Frames(io.RawIOBase):
+    """The bytes of zstandard frames, one after the other. Unlike the package's own reader it tells
+    a frame that breaks off from one that ends."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._left = b""  # unpacked, not yet taken
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left:
+            ended = self._frame.eof
+            packed = (self._frame.unused_data if ended else b"") or self._raw.read(_BLOCK)
+            if not packed:
+                if ended:
+                    return 0
+                raise EOFError("it breaks off")
+            if ended:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._left = self._frame.decompress(packed)
+        taken, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(taken)] = taken
+        return len(taken)

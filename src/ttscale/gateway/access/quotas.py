@@ -61,7 +61,7 @@ class Ledger:
         account = client.account
         if account.rate:
             self._take(client.name, account.rate / self.workers)
-        if account.daily.given():
+        if account.daily != UNLIMITED:
             for kind in SPENT:
                 left = self.left(client, kind)
                 if left is not None and left <= 0:
@@ -110,7 +110,7 @@ class Ledger:
 
     def charge(self, client: Client, **amounts: float | None) -> None:
         """Book what a client has spent."""
-        if not client.account.daily.given():
+        if client.account.daily == UNLIMITED:
             return
         self._turn_over()
         for kind, amount in amounts.items():
@@ -166,7 +166,7 @@ class Ledger:
 
 def tightest(*budgets: Budget) -> Budget:
     """The limits that hold under all the budgets together."""
-    limited = [given for budget in budgets if (given := budget.given())]
+    limited = [budget.given() for budget in budgets if budget != UNLIMITED]
     if not limited:
         return UNLIMITED
     limits: dict[str, float] = {}

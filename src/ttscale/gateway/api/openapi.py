@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from ... import __version__
@@ -70,7 +71,7 @@ def _post(about: str, own: dict[str, Any]) -> dict[str, Any]:
 
 def _options() -> dict[str, Any]:
     """The `ttscale` object."""
-    schema = schema_of(Options)
+    schema = deepcopy(schema_of(Options))
     fields = schema["properties"]
     fields["method"]["examples"] = ["ffs(n=8)"]
     del fields["budget"]["properties"]["units"]  # not for a request to limit

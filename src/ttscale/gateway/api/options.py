@@ -11,8 +11,8 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from ...answers import RULES
-from ...core import Budget, UsageError
-from ...core.settings.declared import OneOf, declared, read
+from ...core import Budget, OneOf, UsageError, declared
+from ...core.settings.declared import read
 from ..errors import wrong
 
 Progress = Literal["comments", "reasoning", "none"]
@@ -44,7 +44,7 @@ class Options:
     @property
     def runs(self) -> bool:
         """Whether anything is asked for that passing through could not give."""
-        return bool(self.budget.given() or self.answer or self.candidates or self.card)
+        return bool(self.budget != NONE.budget or self.answer or self.candidates or self.card)
 
 
 NONE = Options()

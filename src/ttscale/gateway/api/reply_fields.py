@@ -7,7 +7,6 @@ from typing import Any
 
 from ...answers import unread
 from ...core import Configured, Trace, Usage
-from ...core.cards.roles import VOTING
 from .choice import Choice
 from .options import Options
 
@@ -31,6 +30,8 @@ def finish_reason(trace: Trace) -> str:
 
 def total(choices: Sequence[Choice]) -> Usage:
     """What all choices have used together; they ran at the same time."""
+    if len(choices) == 1:
+        return choices[0].outcome.usage
     usage = Usage()
     for choice in choices:
         usage.add(choice.outcome.usage)
@@ -76,7 +77,7 @@ def extension(choices: Sequence[Choice], method: Configured, options: Options) -
         "over_budget": any(s.outcome.over_budget for s in choices),
         "partial": any(s.partial for s in choices),
         "answers": [s.outcome.answer for s in choices],
-        "agreement": [agreement(s) for s in choices],
+        "agreement": [s.agreement for s in choices],
         "unread": sum(unread(s.problem, s.outcome.traces) for s in choices),
         "samples": used.samples,
         "completion_tokens": used.completion_tokens,
@@ -102,20 +103,6 @@ def extension(choices: Sequence[Choice], method: Configured, options: Options) -
     return document
 
 
-def agreement(choice: Choice) -> dict[str, int] | None:
-    """How many of the samples that answered gave this answer; None without an answer. What judges,
-    plans or reflects did not answer."""
-    answer, rule = choice.outcome.answer, choice.problem.rule
-    if answer is None:
-        return None
-    given = [a for t in choice.outcome.traces if (a := _answer(choice, t)) is not None]
-    return {"votes": sum(rule.same(answer, a) for a in given), "of": len(given)}
-
-
-def _answer(choice: Choice, trace: Trace) -> str | None:
-    return choice.problem.answer(trace) if trace.part in VOTING else None
-
-
 def candidate(choice: Choice, trace: Trace, number: int) -> dict[str, Any]:
     """One sample."""
     return {
@@ -125,7 +112,7 @@ def candidate(choice: Choice, trace: Trace, number: int) -> dict[str, Any]:
         "draw": trace.index,
         "text": trace.text,
         "tool_calls": list(trace.tool_calls),
-        "answer": _answer(choice, trace),
+        "answer": choice.answer_of(trace),
         "finish": trace.finish,
         "tokens": trace.tokens,
         "winner": trace is choice.trace,

@@ -11,7 +11,7 @@ from aiohttp import web
 from ...core import THINK, Configured, SampleCount
 from ..api.chat_and_completions import Shape
 from ..api.choice import Choice
-from ..api.reply_fields import agreement, total
+from ..api.reply_fields import total
 from ..api.requests import ApiRequest
 from ..logs import log
 from ..request_state import RequestState
@@ -19,6 +19,7 @@ from ..upstreams.upstream import Upstream
 from .execute import solve
 from .stream import ReplyEvents, stream
 
+_KINDS = ("useful", "cancelled", "cut", "verifier", "planning")
 Shaped = Callable[[ApiRequest, Configured], Shape]
 
 
@@ -82,10 +83,11 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
         return
     used = total(choices)
     state.tokens = used.completion_tokens
-    for kind in ("useful", "cancelled", "cut", "verifier", "planning"):
-        metrics.add("tokens_total", getattr(used, f"{kind}_tokens"), kind=kind, model=state.model)
+    tokens = {kind: getattr(used, f"{kind}_tokens") for kind in _KINDS}
+    for kind, spent in tokens.items():
+        metrics.add("tokens_total", spent, kind=kind, model=state.model)
     for choice in choices:
-        votes = agreement(choice)
+        votes = choice.agreement
         ending = "answered" if votes else "unanswered"
         metrics.add("answers_total", method=name, state="partial" if choice.partial else ending)
         if votes:

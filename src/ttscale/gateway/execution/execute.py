@@ -11,6 +11,7 @@ from ...answers.rules.implicit import rule
 from ...assembly import Assembly
 from ...core import Budget, Configured, Outcome, Problem, SampleCount, Trace
 from ...core.cards.roles import may_answer
+from ..access.quotas import UNLIMITED
 from ..api.choice import Choice
 from ..api.requests import ApiRequest
 from ..config import Limits
@@ -117,7 +118,7 @@ def _showing(models: Assembly, number: int, show: Show | None) -> Assembly:
 
 def _share(budget: Budget, choices: int) -> Budget | None:
     """What each of several choices may spend of what adds up."""
-    if not budget.given():
+    if budget == UNLIMITED:
         return None
     if choices == 1:
         return budget

@@ -12,9 +12,7 @@ from typing import Any
 
 from ...assembly import Assembly
 from ...core import Engine, Price, Sampling, TTScaleError, UnknownName, UsageError
-from ...engines.catalogue.specification import Catalogue, ModelSource, open_model
-from ...engines.llamacpp import LlamaCpp
-from ...engines.openai.engine import OpenAIHTTP
+from ...engines import Catalogue, LlamaCpp, ModelSource, OpenAIHTTP, open_model
 from ...methods import registry
 from ..config import Model
 

@@ -18,9 +18,22 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Context, Outcome, Problem, Role, Tie, Trace, UsageError, Votes
+from ...core import (
+    AtLeast,
+    CapabilityError,
+    Card,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Tie,
+    Trace,
+    UsageError,
+    Votes,
+    Within,
+    declared,
+)
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ..registry import method
 from ..voting.dirichlet import confidence, optimistic_gain

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated
 
-from ...core import Ballot, Card, Context, Outcome, Problem, Trace, Votes
-from ...core.settings.declared import AtLeast, declared
+from ...core import AtLeast, Ballot, Card, Context, Outcome, Problem, Trace, Votes, declared
 from ..registry import method
 from .pets_curves import WARM_UP, Kind
 from .pets_table import TABLE_FILE, Table, fit_table

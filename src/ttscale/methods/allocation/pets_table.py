@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...core import SavedFile, UsageError
-from ...core.settings.declared import AtLeast, Within, check
+from ...core import AtLeast, SavedFile, UsageError, Within
+from ...core.settings.declared import check
 from .pets_curves import K_MAX, PATTERNS, WARM_UP, Kind, agreement_curve, bucket, fit_curve, pattern_shares
 
 FloatArray = NDArray[np.float64]

@@ -6,8 +6,7 @@ both.
 
 from __future__ import annotations
 
-from ...core import Card, Context, Outcome, Problem
-from ...core.settings.declared import declared
+from ...core import Card, Context, Outcome, Problem, declared
 from ..registry import method
 
 

@@ -16,9 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
-from ...core import Card, Context, Outcome, Problem, Role, Trace
+from ...core import AtLeast, Card, Context, Outcome, Problem, Role, Trace, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from .knockout import agreed, knockout, vote

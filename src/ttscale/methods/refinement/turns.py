@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes
+from ...core import AtLeast, Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 from .revision import Carry, Turn, next_prompt, reflect

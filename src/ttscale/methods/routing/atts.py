@@ -17,9 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Trace, Votes
+from ...core import AtLeast, Card, Context, Outcome, Problem, Trace, Votes, Within, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, Within, declared
 from ..registry import method
 from .conformal import BANK_FILE, Bank
 

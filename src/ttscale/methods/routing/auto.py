@@ -13,9 +13,22 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from ...core import Card, Configured, Context, Outcome, Problem, Role, Trace, UsageError, Votes
+from ...core import (
+    AtLeast,
+    Card,
+    Configured,
+    Context,
+    Outcome,
+    Problem,
+    Role,
+    Trace,
+    UsageError,
+    Votes,
+    Within,
+    declared,
+)
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, Within, check, declared, read
+from ...core.settings.declared import check, read
 from ..registry import method, parse
 from ..voting.adaptive_consistency import leader_confidence
 from .difficulty import Difficulty, agreement, mean_reward

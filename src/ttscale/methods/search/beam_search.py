@@ -15,9 +15,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Role, UsageError
+from ...core import AtLeast, Card, Context, NotEmpty, Outcome, Problem, Role, UsageError, Within, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, NotEmpty, Within, declared
 from ...verifiers import Verifier, verifier
 from ..registry import method
 from .steps import Beam, Select, conclude, extend

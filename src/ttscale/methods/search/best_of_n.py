@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Role, Tie, Votes
+from ...core import AtLeast, Card, Context, Outcome, Problem, Role, Tie, Votes, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, declared
 from ...verifiers import verifier
 from ..registry import method
 

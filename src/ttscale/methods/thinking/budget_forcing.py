@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ...core import THINK, Card, Context, Outcome, Problem, Trace
+from ...core import THINK, AtLeast, Card, Context, Outcome, Problem, Trace, Within, declared
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, Within, declared
 from ..registry import method
 
 CARD = Card(

@@ -14,8 +14,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from ...core.settings.declared import AtLeast, Within, declared
+from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, Votes, Within, declared
 from ..registry import method
 from .dirichlet import probability_largest
 

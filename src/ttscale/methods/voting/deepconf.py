@@ -16,9 +16,21 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from ...core import CapabilityError, Card, Chunk, Context, Outcome, Problem, Tie, Trace, Votes
+from ...core import (
+    AtLeast,
+    CapabilityError,
+    Card,
+    Chunk,
+    Context,
+    Outcome,
+    Problem,
+    Tie,
+    Trace,
+    Votes,
+    Within,
+    declared,
+)
 from ...core.cards import roles
-from ...core.settings.declared import AtLeast, Within, declared
 from ...signals import confidence as signals
 from ...signals.confidence import Measure
 from ..registry import method

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, UsageError, Votes
-from ...core.settings.declared import AtLeast, Within, declared
+from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, UsageError, Votes, Within, declared
 from ..registry import method
 
 CARD = Card(

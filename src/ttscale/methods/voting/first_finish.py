@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from ...core import Card, Context, Outcome, Problem, Tie, Trace, Votes
-from ...core.settings.declared import AtLeast, Within, declared
+from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, Trace, Votes, Within, declared
 from ..registry import method
 
 FFS = Card(

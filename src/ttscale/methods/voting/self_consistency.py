@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ...core import Card, Context, Outcome, Problem, Tie, Votes
-from ...core.settings.declared import AtLeast, declared
+from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, Votes, declared
 from ..registry import method
 
 CARD = Card(

@@ -49,7 +49,7 @@ def half(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def save_hf(model: Reasoner, tokenizer: Tokenizer, folder: Path) -> None:
     """A folder that `AutoModelForCausalLM` and `AutoTokenizer` load unchanged."""
     save_tokenizer(tokenizer, folder, model.shape.context)
-    save_file(half(model.state_dict()), folder / "tiny.model.safetensors", metadata={"format": "pt"})
+    save_file(half(model.state_dict()), folder / "model.safetensors", metadata={"format": "pt"})
     config = llama_config(model.shape, tokenizer)
     ends = {key: config[key] for key in ("eos_token_id", "pad_token_id")}
     generation = {**ends, "do_sample": True, "temperature": 1.0}
@@ -62,7 +62,7 @@ def save_prm(model: ProcessRewardModel, tokenizer: Tokenizer, folder: Path) -> N
     save_tokenizer(tokenizer, folder, model.shape.context)
     state = half(model.state_dict())
     state["score.bias"] = torch.zeros(1, dtype=torch.float16)
-    save_file(state, folder / "tiny.model.safetensors", metadata={"format": "pt"})
+    save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     config = llama_config(model.shape, tokenizer, "LlamaForTokenClassification")
     labels = {"id2label": {"0": "right"}, "label2id": {"right": 0}, "classifier_dropout": 0.0}
     _write_json(folder / "config.json", {**config, **labels})

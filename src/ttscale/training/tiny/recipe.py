@@ -40,7 +40,7 @@ ROLLOUTS = {"questions": 2400, "samples": 4, "branches": 3, "branched": 60}
 
 def make_tokenizer(work: Path) -> Tokenizer:
     """The tokenizer in `work`, trained on generated documents if it is not there yet."""
-    path = work / "tiny.tokenizer.json"
+    path = work / "tokenizer.json"
     if not path.exists():
         rng = random.Random(0)
         made = [document(rng, 0.5) for _ in range(TOKENIZER_DOCUMENTS)]
@@ -125,7 +125,7 @@ def train_tiny(
         def labelled(rng: random.Random, progress: Progress) -> Iterator[tuple[torch.Tensor, ...]]:
             return prm.batches(tokenizer, rows, seen, BATCH_TOKENS, rng)
 
-        fit(learner, learner.loss, labelled, REWARD, work / "tiny.prm.pt", resume=resume, seed=seed)
+        fit(learner, learner.loss, labelled, REWARD, work / "prm.pt", resume=resume, seed=seed)
         save_prm(learner.reward, tokenizer, out / "prm")
 
     for name in ("base", "small"):

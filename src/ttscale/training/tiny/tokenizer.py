@@ -64,7 +64,7 @@ def train_tokenizer(texts: list[str], vocab_size: int = 1024) -> Tokenizer:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """tokenizer.json, tokenizer_config.json and chat_template.jinja, as transformers reads them."""
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tiny.tokenizer.json"))
+    tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "pad_token": PAD,
