@@ -31,7 +31,7 @@ from ttscale.core import (
 )
 from ttscale.core.known_generation import head, piece
 
-LiveText = Callable[[GenerationRequest], Trace]
+Script = Callable[[GenerationRequest], Trace]
 
 
 class Boxed:
@@ -65,7 +65,7 @@ class Scripted:
 
     def __init__(
         self,
-        known: LiveText | Iterable[Trace | EngineError],
+        script: Script | Iterable[Trace | EngineError],
         *,
         capabilities: Iterable[str] = ("text", "prefix", "reward", "logprobs"),
         speed: int = 1,
@@ -76,18 +76,18 @@ class Scripted:
         self.calls: list[GenerationRequest] = []
         self.rewards = rewards or (lambda trace: 0.5)
         self.opened = self.closed = 0
-        if callable(known):
-            self.known: LiveText = known
+        if callable(script):
+            self.script: Script = script
         else:
-            script = list(known)
+            entries = list(script)
 
             def play(request: GenerationRequest) -> Trace:
-                entry = script[len(self.calls) - 1]
+                entry = entries[len(self.calls) - 1]
                 if isinstance(entry, EngineError):
                     raise entry
                 return entry
 
-            self.known = play
+            self.script = play
 
     async def open(self) -> None:
         self.opened += 1
@@ -97,29 +97,29 @@ class Scripted:
 
     def start(self, request: GenerationRequest) -> Generation:
         self.calls.append(request)
-        return KnownGeneration(request, self.known(request), self.speed)
+        return KnownGeneration(request, self.script(request), self.speed)
 
     async def reward(self, problem: Problem, traces: Sequence[Trace]) -> Rewards:
         return Rewards([self.rewards(t) for t in traces], tokens=sum(t.tokens for t in traces))
 
 
 class Ticking(Scripted):
-    """The same courses, generated one token per event and counted: what the meter has to equal."""
+    """The same traces, generated one token per event and counted: what the meter has to equal."""
 
-    def __init__(self, known: LiveText | Iterable[Trace | EngineError], **options: Any) -> None:
-        super().__init__(known, **options)
+    def __init__(self, script: Script | Iterable[Trace | EngineError], **options: Any) -> None:
+        super().__init__(script, **options)
         self.generated = 0
         self.generations: list[TickingGeneration] = []
 
     def start(self, request: GenerationRequest) -> Generation:
         self.calls.append(request)
-        generation = TickingGeneration(self, request, self.known(request))
+        generation = TickingGeneration(self, request, self.script(request))
         self.generations.append(generation)
         return generation
 
 
 class TickingGeneration(LiveGeneration):
-    """Knows nothing beforehand but its course; asks rule, limits and cap after every token."""
+    """Knows nothing beforehand but its trace; asks rule, limits and cap after every token."""
 
     def __init__(self, engine: Ticking, request: GenerationRequest, known: Trace) -> None:
         super().__init__(request)
@@ -162,15 +162,15 @@ class Live:
     capabilities = frozenset({"text"})
     name = "live"
 
-    def __init__(self, known: LiveText, seconds: float = 0.01) -> None:
-        self.known, self.seconds = known, seconds
+    def __init__(self, script: Script, seconds: float = 0.01) -> None:
+        self.script, self.seconds = script, seconds
 
     async def open(self) -> None: ...
 
     async def close(self) -> None: ...
 
     def start(self, request: GenerationRequest) -> Generation:
-        return TimedGeneration(request, self.known(request), self.seconds)
+        return TimedGeneration(request, self.script(request), self.seconds)
 
 
 class TimedGeneration(LiveGeneration):

@@ -46,8 +46,8 @@ class World(Scripted):
     """Also evaluates: one tick each, pictures side by side. With `saves`, it often needs less than
     it was asked for."""
 
-    def __init__(self, course: Any = length_of, saves: bool = False, **options: Any) -> None:
-        super().__init__(course, capabilities=("text", "prefix", "use"), **options)
+    def __init__(self, script: Any = length_of, saves: bool = False, **options: Any) -> None:
+        super().__init__(script, capabilities=("text", "prefix", "use"), **options)
         self.saves = saves
         self.begun: list[Evaluate] = []
         self.used = 0.0

@@ -276,7 +276,7 @@ def test_rewards_are_kept_with_their_draws_and_judge_a_replay(tmp_path):
     assert None not in winners
 
 
-def judged_bench(tmp_path, course, *methods):
+def judged_bench(tmp_path, script, *methods):
     """A live bench whose samples a judge scores by their tokens; the pool it makes."""
     judge = ModelSource(
         name="judge",
@@ -285,7 +285,7 @@ def judged_bench(tmp_path, course, *methods):
             lambda call: said("-"), capabilities={"reward"}, rewards=lambda t: t.tokens / 100
         ),
     )
-    source = ModelSource(name="m", spec="x", make=lambda **_: Scripted(course))
+    source = ModelSource(name="m", spec="x", make=lambda **_: Scripted(script))
     task = Task("t", [problem(f"q{i}") for i in range(2)])
     with Store.create(tmp_path / "live.db", {}) as store:
         planned = arrange([parse(m) for m in methods], [(source, [task])])
@@ -303,11 +303,11 @@ def test_draws_that_two_methods_share_keep_their_rewards(tmp_path, methods):
 
 
 def test_samples_without_an_answer_need_no_reward(tmp_path):
-    def course(call):
+    def script(call):
         mute = call.problem.id == "q0" or call.index == 1
         return said(None if mute else "a", 10)
 
-    pool = judged_bench(tmp_path, course, "bon(n=4)")
+    pool = judged_bench(tmp_path, script, "bon(n=4)")
     assert "reward" in pool.capabilities
     again = ModelSource(name="m", spec="replay:x", make=partial(Replay, pool), pools=[pool])
     with Store.create(tmp_path / "replay.db", {}) as store:

@@ -68,7 +68,7 @@ def configured(method: Method) -> Any:
     return cfg
 
 
-def course(call: GenerationRequest) -> Trace:
+def script(call: GenerationRequest) -> Trace:
     """A small thinking model: three steps, then an answer; what the prefix holds is not repeated.
 
     Judges say yes or no. Text, length and confidence depend on the sample's seed alone.
@@ -114,7 +114,7 @@ def _at_a_stop(call: GenerationRequest, words: list[str]) -> bool:
 class Laboratory(Ticking):
     """Generates token by token, counts, scores, embeds and judges."""
 
-    def __init__(self, play=course, capabilities=GIVEN):
+    def __init__(self, play=script, capabilities=GIVEN):
         super().__init__(play, capabilities=capabilities, rewards=_reward)
 
     async def score(self, prompt: Prompt, text: str) -> Score:
@@ -129,7 +129,7 @@ class Laboratory(Ticking):
 class Recorded(Scripted):
     """The same courses, known beforehand."""
 
-    def __init__(self, play=course):
+    def __init__(self, play=script):
         super().__init__(play, capabilities=GIVEN, rewards=_reward)
 
     score, embed = Laboratory.score, Laboratory.embed
@@ -358,7 +358,7 @@ def test_one_failed_draw_does_not_fail_the_run(method):
         if not failed:
             failed.append(call)
             raise EngineError("hiccup")
-        return course(call)
+        return script(call)
 
     outcomes = play(method, Recorded(first_fails))
     assert sum(o.usage.by[r].failed for o in outcomes for r in o.usage.by) == 1
@@ -367,7 +367,7 @@ def test_one_failed_draw_does_not_fail_the_run(method):
 
 def test_unparsable_samples_never_become_an_answer(method):
     def mute(call: GenerationRequest) -> Trace:
-        trace = course(call)
+        trace = script(call)
         trace.text = trace.text.replace("boxed", "b0xed")
         return trace
 
@@ -379,7 +379,7 @@ def test_unparsable_samples_never_become_an_answer(method):
 @pytest.mark.parametrize("finish", ["length", "refused", "error"])
 def test_samples_that_did_not_finish_never_become_an_answer(method, finish):
     def unfinished(call: GenerationRequest) -> Trace:
-        trace = course(call)
+        trace = script(call)
         trace.finish = finish
         trace.error = EngineError("refused") if finish == "error" else None
         return trace
@@ -436,7 +436,7 @@ def test_what_judges_calibrates_or_reflects_never_becomes_the_answer(spec, traps
 
     def trapped(call: GenerationRequest) -> Trace:
         if call.part not in traps:
-            return course(call)
+            return script(call)
         seen.add(call.part)
         return Trace("\\boxed{trap}", 3, ends=[2, 4, 12], prompt_tokens=7)
 

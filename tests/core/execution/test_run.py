@@ -240,12 +240,12 @@ class TestFailures:
         error = EngineError("the server went away")
         search = parse(spec)
 
-        def course(call):
+        def script(call):
             if call.prompt.prefix:
                 raise error
             return Trace("a step", 5, meta={"stopped_at": "\n\n"})
 
-        outcome = answer(Scripted(course), search.method, search.cfg)
+        outcome = answer(Scripted(script), search.method, search.cfg)
         assert (outcome.answer, outcome.error) == (None, error)
 
     @pytest.mark.parametrize("fatal", [AuthError, PoolExhausted])

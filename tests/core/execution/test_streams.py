@@ -16,7 +16,7 @@ from ttscale.core.known_generation import head, piece
 words = st.lists(st.text("abc ", min_size=0, max_size=4), min_size=1, max_size=20)
 
 
-def course(parts: list[str], **fields) -> Trace:
+def script(parts: list[str], **fields) -> Trace:
     ends = np.cumsum([len(p) for p in parts]).tolist()
     conf = np.arange(len(parts), dtype=np.float32)
     return Trace("".join(parts), len(parts), ends=ends, conf=conf, logprobs=-conf, **fields)
@@ -35,7 +35,7 @@ def test_the_chunks_of_a_live_trace_are_its_text_tokens_and_confidences(engine, 
         return Outcome("x", live.trace)
 
     seen.clear()
-    outcome = answer(engine([course(parts)]), fn)
+    outcome = answer(engine([script(parts)]), fn)
     assert "".join(c.text for c in seen) == outcome.winner.text == "".join(parts)
     assert sum(c.tokens for c in seen) == outcome.winner.tokens == len(parts)
     assert np.concatenate([c.conf for c in seen]).tolist() == outcome.winner.conf.tolist()
@@ -54,7 +54,7 @@ def test_leaving_a_live_trace_cuts_it_there(engine, parts, after):
                     break
         return Outcome("x", live.trace)
 
-    outcome = answer(engine([course(parts)]), fn)
+    outcome = answer(engine([script(parts)]), fn)
     kept = min(after, len(parts))
     assert outcome.winner.tokens == outcome.usage.completion_tokens == kept
     assert outcome.winner.text == "".join(parts[:kept])
@@ -63,7 +63,7 @@ def test_leaving_a_live_trace_cuts_it_there(engine, parts, after):
 
 
 def test_an_error_inside_the_block_cancels_the_live_trace():
-    engine = Ticking([course(["a"] * 50)])
+    engine = Ticking([script(["a"] * 50)])
 
     async def fn(p, ctx, cfg):
         async with ctx.stream(p.prompt) as live:
@@ -91,7 +91,7 @@ class Below:
 
 @given(parts=words, limit=st.floats(0, 100), cuts=st.lists(st.integers(0, 20)))
 def test_a_stop_rule_decides_alike_however_the_trace_is_chunked(parts, limit, cuts):
-    whole = course(parts)
+    whole = script(parts)
     edges = sorted({0, len(parts), *(c for c in cuts if c < len(parts))})
     rule, kept = Below(limit), None
     for begin, end in itertools.pairwise(edges):
@@ -107,10 +107,10 @@ def test_a_rule_ends_a_recorded_and_a_generated_trace_at_the_same_token(parts, l
     async def fn(p, ctx, cfg):
         return Outcome("x", await ctx.sample(p.prompt, until=lambda: Below(limit)))
 
-    known, generated = (answer(e([course(parts)]), fn) for e in (Scripted, Ticking))
+    known, generated = (answer(e([script(parts)]), fn) for e in (Scripted, Ticking))
     assert known.winner.tokens == generated.winner.tokens
     assert known.winner.text == generated.winner.text
-    expected = Below(limit).feed(piece(course(parts), 0, len(parts)))
+    expected = Below(limit).feed(piece(script(parts), 0, len(parts)))
     assert known.winner.tokens == (expected or len(parts))
     assert (known.winner.finish == "cut") == (expected is not None)
     assert known.usage.cut_tokens == (expected or 0)
@@ -119,7 +119,7 @@ def test_a_rule_ends_a_recorded_and_a_generated_trace_at_the_same_token(parts, l
 @given(parts=words, tokens=st.integers(0, 20))
 def test_the_head_of_a_trace_is_its_first_tokens(parts, tokens):
     tokens = min(tokens, len(parts))
-    part = head(course(parts, answer="a", reward=1.0), tokens)
+    part = head(script(parts, answer="a", reward=1.0), tokens)
     assert (part.text, part.tokens) == ("".join(parts[:tokens]), tokens)
     assert len(part.conf) == len(part.logprobs) == len(part.ends) == tokens
     assert (part.answer, part.reward) == (None, None)  # those of the whole, not of its head
@@ -142,7 +142,7 @@ def test_a_limit_or_rule_before_the_censored_end_is_met_as_ever():
     async def ruled(p, ctx, cfg):
         return Outcome("x", await ctx.sample(p.prompt, until=lambda: Below(2.0)))
 
-    recorded = course(["a"] * 9, finish="cancelled")
+    recorded = script(["a"] * 9, finish="cancelled")
     assert answer(Scripted([recorded]), limited).winner.finish == "length"
     assert answer(Scripted([recorded]), ruled).winner.finish == "cut"
 

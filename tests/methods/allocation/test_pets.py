@@ -48,12 +48,12 @@ def play(
 def says(answers: dict[str, str]) -> Scripted:
     """Question "q" repeats the letters of answers["q"]; "-" is a sample without an answer."""
 
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         letters = answers[call.problem.id]
         letter = letters[call.index % len(letters)]
         return said(None if letter == "-" else letter)
 
-    return Scripted(course)
+    return Scripted(script)
 
 
 def sampled(outcomes: Sequence[Outcome]) -> list[int]:
@@ -185,21 +185,21 @@ def test_a_token_budget_ends_the_set_with_the_vote_so_far() -> None:
 
 
 def test_votes_can_weigh_their_confidence() -> None:
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         sure = call.index == 2
         conf = np.full(4, 9.0 if sure else 1.0, np.float32)
         return said("b" if sure else "a", 4, conf=conf)
 
-    plain = play(named("p"), Scripted(course), average=3)
-    weighted = play(named("p"), Scripted(course), average=3, weight="mean", keep=100)
+    plain = play(named("p"), Scripted(script), average=3)
+    weighted = play(named("p"), Scripted(script), average=3, weight="mean", keep=100)
     assert (plain[0].answer, weighted[0].answer) == ("a", "b")
 
 
 def test_soft_counts_are_the_confidence_over_sixteen() -> None:
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         return said("a", 4, conf=np.full(4, 32.0, np.float32))
 
-    (soft,) = play(named("p"), Scripted(course), average=1, soft=True, options=2)
+    (soft,) = play(named("p"), Scripted(script), average=1, soft=True, options=2)
     # Beta(3, 1): P(first is larger) = 1 - 1/8
     assert soft.extra["confidence"] == pytest.approx(7 / 8, abs=1e-7)
 

@@ -199,20 +199,20 @@ def candidates(*answers: str) -> list[Trace]:
 
 
 def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         if call.role == "judge":
             return Trace("1", 1)  # always the first place, whoever stands there
         return said("aab"[call.index])
 
-    outcome = answer(Scripted(course), three_d, Config(batch=3, turns=1, aggregator="judge"))
+    outcome = answer(Scripted(script), three_d, Config(batch=3, turns=1, aggregator="judge"))
     assert outcome.answer == "a"
 
 
 def test_a_judge_that_names_no_candidate_yields_to_the_vote() -> None:
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         return Trace("the 9th", 1) if call.role == "judge" else said("aab"[call.index])
 
-    outcome = answer(Scripted(course), three_d, Config(batch=3, turns=1, aggregator="judge"))
+    outcome = answer(Scripted(script), three_d, Config(batch=3, turns=1, aggregator="judge"))
     assert outcome.answer == "a"
 
 
@@ -225,7 +225,7 @@ def test_a_judge_is_not_asked_where_all_agree() -> None:
 def test_many_candidates_are_judged_as_a_knockout() -> None:
     asked: list[int] = []
 
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         if call.role != "judge":
             return said("right" if call.index == 7 else f"wrong{call.index}")
         shown = re.findall(r"Solution \d+:\n(.*)", call.prompt.text)
@@ -234,7 +234,7 @@ def test_many_candidates_are_judged_as_a_knockout() -> None:
         return Trace(str(right[0] if right else 1), 1)
 
     cfg = Config(batch=10, turns=1, aggregator="judge", judge_at_once=4, judgements=1)
-    outcome = answer(Scripted(course), three_d, cfg)
+    outcome = answer(Scripted(script), three_d, cfg)
     assert (outcome.answer, asked) == ("right", [4, 4, 2, 3])
 
 

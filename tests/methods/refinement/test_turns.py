@@ -29,7 +29,7 @@ R, S = 0.25, 0.38  # chances of a repair and of a loss; S as in arXiv:2408.03314
 def chain(start: float, repair: float, loss: float) -> Scripted:
     """Right with probability `start`, then the two-state Markov chain."""
 
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         asked = call.prompt.text
         if "previous answer" not in asked:
@@ -40,7 +40,7 @@ def chain(start: float, repair: float, loss: float) -> Scripted:
             right = rng.random() < repair
         return said("right" if right else "wrong", 7, meta={"seed": call.seed})
 
-    return Scripted(course)
+    return Scripted(script)
 
 
 def accuracy(engine: Scripted, runs: int = 1500, **params: object) -> float:
@@ -130,10 +130,10 @@ def test_a_solution_is_carried_without_its_thinking_unless_asked_for() -> None:
 
 
 def test_a_reflection_is_a_call_of_its_own_and_is_shown() -> None:
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         return said("a") if "List the errors" not in call.prompt.text else Trace("check 7", 5)
 
-    engine = Scripted(course)
+    engine = Scripted(script)
     outcome = answer(engine, turns, Config(turns=3, carry="reflection"))
     assert outcome.usage.calls == 5
     assert "Notes on it:\ncheck 7" in engine.calls[2].prompt.text
@@ -148,7 +148,7 @@ def test_prompts_do_not_grow_with_the_turns() -> None:
 def counter(steps: int) -> Scripted:
     """Counts to `steps`, a token a number, from where the beginning it is shown stops."""
 
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         asked, first = call.prompt.text, 1
         if "ran out of space" in asked:
             counted = [int(w) for w in asked.split(":\n")[1].split("\n\n")[0].split()]
@@ -157,7 +157,7 @@ def counter(steps: int) -> Scripted:
         ends = np.cumsum([len(w) for w in words]).tolist()
         return Trace("".join(words), len(words), ends=ends)
 
-    return Scripted(course)
+    return Scripted(script)
 
 
 @pytest.mark.parametrize(("taken", "solved"), [(1, False), (2, False), (3, True)])

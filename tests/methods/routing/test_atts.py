@@ -242,13 +242,13 @@ def test_decisions_do_not_depend_on_who_arrives_first(speeds: tuple[int, int]) -
 def makespans(chains: int, sigma: float, seed: int) -> tuple[float, float]:
     """(asynchronous, synchronous) tokens: the longest chain, and the sum of each turn's longest."""
 
-    def course(call: GenerationRequest) -> Trace:
+    def script(call: GenerationRequest) -> Trace:
         rng = random.Random(call.seed)
         done = call.prompt.prefix.count("\n\n")
         text = f"d({rng.random()})" + ("\\boxed{x}" if done == 5 else "")
         return Trace(text, max(1, round(rng.lognormvariate(5, sigma))))
 
-    target, drafts = Target(), Scripted(course)
+    target, drafts = Target(), Scripted(script)
     run = Run({"main": target, "target": target, "draft": drafts}, seed=seed)
 
     async def main() -> Outcome:

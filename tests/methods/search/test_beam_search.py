@@ -96,13 +96,13 @@ def test_a_verifier_that_likes_short_beginnings_is_over_optimised():
 
 
 def test_ended_beams_stay_candidates_and_the_others_go_on():
-    def course(call):
+    def script(call):
         step = call.prompt.prefix.count("\n\n")
         if call.index == 0 and step == 0:
             return Trace("\\boxed{early}", 1, ends=[13])
         return Trace(f"s{step}" if step < 2 else "\\boxed{late}", 1, ends=[2 if step < 2 else 12])
 
-    engine = Scripted(course, rewards=lambda t: 1.0 if "early" in t.text else 0.9)
+    engine = Scripted(script, rewards=lambda t: 1.0 if "early" in t.text else 0.9)
     best = answer(engine, beam_search, Config(n=4, width=2, select="best"))
     assert best.answer == "early"
     weighted = answer(engine, beam_search, Config(n=4, width=2, select="weighted"))

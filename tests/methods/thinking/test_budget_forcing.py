@@ -84,7 +84,7 @@ def test_an_early_end_is_ignored_so_often_and_the_marker_is_never_emitted_meanwh
 
 
 def test_nothing_ignored_and_no_limit_reached_is_plain_decoding():
-    plain = thinker(10).known(_plain())
+    plain = thinker(10).script(_plain())
     outcome = answer(thinker(10), budget_forcing, Config(opening="", max_thinking=10_000))
     assert outcome.winner is not None
     assert outcome.winner.text == plain.text

@@ -112,7 +112,7 @@ class Uneven(Scripted):
 
     def start(self, call: GenerationRequest) -> Generation:
         self.calls.append(call)
-        return KnownGeneration(call, self.known(call), self.speeds[call.index])
+        return KnownGeneration(call, self.script(call), self.speeds[call.index])
 
 
 def test_at_unequal_speeds_sync_takes_the_shortest_and_async_the_first():
