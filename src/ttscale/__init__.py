@@ -32,9 +32,9 @@ if TYPE_CHECKING:
         Usage,
         execute,
     )
-    from .library import Session, asolve, solve
-    from .library import open_session as open
     from .methods import method, parse
+    from .session import Session, asolve, solve
+    from .session import open_session as open
 
 _HOME = {
     "assembly": ("Assembly",),
@@ -53,7 +53,7 @@ _HOME = {
         "Usage",
         "execute",
     ),
-    "library": ("Session", "asolve", "open", "solve"),
+    "session": ("Session", "asolve", "open", "solve"),
     "methods": ("method", "parse"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

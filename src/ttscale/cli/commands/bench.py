@@ -136,7 +136,7 @@ def run(
     from ...bench.plan import Plan, grid
     from ...bench.store.fingerprints import fingerprints
     from ...bench.store.store import Store
-    from ...library import seed_of
+    from ...session import seed_of
     from ..config import load
 
     config = load()

@@ -112,7 +112,7 @@ def _model(
     from ...core import UsageError
     from ...engines import open_model
     from ...gateway.config import Model
-    from ...library import default_model
+    from ...session import default_model
     from ..config import load
 
     if upstream is not None:

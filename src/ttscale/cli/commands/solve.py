@@ -105,7 +105,7 @@ def solve(
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
     from ...core import SampleCount
-    from ...library import open_session
+    from ...session import open_session
     from ..config import load
 
     text = sys.stdin.read() if question == "-" else question

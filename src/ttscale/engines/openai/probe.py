@@ -31,7 +31,7 @@ from .dialect import LLAMACPP, Dialect, Kind
 if TYPE_CHECKING:
     from .engine import OpenAIHTTP
 
-_KINDS: dict[str, Kind] = {"llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "library": "ollama"}
+_KINDS: dict[str, Kind] = {"llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "session": "ollama"}
 _HELLO = {"role": "user", "content": "Hi"}
 _BEGUN = {"role": "assistant", "content": "The capital of France is"}
 _TOOL = {
