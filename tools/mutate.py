@@ -1,7 +1,7 @@
 """Plants small faults in modules, one at a time, and counts those that the tests see.
 
     pip install 'ttscale[mutate]'
-    python tools/mutate.py ttscale.methods.voting.esc --n 20 --seed 7 --tests tests/methods/parallel
+    python tools/mutate.py ttscale.methods.voting.esc --n 20 --seed 7 --tests tests/methods/voting
 
 A fault is one of Cosmic Ray's: another operator, another number, a condition negated, a decorator
 removed. (mutmut leaves out decorated functions, as every method is one, and all that stands outside

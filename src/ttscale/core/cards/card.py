@@ -70,9 +70,9 @@ class Card:
     """
 
     name: str
-    title: str
+    title: str = ""
     what: What
-    stops: str
+    stops: str = ""
     paper: str = ""
     stimulation: str = ""
     verification: str = ""
