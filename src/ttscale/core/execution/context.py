@@ -207,10 +207,13 @@ class Context:
 
     def advance(self, sequential: int, sequential_units: Mapping[str, float] = NO_UNITS) -> None:
         """Depend on something that ended at `sequential` tokens, and at `sequential_units` named units."""
-        if sequential > self.sequential or sequential_units:
-            self.sequential = max(self.sequential, sequential)
+        if sequential > self.sequential:
+            self.sequential = sequential
+        elif not sequential_units:
+            return
+        if sequential_units:
             self.sequential_units = later(self.sequential_units, sequential_units)
-            self.scope.advance(sequential, sequential_units)
+        self.scope.advance(sequential, sequential_units)
 
     # -- branches
 
