@@ -1,4 +1,4 @@
-"""What all tests share; the test doubles live in `doubles.py` beside this file."""
+"""What all tests share; the test doubles live in `fakes.py` beside this file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """A synthetic model that takes real time and logs every sample it starts, and a bench of it that can
-be killed: `python paced.py STORE LOG [SECONDS_PER_TOKEN]`."""
+be killed: `python slow_bench.py STORE LOG [SECONDS_PER_TOKEN]`."""
 
 from __future__ import annotations
 

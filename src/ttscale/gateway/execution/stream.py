@@ -20,7 +20,6 @@ from ..logs import LOG
 
 _GRACE = 0.25  # seconds in which a failure still gets a status of its own
 _PROGRESS = 1.0  # seconds between two reports of progress
-_JSON = "application/json"
 
 
 class ReplyEvents:
