@@ -40,10 +40,11 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .execution.blocking import ThreadedExecution, execute, opened
 from .execution.branches import Branch, Group
 from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
-from .execution.run import Journal, Run, execute
+from .execution.run import Journal, Run
 from .execution.streams import Live, Race
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
@@ -136,6 +137,7 @@ __all__ = [
     "Tally",
     "ThinkTags",
     "ThinkingSplitter",
+    "ThreadedExecution",
     "Tie",
     "TokenLoop",
     "Trace",
@@ -150,5 +152,6 @@ __all__ = [
     "Within",
     "declared",
     "execute",
+    "opened",
     "run_in_token_time",
 ]

@@ -233,12 +233,15 @@ class LiveGeneration(Generation):
     def abort(self, finish: Finish) -> None:
         if self.finished:
             return
-        chunk = self._unread()
+        chunk, failure = self._unread(), None
         if chunk is not None and self.request.on_chunk is not None:
             self.finished = True  # the watcher has nothing more to stop
-            self.request.on_chunk(chunk)
+            try:
+                self.request.on_chunk(chunk)
+            except Exception as error:  # as in `show`
+                finish, failure = "error", error
             self.finished = False
-        self.end(finish, stopped=True)
+        self.end(finish, failure, stopped=True)
 
     def cap(self, tokens: int) -> None:
         if self.finished:

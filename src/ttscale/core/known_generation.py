@@ -14,6 +14,7 @@ from .errors import UsageError
 from .generation import Generation, GenerationRequest
 from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
+from .verdict import CORRECT
 
 _OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
 
@@ -115,10 +116,14 @@ class KnownGeneration(Generation):
 
     def _report(self, begin: int, end: int) -> None:
         part = piece(self._known, begin, end)
-        if self.request.on_chunk is not None:
-            self.request.on_chunk(part)
-        if self.request.progress is not None:
-            self.request.progress()
+        try:
+            if self.request.on_chunk is not None:
+                self.request.on_chunk(part)
+            if self.request.progress is not None:
+                self.request.progress()
+        except Exception as error:  # a watcher has failed, and the sample with it
+            if not self.finished:
+                self._finish_with(end, "error", error)
 
     def _withdraw(self) -> None:
         if isinstance(self._loop, TokenLoop):
@@ -130,11 +135,13 @@ class KnownGeneration(Generation):
         if not self.finished:
             self._finish_with(self._tokens, self._finish)
 
-    def _finish_with(self, tokens: int, finish: Finish) -> None:
+    def _finish_with(self, tokens: int, finish: Finish, error: Exception | None = None) -> None:
         self._tokens = tokens
         known = self._known
         trace = known.copy() if tokens >= known.tokens else head(known, tokens)
         trace.finish = finish
+        if error is not None:
+            trace.error = error
         trace.began = float(self._began)
         trace.ended = self._loop.time()
         self.hand_over(trace)
@@ -147,12 +154,14 @@ def check_speed(ticks_per_token: int) -> None:
 
 
 def head(trace: Trace, tokens: int) -> Trace:
-    """The first tokens of a trace. Its text is known only where the tokens' ends are."""
+    """The first tokens of a trace. Its text is known only where the tokens' ends are; what was said
+    of the whole, an answer, a reward, a verdict, is not known of them."""
     part = piece(trace, 0, tokens)
     return replace(
         trace,
         text=part.text,
         tokens=tokens,
+        estimated=min(trace.estimated, tokens),
         logprobs=part.logprobs,
         conf=part.conf,
         ends=part.ends,
@@ -161,6 +170,7 @@ def head(trace: Trace, tokens: int) -> Trace:
         reward=None,
         tool_calls=(),
         artifacts=(),
+        meta={name: value for name, value in trace.meta.items() if name != CORRECT},
     )
 
 

@@ -75,8 +75,8 @@ class Trace:
         reward: a verifier's score recorded with the trace.
         sequential: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
-        units: named amounts used besides tokens; chains: their longest dependent chains up to this
-            trace's end.
+        units: named amounts used besides tokens. sequential_units: their longest dependent chains up
+            to this trace's end.
         artifacts: what was made besides text, in order.
         error: why it failed, for finish `error` or `refused`.
     """

@@ -132,11 +132,11 @@ def run(
     """
     import dataclasses
 
+    from ...arguments import role_sources, seed_of
     from ...bench.notes import notes
     from ...bench.plan import Plan, grid
     from ...bench.store.fingerprints import fingerprints
     from ...bench.store.store import Store
-    from ...session import seed_of
     from ..config import load
 
     config = load()
@@ -161,7 +161,7 @@ def run(
         keep_traces=keep_traces,
     )
     path = _free(out)
-    planned, opened = grid(plan, config), _opened(plan)
+    planned, opened = grid(plan, config), role_sources(plan.roles, config)
     sources = [*(p.model for p in planned), *opened.values()]
     plan = dataclasses.replace(plan, recordings=fingerprints(sources))
     for note in notes(planned, every_row=plan.repeats == "auto"):
@@ -184,6 +184,7 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
+    from ...arguments import role_sources
     from ...bench.plan import Plan, grid
     from ...bench.store.fingerprints import check_unchanged, fingerprints
     from ...bench.store.store import Store
@@ -193,7 +194,8 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
         plan = Plan.from_dict(store.plan)
         if concurrency is not None:
             plan = dataclasses.replace(plan, concurrency=concurrency)
-        planned, opened = grid(plan, load()), _opened(plan)
+        config = load()
+        planned, opened = grid(plan, config), role_sources(plan.roles, config)
         sources = [*(p.model for p in planned), *opened.values()]
         check_unchanged(plan.recordings, fingerprints(sources))
         _go(store, plan, planned, opened, quiet=quiet, as_json=as_json)
@@ -276,24 +278,6 @@ def _free(out: Path | None) -> Path:
         number += 1
         path = stem.with_name(f"{stem.name}-{number}.db")
     return path
-
-
-def _opened(plan: Plan) -> dict[str, ModelSource]:
-    """The models of the roles that the plan names."""
-    from ...core import UsageError
-    from ...engines import open_model
-    from ..config import load
-
-    opened = {}
-    for role, spec in plan.roles.items():
-        sources = open_model(spec, load())
-        if len(sources) > 1:
-            raise UsageError(
-                f"--role {role}={spec} stands for {len(sources)} recordings",
-                fix="choose one with ?where.model=X or ?where.task=X",
-            )
-        opened[role] = sources[0]
-    return opened
 
 
 def _go(

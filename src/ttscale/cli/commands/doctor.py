@@ -158,7 +158,7 @@ def _config(loaded: list[Config]) -> Check:
 
 
 def _models() -> Check:
-    from ...session import FALLBACK
+    from ...arguments import FALLBACK
     from .models import available
 
     here = [entry["name"] for entry in available() if entry["cached"]]
@@ -188,7 +188,7 @@ def _embedded() -> Check:
 
 def _upstream(spec: str, config: Config) -> Iterator[Check]:
     """Open a model the user named; what it can do, and which methods that is enough for."""
-    from ...session import source_of
+    from ...arguments import source_of
 
     name = f"model {spec}"
     try:

@@ -242,8 +242,8 @@ def _fit_pets(recording: ModelSource, out: Path, average: float, *, patterns: bo
 
 def _recording(source: str) -> ModelSource:
     """The one recording meant; a file needs no scheme."""
+    from ...arguments import source_of
     from ...core import UsageError
-    from ...session import source_of
     from ..config import load
 
     spec = source if source.startswith("replay:") else f"replay:{source}"

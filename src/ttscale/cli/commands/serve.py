@@ -109,10 +109,10 @@ def _model(
     upstream: str | None, spec: str | None, name: str | None, policy: Path | None, *, required: bool
 ) -> tuple[str, Model] | None:
     """(name, model) that the command line names; the default model if one is required."""
+    from ...arguments import default_model
     from ...core import UsageError
     from ...engines import open_model
     from ...gateway.config import Model
-    from ...session import default_model
     from ..config import load
 
     if upstream is not None:

@@ -24,7 +24,7 @@ from ..spending.budget import Budget
 from ..spending.budget_guard import LimitedScope, admit, scope_of
 from ..spending.metering import Scope
 from ..spending.usage import Price, Usage
-from ..token_time import TokenLoop, run_in_token_time
+from ..token_time import TokenLoop
 from ..trace import Chunk, Trace
 from .context import Context, SampleRequest
 from .observer import Observer
@@ -302,6 +302,9 @@ class Run:
             sample.generation = engine.start(sample)
         except TTScaleError as error:
             self._not_started(sample, error)
+        except BaseException:
+            scope.forget(sample)
+            raise
         else:
             if self.token_time and engine.time == "wall" and sample.finished is None:
                 self._hold_the_clock(sample)
@@ -379,19 +382,3 @@ _FIXES = {
     "reward": "configure a reward model for this role, for example --role prm=MODEL",
     "text": "configure a model for this role, for example --role draft=MODEL",
 }
-
-
-def execute(run: Run, main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `main` synchronously, in token time or real time as the run's engines ask for."""
-
-    async def opened() -> T:
-        engines = list({id(e): e for e in run.engines.values()}.values())
-        try:
-            for engine in engines:
-                await run.real(engine, engine.open())
-            return await main()
-        finally:
-            for engine in engines:
-                await run.real(engine, engine.close())
-
-    return run_in_token_time(opened()) if run.token_time else asyncio.run(opened())
