@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 
 from ttscale.core import (
@@ -109,6 +110,23 @@ def test_what_is_declared_is_kept_in_one_form():
     assert made == Whole(n=8, sizes=(3, 4), words=("one",), share=1)
     assert (type(made.n), made.sizes, made.words) == (int, (3, 4), ("one",))
     assert hash(Part(name="a")) == hash(read(Part, {"name": "a"}))
+
+
+@pytest.mark.parametrize("n", [np.int64(6), np.uint8(6), np.float32(6)])
+def test_numbers_of_numpy_are_kept_as_those_of_python(n):
+    made = Whole(n=n, share=np.float32(0.5))
+    assert (made.n, type(made.n), made.share, type(made.share)) == (6, int, 0.5, float)
+    assert type(Whole(share=np.float64(0.5)).share) is float
+    with pytest.raises(UsageError, match="n=.*0.*: give a whole number"):
+        Whole(n=n - n)
+    with pytest.raises(UsageError, match="n="):
+        Whole(n=np.bool_(True))
+
+
+def test_a_whole_number_may_be_larger_than_any_float_and_a_float_may_not():
+    assert Whole(n=10**400).n == 10**400
+    with pytest.raises(UsageError, match="weight=1000.* is not finite"):
+        Part(name="a", weight=10**400)
 
 
 def test_none_stands_only_where_it_is_declared():
