@@ -22,7 +22,7 @@ from ttscale.core import (
     UnknownName,
     UsageError,
 )
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse

@@ -117,7 +117,7 @@ def test_numbers_of_numpy_are_kept_as_those_of_python(n):
     made = Whole(n=n, share=np.float32(0.5))
     assert (made.n, type(made.n), made.share, type(made.share)) == (6, int, 0.5, float)
     assert type(Whole(share=np.float64(0.5)).share) is float
-    with pytest.raises(UsageError, match="n=.*0.*: give a whole number"):
+    with pytest.raises(UsageError, match=r"n=.*0.*: give a whole number"):
         Whole(n=n - n)
     with pytest.raises(UsageError, match="n="):
         Whole(n=np.bool_(True))
@@ -125,7 +125,7 @@ def test_numbers_of_numpy_are_kept_as_those_of_python(n):
 
 def test_a_whole_number_may_be_larger_than_any_float_and_a_float_may_not():
     assert Whole(n=10**400).n == 10**400
-    with pytest.raises(UsageError, match="weight=1000.* is not finite"):
+    with pytest.raises(UsageError, match=r"weight=1000.* is not finite"):
         Part(name="a", weight=10**400)
 
 

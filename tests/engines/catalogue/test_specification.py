@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import Price, RecordError, Sampling, TTScaleError, UnknownName, UsageError
-from ttscale.engines.catalogue import specification as specs
-from ttscale.engines.catalogue.specification import Alias, Plain, open_model
+from ttscale.engines.catalogue.source import Alias, ModelSource, Plain
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.engines.llamacpp import LlamaCpp
 from ttscale.engines.openai.engine import OpenAIHTTP
 from ttscale.engines.recordings.engine import Replay
@@ -25,7 +25,7 @@ small,sums,0,0,10,42,42
 """
 
 
-def one(text: str, catalogue: Plain | None = None) -> specs.ModelSource:
+def one(text: str, catalogue: Plain | None = None) -> ModelSource:
     (source,) = open_model(text, catalogue)
     return source
 
