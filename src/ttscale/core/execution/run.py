@@ -114,7 +114,12 @@ class Run:
         at once, so each took the seconds of the whole set."""
         self.check(method, budget)
         self.loop = asyncio.get_running_loop()
-        scope = scope_of(None, budget, needs=method.needs, keep=False)
+        return await self.solve_set(method, problems, scope_of(None, budget, keep=False))
+
+    async def solve_set(self, method: Configured, problems: Sequence[Problem], scope: Scope) -> list[Outcome]:
+        """Run a set method in a given scope; what it spends on a problem is in
+        `scope.by_problem`, also if it fails."""
+        scope.needs = method.needs
         ctx = Context(self, scope, None)
         outcomes, stopped_by = await self._guarded(scope, method.method.fn(list(problems), ctx, method.cfg))
         if outcomes is None:
