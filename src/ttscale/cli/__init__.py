@@ -18,6 +18,10 @@ COMMANDS = {
     "bench": ("ttscale.cli.commands.bench:bench", "Compare methods on tasks under equal budgets."),
     "plan": ("ttscale.cli.commands.plan:plan", "Learn which method suits which question and budget."),
     "metrics": ("ttscale.cli.commands.metrics:metrics", "Show figures of merit of a bench."),
+    "reproduce": (
+        "ttscale.cli.commands.reproduce:reproduce",
+        "Measure what papers claim, and say what came out.",
+    ),
     "serve": ("ttscale.cli.commands.serve:serve", "Serve any method in front of any model."),
     "methods": ("ttscale.cli.commands.methods:methods", "List the methods, or show one."),
     "models": ("ttscale.cli.commands.models:models", "List the known models, or fetch one."),

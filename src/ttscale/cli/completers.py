@@ -40,5 +40,13 @@ def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return known_models(ctx, param, incomplete) + _offered(about, incomplete)
 
 
+def systems(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Published systems that are built."""
+    from ..reproduce.protocol.catalogue import published
+
+    about = {system.name: system.title for system in published().values() if system.built}
+    return _offered(about, incomplete)
+
+
 def _offered(about: dict[str, str], incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(name, help=about[name]) for name in sorted(about) if name.startswith(incomplete)]
