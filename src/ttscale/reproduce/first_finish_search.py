@@ -60,8 +60,8 @@ def tokens(lab: Laboratory) -> Figure:
         np.array([r.usage.completion_tokens for r in found.results[label]]) for label in (FIRST, VOTE)
     )
     rng = np.random.default_rng(lab.seed)
-    drawn = rng.integers(0, len(ours), (2_000, len(ours)))
-    low, high = np.quantile(1 - ours[drawn].sum(1) / vote[drawn].sum(1), (0.025, 0.975))
+    picked = rng.integers(0, len(ours), (2_000, len(ours)))
+    low, high = np.quantile(1 - ours[picked].sum(1) / vote[picked].sum(1), (0.025, 0.975))
     return Figure(1 - ours.sum() / vote.sum(), float(low), float(high), f"{len(ours)} questions")
 
 
@@ -105,7 +105,7 @@ def accuracy_is_the_integral(lab: Laboratory) -> Figure:
     errors = {wrong: math.sqrt(p * (1 - p) / len(found[wrong][0])) for wrong, p in expected.items()}
     gaps = [wrong - RIGHT for wrong in WRONG]
     half = [1.96 * errors[wrong] for wrong in WRONG]
-    lab.draw(
+    lab.plot(
         Curve(
             title=f"First of {N}: accuracy over how much longer wrong samples are (one sample: {SHARE})",
             x_name="wrong samples longer by, tokens",

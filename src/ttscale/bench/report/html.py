@@ -21,8 +21,8 @@ Accuracy with its 95% interval, clustered by question. Differences are paired on
 * marks an interval that leaves out zero. Means are per answered item; items that failed are counted \
 apart. The dotted line is the frontier: no method is as cheap and more accurate. \
 Sequential tokens are the longest chain of tokens that had to wait for one another. Seconds of \
-recordings assume 100 tokens a second; seconds of live models were measured with several questions in \
-flight."""
+recordings assume 100 tokens a second; seconds of live models were measured with several questions at \
+once."""
 
 
 def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:

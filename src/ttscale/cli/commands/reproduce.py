@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import output
-from ..completers import systems as complete_systems
+from ..completion import systems as complete_systems
 
 if TYPE_CHECKING:
     from ...reproduce.protocol.catalogue import Published
@@ -114,10 +114,7 @@ def _show(system: System, result: Result) -> None:
     from ...reproduce.protocol.page import fixed, shown
 
     console = output.stdout()
-    spent = (
-        f"{result.seconds:.1f} s, {result.generated:,} tokens generated, {result.read:,} read by verifiers"
-    )
-    console.print(f"[bold]{system.name}[/]  ({result.form}, {spent})")
+    console.print(f"[bold]{system.name}[/]  ({result.form}, {result.spent})")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("verdict", "claim", "paper", "here", "criterion"):
         table.add_column(heading)
@@ -134,14 +131,14 @@ def _list(as_json: bool) -> None:
     from ...reproduce.protocol.catalogue import load, published
     from ...reproduce.protocol.page import verdicts
 
-    said = verdicts()
+    kept = verdicts()
     found: list[dict[str, Any]] = [
         {
             "name": entry.name,
             "family": entry.family,
             "built": entry.built,
             "methods": list(load(entry).methods) if entry.built else [],
-            "verdict": said[entry.name],
+            "verdict": kept[entry.name],
         }
         for entry in published().values()
     ]

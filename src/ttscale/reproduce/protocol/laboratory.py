@@ -97,7 +97,7 @@ class Laboratory:
         kept: Kept = self._kept[make]
         return kept
 
-    def draw(self, curve: Curve) -> None:
+    def plot(self, curve: Curve) -> None:
         """Add a picture to the report."""
         self.curves.append(curve)
 
