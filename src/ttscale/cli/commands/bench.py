@@ -9,7 +9,7 @@ import click
 
 from .. import output
 from ..bench_run import begun, run_to_end, show_rows
-from ..completers import method_names, model_names
+from ..completion import method_names, model_names
 from ..options import assignments, budget_of
 
 EXAMPLES = """
