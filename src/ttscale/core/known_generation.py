@@ -15,7 +15,7 @@ from .generation import Generation, GenerationRequest
 from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
 
-_OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
+_OPEN_ENDED = frozenset({"cut", "cancelled", "budget", "censored"})
 
 
 class KnownGeneration(Generation):
@@ -36,8 +36,9 @@ class KnownGeneration(Generation):
         # every field once: a replay makes as many of these as it has samples, and little else
         self.request, self.finished = request, False
         self._known, self._speed = known, speed
-        self._tokens, self._finish = known.tokens, known.finish
-        if not own:
+        if own:
+            self._tokens, self._finish = known.tokens, known.finish
+        else:
             self._find_end()
         loop: Any = request.loop
         self._loop = loop
@@ -85,7 +86,8 @@ class KnownGeneration(Generation):
     def abort(self, finish: Finish) -> None:
         if not self.finished:
             self._withdraw()
-            self._finish_with(self.seen(), finish)
+            self._tokens, self._finish = self.seen(), finish
+            self._end()
 
     def cap(self, tokens: int) -> None:
         if self.finished or tokens >= self._tokens:
@@ -127,17 +129,15 @@ class KnownGeneration(Generation):
             self._due.cancel()
 
     def _end(self) -> None:
-        if not self.finished:
-            self._finish_with(self._tokens, self._finish)
-
-    def _finish_with(self, tokens: int, finish: Finish) -> None:
-        self._tokens = tokens
-        known = self._known
+        if self.finished:
+            return
+        self.finished = True
+        known, tokens = self._known, self._tokens
         trace = known.copy() if tokens >= known.tokens else head(known, tokens)
-        trace.finish = finish
+        trace.finish = self._finish
         trace.began = float(self._began)
         trace.ended = self._loop.time()
-        self.hand_over(trace)
+        self.request.finish(trace)
 
 
 def check_speed(ticks_per_token: int) -> None:
