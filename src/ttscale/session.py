@@ -315,7 +315,7 @@ def problem_of(
         problems = main.pools[0].problems
         recorded = next((p for p in problems if text in (p.id, p.prompt.text)), None)
         if recorded is None:
-            raise UnknownName(f"question of recording {main.spec!r}", text, [p.id for p in problems])
+            raise UnknownName("question", text, [p.id for p in problems], f"recording {main.spec!r}")
         return recorded
     letters = string.ascii_uppercase[: len(choices)]
     if choices and rule == "choice":
