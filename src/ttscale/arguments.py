@@ -119,7 +119,7 @@ def problem_of(
         problems = main.pools[0].problems
         recorded = next((p for p in problems if text in (p.id, p.prompt.text)), None)
         if recorded is None:
-            raise UnknownName(f"question of recording {main.spec!r}", text, [p.id for p in problems])
+            raise UnknownName("question", text, [p.id for p in problems], f"recording {main.spec!r}")
         return _as_it_is(recorded, own, f"a question of recording {main.spec!r}")
     for written in (text, *choices, reference or "", system or ""):
         _check_encodable(written)

@@ -53,13 +53,13 @@ class UsageError(TTScaleError):
 
 
 class UnknownName(UsageError):
-    """A name that is not known; the message offers the nearest one that is."""
+    """A name that is not known, `where` it was looked for; the message offers the nearest one that is."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         known = sorted(known)
         near = nearest(name, known)
         fix = f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"unknown {kind} {name!r}", fix=fix)
+        super().__init__(f"{where}{': ' if where else ''}unknown {kind} {name!r}", fix=fix)
         self.name, self.nearest = name, near
 
 

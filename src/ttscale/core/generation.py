@@ -136,11 +136,6 @@ class Generation(abc.ABC):
         """Those of them that came from a cache."""
         return None
 
-    def hand_over(self, trace: Trace) -> None:
-        """Finish with this trace; a subclass does so once."""
-        self.finished = True
-        self.request.finish(trace)
-
 
 class LiveGeneration(Generation):
     """A sample made piece by piece: feeds the stop rule, keeps to cap and limit, shows chunks.
@@ -226,7 +221,7 @@ class LiveGeneration(Generation):
                 trace.ends = [*trace.ends, *[trace.ends[-1] if trace.ends else 0] * past]
         trace.finish, trace.error = finish, error
         trace.began, trace.ended = self.began, self.request.loop.time()
-        self.hand_over(trace)
+        self.request.finish(trace)
 
     # -- what a method may do
 

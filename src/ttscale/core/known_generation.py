@@ -16,7 +16,7 @@ from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
 from .verdict import CORRECT
 
-_OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
+_OPEN_ENDED = frozenset({"cut", "cancelled", "budget", "censored"})
 
 
 class KnownGeneration(Generation):
@@ -37,8 +37,9 @@ class KnownGeneration(Generation):
         # every field once: a replay makes as many of these as it has samples, and little else
         self.request, self.finished = request, False
         self._known, self._speed = known, speed
-        self._tokens, self._finish = known.tokens, known.finish
-        if not own:
+        if own:
+            self._tokens, self._finish = known.tokens, known.finish
+        else:
             self._find_end()
         loop: Any = request.loop
         self._loop = loop
@@ -86,7 +87,8 @@ class KnownGeneration(Generation):
     def abort(self, finish: Finish) -> None:
         if not self.finished:
             self._withdraw()
-            self._finish_with(self.seen(), finish)
+            self._tokens, self._finish = self.seen(), finish
+            self._end()
 
     def cap(self, tokens: int) -> None:
         if self.finished or tokens >= self._tokens:
@@ -136,7 +138,7 @@ class KnownGeneration(Generation):
             self._finish_with(self._tokens, self._finish)
 
     def _finish_with(self, tokens: int, finish: Finish, error: Exception | None = None) -> None:
-        self._tokens = tokens
+        self.finished, self._tokens = True, tokens
         known = self._known
         trace = known.copy() if tokens >= known.tokens else head(known, tokens)
         trace.finish = finish
@@ -144,7 +146,7 @@ class KnownGeneration(Generation):
             trace.error = error
         trace.began = float(self._began)
         trace.ended = self._loop.time()
-        self.hand_over(trace)
+        self.request.finish(trace)
 
 
 def check_speed(ticks_per_token: int) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 else:  # numpy is loaded where an array is made: most requests never do
     FloatArray = Any
 
+NO_UNITS: Mapping[str, float] = {}  # what most samples use besides tokens: one for all of them
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -105,7 +107,7 @@ class Trace:
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     part: str = "answer"
-    sequential_units: Mapping[str, float] = field(default_factory=dict)
+    sequential_units: Mapping[str, float] = field(default_factory=lambda: NO_UNITS)
     artifacts: tuple[Artifact, ...] = ()
 
     def copy(self) -> Trace:

@@ -157,7 +157,7 @@ class Config:
         for name, model in self.models.items():
             for role, other in model.roles.items():
                 if other not in self.models:
-                    raise UnknownName(f"model at models.{name}.roles.{role}", other, self.models)
+                    raise UnknownName("model", other, self.models, f"models.{name}.roles.{role}")
 
 
 def load(path: Path) -> Config:

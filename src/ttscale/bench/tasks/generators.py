@@ -28,7 +28,7 @@ def reasoning_gym(
     known = [f.name for f in dataclasses.fields(factory.DATASETS[name][1])]
     for setting in settings:
         if setting not in known:
-            raise UnknownName(f"setting of reasoning-gym generator {name!r}", setting, known)
+            raise UnknownName("setting", setting, known, f"reasoning-gym generator {name!r}")
     values = {key: _value(text) for key, text in settings.items()}
     size = values.pop("size", SIZE if n is None else n)
     try:
@@ -66,7 +66,7 @@ def lab(
         raise UnknownName("family of the lab", family, FAMILIES)
     for setting in settings:
         if setting not in ("level", "split"):
-            raise UnknownName("setting of a lab task", setting, ("level", "split"))
+            raise UnknownName("setting", setting, ("level", "split"), "task of the lab")
     written, split = settings.get("level", "2"), settings.get("split", "test")
     if not written.isdecimal() or int(written) not in LEVELS[family]:
         raise UsageError(f"level={written!r} of lab:{family}", fix="give 1 to 5")

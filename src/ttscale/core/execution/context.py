@@ -22,10 +22,9 @@ from ..prompt import Prompt
 from ..sampling import Sampling
 from ..spending.budget import Budget
 from ..spending.budget_guard import admit, scope_of
-from ..spending.metering import NO_UNITS, Scope, later
-from ..trace import Chunk, FloatArray, Trace
+from ..spending.metering import Scope, later
+from ..trace import NO_UNITS, FloatArray, Trace
 from .branches import Group
-from .sample import Sample
 from .streams import Arrivals, Live, Race
 
 if TYPE_CHECKING:
@@ -116,12 +115,14 @@ class Context:
                 while limited and not self._fits(request, arrivals):
                     arrivals.finished.clear()
                     await arrivals.wait()
-                arrivals.samples.append(self.launch(request, arrivals.finish))
+                arrivals.samples.append(self.run.launch(self, request, arrivals.finish))
             await arrivals.wait_for_all()
         except BaseException:
             arrivals.abort("cancelled")
             raise
-        return [self.receive(sample.finished) for sample in arrivals.samples]  # type: ignore[arg-type]
+        traces: list[Trace] = [sample.finished for sample in arrivals.samples]  # type: ignore[misc]
+        self.receive(*traces)
+        return traces
 
     def as_finished(
         self,
@@ -185,25 +186,18 @@ class Context:
             for p, more in zip(wanted, vary, strict=True)
         ]
 
-    def launch(
-        self,
-        request: SampleRequest,
-        on_finish: Callable[[Sample, Trace], None],
-        on_chunk: Callable[[Chunk], None] | None = None,
-    ) -> Sample:
-        """Start a sample; the primitives above are made of this."""
-        problem = self.problem
-        if problem is None:
-            raise RuntimeError("a set method must say which problem a sample is for: ctx.of(problem)")
-        return self.run.launch(self, problem, request, on_finish, on_chunk)
-
-    def receive(self, trace: Trace) -> Trace:
-        """Take a finished trace into this context's chain; raise an error that hits every sample."""
-        if trace.sequential > self.sequential or trace.sequential_units:
-            self.advance(trace.sequential, trace.sequential_units)
-        if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
-            raise trace.error
-        return trace
+    def receive(self, *traces: Trace) -> None:
+        """Take finished traces into this context's chain; raise an error that hits every sample."""
+        sequential, units = 0, NO_UNITS
+        for trace in traces:
+            if trace.sequential > sequential:
+                sequential = trace.sequential
+            if trace.sequential_units:
+                units = later(units, trace.sequential_units)
+        self.advance(sequential, units)
+        for trace in traces:
+            if trace.error is not None and isinstance(trace.error, EngineError) and trace.error.fatal:
+                raise trace.error
 
     def advance(self, sequential: int, sequential_units: Mapping[str, float] = NO_UNITS) -> None:
         """Depend on something that ended at `sequential` tokens, and at `sequential_units` named units."""

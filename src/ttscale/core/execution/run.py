@@ -180,9 +180,8 @@ class Run:
         """Add what only the runner knows."""
         usage = scope.usage
         usage.sequential_tokens = scope.sequential - scope.origin
-        usage.sequential_units = {
-            unit: at - scope.origins.get(unit, 0.0) for unit, at in scope.sequential_units.items()
-        }
+        for unit, at in scope.sequential_units.items():
+            usage.sequential_units[unit] = at - scope.origins.get(unit, 0.0)
         outcome.usage, outcome.traces = usage, scope.traces
         if scope.limited and not outcome.over_budget:
             outcome.stopped_by = f"budget:{scope.limited}"
@@ -271,18 +270,21 @@ class Run:
     def launch(
         self,
         ctx: Context,
-        problem: Problem,
         request: SampleRequest,
         on_finish: Callable[[Sample, Trace], None],
-        on_chunk: Callable[[Chunk], None] | None,
+        on_chunk: Callable[[Chunk], None] | None = None,
     ) -> Sample:
-        """Start a sample on behalf of a context, or refuse it if a budget has ended."""
-        scope, role = ctx.scope, request.role
+        """Start a sample on behalf of a context, or refuse it if a budget has ended: what a context
+        samples with is made of this."""
+        scope, problem, role = ctx.scope, ctx.problem, request.role
+        if problem is None:
+            raise RuntimeError("a set method must say which problem a sample is for: ctx.of(problem)")
         if scope.renames:
             role = scope.resolve(role)
-        key = (problem.id, role, request.prompt.key)
-        ordinal = self._ordinals.get(key, 0)
-        sample = Sample(ctx, problem, request, key, ordinal, on_finish, on_chunk)
+        prompt_key = request.prompt.key
+        identity = (problem.id, role, prompt_key)
+        index = self._ordinals.get(identity, 0)
+        sample = Sample(ctx, problem, request, role, prompt_key, index, on_finish, on_chunk)
         if scope.limits:
             refused = admit(scope, sample=True)
             if refused is not None:
@@ -297,7 +299,7 @@ class Run:
             sample.progress = _check_all(scope.watched)
         if request.until is not None:
             sample.rule = request.until()
-        self._ordinals[key] = ordinal + 1
+        self._ordinals[identity] = index + 1
         scope.begin(sample)
         if self._watched and (served := self._announce(sample)) is not None:
             sample.generation = KnownGeneration(sample, served, own=True)

@@ -58,16 +58,16 @@ class Sample(GenerationRequest):
         ctx: Context,
         problem: Problem,
         request: SampleRequest,
-        identity: tuple[str, str, str],
-        ordinal: int,
+        role: str,
+        prompt_key: str,
+        index: int,
         on_finish: Callable[[Sample, Trace], None],
         on_chunk: Callable[[Chunk], None] | None,
     ) -> None:
         # every field once: a replay makes as many of these as it has samples, and little else
         run = ctx.run
-        _, role, prompt_key = identity
         self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
-        self.role, self.prompt_key, self.index, self.part = role, prompt_key, ordinal, request.part
+        self.role, self.prompt_key, self.index, self.part = role, prompt_key, index, request.part
         self.run_seed, self.loop, self.on_chunk = run.seed, run.loop, on_chunk
         self.scope, self.on_finish = ctx.scope, on_finish
         self.sequential_start, self.sequential_units_start = ctx.sequential, ctx.sequential_units

@@ -13,8 +13,9 @@ from typing import Any
 
 from ..errors import BudgetEnded
 from ..token_time import TokenLoop
+from ..trace import NO_UNITS
 from .budget import Budget
-from .metering import NO_UNITS, Scope
+from .metering import Scope
 
 
 def scope_of(parent: Scope | None, budget: Budget | None = None, **fields: Any) -> Scope:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..cards.roles import VOTING, Role
 from ..problem import Problem
-from ..trace import Trace
+from ..trace import NO_UNITS, Trace
 from ..votes import Votes
 from .usage import Price, Usage
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from .budget_guard import LimitedScope
 
 Needs = Callable[[], Mapping[str, Role]]
-NO_UNITS: Mapping[str, float] = {}
 
 
 class Scope:

@@ -141,19 +141,18 @@ class Usage:
         if tally is None:
             tally = self.by[trace.role] = Tally()
         tally.calls += 1
-        tokens, lost = trace.tokens, 0
+        tokens = trace.tokens
         tally.completion_tokens += tokens
         finish = trace.finish
         if finish != "stop":
             if finish in _UNWANTED:
                 tally.cancelled_tokens += tokens
-                lost = tokens
             elif finish == "cut":
                 tally.cut_tokens += tokens
-                lost = tokens
             elif finish == "error":
                 tally.failed += 1
         if trace.part != "answer":  # not one more entry for every plain sample
+            lost = tokens if finish == "cut" or finish in _UNWANTED else 0
             self.parts.setdefault(trace.part, PartTally()).add(PartTally(1, tokens, lost))
         tally.estimated_tokens += trace.estimated
         if trace.prompt_tokens is None:
@@ -192,7 +191,9 @@ class Usage:
         """Add another scope's counters. Chains and times of scopes do not add up: the caller
         knows whether they ran one after the other."""
         for role, tally in other.by.items():
-            self.by.setdefault(role, Tally()).add(tally)
+            if role not in self.by:
+                self.by[role] = Tally()
+            self.by[role].add(tally)
         for part, counted in other.parts.items():
             self.parts.setdefault(part, PartTally()).add(counted)
         add_units(self.units, other.units)

@@ -29,6 +29,8 @@ class Attempts:
 
     Attributes:
         retries: attempts after the first.
+        heard: when the server last sent something, on the monotonic clock; None while nothing is
+            expected of it: its turn or a retry is waited for, or all has been said.
         tokens: that this attempt has produced.
     """
 
@@ -46,7 +48,7 @@ class Attempts:
         self._cost, self._prefix, self._avoid = cost, prefix, avoid
         self.retries = self.tokens = 0
         self._started = time.monotonic()
-        self._heard: float | None = None  # None: its turn or a retry is waited for, not the server
+        self.heard: float | None = None
         self._expired: Unreachable | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -82,20 +84,12 @@ class Attempts:
             client.unwatch(self)
             self._task = None
 
-    def heard(self, tokens: int = 0) -> None:
-        """The server has sent something; `tokens` are there by now."""
-        self._heard, self.tokens = time.monotonic(), tokens
-
-    def relax(self) -> None:
-        """Nothing more is expected of the server."""
-        self._heard = None
-
     def expire(self, now: float) -> None:
         """Give up what has been silent or under way for too long."""
-        if self._heard is None or self._expired is not None or self._task is None:
+        if self.heard is None or self._expired is not None or self._task is None:
             return
         client = self._client
-        if now - self._heard > client.idle:
+        if now - self.heard > client.idle:
             what = f"was silent for {client.idle:g} s"
         elif self._late(now):
             what = f"was not done after {self._total:g} s"
@@ -108,7 +102,7 @@ class Attempts:
 
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
-        self.heard()
+        self.heard, self.tokens = time.monotonic(), 0
         try:
             return await attempt(lease)
         except asyncio.CancelledError:
@@ -120,7 +114,7 @@ class Attempts:
         except failures.BROKEN as error:
             raise failures.of_connection(error, client.server, self.tokens) from None
         finally:
-            self.relax()
+            self.heard = None
 
     def _late(self, now: float) -> bool:
         return self._total is not None and now - self._started > self._total

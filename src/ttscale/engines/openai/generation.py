@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -114,8 +115,8 @@ class HTTPGeneration(LiveGeneration):
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
-        reader = self._reader
-        self._attempts.heard(reader.tokens)
+        reader, attempts = self._reader, self._attempts
+        attempts.heard, attempts.tokens = time.monotonic(), reader.tokens
         if chunk is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:
@@ -153,7 +154,7 @@ class HTTPGeneration(LiveGeneration):
         return chunk
 
     def _stop(self, finish: Finish) -> int:
-        self._attempts.relax()
+        self._attempts.heard = None
         if asyncio.current_task(self.request.loop) is not self.task:
             self.task.cancel()
         return self._ahead if self._reader.tokens and not self._reader.settled else 0

@@ -100,7 +100,8 @@ class DeferredGeneration(Generation):
         """Finish, unless it has finished."""
         trace, self.unread = self.unread, None
         if trace is not None:
-            self.hand_over(trace)
+            self.finished = True
+            self.request.finish(trace)
 
     # -- what a method may do
 

@@ -84,6 +84,7 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
     used = total(choices)
     state.tokens = used.completion_tokens
     tokens = {kind: getattr(used, f"{kind}_tokens") for kind in _KINDS}
+    samples, cost = used.samples, used.cost
     for kind, spent in tokens.items():
         metrics.add("tokens_total", spent, kind=kind, model=state.model)
     for choice in choices:
@@ -94,11 +95,7 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
             metrics.add("votes_total", votes["votes"], method=name, kind="for")
             metrics.add("votes_total", votes["of"], method=name, kind="cast")
     state.gateway.ledger.charge(
-        state.client,
-        tokens=used.completion_tokens,
-        samples=used.samples,
-        seconds=used.seconds,
-        cost=used.cost,
+        state.client, tokens=state.tokens, samples=samples, seconds=used.seconds, cost=cost
     )
 
 
