@@ -145,7 +145,8 @@ def _keep(
         prompt_key=prompt.key,
         prompt_tokens=reader.prompt_tokens,
         model=upstream.name,
-        tool_calls=reader.tool_calls(),
+        tool_calls=reader.calls.result(),
+        meta=reader.carried.meta(),
     )
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()

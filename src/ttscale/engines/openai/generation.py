@@ -169,11 +169,14 @@ class HTTPGeneration(LiveGeneration):
             logprobs=logprobs,
             conf=conf,
             ends=reader.ends(kept),
-            tool_calls=reader.tool_calls() if finish == "stop" else (),
+            tool_calls=reader.calls.result() if finish == "stop" else (),
             model=reader.model or self._model,
+            meta=reader.carried.meta(),
         )
         if finish == "stop" and reader.stopped_at is not None:
             trace.meta["stopped_at"] = reader.stopped_at
+        if reader.refusal:
+            trace.meta["refusal"] = reader.refusal
         if self._attempts.retries:
             trace.meta["retries"] = self._attempts.retries
         return trace

@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 
 from ...core import THINK, Chunk, Finish, FloatArray
+from .carried_fields import CarriedFields
+from .tool_calls import ToolCalls, numbered
 
 _FINISHES: Mapping[str, Finish] = {
     "stop": "stop",
@@ -48,7 +50,8 @@ class ResponseReader:
         self.malformed = ""
         self.model = ""
         self.refusal = ""
-        self.calls: dict[int, dict[str, Any]] = {}
+        self.calls = ToolCalls()
+        self.carried = CarriedFields()
         self._parts: list[str] = []
         self._length = 0
         self._ends: list[int] = []  # characters shown up to each token
@@ -96,9 +99,7 @@ class ResponseReader:
                 # a plain reply repeats the beginning it was given, a streamed one does not
                 content = message.get("content") or ""
                 message["content"] = content.removeprefix(prefix) if prefix else content
-                for number, request in enumerate(message.get("tool_calls") or ()):
-                    request.setdefault("index", number)
-                choice["delta"] = message
+                choice["delta"] = numbered(message)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             self.malformed = "a reply that cannot be read"
             return None
@@ -118,9 +119,7 @@ class ResponseReader:
                 shown = choice.get("text") or ""
             else:
                 shown = self._shown(delta)
-                if delta.get("tool_calls"):
-                    called = True
-                    self._tool_calls(delta["tool_calls"])
+                called = self.calls.feed(delta)
             entries = choice.get("logprobs")
             reason = choice.get("finish_reason")
             if reason is not None:
@@ -133,6 +132,7 @@ class ResponseReader:
         elif event.get("message") is not None and "object" in event:
             self.error = event  # vLLM's error object is not wrapped
             return
+        self.carried.feed(event, choices[0].get("delta") if choices else None)
         if shown:
             self._parts.append(shown)
             self._length += len(shown)
@@ -227,17 +227,6 @@ class ResponseReader:
                 self._confs.append(-sum(top.values()) / len(top))
         return list(pieces)
 
-    def _tool_calls(self, deltas: Sequence[Mapping[str, Any]]) -> None:
-        for delta in deltas:
-            index = delta.get("index", max(self.calls, default=0))
-            request = self.calls.setdefault(
-                index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-            )
-            request["id"] = delta.get("id") or request["id"]
-            function = delta.get("function") or {}
-            request["function"]["name"] += function.get("name") or ""
-            request["function"]["arguments"] += function.get("arguments") or ""
-
     # -- giving out
 
     def text(self, tokens: int | None = None) -> str:
@@ -256,9 +245,6 @@ class ResponseReader:
     def arrays(self, kept: int | None) -> tuple[FloatArray | None, FloatArray | None]:
         """(log-probabilities, confidences) of the first `kept` tokens, as far as reported."""
         return _array(self._logprobs[:kept]), _array(self._confs[:kept])
-
-    def tool_calls(self) -> tuple[Mapping[str, Any], ...]:
-        return tuple(self.calls[index] for index in sorted(self.calls))
 
     def _ends_fit(self) -> bool:
         return len(self._ends) == self.tokens
