@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -189,7 +190,7 @@ def test_a_stream_cut_anywhere_gives_the_calls_of_the_whole_reply(calls, data):
     deltas = []
     for n, ((name, _), text) in enumerate(zip(calls, texts)):
         cuts = sorted({0, len(text), *data.draw(st.lists(st.integers(0, len(text)), max_size=4))})
-        parts = [text[a:b] for a, b in zip(cuts, cuts[1:])]
+        parts = [text[a:b] for a, b in itertools.pairwise(cuts)]
         deltas += [[piece(n, id=f"i{n}", name=name)], *([piece(n, arguments=part)] for part in parts)]
     assert read(*deltas) == read(numbered({"tool_calls": whole})["tool_calls"])
 

@@ -24,7 +24,7 @@ class CarriedFields:
     Attributes:
         message: fields beside the content (annotations, audio, images, reasoning_details).
         reply: fields beside the choices (citations).
-        usage: counts beside the three that everybody reports, as last told.
+        usage: counts beside the three that every server reports.
     """
 
     __slots__ = ("message", "reply", "usage")

@@ -1,4 +1,4 @@
-"""Fields of a streamed reply that nobody here reads, put together from their pieces."""
+"""Fields of a streamed reply that are not read here, put together from their pieces."""
 
 from __future__ import annotations
 

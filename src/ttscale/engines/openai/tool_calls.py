@@ -140,7 +140,7 @@ class _Call:
         else:
             kind = "function"
             body = {"name": self.name, "arguments": self.arguments if self.arguments.strip() else "{}"}
-        return {**_said(self.fields), "id": self.id, "type": kind, kind: {**_said(self.own), **body}}
+        return {**_given(self.fields), "id": self.id, "type": kind, kind: {**_given(self.own), **body}}
 
 
 def numbered(message: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _arguments(body: Mapping[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
+def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 

@@ -112,7 +112,7 @@ async def stream(
             failure = of(error)
             if failure.status == 500:
                 LOG.exception("failed in mid-stream")
-            await response.write(failure.event())
+            await response.write(shape.failed(failure))
             await response.write_eof()
             return response, None
         await response.write(b"".join((*reply.rest(choices), *shape.end(choices))))
