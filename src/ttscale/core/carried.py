@@ -1,6 +1,6 @@
 """Where a trace keeps what its engine said beside the text, in its `meta`.
 
-Nothing here reads these fields. They are as the engine's own protocol has them, and belong to the
+Methods do not read these fields. They are as the engine's own protocol has them, and belong to the
 client that gets the trace as its reply.
 """
 

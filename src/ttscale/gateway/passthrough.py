@@ -18,7 +18,9 @@ from .api.choice import Choice
 from .api.options import NONE
 from .errors import ApiError
 from .relay import PassedRequest, relay
+from .renaming import Renaming
 from .request_state import RequestState
+from .upstreams.abilities import require
 from .upstreams.upstream import Upstream
 
 
@@ -29,6 +31,7 @@ async def pass_on(
     gateway, server = state.gateway, upstream.server
     assert server is not None
     state.model = upstream.name
+    require(body, upstream)
     closed = server.replicas.closed_for()
     if closed:
         raise ApiError(
@@ -49,7 +52,9 @@ async def pass_on(
     recorder = gateway.recorder
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
-        response = await relay(state.request, upstream, state.path, payload, cost, passed, kept)
+        response = await relay(
+            state.request, upstream, state.path, payload, cost, passed, Renaming(str(body["model"])), kept
+        )
     finally:
         _account(state, upstream, passed)
     if kept and response.status == 200:

@@ -85,9 +85,12 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
         modalities = served[0].get("architecture", {}).get("input_modalities", ())
         seen = {"images"} if "image" in modalities else set()
         reports = dialect.counting == "timings"
+        # a template may leave tools out; a request that fails in passing shows nothing
+        response = await _one(engine, dialect, messages=[_HELLO], tools=[_TOOL])
+        unseen = response is not None and 0 < _prompt_tokens(response) <= prompt_tokens
         return replace(
             LLAMACPP,
-            capabilities=LLAMACPP.capabilities | seen,
+            capabilities=(LLAMACPP.capabilities | seen) - ({"tools"} if unseen else set()),
             counting="timings" if reports else dialect.counting,
         ), model
     if "text" in dialect.capabilities:

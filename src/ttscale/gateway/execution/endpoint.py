@@ -15,6 +15,7 @@ from ..api.reply_fields import total
 from ..api.requests import ApiRequest
 from ..logs import log
 from ..request_state import RequestState
+from ..upstreams.abilities import require
 from ..upstreams.upstream import Upstream
 from .execute import solve
 from .stream import ReplyEvents, stream
@@ -33,6 +34,7 @@ async def run(
     """
     gateway = state.gateway
     state.model, state.method = upstream.name, method.label
+    require(request.body, upstream)
     budget = state.budget(request.options.budget)
     count, shape = SampleCount(), shaped(request, method)
     pieces = ReplyEvents(shape, upstream.unopened_thinking) if request.stream else None

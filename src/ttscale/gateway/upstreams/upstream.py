@@ -57,6 +57,15 @@ class Upstream:
         """Whether it has been opened and probed."""
         return self._ready
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is a server that may do what it has not shown."""
+        return self.server is not None and (not self._ready or self.server.dialect.kind != "llamacpp")
+
+    def lacks(self, capability: str) -> bool:
+        """Whether it is known not to be able to do this."""
+        return not self.elsewhere and capability not in self.engine.capabilities
+
     async def connect(self) -> None:
         """Get ready to pass requests on; load what lives in this process."""
         if self.server is not None and not isinstance(self.server, LlamaCpp):

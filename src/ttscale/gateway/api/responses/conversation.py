@@ -44,12 +44,12 @@ def messages(given: Any) -> list[dict[str, Any]]:
             turn = {"role": "assistant", "content": None}
             found.append(turn)
         _add(turn, item, kind, where)
-    # reasoning that led to nothing is no turn
+    # reasoning alone makes up no turn
     return [message for message in found if message["content"] is not None or "tool_calls" in message]
 
 
 def _of_others(item: Mapping[str, Any], kind: str, where: str) -> dict[str, Any]:
-    """A message of somebody else than the model, or what a tool gave."""
+    """A message that is not the model's own, or what a tool gave."""
     if kind in _OUTPUTS:
         if not isinstance(item.get("call_id"), str):
             raise wrong(f"'{where}' must have a 'call_id'", where)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
+from ...errors import ApiError
 
 # what a part of an item is called in events, and where its text is
 _PARTS = {
@@ -17,6 +20,13 @@ _CALLS = {
     "function_call": ("response.function_call_arguments", "arguments"),
     "custom_tool_call": ("response.custom_tool_call_input", "input"),
 }
+_LATER = 429  # the status of refusals that a client may try again
+
+
+def failed_event(error: ApiError) -> bytes:
+    """The end of a stream of which nothing else is known."""
+    response = {"id": f"resp_{secrets.token_hex(12)}", "object": "response", "output": []}
+    return ItemEvents().failed(error, response)
 
 
 class ItemEvents:
@@ -35,6 +45,13 @@ class ItemEvents:
         document = {"type": kind, "sequence_number": self._written, **fields}
         self._written += 1
         return f"event: {kind}\n".encode() + b"data: " + orjson.dumps(document) + b"\n\n"
+
+    def failed(self, error: ApiError, response: Mapping[str, Any]) -> bytes:
+        """The last event of a stream that fails; `response` is what there is of it."""
+        found = error.document()["error"]
+        code = "rate_limit_exceeded" if error.status == _LATER else error.code or "server_error"
+        failure = {**found, "code": code}
+        return self.event("response.failed", response={**response, "status": "failed", "error": failure})
 
     def grow(self, item: Mapping[str, Any], text: str) -> list[bytes]:
         """More of an item's first part; `item` is as it is then, and opens if it is new."""

@@ -15,7 +15,6 @@ from . import output
 from .events import ItemEvents
 
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
-_LATER = 429  # the status of refusals that a client may try again
 
 
 class Responses(Shape):
@@ -60,10 +59,7 @@ class Responses(Shape):
         return [*events, self._events.event(f"response.{whole['status']}", response=whole)]
 
     def failed(self, error: ApiError) -> bytes:
-        document = error.document()["error"]
-        code = "rate_limit_exceeded" if error.status == _LATER else error.code or "server_error"
-        response = self._response("failed") | {"output": self._written(), "error": {**document, "code": code}}
-        return self._events.event("response.failed", response=response)
+        return self._events.failed(error, self._response("failed") | {"output": self._written()})
 
     # -- parts
 
