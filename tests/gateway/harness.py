@@ -45,6 +45,7 @@ class Model:
         self.headers: list[Any] = []
         self.tool_calls: Callable[[dict[str, Any], int], Any] | None = None
         self.responses = False  # whether it has the Responses API
+        self.answer_responses: Callable[[web.Request], Any] | None = None  # plays there
         self.fail: Callable[[web.Request, dict[str, Any]], Any] | None = None
         self.url = ""
         self._runner: web.AppRunner | None = None
@@ -95,6 +96,8 @@ class Model:
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         if not self.responses:
             raise web.HTTPNotFound
+        if self.answer_responses is not None:
+            return await self.answer_responses(request)  # type: ignore[no-any-return]
         self.raw.append(await request.read())
         self.bodies.append(json.loads(self.raw[-1]))
         used = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
