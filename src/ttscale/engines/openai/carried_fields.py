@@ -46,7 +46,7 @@ class CarriedFields:
                     self.message[name] = merged(self.message.get(name), message[name], name)
         usage = event.get("usage")
         if isinstance(usage, Mapping):
-            self.usage = {k: v for k, v in usage.items() if k not in _READ_OF_USAGE and v is not None}
+            self.usage |= {k: v for k, v in usage.items() if k not in _READ_OF_USAGE and v is not None}
 
     def meta(self) -> dict[str, Any]:
         """Them as part of a trace's `meta`."""
