@@ -85,13 +85,9 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
         modalities = served[0].get("architecture", {}).get("input_modalities", ())
         seen = {"images"} if "image" in modalities else set()
         reports = dialect.counting == "timings"
-        # a template may leave tools out; a request that fails in passing shows nothing
-        response = await _one(engine, dialect, messages=[_HELLO], tools=[_TOOL])
-        unseen = response is not None and 0 < _prompt_tokens(response) <= prompt_tokens
+        known = await without_tools(engine, LLAMACPP)
         return replace(
-            LLAMACPP,
-            capabilities=(LLAMACPP.capabilities | seen) - ({"tools"} if unseen else set()),
-            counting="timings" if reports else dialect.counting,
+            known, capabilities=known.capabilities | seen, counting="timings" if reports else dialect.counting
         ), model
     if "text" in dialect.capabilities:
         prefix, tools, images, scoring = await asyncio.gather(
@@ -116,6 +112,15 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
             fix="check the model's name and the URL",
         )
     return replace(dialect, capabilities=frozenset(more), rewarding=rewarding), model
+
+
+async def without_tools(engine: OpenAIHTTP, dialect: Dialect) -> Dialect:
+    """The dialect of a llama.cpp server, less tools if it says that its chat template leaves them out."""
+    with contextlib.suppress(EngineError, KeyError, TypeError):
+        properties = await engine.fetch("/props", retry=Retry(times=1))
+        if properties["chat_template_caps"]["supports_tools"] is False:
+            return replace(dialect, capabilities=dialect.capabilities - {"tools"})
+    return dialect
 
 
 async def _served(engine: OpenAIHTTP) -> list[dict[str, Any]]:
