@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -60,9 +61,10 @@ async def test_tools_that_need_not_be_called_are_no_demand(model: str, asked: di
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
-    "upstream", [llamacpp(True), llamacpp(None), Model()], ids=["has", "silent", "other"]
+    "make", [lambda: llamacpp(True), lambda: llamacpp(None), Model], ids=["has", "silent", "other"]
 )
-async def test_what_is_not_known_is_asked_of_the_upstream(model: str, upstream: Model) -> None:
+async def test_what_is_not_known_is_asked_of_the_upstream(model: str, make: Callable[[], Model]) -> None:
+    upstream = make()
     async with world(upstream) as w:
         assert (await w.post(model=model, tools=TOOLS, tool_choice="required"))[0] == 200
         if upstream.owner == "somebody":
