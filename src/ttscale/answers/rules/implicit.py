@@ -12,7 +12,8 @@ import json
 from collections.abc import Hashable
 
 from ...core import AnswerRule, Trace
-from .. import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
+from .. import MathRule, TextRule, ToolRule, last_boxed, rule_for, stated
+from ..thinking import reply_of
 
 _TOOL, _MATH, _JSON, _TEXT = "tool", "math", "json", "text"
 _LONGEST = 200  # characters of an answer that may be mathematics
@@ -26,7 +27,7 @@ class Found:
     def __init__(self) -> None:
         self._tool, self._math, self._text = ToolRule(), MathRule(), TextRule()
         self._keys: dict[str, tuple[Hashable, ...]] = {}
-        self._found: dict[str, str | None] = {}  # text -> answer: votes and reports ask again
+        self._found: dict[str, str | None] = {}  # reply -> answer: votes and reports ask again
 
     def extract(self, trace: Trace) -> str | None:
         """What a trace votes for: its tool calls, its stated answer, or all it says."""
@@ -35,9 +36,10 @@ class Found:
             if calls is not None:
                 self._keys[calls] = (_TOOL, calls)
             return calls
-        if trace.text not in self._found:
-            self._found[trace.text] = self._find(answer_text(trace.text).strip())
-        return self._found[trace.text]
+        reply = reply_of(trace).strip()
+        if reply not in self._found:
+            self._found[reply] = self._find(reply)
+        return self._found[reply]
 
     def _find(self, text: str) -> str | None:
         boxed = last_boxed(text)

@@ -10,6 +10,7 @@ from ..problem import Problem
 from ..spending.budget_guard import LimitedScope
 from ..spending.metering import Scope
 from ..spending.usage import Price
+from ..thinking import THINK
 from ..trace import Chunk, Finish, Trace
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Sample(GenerationRequest):
         trace.prompt_key = self.prompt_key
         trace.index = self.index
         trace.part = self.part
+        if self.prompt.prefix:
+            trace.opened = THINK.left_open(self.prompt.prefix)
         trace.sequential = self.sequential_start + trace.tokens
         if trace.units:
             start = self.sequential_units_start
