@@ -16,6 +16,7 @@ from aiohttp import web
 from ..core import Unreachable
 from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
+from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
 from .errors import ApiError
 from .upstreams.upstream import Upstream
@@ -101,13 +102,15 @@ async def relay(
 async def _stream(
     request: web.Request, upstream_response: Forwarding, passed: PassedRequest, kept: list[bytes] | None
 ) -> web.StreamResponse:
-    """Packets as they come. They are looked at for the token count, never changed."""
+    """Events as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
+    whole = WholeEvents()
     try:
         while packet := await upstream_response.packet():
-            await response.write(packet)
+            if complete := whole.feed(packet):
+                await response.write(complete)
             events += packet.count(b"data:")
             if kept is not None:
                 kept.append(packet)
@@ -116,6 +119,7 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
+        await response.write(whole.rest())
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):

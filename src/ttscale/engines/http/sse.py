@@ -8,6 +8,7 @@ from __future__ import annotations
 import orjson
 
 BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 
 
@@ -44,6 +45,33 @@ class Packets:
         event, self._tail = self._tail.strip(b"\n"), b""
         data = _data(event)
         return [data] if data else []
+
+
+class WholeEvents:
+    """Passes a stream on up to the end of its last whole event, or of a comment after that, unchanged:
+    what is added to it never stands behind half an event."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, packet: bytes) -> bytes:
+        """What can be passed on now."""
+        held, searched = self._held, max(0, len(self._held) - 3)
+        held += packet
+        ends = [at + len(end) for end in _BLANK_LINES if (at := held.rfind(end, searched)) >= 0]
+        whole = max(ends, default=0)
+        while held.startswith(b":", whole) and (line := held.find(b"\n", whole)) >= 0:
+            whole = line + 1
+        passed = bytes(held[:whole])
+        del held[:whole]
+        return passed
+
+    def rest(self) -> bytes:
+        """At the end of the stream: what no blank line follows."""
+        rest, self._held = bytes(self._held), bytearray()
+        return rest
 
 
 def is_json(beginning: bytes) -> bool:

@@ -35,14 +35,10 @@ class TokenCount:
         self._reported: int | None = None  # by a counter that contradicts what came
 
     def add(self, counter: int | None, pieces: Sequence[str], generated: bool, text: str, begin: int) -> None:
-        """Take in an event.
+        """Take in an event that shows `text` from character `begin` on.
 
-        Args:
-            counter: all tokens so far, as the server counts them; None if it does not.
-            pieces: the tokens that have log-probabilities, as texts.
-            generated: whether the event brings anything at all.
-            text: what it shows.
-            begin: characters shown before it.
+        `counter` is all tokens so far as the server counts them, `pieces` are the texts of those that
+        have log-probabilities, and `generated` says whether it brings anything at all.
         """
         before, known = self.tokens, self.tokens + (len(pieces) or generated)
         if counter is not None and counter < known and (counter < before or not counter):
