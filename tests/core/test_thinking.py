@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import THINK, ThinkingSplitter, ThinkTags, Trace
+from ttscale.core.known_generation import head, piece
 from ttscale.core.thinking import within
 
 OTHERS = ThinkTags("[THINK]", "[/THINK]")
@@ -119,3 +120,21 @@ def test_a_reply_that_is_wrapped_comes_apart_again():
     assert THINK.wrap("a", "b") == "<think>\na\n</think>\n\nb"
     assert THINK.removed(THINK.wrap("a", "b")) == "\na\n\n\nb"
     assert (THINK.thinking(THINK.wrap("", "b")), THINK.answer_text(THINK.wrap("", "b"))) == ("", "b")
+
+
+def test_a_recorded_trace_is_shown_as_it_was_told_apart():
+    """Token by token; the tags belong to the token that follows them."""
+    text = "<think>ab</think>The <think> c"
+    trace = Trace(text, 4, ends=[8, 9, 20, len(text)], thinking_at=[(7, 9)])
+    pieces = [piece(trace, n, n + 1) for n in range(4)]
+    splitter = ThinkingSplitter()
+    divided = [splitter.feed(p.text, p.thinking_at) for p in pieces]
+    assert divided == [("a", ""), ("b", ""), ("", "The"), ("", " <think> c")]
+    assert (head(trace, 1).thinking, head(trace, 3).answer_text) == ("a", "The")
+    assert trace.copy().thinking_at == trace.thinking_at
+
+
+def test_a_joined_trace_begins_inside_the_thinking_if_its_first_part_does():
+    first, last = Trace("hm", opened=True), Trace("9")
+    assert Trace.joined([first, last], "hm</think>9").answer_text == "9"
+    assert Trace.joined([first, last], "<think>hm</think>9").answer_text == "9"

@@ -51,10 +51,12 @@ def string(value: Any) -> str:
 
 def count(value: Any) -> int | None:
     """A number of tokens, also one written as a text or as 5.0; None if it is none."""
+    if type(value) is int:
+        return value if 0 <= value <= _MOST else None
     written = type(value) is str and value.isascii() and value.isdigit() and len(value) < 9
     if written or (type(value) is float and value.is_integer()):
-        value = int(value)
-    return value if type(value) is int and 0 <= value <= _MOST else None
+        return count(int(value))
+    return None
 
 
 def number(value: Any) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from ...core import FloatArray
@@ -32,8 +33,12 @@ class LogProbabilities:
             return self._read_columns(columns)
         pieces = []
         for entry in map(mapping, items(columns["content"])):
-            tops = (mapping(top).get("logprob") for top in items(entry.get("top_logprobs")))
-            self._note(entry.get("logprob"), tops)
+            tops = items(entry.get("top_logprobs"))
+            try:
+                alternatives = [top["logprob"] for top in tops]
+            except (TypeError, KeyError, IndexError):
+                alternatives = [mapping(top).get("logprob") for top in tops]
+            self._note(entry.get("logprob"), alternatives)
             pieces.append(string(entry.get("token")))
         return pieces
 
@@ -50,7 +55,7 @@ class LogProbabilities:
         value = number(logprob)
         self._unknown |= value is None
         self._logprobs.append(value or 0.0)
-        known = [top for t in tops if (top := number(t)) is not None]
+        known = [top for top in tops if (type(top) is float and isfinite(top)) or number(top) is not None]
         if known:
             self._confs.append(-sum(known) / len(known))
 

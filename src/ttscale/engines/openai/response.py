@@ -20,6 +20,7 @@ from .log_probabilities import LogProbabilities
 from .token_count import TokenCount
 
 DONE = b"[DONE]"
+_NO_PIECES: list[str] = []
 
 
 class ResponseReader:
@@ -60,7 +61,8 @@ class ResponseReader:
 
     def feed(self, events: Sequence[bytes]) -> Chunk | None:
         """Take in events; the chunk they make, or None if they bring neither text nor tokens."""
-        part, begin, tokens, scored = len(self._parts), self._length, self.tokens, len(self._scores)
+        counted, part, begin, scored = self._count, len(self._parts), self._length, len(self._scores)
+        tokens = counted.tokens
         for data in events:
             if data == DONE:
                 self.done = self.settled = True
@@ -72,15 +74,15 @@ class ResponseReader:
                 self.malformed = "" if self.error else "an event that cannot be read"
             if self.malformed or self.error is not None:
                 break
-        if self.tokens == tokens and self._length == begin:
+        if counted.tokens == tokens and self._length == begin:
             return None
-        ends = self._count.ends
+        ends = counted.ends
         return Chunk(
             "".join(self._parts[part:]),
-            self.tokens - tokens,
-            *self._scores.arrays(scored),
-            None if ends is None or len(ends) != self.tokens else [e - begin for e in ends[tokens:]],
-            within(self._thinking, begin, self._length),
+            counted.tokens - tokens,
+            *(self._scores.arrays(scored) if scored < len(self._scores) else (None, None)),
+            None if ends is None or len(ends) != counted.tokens else [e - begin for e in ends[tokens:]],
+            within(self._thinking, begin, self._length) if self._thinking else None,
         )
 
     def plain(self, body: bytes) -> Chunk | None:
@@ -94,7 +96,7 @@ class ResponseReader:
             self.error = event["error"]
             return
         choices, part, begin = event.get("choices"), len(self._parts), self._length
-        generated, pieces, usage = False, list[str](), event.get("usage")
+        generated, pieces, usage = False, _NO_PIECES, event.get("usage")
         if choices:
             choice = choices[0]
             generated = self._choice(choice, whole=event.get("object") == "chat.completion")
@@ -106,7 +108,8 @@ class ResponseReader:
         counter = None
         if usage or event.get("timings"):
             counter = self._used(mapping(usage), mapping(event.get("timings")))
-        self._count.add(counter, pieces, generated, "".join(self._parts[part:]), begin)
+        shown = "".join(self._parts[part:]) if generated else ""
+        self._count.add(counter, pieces, generated, shown, begin)
         if not self.model and event.get("model"):
             self.model = string(event["model"])
 
@@ -122,8 +125,8 @@ class ResponseReader:
             generated = self._show(self._letters.feed(string(choice.get("text"))))
         elif not (whole and self._length):  # some repeat at the end what they have streamed
             generated = self._message(self._without_prefix(mapping(choice["message"])))
-        word = word_of(choice.get("finish_reason"))
-        if word is not None:
+        reason = choice.get("finish_reason")
+        if reason is not None and (word := word_of(reason)) is not None:
             if "stop_reason" in choice:  # vLLM: the stop text that matched, None at the end
                 matched = choice["stop_reason"]
                 self.stopped_at = matched if isinstance(matched, str) else ""
@@ -132,6 +135,8 @@ class ResponseReader:
 
     def _message(self, message: Mapping[str, Any]) -> bool:
         """Take in a message or a piece of one."""
+        if len(message) == 1 and type(words := message.get("content")) is str:  # most are no more
+            return self._show(self._letters.feed(words))
         thinking, words, refusal = content_of(message)
         called = message.get("tool_calls")
         if called:
@@ -184,11 +189,14 @@ class ResponseReader:
         if usage:
             generated = count(usage.get("completion_tokens", usage.get("output_tokens")))
             prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
-            cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
-            thought = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
-            total = count(usage.get("total_tokens"))
-            if generated is not None and thought and total == (prompt or 0) + generated + thought:
-                generated += thought  # counted beside the rest
+            cached = None
+            if details := usage.get("prompt_tokens_details"):
+                cached = count(mapping(details).get("cached_tokens"))
+            if details := usage.get("completion_tokens_details"):
+                thought = count(mapping(details).get("reasoning_tokens")) or 0
+                total = count(usage.get("total_tokens"))
+                if generated is not None and total == (prompt or 0) + generated + thought:
+                    generated += thought  # counted beside the rest
             self.settled = self.finish is not None
         else:
             generated, cached = count(timings.get("predicted_n")), count(timings.get("cache_n"))
