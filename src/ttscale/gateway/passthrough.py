@@ -139,14 +139,15 @@ def _keep(
     if request.stream:
         reader.feed(packets.feed(whole) + packets.rest())
     else:
-        reader.plain(whole, "")
-    if reader.finish is None:
+        reader.plain(whole)
+    if (finish := reader.ending) is None:
         return
     prompt = request.prompts[0]
     trace = Trace(
         text=reader.text(),
         tokens=passed.completion_tokens or reader.tokens,
-        finish=reader.finish,
+        finish=finish,
+        thinking_at=reader.thinking_at(len(reader.text())),
         prompt_key=prompt.key,
         prompt_tokens=reader.prompt_tokens,
         model=upstream.name,
@@ -157,7 +158,7 @@ def _keep(
     usage = Usage()
     usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
     usage.sequential_tokens = trace.tokens
-    outcome = Outcome(problem.answer(trace), trace, reader.finish, {}, [trace], usage)
+    outcome = Outcome(problem.answer(trace), trace, finish, {}, [trace], usage)
     choices = [Choice(problem, outcome, trace, False)]
     assert state.gateway.recorder is not None
     state.gateway.recorder.keep(upstream.name, "simple", request.sampling, choices)

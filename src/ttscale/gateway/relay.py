@@ -16,6 +16,7 @@ from aiohttp import web
 from ..core import Unreachable
 from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
+from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
 from .api.responses import failed_event
 from .errors import ApiError
@@ -98,7 +99,7 @@ async def relay(
     headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
         status=upstream_response.status,
-        body=renaming.feed(body) + renaming.rest(),
+        body=renaming.renamed(body),
         content_type="application/json",
         headers=headers,
     )
@@ -112,15 +113,15 @@ async def _stream(
     kept: list[bytes] | None,
     path: str,
 ) -> web.StreamResponse:
-    """Packets as they come, line by line. They are looked at for the token count; only the model's name
-    is changed."""
+    """Events as they come. They are looked at for the token count; only the model's name is changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
+    whole = WholeEvents()
     try:
         while packet := await upstream_response.packet():
-            if lines := renaming.feed(packet):
-                await response.write(lines)
+            if complete := whole.feed(packet):
+                await response.write(renaming.renamed(complete))
             events += packet.count(b"data:")
             if kept is not None:
                 kept.append(packet)
@@ -129,13 +130,11 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
+        await response.write(renaming.renamed(whole.rest()))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
-        renaming.rest()  # half an event is none
         with contextlib.suppress(OSError):
             await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
-    else:
-        await response.write(renaming.rest())
     _read_usage(tail, passed)
     if passed.estimated:
         passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none

@@ -11,27 +11,16 @@ _MODEL = re.compile(rb'("model"\s*:\s*)("(?:[^"\\]|\\.)+")')
 
 
 class Renaming:
-    """Changes the name in a reply, which comes in packets, and nothing else.
+    """Changes the name in a reply, whole or event by event, and nothing else.
 
-    The first name a reply gives is the model's; it is changed wherever it stands. The end of a packet
-    that is not the end of a line waits for the rest of it.
+    The first name a reply gives is the model's; it is changed wherever it stands.
     """
 
     def __init__(self, name: str) -> None:
         self._name, self._theirs = orjson.dumps(name), b""
-        self._pending = b""
 
-    def feed(self, packet: bytes) -> bytes:
-        """The lines that are complete."""
-        lines, newline, self._pending = (self._pending + packet).rpartition(b"\n")
-        return self._renamed(lines + newline)
-
-    def rest(self) -> bytes:
-        """What was not the end of a line, when nothing follows."""
-        pending, self._pending = self._pending, b""
-        return self._renamed(pending)
-
-    def _renamed(self, text: bytes) -> bytes:
+    def renamed(self, text: bytes) -> bytes:
+        """A text that does not end within a name."""
         if not self._theirs:
             found = _MODEL.search(text)
             self._theirs = found[2] if found is not None else b""

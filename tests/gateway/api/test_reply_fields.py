@@ -220,14 +220,11 @@ async def test_replies_name_the_model_that_was_asked_for(asked):
     assert whole["choices"][0]["message"]["content"].startswith('I am "model": "theirs"')
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 10_000])
-def test_a_name_is_changed_wherever_packets_end(size):
+def test_only_the_models_own_name_is_changed():
     inner = {"model": "other", "text": '"model":"theirs"'}
     lines = [{"model": ""}, {"id": 1, "model": "theirs", "x": inner}, {"response": {"model": "theirs"}}]
-    text = b"".join(b"data: " + json.dumps(line).encode() + b"\n\n" for line in lines)
     renaming = Renaming('my "own"')
-    got = b"".join(renaming.feed(text[at : at + size]) for at in range(0, len(text), size)) + renaming.rest()
-    found = [json.loads(line[6:]) for line in got.split(b"\n\n") if line]
+    found = [json.loads(renaming.renamed(json.dumps(line).encode())) for line in lines]
     assert [found[0], found[1]["model"], found[2]["response"]["model"]] == [lines[0], 'my "own"', 'my "own"']
     assert found[1]["x"] == inner
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core import Trace
 from ..rule import KeyedRule, is_blank
-from ..thinking import answer_text
+from ..thinking import reply_of
 
 _TAGGED = re.compile(
     r"<\|?tool_calls?(?:_begin)?\|?>(?P<a>.*?)(?:</tool_calls?>|<\|?/?tool_calls?(?:_end)?\|?>|\Z)"
@@ -39,7 +39,7 @@ class ToolRule(KeyedRule):
             return self.read(trace.answer)
         if trace.tool_calls:
             return _canonical(list(trace.tool_calls))
-        return self.find(answer_text(trace.text))
+        return self.find(reply_of(trace))
 
     def find(self, text: str) -> str | None:
         return self.read(text)

@@ -124,7 +124,7 @@ _EMBEDDING = {
 
 def document() -> dict[str, Any]:
     """The document, ready for JSON."""
-    post = {
+    post: dict[str, tuple[str, str, dict[str, Any]]] = {
         "/v1/chat/completions": ("Answer a conversation.", "messages", _CHAT),
         "/v1/completions": ("Continue a text.", "prompt", _COMPLETION),
         "/v1/responses": ("Answer, in the shape of the Responses API.", "input", _RESPONSE),

@@ -105,9 +105,11 @@ def reasoning_tokens(trace: Trace) -> int:
     thinking = trace.thinking
     if not thinking:
         return 0
-    begin = trace.text.find(thinking)
-    if trace.ends is not None and begin >= 0:
-        return bisect_right(trace.ends, begin + len(thinking))
+    ends, begin = trace.ends, trace.text.find(thinking)
+    if ends is not None and trace.thinking_at:
+        return sum(bisect_right(ends, end) - bisect_right(ends, first) for first, end in trace.thinking_at)
+    if ends is not None and begin >= 0:
+        return bisect_right(ends, begin + len(thinking))
     return round(trace.tokens * len(thinking) / (len(thinking) + len(trace.answer_text)))
 
 

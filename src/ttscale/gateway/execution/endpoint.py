@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import web
 
-from ...core import THINK, Configured, SampleCount
+from ...core import Configured, SampleCount
 from ..api.chat_and_completions import Shape
 from ..api.choice import Choice
 from ..api.reply_fields import total
@@ -37,7 +37,7 @@ async def run(
     require(request.body, upstream)
     budget = state.budget(request.options.budget)
     count, shape = SampleCount(), shaped(request, method)
-    pieces = ReplyEvents(shape, upstream.unopened_thinking) if request.stream else None
+    pieces = ReplyEvents(shape) if request.stream else None
     choices: list[Choice] | None = None
     solving = solve(
         request,
@@ -60,7 +60,6 @@ async def run(
     finally:
         _account(state, count, choices)
     if choices is not None:
-        _learn(upstream, choices)
         if gateway.recorder is not None and gateway.recorder.wants():
             gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
         if gateway.config.server.prompts:
@@ -102,14 +101,3 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
         seconds=used.seconds,
         cost=used.cost,
     )
-
-
-def _learn(upstream: Upstream, choices: Sequence[Choice]) -> None:
-    """Note a model whose chat template opens the thinking: later streams begin with it."""
-    if not upstream.unopened_thinking:
-        upstream.unopened_thinking = any(
-            THINK.unopened(t.text)
-            for choice in choices
-            for t in choice.outcome.traces
-            if not choice.problem.prompt.prefix
-        )

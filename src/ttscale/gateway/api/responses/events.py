@@ -11,7 +11,7 @@ import orjson
 from ...errors import ApiError
 
 # what a part of an item is called in events, and where its text is
-_PARTS = {
+_PARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "output_text": ("response.output_text", "text", {"logprobs": []}),
     "reasoning_text": ("response.reasoning_text", "text", {}),
     "refusal": ("response.refusal", "refusal", {}),

@@ -41,6 +41,10 @@ class ToolCalls:
             self._take(piece, place)
         return bool(found)
 
+    @property
+    def begun(self) -> bool:
+        return bool(self._calls)
+
     def result(self) -> tuple[Mapping[str, Any], ...]:
         """The calls in the order of their indices, each with an id of its own."""
         ids: set[str] = set()

@@ -11,8 +11,8 @@ from engines.fake_server import answer, event, said, stream
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.engines.openai.merging import merged
-from ttscale.engines.openai.tool_calls import ToolCalls, numbered
+from ttscale.engines.openai.reading.merging import merged
+from ttscale.engines.openai.reading.tool_calls import ToolCalls, numbered
 
 F = {"id": "a", "name": "f", "arguments": '{"x":1}'}
 G = {"id": "b", "name": "g", "arguments": '{"y":{"z":2}}'}

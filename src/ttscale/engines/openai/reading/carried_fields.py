@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...core.carried import MESSAGE, REPLY, USAGE
+from ....core.carried import MESSAGE, REPLY, USAGE
+from ..content import THINKING_FIELDS
 from .merging import merged
 
-_READ_OF_MESSAGE = frozenset(
-    {"role", "content", "refusal", "tool_calls", "function_call", "reasoning", "reasoning_content"}
-)
+_READ_OF_MESSAGE = frozenset({"role", "content", "refusal", "tool_calls", "function_call", *THINKING_FIELDS})
 _READ_OF_REPLY = frozenset({"id", "object", "created", "model", "choices", "usage", "timings", "error"})
 _OF_THE_SERVER = frozenset(
     {"system_fingerprint", "service_tier", "prompt_logprobs", "prompt_token_ids", "kv_transfer_params"}
@@ -34,17 +33,19 @@ class CarriedFields:
         self.reply: dict[str, Any] = {}
         self.usage: dict[str, Any] = {}
 
-    def feed(self, event: Mapping[str, Any], message: Any) -> None:
-        """Take in an event and the message or delta of its choice, if there is one."""
-        if not event.keys() <= _READ_OF_REPLY:
-            for name in event.keys() - _READ_OF_REPLY - _OF_THE_SERVER:
-                if event[name] not in (None, [], {}):
-                    self.reply[name] = event[name]  # told whole, again and again
-        if isinstance(message, Mapping) and not message.keys() <= _READ_OF_MESSAGE:
+    def of_message(self, message: Mapping[str, Any]) -> None:
+        """Take in a message or a piece of one."""
+        if not message.keys() <= _READ_OF_MESSAGE:
             for name in message.keys() - _READ_OF_MESSAGE:
                 if message[name] not in (None, [], {}):
                     self.message[name] = merged(self.message.get(name), message[name], name)
-        usage = event.get("usage")
+
+    def of_reply(self, event: Mapping[str, Any], usage: Any) -> None:
+        """Take in what stands beside the choices, and the counts."""
+        if not event.keys() <= _READ_OF_REPLY:
+            for name in event.keys() - _READ_OF_REPLY - _OF_THE_SERVER:
+                if event[name] not in (None, [], {}):
+                    self.reply[name] = event[name]  # whole, again and again
         if isinstance(usage, Mapping):
             self.usage |= {k: v for k, v in usage.items() if k not in _READ_OF_USAGE and v is not None}
 
