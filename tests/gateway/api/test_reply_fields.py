@@ -130,6 +130,24 @@ async def test_a_refusal_is_the_models_words_and_no_failure(model):
     assert events[-1]["choices"][0]["finish_reason"] == "stop"
 
 
+def deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("odd", ["half \ud83d", {"\udc00": 1}, 10**400, -(2**70), float("nan"), deep(500)])
+@pytest.mark.parametrize("path", ["chat/completions", "responses"])
+async def test_fields_that_cannot_be_written_harm_no_reply(odd: Any, path: str):
+    signed = call(0, odd=odd)
+    async with world(says({"content": "4", "odd": odd, "tool_calls": [signed]}, odd=odd)) as w:
+        fields = {"input": "q"} if path == "responses" else {}
+        status, reply = await w.post(path, model="sc(n=2)/m", **fields)
+    assert status == 200, reply
+    assert '{\\"c\\": 0}' in json.dumps(reply)
+
+
 # -- usage
 
 

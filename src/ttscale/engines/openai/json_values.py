@@ -6,6 +6,7 @@ text between two chunks.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -71,6 +72,25 @@ def writable(written: str) -> str:
         return written
     except UnicodeEncodeError:
         return _LONE.sub("\ufffd", written).encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def writable_json(value: Any) -> Any:
+    """A value that can be written as JSON again: what cannot be is replaced; None if it is too deep."""
+    for make in (lambda: value, lambda: _replaced(value)):
+        with contextlib.suppress(TypeError, RecursionError):
+            orjson.dumps(made := make())
+            return made
+    return None
+
+
+def _replaced(value: Any) -> Any:
+    if type(value) is dict:
+        return {writable(str(name)): _replaced(one) for name, one in value.items()}
+    if type(value) is list:
+        return [_replaced(one) for one in value]
+    if type(value) is int and not -(1 << 63) <= value < 1 << 64:
+        return float(value) if abs(value) < 1 << 1023 else None
+    return writable(value) if type(value) is str else value
 
 
 class Joiner:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ....core.carried import MESSAGE, REPLY, USAGE
 from ..content import THINKING_FIELDS
+from ..json_values import writable_json
 from .merging import merged
 
 _READ_OF_MESSAGE = frozenset({"role", "content", "refusal", "tool_calls", "function_call", *THINKING_FIELDS})
@@ -52,4 +53,4 @@ class CarriedFields:
     def meta(self) -> dict[str, Any]:
         """Them as part of a trace's `meta`."""
         found = {MESSAGE: self.message, REPLY: self.reply, USAGE: self.usage}
-        return {name: dict(fields) for name, fields in found.items() if fields}
+        return {name: known for name, fields in found.items() if fields and (known := writable_json(fields))}

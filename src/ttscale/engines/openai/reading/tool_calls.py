@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from ..json_values import writable_json
 from .merging import merged
 
 _READ = frozenset({"index", "id", "type", "function", "custom"})
@@ -50,7 +51,7 @@ class ToolCalls:
         ids: set[str] = set()
         calls = []
         for _, ordinal in sorted(self._order):
-            call = self._calls[ordinal].whole()
+            call = writable_json(self._calls[ordinal].whole()) or self._calls[ordinal].bare()
             if call["id"] in ids or not call["id"]:  # replies to them could not be told apart
                 call["id"] = f"call_{secrets.token_hex(12)}"
             ids.add(call["id"])
@@ -146,6 +147,11 @@ class _Call:
             body = {"name": self.name, "arguments": self.arguments if self.arguments.strip() else "{}"}
         return {**_given(self.fields), "id": self.id, "type": kind, kind: {**_given(self.own), **body}}
 
+    def bare(self) -> dict[str, Any]:
+        """The call without the further fields, which cannot be written."""
+        self.fields, self.own = {}, {}
+        return self.whole()
+
 
 def numbered(message: Mapping[str, Any]) -> dict[str, Any]:
     """A whole message whose calls are numbered: in a list that is complete, each is a call of its own."""
@@ -167,7 +173,7 @@ def _arguments(body: Mapping[str, Any]) -> str:
     value = body.get("arguments", body.get("input"))
     if value is None or isinstance(value, str):
         return value or ""
-    return orjson.dumps(value).decode()
+    return orjson.dumps(writable_json(value)).decode()
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
