@@ -220,7 +220,7 @@ async def test_embeddings_and_completions_pass_through():
         status, reply = await w.post("completions", model="m", prompt="2 + 2 =")
         assert (status, reply["choices"][0]["text"]) == (200, "The answer is \\boxed{4}")
         status, reply = await w.post("embeddings", model="sc/m", input=["a"])
-        assert status == 200  # the same model, whatever stands before it
+        assert (status, reply["error"]["param"]) == (400, "model")  # no method embeds
 
 
 async def test_a_refusal_of_the_upstream_comes_back_as_it_is():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
 from .trace import Chunk, Finish, Trace
+
+LOG = logging.getLogger("ttscale.core")
 
 
 class StopRule(Protocol):
@@ -212,7 +215,11 @@ class LiveGeneration(Generation):
         kept = seen if kept is None else min(kept, seen)
         late = self._stop(finish)
         ahead = late if stopped else 0
-        trace = self._trace(finish, kept)
+        try:
+            trace = self._trace(finish, kept)
+        except Exception as broken:  # what cannot be told is no reason to tell nothing
+            LOG.exception("a sample has ended and its trace cannot be made")
+            trace, finish, error = Trace(), "error", broken
         trace.tokens, trace.estimated = seen + ahead, trace.estimated + ahead
         past = trace.tokens - kept
         if past:

@@ -12,6 +12,7 @@ from typing import Any
 
 from .errors import UsageError
 from .generation import Generation, GenerationRequest
+from .thinking import within
 from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
 from .verdict import CORRECT
@@ -167,6 +168,7 @@ def head(trace: Trace, tokens: int) -> Trace:
         logprobs=part.logprobs,
         conf=part.conf,
         ends=part.ends,
+        thinking_at=part.thinking_at,
         mean_logprob=None,
         answer=None,
         reward=None,
@@ -178,7 +180,7 @@ def head(trace: Trace, tokens: int) -> Trace:
 
 def piece(trace: Trace, begin: int, end: int) -> Chunk:
     """Tokens [begin, end) of a trace as a chunk. Without token ends all text is in the last one."""
-    ends = trace.ends
+    ends, first = trace.ends, 0
     if ends is not None:
         first = ends[begin - 1] if begin else 0
         text = trace.text[first : ends[end - 1] if end else 0]
@@ -187,7 +189,14 @@ def piece(trace: Trace, begin: int, end: int) -> Chunk:
         cut = [e - first for e in ends[begin:end]]
     else:
         text, cut = (trace.text if end == trace.tokens else ""), None
-    return Chunk(text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut)
+    return Chunk(
+        text,
+        end - begin,
+        _slice(trace.logprobs, begin, end),
+        _slice(trace.conf, begin, end),
+        cut,
+        within(trace.thinking_at, first, first + len(text)),
+    )
 
 
 def _slice(values: FloatArray | None, begin: int, end: int) -> FloatArray | None:

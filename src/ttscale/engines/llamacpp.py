@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from ..core import UsageError
 from . import real_time
 from .http.retry import Retry
+from .openai import probe
 from .openai.dialect import LLAMACPP
 from .openai.engine import OpenAIHTTP
 
@@ -79,6 +80,8 @@ class LlamaCpp(OpenAIHTTP):
         self.urls = [str(self._server.listening_address)]
         self.server = f"the embedded server of {self.path.name}"
         await super().open()
+        if self.dialect.kind == "llamacpp":
+            self.dialect = await probe.without_tools(self, self.dialect)
 
     async def close(self) -> None:
         """Stop the server and free the model."""

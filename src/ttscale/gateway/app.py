@@ -186,6 +186,8 @@ async def _embeddings(state: RequestState, raw: bytes) -> web.StreamResponse:
     if options(body).method is not None:
         raise wrong("embeddings are passed through: no method applies", "ttscale.method")
     where = target(body.get("model"), NONE, state.client, state.gateway.upstreams)
+    if where.method is not None and body["model"] not in state.gateway.upstreams:
+        raise wrong("embeddings are passed through: no method applies", "model")
     if where.upstream.server is None:
         raise ApiError(400, f"model {where.upstream.name!r} gives no embeddings", param="model")
     return await pass_on(state, where.upstream, body, raw)

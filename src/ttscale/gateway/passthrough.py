@@ -18,7 +18,9 @@ from .api.choice import Choice
 from .api.options import NONE
 from .errors import ApiError
 from .relay import PassedRequest, relay
+from .renaming import Renaming
 from .request_state import RequestState
+from .upstreams.abilities import require
 from .upstreams.upstream import Upstream
 
 
@@ -29,6 +31,7 @@ async def pass_on(
     gateway, server = state.gateway, upstream.server
     assert server is not None
     state.model = upstream.name
+    require(body, upstream)
     closed = server.replicas.closed_for()
     if closed:
         raise ApiError(
@@ -49,7 +52,9 @@ async def pass_on(
     recorder = gateway.recorder
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
-        response = await relay(state.request, upstream, state.path, payload, cost, passed, kept)
+        response = await relay(
+            state.request, upstream, state.path, payload, cost, passed, Renaming(str(body["model"])), kept
+        )
     finally:
         _account(state, upstream, passed)
     if kept and response.status == 200:
@@ -134,24 +139,26 @@ def _keep(
     if request.stream:
         reader.feed(packets.feed(whole) + packets.rest())
     else:
-        reader.plain(whole, "")
-    if reader.finish is None:
+        reader.plain(whole)
+    if (finish := reader.ending) is None:
         return
     prompt = request.prompts[0]
     trace = Trace(
         text=reader.text(),
         tokens=passed.completion_tokens or reader.tokens,
-        finish=reader.finish,
+        finish=finish,
+        thinking_at=reader.thinking_at(len(reader.text())),
         prompt_key=prompt.key,
         prompt_tokens=reader.prompt_tokens,
         model=upstream.name,
-        tool_calls=reader.tool_calls(),
+        tool_calls=reader.calls.result(),
+        meta=reader.carried.meta(),
     )
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()
     usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
     usage.sequential_tokens = trace.tokens
-    outcome = Outcome(problem.answer(trace), trace, reader.finish, {}, [trace], usage)
+    outcome = Outcome(problem.answer(trace), trace, finish, {}, [trace], usage)
     choices = [Choice(problem, outcome, trace, False)]
     assert state.gateway.recorder is not None
     state.gateway.recorder.keep(upstream.name, "simple", request.sampling, choices)

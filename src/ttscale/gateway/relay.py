@@ -16,8 +16,11 @@ from aiohttp import web
 from ..core import Unreachable
 from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
+from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
+from .api.responses import failed_event
 from .errors import ApiError
+from .renaming import Renaming
 from .upstreams.upstream import Upstream
 
 _PASSED = ("Retry-After", "x-request-id")
@@ -57,6 +60,7 @@ async def relay(
     payload: bytes,
     cost: int,
     passed: PassedRequest,
+    renaming: Renaming,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
     """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
@@ -70,7 +74,7 @@ async def relay(
     try:
         async with forwarding as upstream_response:
             if upstream_response.content_type == "text/event-stream":
-                return await _stream(request, upstream_response, passed, kept)
+                return await _stream(request, upstream_response, passed, renaming, kept, path)
             body = await upstream_response.read()
     except Unreachable:
         raise ApiError(
@@ -94,20 +98,30 @@ async def relay(
         raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
     headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
-        status=upstream_response.status, body=body, content_type="application/json", headers=headers
+        status=upstream_response.status,
+        body=renaming.renamed(body),
+        content_type="application/json",
+        headers=headers,
     )
 
 
 async def _stream(
-    request: web.Request, upstream_response: Forwarding, passed: PassedRequest, kept: list[bytes] | None
+    request: web.Request,
+    upstream_response: Forwarding,
+    passed: PassedRequest,
+    renaming: Renaming,
+    kept: list[bytes] | None,
+    path: str,
 ) -> web.StreamResponse:
-    """Packets as they come. They are looked at for the token count, never changed."""
+    """Events as they come. They are looked at for the token count; only the model's name is changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
+    whole = WholeEvents()
     try:
         while packet := await upstream_response.packet():
-            await response.write(packet)
+            if complete := whole.feed(packet):
+                await response.write(renaming.renamed(complete))
             events += packet.count(b"data:")
             if kept is not None:
                 kept.append(packet)
@@ -116,10 +130,11 @@ async def _stream(
                 tail += packet
             else:
                 tail = packet[-8:]
+        await response.write(renaming.renamed(whole.rest()))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):
-            await response.write(broken.event())
+            await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
     _read_usage(tail, passed)
     if passed.estimated:
         passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,13 @@ from ..problem import Problem
 from ..spending.budget_guard import LimitedScope
 from ..spending.metering import Scope
 from ..spending.usage import Price
+from ..thinking import THINK
 from ..trace import Chunk, Finish, Trace
 
 if TYPE_CHECKING:
     from .context import Context, SampleRequest
+
+LOG = logging.getLogger("ttscale.core")
 
 
 class Sample(GenerationRequest):
@@ -86,16 +90,23 @@ class Sample(GenerationRequest):
         trace.prompt_key = self.prompt_key
         trace.index = self.index
         trace.part = self.part
+        if self.prompt.prefix:
+            trace.opened = THINK.left_open(self.prompt.prefix)
         trace.sequential = self.sequential_start + trace.tokens
         if trace.units:
             start = self.sequential_units_start
             trace.sequential_units = {u: start.get(u, 0.0) + amount for u, amount in trace.units.items()}
-        self.scope.charge(self, trace)
-        if self.watched is not None:
-            self.watched(self, trace)
         on_finish, self.on_finish = self.on_finish, None
         assert on_finish is not None
-        on_finish(self, trace)
+        try:
+            self.scope.charge(self, trace)
+            if self.watched is not None:
+                self.watched(self, trace)
+        except Exception as error:  # an observer, or a figure that cannot be booked: the trace is waited for
+            LOG.exception("a sample has ended and cannot be booked")
+            trace.finish, trace.error = "error", error
+        finally:
+            on_finish(self, trace)
 
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""

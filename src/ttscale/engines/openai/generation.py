@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
@@ -15,16 +16,18 @@ from ..http import failures
 from ..http.attempts import Attempts
 from ..http.failures import Failure
 from ..http.replicas import Lease
-from ..http.sse import Packets
+from ..http.sse import BOM, Packets, is_json
 from .request_body import RequestBody
 from .response import ResponseReader
 
 if TYPE_CHECKING:
     from ..http.client import HTTPClient
 
+LOG = logging.getLogger("ttscale.engines")
 _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
+_REASONS = ("stop", "length", "tool_calls", "function_call", "content_filter")  # OpenAI's
 
 
 class HTTPGeneration(LiveGeneration):
@@ -46,6 +49,7 @@ class HTTPGeneration(LiveGeneration):
         self._path, self._payload = body.path, body.encoded(request)
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
+        self._cut: int | None = None
         self._attempts = Attempts(
             client,
             client.retry.wait,
@@ -77,6 +81,8 @@ class HTTPGeneration(LiveGeneration):
             await self._attempts.run(self._attempt)
         except Exception as caught:
             error = caught.error if isinstance(caught, Failure) else caught
+            if not isinstance(caught, Failure):
+                LOG.error("reading a reply of %s failed", self._client.server, exc_info=caught)
             self.end("refused" if isinstance(error, failures.Refused) else "error", error)
 
     def _begin(self) -> None:
@@ -100,15 +106,16 @@ class HTTPGeneration(LiveGeneration):
         if response.status != 200:
             body = await response.read()
             raise failures.of_response(response.status, response.headers, body, client.server, client.key)
-        if response.content_type == "application/json":
-            self._take(reader.plain(await response.read(), self.request.prompt.prefix))
-            return
         self._response, content = response, response.content
-        while not (reader.done or self.finished):
-            packet = await content.readany()
+        packet = await _beginning(content)
+        if is_json(packet):  # whatever it is called
+            self._take(reader.plain(packet + await content.read()))
+            return
+        while True:
             self._take(reader.feed(packets.feed(packet) if packet else packets.rest()))
-            if not packet:
+            if not packet or reader.done or self.finished:
                 break
+            packet = await content.readany()
         if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
@@ -116,7 +123,8 @@ class HTTPGeneration(LiveGeneration):
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
         reader, attempts = self._reader, self._attempts
-        attempts.heard, attempts.tokens = time.monotonic(), reader.tokens
+        # what was begun counts, too: a text is never shown twice
+        attempts.heard, attempts.tokens = time.monotonic(), max(reader.tokens, reader.begun)
         if chunk is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:
@@ -124,7 +132,7 @@ class HTTPGeneration(LiveGeneration):
         if reader.error is not None:
             raise failures.of_event(reader.error, self._client.server, self._client.key)
         if reader.malformed:
-            raise failures.garbled(self._client.server, reader.malformed)
+            raise self._garbled(reader.malformed)
         if reader.done:
             self._conclude()
 
@@ -133,9 +141,11 @@ class HTTPGeneration(LiveGeneration):
         reader = self._reader
         if self.finished:
             return
-        if reader.finish is None and not (reader.done and reader.tokens):
+        finish = reader.ending
+        if finish is None:
             raise failures.broke_off(self._client.server, reader.tokens)
-        finish = reader.finish or "stop"
+        if finish == "error":
+            raise self._garbled(f"finish reason {reader.reason!r}")
         if finish == "refused":
             self.end(finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}"))
         elif finish == "length" and self.limit is not None:
@@ -143,7 +153,25 @@ class HTTPGeneration(LiveGeneration):
         else:
             self.end(finish)
 
+    def _garbled(self, what: str) -> Failure:
+        LOG.warning("%s sent %s", self._client.server, what)
+        return failures.garbled(self._client.server, what)
+
     # -- finishing
+
+    def end(
+        self,
+        finish: Finish,
+        error: Exception | None = None,
+        *,
+        kept: int | None = None,
+        stopped: bool = False,
+    ) -> None:
+        """Finish, unless it has finished; the text is cut only if so many tokens are to be kept."""
+        if not self.finished:
+            self._cut = kept
+            self._reader.settle(kept)
+        super().end(finish, error, kept=kept, stopped=stopped)
 
     def _unread(self) -> Chunk | None:
         response = self._response
@@ -161,20 +189,26 @@ class HTTPGeneration(LiveGeneration):
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
         reader = self._reader
-        logprobs, conf = reader.arrays(kept)
+        text, (logprobs, conf) = reader.text(self._cut), reader.arrays(self._cut)
         trace = Trace(
-            text=reader.text(kept),
+            text=text,
             estimated=reader.estimated,
             prompt_tokens=reader.prompt_tokens,
             cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,
             ends=reader.ends(kept),
-            tool_calls=reader.tool_calls() if finish == "stop" else (),
+            thinking_at=reader.thinking_at(len(text)),
+            tool_calls=reader.calls.result() if finish == "stop" else (),
             model=reader.model or self._model,
+            meta=reader.carried.meta(),
         )
         if finish == "stop" and reader.stopped_at is not None:
             trace.meta["stopped_at"] = reader.stopped_at
+        if reader.refusal:
+            trace.meta["refusal"] = reader.refusal
+        if reader.reason not in ("", *_REASONS):
+            trace.meta["finish_reason"] = reader.reason
         if self._attempts.retries:
             trace.meta["retries"] = self._attempts.retries
         return trace
@@ -194,6 +228,15 @@ def _arrived(response: aiohttp.ClientResponse) -> bytes:
         return response.content.read_nowait()
     except (RuntimeError, aiohttp.ClientError):  # a reader waits, so nothing is there; or it broke
         return b""
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """What comes first, at least up to a byte that is not blank."""
+    beginning = packet = await content.readany()
+    while packet and not beginning.removeprefix(BOM).strip():
+        packet = await content.readany()
+        beginning += packet
+    return beginning
 
 
 async def _finish(content: aiohttp.StreamReader) -> None:

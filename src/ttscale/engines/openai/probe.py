@@ -85,10 +85,9 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
         modalities = served[0].get("architecture", {}).get("input_modalities", ())
         seen = {"images"} if "image" in modalities else set()
         reports = dialect.counting == "timings"
+        known = await without_tools(engine, LLAMACPP)
         return replace(
-            LLAMACPP,
-            capabilities=LLAMACPP.capabilities | seen,
-            counting="timings" if reports else dialect.counting,
+            known, capabilities=known.capabilities | seen, counting="timings" if reports else dialect.counting
         ), model
     if "text" in dialect.capabilities:
         prefix, tools, images, scoring = await asyncio.gather(
@@ -113,6 +112,15 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
             fix="check the model's name and the URL",
         )
     return replace(dialect, capabilities=frozenset(more), rewarding=rewarding), model
+
+
+async def without_tools(engine: OpenAIHTTP, dialect: Dialect) -> Dialect:
+    """The dialect of a llama.cpp server, less tools if it says that its chat template leaves them out."""
+    with contextlib.suppress(EngineError, KeyError, TypeError):
+        properties = await engine.fetch("/props", retry=Retry(times=1))
+        if properties["chat_template_caps"]["supports_tools"] is False:
+            return replace(dialect, capabilities=dialect.capabilities - {"tools"})
+    return dialect
 
 
 async def _served(engine: OpenAIHTTP) -> list[dict[str, Any]]:

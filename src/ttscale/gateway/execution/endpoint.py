@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import web
 
-from ...core import THINK, Configured, SampleCount
+from ...core import Configured, SampleCount
 from ..api.chat_and_completions import Shape
 from ..api.choice import Choice
 from ..api.reply_fields import total
 from ..api.requests import ApiRequest
 from ..logs import log
 from ..request_state import RequestState
+from ..upstreams.abilities import require
 from ..upstreams.upstream import Upstream
 from .execute import solve
 from .stream import ReplyEvents, stream
@@ -33,9 +34,10 @@ async def run(
     """
     gateway = state.gateway
     state.model, state.method = upstream.name, method.label
+    require(request.body, upstream)
     budget = state.budget(request.options.budget)
     count, shape = SampleCount(), shaped(request, method)
-    pieces = ReplyEvents(shape, upstream.unopened_thinking) if request.stream else None
+    pieces = ReplyEvents(shape) if request.stream else None
     choices: list[Choice] | None = None
     solving = solve(
         request,
@@ -58,7 +60,6 @@ async def run(
     finally:
         _account(state, count, choices)
     if choices is not None:
-        _learn(upstream, choices)
         if gateway.recorder is not None and gateway.recorder.wants():
             gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
         if gateway.config.server.prompts:
@@ -97,14 +98,3 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
     state.gateway.ledger.charge(
         state.client, tokens=state.tokens, samples=samples, seconds=used.seconds, cost=cost
     )
-
-
-def _learn(upstream: Upstream, choices: Sequence[Choice]) -> None:
-    """Note a model whose chat template opens the thinking: later streams begin with it."""
-    if not upstream.unopened_thinking:
-        upstream.unopened_thinking = any(
-            THINK.unopened(t.text)
-            for choice in choices
-            for t in choice.outcome.traces
-            if not choice.problem.prompt.prefix
-        )

@@ -11,6 +11,7 @@ from ...answers.rules.implicit import rule
 from ...assembly import Assembly
 from ...core import Budget, Configured, Outcome, Problem, SampleCount, Trace
 from ...core.cards.roles import may_answer
+from ...core.thinking import Spans
 from ..access.quotas import UNLIMITED
 from ..api.choice import Choice
 from ..api.requests import ApiRequest
@@ -20,7 +21,7 @@ from ..upstreams.upstream import Upstream
 from .deferred_parsing import DeferringEngine, Reader
 from .live_text import LiveText, ShownEngine
 
-Show = Callable[[int, str], None]  # (choice, piece of its reply)
+Show = Callable[[int, str, Spans | None], None]  # (choice, piece of its reply, thinking in it)
 
 
 async def solve(
@@ -112,7 +113,7 @@ def _nearest(outcome: Outcome) -> Trace:
 
 def _showing(models: Assembly, number: int, show: Show | None) -> Assembly:
     assert show is not None
-    live_text = LiveText(lambda text: show(number, text))
+    live_text = LiveText(lambda text, thinking_at: show(number, text, thinking_at))
     return models.with_main(ShownEngine(models.engines["main"], live_text))
 
 

@@ -1,0 +1,1 @@
+"""What a reply holds beside its text: tool calls, and fields for its client alone."""
