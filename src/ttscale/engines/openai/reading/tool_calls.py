@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from ..json_values import writable_json
+from .json_values import writable_json
 from .merging import merged
 
 _READ = frozenset({"index", "id", "type", "function", "custom"})

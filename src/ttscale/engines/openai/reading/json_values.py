@@ -76,11 +76,15 @@ def writable(written: str) -> str:
 
 def writable_json(value: Any) -> Any:
     """A value that can be written as JSON again: what cannot be is replaced; None if it is too deep."""
-    for make in (lambda: value, lambda: _replaced(value)):
+    for replace in (_unchanged, _replaced):
         with contextlib.suppress(TypeError, RecursionError):
-            orjson.dumps(made := make())
+            orjson.dumps(made := replace(value))
             return made
     return None
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _replaced(value: Any) -> Any:
