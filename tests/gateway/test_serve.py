@@ -195,7 +195,7 @@ def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
         check=True,
     )
     config = parse(tomllib.loads(done.stderr))
-    assert Keyring(config.keys).client(f"Bearer {done.stdout.strip()}").name == "alice"
+    assert Keyring(config.keys).client({"Authorization": f"Bearer {done.stdout.strip()}"}).name == "alice"
 
 
 def small_model() -> Path | None:

@@ -25,7 +25,7 @@ from ..core import TTScaleError, UsageError
 from ..engines import Catalogue
 from . import logs
 from .access.api_keys import check_exposure
-from .app import application
+from .app import SERVED, application
 from .config import Config
 from .gateway import Gateway
 from .logs import log
@@ -91,7 +91,7 @@ async def worker(
     await gateway.start()
     runner = web.AppRunner(
         application(gateway),
-        handler_cancellation=True,
+        **SERVED,
         access_log=None,
         keepalive_timeout=config.server.idle_seconds,
         shutdown_timeout=_AFTER_DRAIN,

@@ -64,6 +64,15 @@ def document(raw: bytes) -> dict[str, Any]:
     return body
 
 
+def naming(body: Mapping[str, Any], model: str) -> tuple[dict[str, Any], bytes]:
+    """(body, its bytes) of a request whose address names the model."""
+    named = {**body, "model": model}
+    try:
+        return named, orjson.dumps(named)
+    except TypeError:
+        raise wrong("the body is nested too deeply", code="invalid_json") from None
+
+
 def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
     """A body of /v1/chat/completions."""
     messages = body.get("messages")
