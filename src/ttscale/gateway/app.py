@@ -24,7 +24,7 @@ from .errors import ApiError, of, wrong
 from .execution.endpoint import Shaped, run
 from .gateway import Gateway
 from .logs import LOG, log
-from .model_resolution import target
+from .model_resolution import chosen, target, within
 from .passthrough import pass_on
 from .request_state import RequestState
 from .upstreams import health
@@ -172,12 +172,13 @@ def _generates(read: Callable[..., requests.ApiRequest], shaped: Shaped) -> Serv
     async def serve(state: RequestState, raw: bytes) -> web.StreamResponse:
         body, raw = _document(state, raw)
         gateway = state.gateway
-        chosen = options(body)
-        where = target(body.get("model"), chosen, state.client, gateway.upstreams)
+        wanted = options(body)
+        where = target(body.get("model"), wanted, state.client, gateway.upstreams)
         if where.method is None:
             return await pass_on(state, where.upstream, body, raw)
-        request = read(body, gateway.config.limits, chosen)
-        return await run(state, request, where.upstream, where.method, shaped)
+        request = read(body, gateway.config.limits, wanted)
+        method = within(where, request.choices, gateway.config.limits)
+        return await run(state, request, where.upstream, method, shaped)
 
     return serve
 
@@ -186,10 +187,9 @@ async def _responses(state: RequestState, raw: bytes) -> web.StreamResponse:
     """Passed on to a server that has this API; else, and under a method, translated."""
     gateway = state.gateway
     body, raw = _document(state, raw)
-    chosen = options(body)
-    where = target(body.get("model"), chosen, state.client, gateway.upstreams)
-    method = where.method
-    if method is None:
+    wanted = options(body)
+    where = target(body.get("model"), wanted, state.client, gateway.upstreams)
+    if where.method is None:
         try:
             response = await pass_on(state, where.upstream, body, raw)
         except ApiError as error:
@@ -198,10 +198,9 @@ async def _responses(state: RequestState, raw: bytes) -> web.StreamResponse:
         else:
             if response.prepared or response.status not in (404, 405, 501):
                 return response
-        from ..methods import parse
-
-        method = parse("simple")
-    request = as_chat_request(body, gateway.config.limits, chosen)
+        where = chosen("simple", {}, "ttscale", where.upstream)
+    request = as_chat_request(body, gateway.config.limits, wanted)
+    method = within(where, request.choices, gateway.config.limits)
     return await run(state, request, where.upstream, method, Responses)
 
 

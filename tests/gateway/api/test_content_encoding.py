@@ -31,6 +31,14 @@ def brotlied(text: bytes) -> bytes:
     return pytest.importorskip("brotli", reason="pip install brotli").compress(text)
 
 
+def read(raw: bytes, name: str) -> bytes | str:
+    """What a body is read as, or the code of its refusal."""
+    try:
+        return inflated(raw, name, MOST)
+    except ApiError as refused:
+        return "invalid_body" if (refused.status, refused.code) == (400, "invalid_body") else "another error"
+
+
 ENCODED = {
     "gzip": ("gzip", gzip.compress),
     "x-gzip": ("x-gzip", gzip.compress),
@@ -57,10 +65,7 @@ def test_a_body_is_inflated_up_to_what_it_may_have(name, encode):
 def test_a_body_that_is_damaged_is_refused_or_read_as_far_as_it_goes(name, encode):
     whole = encode(TEXT)
     for damaged in (whole[:-9], whole[:7], b"\x00" * 40, whole[:40] + bytes(9) + whole[49:]):
-        try:
-            assert inflated(damaged, name, MOST) != TEXT
-        except ApiError as refused:
-            assert (refused.status, refused.code) == (400, "invalid_body")
+        assert read(damaged, name) not in (TEXT, "another error")
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "br"])

@@ -69,6 +69,7 @@ def _all(model: str | None) -> Iterator[Check]:
     yield _python()
     yield _tried("core", _core)
     yield from _extras()
+    yield from _plugins()
     config: list[Config] = []
     yield _tried("config", lambda: _config(config))
     yield _tried("models", _models)
@@ -131,6 +132,17 @@ def _extras() -> Iterator[Check]:
         else:
             detail = ", ".join(f"{package} {found}" for package, found in there.items())
             yield Check(f"extra {extra}", "ok", f"{purpose}: {detail}")
+
+
+def _plugins() -> Iterator[Check]:
+    """Packages whose methods are left out."""
+    from ...methods import registry
+
+    for broken in registry.broken_plugins():
+        package = broken.distribution.split()[0]
+        detail = f"its methods are left out: {broken.entry_point} cannot be loaded ({broken.error})"
+        fix = f"pip install --upgrade {package}, or pip uninstall {package}"
+        yield Check(f"plugin {broken.distribution}", "broken", detail, fix)
 
 
 def _version(package: str) -> str | None:

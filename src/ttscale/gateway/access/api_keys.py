@@ -6,6 +6,7 @@ A key is 256 random bits, so a plain SHA-256 of it cannot be turned back by gues
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -81,10 +82,8 @@ def presented(headers: Mapping[str, str]) -> list[str]:
     scheme, _, rest = headers.get("Authorization", "").partition(" ")
     keys = [rest.strip() if scheme.lower() == "bearer" else ""]
     if scheme.lower() == "basic":
-        try:
+        with contextlib.suppress(ValueError):
             keys.append(base64.b64decode(rest, validate=True).decode().partition(":")[2])
-        except ValueError:
-            pass
     keys += [headers.get(name, "").strip() for name in ("api-key", "x-api-key")]
     return [key for key in keys if key]
 

@@ -9,6 +9,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 
 from ..errors import ApiError, wrong
@@ -71,8 +72,7 @@ def _zstd(raw: bytes, most: int) -> bytes:
 
 
 def _brotli(raw: bytes, most: int) -> bytes:
-    import brotli
-
+    brotli = import_module("brotli")
     inflater, text = brotli.Decompressor(), b""
     while len(text) < most and not inflater.is_finished():
         piece = inflater.process(raw, output_buffer_limit=most - len(text))

@@ -55,7 +55,7 @@ def as_chat_request(body: Mapping[str, Any], limits: Limits, options: Options) -
     if body.get("instructions") is not None:
         messages.insert(0, {"role": "system", "content": body["instructions"]})
     chat["messages"] = messages
-    chat["max_tokens"] = requests.count(body, "max_output_tokens", least=1)
+    chat["max_tokens"] = requests.limit(body, ["max_output_tokens"])
     tools = body.get("tools")
     if tools is not None:
         if not isinstance(tools, list):
