@@ -51,7 +51,7 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
                 raise UsageError(f"{where}: card.{role}={name!r} is not a field of {config.__name__}")
         for name in (card.name, *card.aliases):
             other = _registered(name)
-            taken_by = other.fn.__module__ if other else MODULES.get(_spelled(name), fn.__module__)
+            taken_by = other.fn.__module__ if other else MODULES.get(name, fn.__module__)
             if other or taken_by != fn.__module__:
                 raise UsageError(f"{where}: the name {name!r} is taken by {taken_by}")
         registered = Method(card, fn, config)
@@ -91,13 +91,13 @@ def get(name: str) -> Method:
     Raises:
         UnknownName: with the nearest name.
     """
-    module = MODULES.get(_spelled(name))
-    if module is not None:
-        importlib.import_module(module)
-    found = _registered(name)
+    own = name.replace("_", "-")
+    if own in MODULES:
+        importlib.import_module(MODULES[own])
+    found = _registered(own)
     if found is None:
         known = methods()
-        found = _registered(name)
+        found = _registered(own)
     if found is None:
         names = (n for m in known.values() for n in (m.name, *m.card.aliases))
         raise UnknownName("method", name, names)
@@ -106,12 +106,7 @@ def get(name: str) -> Method:
 
 def _registered(name: str) -> Method | None:
     """The method of that name, if its module has been loaded."""
-    wanted = _spelled(name)
-    return next((m for m in _METHODS.values() if wanted in map(_spelled, (m.name, *m.card.aliases))), None)
-
-
-def _spelled(name: str) -> str:
-    return name.replace("_", "-")
+    return next((m for m in _METHODS.values() if name in (m.name, *m.card.aliases)), None)
 
 
 def parse(spec: str) -> Configured:
