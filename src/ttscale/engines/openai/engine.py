@@ -120,13 +120,19 @@ class OpenAIHTTP(HTTPClient):
             raise RuntimeError(f"{self!r} is not open")
         body = self._body
         if body is None or not body.fits(request):
-            body = self._body = RequestBody(
-                request, self.dialect, self.model, seeds=self.seeds, server=self.server
-            )
+            body = self._body = self.body_for(request, self.dialect)
         generation = HTTPGeneration(self, request, body, model=self.model, ahead=self.dialect.ahead)
         self._generations[generation.task] = generation
         generation.task.add_done_callback(self._forget)
         return generation
+
+    def body_for(self, request: GenerationRequest, dialect: Dialect) -> RequestBody:
+        """The request that is sent for a sample, in a dialect."""
+        return RequestBody(request, dialect, self.model, seeds=self.seeds, server=self.server)
+
+    def learn(self, dialect: Dialect) -> None:
+        """Speak to the server like this from now on."""
+        self.dialect, self._body = dialect, None
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """A generation's connection has been given back."""

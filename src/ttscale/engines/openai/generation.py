@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -15,11 +17,12 @@ from ..http.attempts import Attempts
 from ..http.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import Packets
-from .request_body import RequestBody
+from .request_body import RequestBody, refuses_temperature
 from .response import ResponseReader
 
 if TYPE_CHECKING:
-    from ..http.client import HTTPClient
+    from .dialect import Dialect
+    from .engine import OpenAIHTTP
 
 _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
@@ -38,11 +41,12 @@ class HTTPGeneration(LiveGeneration):
     """
 
     def __init__(
-        self, client: HTTPClient, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
+        self, client: OpenAIHTTP, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
     ) -> None:
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
         self._path, self._payload = body.path, body.encoded(request)
+        self._plainer: Dialect | None = None  # in which it is asked after temperature 0 was refused
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._attempts = Attempts(
@@ -98,7 +102,13 @@ class HTTPGeneration(LiveGeneration):
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
             body = await response.read()
-            raise failures.of_response(response.status, response.headers, body, client.server, client.key)
+            failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
+            raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
+        if self._plainer is not None and client.dialect.greedy:
+            logging.getLogger(__name__).warning(
+                "%s has a temperature of its own: temperature 0 is left out", client.server
+            )
+            client.learn(self._plainer)
         if response.content_type == "application/json":
             self._take(reader.plain(await response.read(), self.request.prompt.prefix))
             return
@@ -111,6 +121,14 @@ class HTTPGeneration(LiveGeneration):
         if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
+
+    def _once_more(self, failure: Failure) -> Failure:
+        """A refusal of the temperature; if that is 0 the sample is asked again without it."""
+        if self.request.sampling.temperature != 0 or self._plainer is not None:
+            return failure
+        self._plainer = replace(self._client.dialect, greedy=False)
+        self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
+        return Failure(failure.error, True, 0.0, blamed=False)
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
