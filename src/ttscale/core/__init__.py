@@ -45,6 +45,7 @@ from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
 from .execution.run import Journal, Run, execute
 from .execution.streams import Live, Race
+from .extras import install_command
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
 from .outcome import Outcome
@@ -150,5 +151,6 @@ __all__ = [
     "Within",
     "declared",
     "execute",
+    "install_command",
     "run_in_token_time",
 ]

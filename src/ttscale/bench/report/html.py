@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...core import UsageError
+from ...core import UsageError, install_command
 from ..store.codec import dumps
 from ..store.schema import fresh_file
 from .plots import figures, styles
@@ -37,7 +37,7 @@ def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
     try:
         from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
+        raise UsageError("the plots need plotly", fix=install_command("plots")) from None
     plots: dict[str, Any] = {}
     parts, links = [], []
     for i, ((model, task), part) in enumerate(sections(found).items()):

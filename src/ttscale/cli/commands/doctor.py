@@ -123,11 +123,13 @@ def _core() -> Check:
 
 
 def _extras() -> Iterator[Check]:
+    from ...core import install_command
+
     for extra, (packages, purpose) in EXTRAS.items():
         there = {package: _version(package) for package in packages}
         absent = [package for package, found in there.items() if found is None]
         if absent:
-            fix = f"pip install 'ttscale[{extra}]'"
+            fix = install_command(extra)
             yield Check(f"extra {extra}", "missing", f"{purpose}: no {', '.join(absent)}", fix)
         else:
             detail = ", ".join(f"{package} {found}" for package, found in there.items())
@@ -185,7 +187,9 @@ def _embedded() -> Check:
     from .models import available
 
     if _version("xllamacpp") is None:
-        fix = "pip install 'ttscale[llamacpp]'"
+        from ...core import install_command
+
+        fix = install_command("llamacpp")
         return Check("embedded engine", "missing", "xllamacpp is not installed", fix)
     here = [entry for entry in available() if entry["cached"]]
     if not here:

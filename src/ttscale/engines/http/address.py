@@ -17,7 +17,7 @@ def root_of(url: str) -> str:
     user may have copied with it, and slashes at its end; http if it does not say.
 
     Raises:
-        UsageError: if it is no address of a server, or holds a password.
+        UsageError: if it is not the address of a server, or holds a password.
     """
     url = url.strip()
     given = url if "://" in url else f"http://{url}"

@@ -216,7 +216,7 @@ def limit(body: Mapping[str, Any], names: Sequence[str] = LIMITS) -> int | None:
     reply has.
 
     Raises:
-        ApiError: 400 for what is no number of tokens.
+        ApiError: 400 for what cannot be a number of tokens.
     """
     bounds = []
     for name in names:
