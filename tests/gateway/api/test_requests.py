@@ -115,3 +115,12 @@ async def test_a_plain_request_of_several_choices_shares_its_budget():
     async with world(model, config={"limits": {"budget": {"tokens": 20}}}) as w:
         status, reply = await w.post(model="m", n=2)
         assert (status, reply["usage"]["completion_tokens"]) == (200, 20)
+
+
+async def test_parts_of_a_content_may_be_plain_texts():
+    model = Model()
+    messages = [{"role": "user", "content": ["What is ", {"type": "text", "text": "2 + 2?"}]}]
+    async with world(model) as w:
+        assert (await w.post(model="sc(n=2)/m", messages=messages))[0] == 200
+        assert (await w.post(model="sc(n=2)/m", messages=[{"role": "user", "content": [3]}]))[0] == 400
+    assert [body["messages"] for body in model.bodies] == [messages] * 2

@@ -123,8 +123,10 @@ def message(given: Any, number: int) -> Message:
 
 def _part(given: Any, where: str) -> str | Image:
     """What a method sees of a part: text, or an image; anything else looks like no text."""
+    if isinstance(given, str):
+        return given
     if not isinstance(given, dict):
-        raise wrong(f"every part of '{where}.content' must be an object", where)
+        raise wrong(f"every part of '{where}.content' must be an object or a text", where)
     image = given.get("image_url")
     if isinstance(image, dict) and isinstance(image.get("url"), str):
         return Image(image["url"])
