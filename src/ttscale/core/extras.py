@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 _NAME = "ttscale"
@@ -44,7 +45,7 @@ def _requirement(extra: str) -> str:
     return f"{_NAME}[{extra}] @ {url}" if url and "dir_info" not in origin else f"{_NAME}[{extra}]"
 
 
-def _origin() -> dict[str, dict[str, str]]:
+def _origin() -> dict[str, Any]:
     """What pip has noted about where the package came from (PEP 610); nothing for an index."""
     from importlib.metadata import PackageNotFoundError, distribution
 
