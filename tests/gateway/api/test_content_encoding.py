@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import tracemalloc
 import zlib
 
 import pytest
@@ -69,11 +70,17 @@ def test_a_body_that_is_damaged_is_refused_or_read_as_far_as_it_goes(name, encod
 
 
 @pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "br"])
-def test_a_bomb_goes_off_at_the_limit(name):
+def test_a_bomb_goes_off_at_the_limit_and_takes_no_more_memory(name):
     bomb = ENCODED[name][1](bytes(50_000_000))
-    with pytest.raises(ApiError) as refused:
-        inflated(bomb, name, 100_000)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ApiError) as refused:
+            inflated(bomb, name, 100_000)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert refused.value.status == 413
+    assert peak < 5_000_000
 
 
 async def test_encoded_requests_are_answered_and_refused_as_others_are():
