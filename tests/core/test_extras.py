@@ -63,3 +63,8 @@ def test_what_was_installed_is_named_as_it_was_installed(noted, command, tmp_pat
         check=True,
     )
     assert done.stdout.strip() == command.replace("{folder}", str(sources))
+
+
+def test_no_message_names_an_index_by_itself():
+    sources = (ROOT / "src").rglob("*.py")
+    assert [str(p) for p in sources if "pip install 'ttscale" in p.read_text(encoding="utf-8")] == []
