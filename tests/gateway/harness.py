@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from ttscale.gateway import Gateway, application, parse
+from ttscale.gateway.app import SERVED
 from ttscale.gateway.logs import LOG
 
 Pieces = Callable[[dict[str, Any], int], Sequence[str]]
@@ -288,7 +289,7 @@ async def world(
     gateway = Gateway(parse(config))
     runner = web.AppRunner(
         application(gateway),
-        handler_cancellation=True,
+        **SERVED,
         access_log=None,
         shutdown_timeout=0.2,
         keepalive_timeout=gateway.config.server.idle_seconds,

@@ -39,13 +39,13 @@ async def pass_on(
         )
     if not server.model:
         await upstream.open()  # it tells the name of its only model
-    choices = body.get("n") if isinstance(body.get("n"), int) else 1
+    choices = requests.whole(body.get("n")) or 1
     most = state.budget(UNLIMITED).tokens
     payload, cost = forwarded(
         body,
         raw,
         server.model,
-        None if most is None else max(1, most // max(1, choices or 1)),
+        None if most is None else max(1, most // max(1, choices)),
         _configured(state.path, upstream.sampling),
     )
     passed = PassedRequest()
@@ -70,25 +70,27 @@ def forwarded(
     The bytes stay as they are unless the model has another name there, the body holds options of
     ours, a budget limits its tokens to `most`, or it leaves open what is `configured`.
     """
-    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-    if "max_output_tokens" in body or "input" in body:
-        field_name = "max_output_tokens"
+    limits = [name for name in (*requests.LIMITS, "max_output_tokens") if name in body]
+    if not limits:
+        limits = ["max_output_tokens" if "input" in body else "max_tokens"]
     changes = {
         name: value
         for setting, value in configured.items()
-        if (name := field_name if setting == "max_tokens" else setting) not in body
+        if (name := limits[0] if setting == "max_tokens" else setting) not in body
     }
-    request = body.get(field_name, changes.get(field_name))
-    given = request if isinstance(request, int) and not isinstance(request, bool) else None
     if model and body.get("model") != model:
         changes["model"] = model
-    if most is not None and (given is None or given > most):
-        changes[field_name] = given = most
+    bounds = {name: requests.whole(changes.get(name, body.get(name))) or 0 for name in limits}
+    if most is not None:
+        for name, tokens in bounds.items():
+            if not 0 < tokens <= most:  # -1 asks for as many as there are
+                changes[name] = bounds[name] = most
+    given = min((tokens for tokens in bounds.values() if tokens > 0), default=0)
     if not changes and "ttscale" not in body:
-        return raw, given or 0
+        return raw, given
     sent = {k: v for k, v in body.items() if k != "ttscale"}
     try:
-        return orjson.dumps({**sent, **changes}), given or 0
+        return orjson.dumps({**sent, **changes}), given
     except TypeError:
         raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...core import UsageError
+from ...core import UsageError, install_command
 from ..store.codec import dumps
 from ..store.schema import fresh_file
 from .plots import figures, styles
@@ -93,7 +93,7 @@ def document(
     try:
         from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
+        raise UsageError("the plots need plotly", fix=install_command("plots")) from None
     template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=escape(title),

@@ -23,6 +23,8 @@ class Dialect:
         scoring: prompt log-probabilities are real in "chat", "raw", both ("chat raw"), or "".
         rewarding: the endpoint that judges: "pooling", "rerank", or "".
         limit: the field for the most tokens a reply may have.
+        greedy: it can be asked for the most probable token, by temperature 0; models that think
+            often have a temperature of their own, and take no other.
     """
 
     kind: Kind = "other"
@@ -33,6 +35,7 @@ class Dialect:
     scoring: str = ""
     rewarding: str = ""
     limit: str = "max_tokens"
+    greedy: bool = True
 
     @property
     def ahead(self) -> int:

@@ -27,7 +27,7 @@ class OpenAIHTTP(HTTPClient):
     """A model behind one or several equal servers.
 
     Args:
-        model: its name there; "" for the only one, or whatever the server takes for that.
+        model: its name there; "" for the only one, or the `likely` one if there are several.
         seeds: send the sample's own seed, so that a rerun can give the same texts.
         dialect: what the server can do, if that is known; otherwise `open` probes it.
         cache: a directory in which to remember what was probed, by URL and model.
@@ -53,6 +53,7 @@ class OpenAIHTTP(HTTPClient):
         dialect: Dialect | None = None,
         cache: Path | None = None,
         name: str = "",
+        likely: str = "",
     ) -> None:
         super().__init__(
             url,
@@ -64,7 +65,7 @@ class OpenAIHTTP(HTTPClient):
             total=total,
             retry=retry or Retry(),
         )
-        self.model, self.seeds, self.cache = model, seeds, cache
+        self.model, self.likely, self.seeds, self.cache = model, likely, seeds, cache
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
         self._known = dialect
@@ -119,13 +120,19 @@ class OpenAIHTTP(HTTPClient):
             raise RuntimeError(f"{self!r} is not open")
         body = self._body
         if body is None or not body.fits(request):
-            body = self._body = RequestBody(
-                request, self.dialect, self.model, seeds=self.seeds, server=self.server
-            )
+            body = self._body = self.body_for(request, self.dialect)
         generation = HTTPGeneration(self, request, body, model=self.model, ahead=self.dialect.ahead)
         self._generations[generation.task] = generation
         generation.task.add_done_callback(self._forget)
         return generation
+
+    def body_for(self, request: GenerationRequest, dialect: Dialect) -> RequestBody:
+        """The request that is sent for a sample, in a dialect."""
+        return RequestBody(request, dialect, self.model, seeds=self.seeds, server=self.server)
+
+    def learn(self, dialect: Dialect) -> None:
+        """Speak to the server like this from now on."""
+        self.dialect, self._body = dialect, None
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """A generation's connection has been given back."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -17,11 +18,12 @@ from ..http.attempts import Attempts
 from ..http.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
-from .request_body import RequestBody
+from .request_body import RequestBody, refuses_temperature
 from .response import ResponseReader
 
 if TYPE_CHECKING:
-    from ..http.client import HTTPClient
+    from .dialect import Dialect
+    from .engine import OpenAIHTTP
 
 LOG = logging.getLogger("ttscale.engines")
 _COST = 512  # tokens a sample without a limit is expected to take
@@ -42,11 +44,12 @@ class HTTPGeneration(LiveGeneration):
     """
 
     def __init__(
-        self, client: HTTPClient, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
+        self, client: OpenAIHTTP, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
     ) -> None:
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
         self._path, self._payload = body.path, body.encoded(request)
+        self._plainer: Dialect | None = None  # in which it is asked after temperature 0 was refused
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._cut: int | None = None
@@ -105,7 +108,11 @@ class HTTPGeneration(LiveGeneration):
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
             body = await response.read()
-            raise failures.of_response(response.status, response.headers, body, client.server, client.key)
+            failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
+            raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
+        if self._plainer is not None and client.dialect.greedy:
+            LOG.warning("%s has a temperature of its own: temperature 0 is left out", client.server)
+            client.learn(self._plainer)
         self._response, content = response, response.content
         packet = await _beginning(content)
         if is_json(packet):  # whatever it is called
@@ -119,6 +126,14 @@ class HTTPGeneration(LiveGeneration):
         if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
+
+    def _once_more(self, failure: Failure) -> Failure:
+        """A refusal of the temperature; if that is 0 the sample is asked again without it."""
+        if self.request.sampling.temperature != 0 or self._plainer is not None:
+            return failure
+        self._plainer = replace(self._client.dialect, greedy=False)
+        self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
+        return Failure(failure.error, True, 0.0, blamed=False)
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""

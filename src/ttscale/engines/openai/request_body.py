@@ -118,5 +118,12 @@ def _settings(body: dict[str, Any], sampling: Sampling, dialect: Dialect, server
         value = getattr(sampling, name)
         if value is not None:
             body[name] = value
+    if not dialect.greedy and sampling.temperature == 0:
+        del body["temperature"]
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+
+
+def refuses_temperature(status: int, reply: bytes) -> bool:
+    """Whether a refusal may be of a temperature: servers word it in many ways, but name it."""
+    return status in (400, 422) and b"temperature" in reply.lower()

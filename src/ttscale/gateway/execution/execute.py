@@ -16,7 +16,7 @@ from ..access.quotas import UNLIMITED
 from ..api.choice import Choice
 from ..api.requests import ApiRequest
 from ..config import Limits
-from ..errors import ApiError, of, wrong
+from ..errors import ApiError, of
 from ..upstreams.upstream import Upstream
 from .deferred_parsing import DeferringEngine, Reader
 from .live_text import LiveText, ShownEngine
@@ -41,15 +41,10 @@ async def solve(
     Raises:
         ApiError: what the request or the upstream did wrong.
     """
-    samples = method.max_samples()
-    if samples is not None and samples * request.choices > limits.max_samples:
-        raise wrong(
-            f"{samples * request.choices} samples are more than {limits.max_samples} per request",
-            "ttscale.params",
-            "too_many_samples",
-        )
-    if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
-        budget = dataclasses.replace(budget, samples=limits.max_samples)  # it may ask for any number
+    samples, most = method.max_samples(), limits.max_samples
+    unbounded = samples is None or samples * request.choices > most
+    if unbounded and (budget.samples is None or budget.samples > most):
+        budget = dataclasses.replace(budget, samples=most)
     try:
         models = (await upstream.opened()).wrapped(lambda _, engine: DeferringEngine(engine, reader))
         each = _share(budget, request.choices)
