@@ -28,6 +28,7 @@ from .access.api_keys import check_exposure
 from .app import application
 from .config import Config
 from .gateway import Gateway
+from .http_server import Runner
 from .logs import log
 
 Reread = Callable[[], Config]
@@ -89,13 +90,7 @@ async def worker(
     """One process: serve on the socket until a signal, then drain."""
     gateway = Gateway(config, catalogue)
     await gateway.start()
-    runner = web.AppRunner(
-        application(gateway),
-        handler_cancellation=True,
-        access_log=None,
-        keepalive_timeout=config.server.idle_seconds,
-        shutdown_timeout=_AFTER_DRAIN,
-    )
+    runner = Runner(application(gateway), _AFTER_DRAIN)
     await runner.setup()
     site = web.SockSite(runner, sock, backlog=4096)
     await site.start()

@@ -50,7 +50,9 @@ class HTTPGeneration(LiveGeneration):
             client.retry.wait,
             cost=request.sampling.max_tokens or _COST,
             prefix=body.prefix,
+            identity=body.shared,
             total=client.total,
+            time_left=request.time_left,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
