@@ -138,9 +138,10 @@ async def test_a_replica_that_is_quick_enough_is_not_overtaken() -> None:
         refuse(429, headers={"Retry-After": "90"}),
         refuse(500),
         stream([b'data: {"error": {"message": "no", "code": "429"}}\n\n']),
-        stream([b"event: error\n", b'data: {"message": "capacity", "type": "overloaded_error"}\n\n']),
+        stream([b"event: error\n", b'data: {"type": "overloaded_error"}\n\n'], pause=0.02),
+        stream([b'data: {"error": {"mess', b'age": "capacity", "code": 502}}\n\n'], pause=0.02),
     ],
-    ids=["429", "500", "an event with a status", "an event with a name"],
+    ids=["429", "500", "an event with a status", "an event with a name", "an event in halves"],
 )
 async def test_what_one_replica_refuses_the_next_is_asked(play: Play) -> None:
     async with servers(play, play, FINE) as (engine, made):

@@ -37,7 +37,7 @@ class Attempts:
         cost, prefix: see `Replicas.lease`.
         identity: what requests that ask the same have in common.
         tried: replicas that are asked last: those this request has been to, and those given.
-        total: seconds for all attempts. time_left: seconds until nobody wants the answer any more.
+        total: seconds for all attempts. time_left: seconds until the answer is of no use.
 
     Attributes:
         retries: attempts after the first.

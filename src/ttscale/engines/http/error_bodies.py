@@ -1,4 +1,4 @@
-"""What an error body says, whoever wrote it.
+"""What error bodies say, in all the shapes that servers write.
 
 OpenAI writes `{"error": {message, type, code}}`, vLLM leaves the outer object out, FastAPI says
 `{"detail": ...}`, Google `{code, status, message}`, now and then in a list, others a mere text, and
@@ -17,6 +17,7 @@ import orjson
 _MESSAGES = ("message", "msg", "detail", "error_description", "description", "title", "reason")
 _KINDS = ("type", "code", "status", "error_type", "object")
 _STATUSES = ("code", "status", "status_code", "statusCode", "http_status", "http_code", "error_code")
+_OPENINGS = (b"event: error", b"event:error", b'data: {"error"', b'data:{"error"')
 _INSIDE = ("error", "errors")
 _DEEPEST = 5  # objects within each other that are looked into
 _NAMED = (  # what a kind says where no number does
@@ -98,6 +99,11 @@ def opening_error(packet: bytes) -> bytes | None:
         return data if in_reply(orjson.loads(data)) else None
     except orjson.JSONDecodeError:
         return None
+
+
+def half_an_error(packet: bytes) -> bool:
+    """Whether a stream begins with what may be an error and is not complete yet."""
+    return packet.lstrip().startswith(_OPENINGS) and b"\n\n" not in packet.replace(b"\r\n", b"\n")
 
 
 def in_reply(document: Any) -> bool:

@@ -139,6 +139,8 @@ class Forwarding:
         )
         try:
             first = await response.content.readany()
+            while error_bodies.half_an_error(first) and not response.content.at_eof():
+                first += await response.content.readany()
             failure = self._failure(response, first)
             if failure is not None and failure.again and self._another():
                 raise failure
@@ -148,7 +150,7 @@ class Forwarding:
         return _Reply(response, lease.keep(), first, failure)
 
     def _failure(self, response: aiohttp.ClientResponse, first: bytes) -> Failure | None:
-        """What a reply that begins like this means, if it is no success."""
+        """What a reply that begins like this means; None for a success."""
         client = self._client
         if not 200 <= response.status < 300:
             return failures.of_response(response.status, response.headers, first, client.server, client.key)

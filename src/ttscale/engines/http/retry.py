@@ -77,7 +77,7 @@ def advice(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _usable(seconds: float) -> float:
-    """Raises `ValueError` for what is no time; the past is now."""
+    """Raises `ValueError` for what cannot be waited for; the past is now."""
     if not math.isfinite(seconds):
         raise ValueError(seconds)
     return max(0.0, seconds)

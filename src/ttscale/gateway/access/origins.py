@@ -47,17 +47,17 @@ class Origins:
         Raises:
             ApiError: 403 for a page that may not.
         """
-        asked = request.headers
-        origin, method = asked.get("Origin"), asked.get("Access-Control-Request-Method")
+        fields = request.headers
+        origin, method = fields.get("Origin"), fields.get("Access-Control-Request-Method")
         if origin is None or method is None:
             return web.Response(status=204, headers={"Allow": "GET, POST, OPTIONS"})
         if not self.allow(origin):
             raise ApiError(403, "server.origins does not name this page's origin", code="origin_not_allowed")
         allowed = {
             "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
-            "Access-Control-Allow-Headers": asked.get("Access-Control-Request-Headers", "*"),
+            "Access-Control-Allow-Headers": fields.get("Access-Control-Request-Headers", "*"),
             "Access-Control-Max-Age": _SECONDS,
         }
-        if asked.get("Access-Control-Request-Private-Network") == "true":
+        if fields.get("Access-Control-Request-Private-Network") == "true":
             allowed["Access-Control-Allow-Private-Network"] = "true"
         return web.Response(status=204, headers=allowed)

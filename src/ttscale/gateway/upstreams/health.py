@@ -12,7 +12,7 @@ from ..logs import log
 from .upstream import Upstream
 
 _PATIENCE = 5.0  # seconds a healthy server takes at most to list its models
-_GLANCE = 2.0  # seconds that somebody who asks whether it is ready can be expected to wait
+_GLANCE = 2.0  # seconds in which a question for readiness is to be answered
 _RETRY = 2.0  # seconds between two attempts to probe a server that is down
 
 
