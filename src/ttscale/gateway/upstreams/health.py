@@ -23,14 +23,14 @@ def replicas(upstream: Upstream) -> Sequence[Replica]:
 
 
 def works(replica: Replica) -> bool:
-    """Whether it is asked: failures on one thing or two may be that thing's fault."""
-    return not replica.closed(time.monotonic())
+    """Whether it has answered and is asked: failures on one thing or two may be that thing's fault."""
+    return replica.answered and not replica.closed(time.monotonic())
 
 
 def is_up(upstream: Upstream) -> bool:
-    """Whether any of its servers works, as far as is known: one has answered before."""
+    """Whether any of its servers works, as far as is known."""
     known = replicas(upstream)
-    return any(r.answered and works(r) for r in known) if known else upstream.ready
+    return any(works(r) for r in known) if known else upstream.ready
 
 
 async def seen(upstreams: Mapping[str, Upstream]) -> dict[str, bool]:

@@ -33,8 +33,8 @@ def passed_on(
     shown.status = status
     if not error_bodies.is_error_object(body):
         raise shown
-    headers = advice(headers)
-    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+    text = server.key.hide(body.decode())
+    return web.Response(status=status, text=text, content_type="application/json", headers=advice(headers))
 
 
 def in_reply(server: OpenAIHTTP, document: object) -> ApiError | None:
