@@ -56,6 +56,8 @@ CASES = {
     "overloaded, as an event": (503, EVENTS, "text/event-stream", 503, 503),
     "overloaded, another way": (529, MESSAGE, "", 529, 503),
     "slow behind a proxy": (504, PAGE, "text/html", 504, 504),
+    "no such address, a page": (404, PAGE, "text/html", 404, 502),
+    "broken, a page": (500, PAGE, "text/html", 500, 502),
     "200, and an error": (200, {"error": {"message": "no", "code": "503"}}, "", 503, 503),
 }
 
@@ -74,7 +76,7 @@ async def test_every_refusal_is_an_error_object_with_its_status_and_time(stream)
                 got, error, headers = await asked(w, model_name, stream=stream)
                 assert got == expected, (name, model_name, error)
                 assert error["message"], name
-                if expected != 502 and status not in (200, 400, 403, 404, 422):
+                if expected != 502 and status not in (200, 400, 403, 404, 422, 500):
                     assert headers["Retry-After"] == "90", (name, model_name)
 
 
