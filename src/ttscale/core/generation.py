@@ -95,6 +95,10 @@ class GenerationRequest(abc.ABC):
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") & 0x7FFFFFFF
 
+    def time_left(self) -> float | None:
+        """Seconds until a budget ends it; None if none does."""
+        return None
+
     def most(self, room: int | None = None) -> tuple[int | None, Finish]:
         """(tokens the sample may have, how it ends there); `room`: what the model has left."""
         requested = self.sampling.max_tokens

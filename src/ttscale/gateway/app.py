@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 from aiohttp import web
 
 from . import model_list, status_page
+from .access.origins import Origins
 from .api import openapi, requests
 from .api.addresses import address
 from .api.chat_and_completions import Chat, Completions
@@ -26,24 +26,22 @@ from .gateway import Gateway
 from .logs import LOG, log
 from .model_resolution import chosen, target, within
 from .passthrough import pass_on
+from .request_ids import HEADER, request_id
 from .request_state import RequestState
 from .upstreams import health
 
 GATEWAY = web.AppKey("gateway", Gateway)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[RequestState, bytes], Awaitable[web.StreamResponse]]
-SERVED: dict[str, Any] = {
-    "handler_cancellation": True,  # a client that goes away takes its samples with it
-    "auto_decompress": False,  # bodies are inflated here: within bounds, and from more encodings
-}
-"""How an application must be served."""
 _GONE = 499  # as nginx has it: the client has closed the connection
 
 
 def application(gateway: Gateway) -> web.Application:
-    """The gateway's addresses. It must be served with the settings of `SERVED`."""
+    """The gateway's addresses, to be served by `http_server.Runner`."""
     app = web.Application(client_max_size=gateway.config.server.max_body)
     app[GATEWAY] = gateway
+    origins = Origins(gateway.config.server.origins)
+    app.on_response_prepare.append(_marked(origins))
     posts = {
         path: _guarded(path, serve)
         for path, serve in (
@@ -66,6 +64,7 @@ def application(gateway: Gateway) -> web.Application:
         app.router.add_post(path, handler)
     for path, handler in gets.items():
         app.router.add_get(path, handler)
+    app.router.add_options("/{path:.*}", _preflight(origins))
     app.router.add_route("*", "/{path:.*}", _elsewhere(posts, gets))
     return app
 
@@ -73,12 +72,32 @@ def application(gateway: Gateway) -> web.Application:
 # -- the way in and out
 
 
+def _marked(origins: Origins) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Every response carries the id of its request, and may be read by the page that asked."""
+
+    async def mark(request: web.Request, response: web.StreamResponse) -> None:
+        response.headers[HEADER] = request_id(request)
+        origins.mark(request, response)
+
+    return mark
+
+
+def _preflight(origins: Origins) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            return origins.preflight(request)
+        except ApiError as error:
+            return error.response()
+
+    return handle
+
+
 def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """A handler: key, limits and queue before, numbers and log after."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         gateway = request.app[GATEWAY]
-        state = RequestState(request, gateway, path, f"req_{uuid.uuid4().hex}")
+        state = RequestState(request, gateway, path, request_id(request))
         began, code = time.perf_counter(), _GONE
         try:
             state.client = gateway.keyring.client(request.headers)
@@ -119,9 +138,9 @@ def _guarded(path: str, serve: Serve) -> Callable[[web.Request], Awaitable[web.S
 
 def _noted(state: RequestState, code: int, seconds: float) -> None:
     """The request's line in the log and its place in the numbers."""
-    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
-    metrics.add("requests_total", path=state.path, method=name, status=str(code))
-    metrics.observe(seconds, path=state.path, method=name)
+    metrics = state.gateway.metrics
+    metrics.add("requests_total", path=state.path, method=state.series, status=str(code))
+    metrics.observe(seconds, path=state.path, method=state.series)
     log(
         "request",
         id=state.id,
@@ -267,9 +286,9 @@ async def _health(request: web.Request) -> web.Response:
 
 
 async def _ready(request: web.Request) -> web.Response:
-    """It takes requests: it is not shutting down, and some upstream answers."""
+    """It takes requests: it is not shutting down, and some upstream has been seen to answer."""
     gateway = request.app[GATEWAY]
-    ups = {name: health.is_up(u) for name, u in gateway.upstreams.items()}
+    ups = await health.seen(gateway.upstreams)
     ready = any(ups.values()) and not gateway.admission.draining
     return _json({"ready": ready, "upstreams": ups}, 200 if ready else 503)
 

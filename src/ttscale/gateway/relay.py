@@ -14,16 +14,15 @@ import orjson
 from aiohttp import web
 
 from ..core import Unreachable
-from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
+from ..engines.http.retry import advice
 from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
 from .api.responses import failed_event
 from .errors import ApiError
 from .renaming import Renaming
+from .upstreams.refusals import in_reply, passed_on
 from .upstreams.upstream import Upstream
-
-_PASSED = ("Retry-After", "x-request-id")
 
 
 @dataclass(slots=True)
@@ -73,7 +72,8 @@ async def relay(
     forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
     try:
         async with forwarding as upstream_response:
-            if upstream_response.content_type == "text/event-stream":
+            refused = not 200 <= upstream_response.status < 300
+            if upstream_response.content_type == "text/event-stream" and not refused:
                 return await _stream(request, upstream_response, passed, renaming, kept, path)
             body = await upstream_response.read()
     except Unreachable:
@@ -82,26 +82,25 @@ async def relay(
         ) from None
     finally:
         passed.hedged = forwarding.hedged
-    if upstream_response.status == 200 and upstream_response.content_type != "application/json":
-        raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
+    if refused:
+        return passed_on(
+            server, upstream_response.status, upstream_response.headers, upstream_response.content_type, body
+        )
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        if upstream_response.status == 200:
-            raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
-        raise _refused(server, upstream_response.status) from None
+        document = orjson.loads(body)  # whatever type it claims to be of
+    except ValueError:
+        raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
+    if (error := in_reply(server, document)) is not None:
+        raise error
     if isinstance(document, dict):
         passed.read(document.get("usage"))
     if kept is not None:
         kept.append(body)
-    if upstream_response.status in (401, 403):
-        raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
-    headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
         status=upstream_response.status,
         body=renaming.renamed(body),
         content_type="application/json",
-        headers=headers,
+        headers=advice(upstream_response.headers),
     )
 
 
@@ -114,7 +113,7 @@ async def _stream(
     path: str,
 ) -> web.StreamResponse:
     """Events as they come. They are looked at for the token count; only the model's name is changed."""
-    response = web.StreamResponse(headers=STREAM_HEADERS)
+    response = web.StreamResponse(headers={**advice(upstream_response.headers), **STREAM_HEADERS})
     await response.prepare(request)
     events, tail, passed.estimated = 0, b"", True
     whole = WholeEvents()
@@ -152,10 +151,3 @@ def _read_usage(tail: bytes, passed: PassedRequest) -> None:
                 if usage:
                     passed.read(usage)
                     return
-
-
-def _refused(server: OpenAIHTTP, status: int) -> ApiError:
-    """A refusal that is not JSON: its words may be an error page of anything in between."""
-    if status >= 500:
-        return ApiError(502, f"{server.server} failed: status {status}", code="upstream_failed")
-    return ApiError(status, f"{server.server} refuses the request: status {status}")

@@ -17,7 +17,8 @@ class RequestState:
     """What is known of a request, and what the log and the numbers shall say of it.
 
     Attributes:
-        method: label of the method; "plain" if it is passed through.
+        method: label of the method; "plain" if it is passed through. series: its own name, whatever
+            alias it was asked for by.
         tokens: generated for it, whatever became of them.
     """
 
@@ -28,6 +29,7 @@ class RequestState:
     client: Client = field(default=ANONYMOUS)
     model: str = ""
     method: str = "plain"
+    series: str = "plain"
     tokens: int = 0
     samples: int = 0
 

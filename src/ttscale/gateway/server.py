@@ -25,9 +25,10 @@ from ..core import TTScaleError, UsageError
 from ..engines import Catalogue
 from . import logs
 from .access.api_keys import check_exposure
-from .app import SERVED, application
+from .app import application
 from .config import Config
 from .gateway import Gateway
+from .http_server import Runner
 from .logs import log
 
 Reread = Callable[[], Config]
@@ -97,13 +98,7 @@ async def worker(
     """One process: serve on the socket until a signal, then drain."""
     gateway = Gateway(config, catalogue)
     await gateway.start()
-    runner = web.AppRunner(
-        application(gateway),
-        **SERVED,
-        access_log=None,
-        keepalive_timeout=config.server.idle_seconds,
-        shutdown_timeout=_AFTER_DRAIN,
-    )
+    runner = Runner(application(gateway), _AFTER_DRAIN)
     await runner.setup()
     site = web.SockSite(runner, sock, backlog=4096)
     await site.start()

@@ -124,6 +124,11 @@ class Sample(GenerationRequest):
         cached = None if generation is None else generation.cached_tokens
         return self.price.of(prompt, self.seen(at), cached or 0)
 
+    def time_left(self) -> float | None:
+        """Seconds until a budget ends it; None if none does."""
+        left = (limited.remaining("seconds") for limited in self.scope.budgeted)
+        return min((seconds for seconds in left if seconds is not None), default=None)
+
     def abort(self, finish: Finish) -> None:
         """Stop it, unless it has finished."""
         if self.generation is not None:

@@ -16,6 +16,7 @@ from .. import real_time
 from . import failures
 from .address import root_of
 from .attempts import Attempts
+from .connector import Connector
 from .credentials import Key
 from .failures import Failure
 from .forwarding import Forwarding
@@ -76,7 +77,7 @@ class HTTPClient:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
             headers=self.headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -119,7 +120,7 @@ class HTTPClient:
             return reply
 
         try:
-            return await Attempts(self, (retry or self.retry).wait).run(attempt)
+            return await Attempts(self, (retry or self.retry).wait, identity=sent or b"").run(attempt)
         except Failure as failure:
             raise failure.error from None
 

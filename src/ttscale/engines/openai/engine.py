@@ -16,8 +16,9 @@ from typing import Literal
 
 from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
 from ..http.client import HTTPClient
+from ..http.forwarding import Forwarding
 from ..http.retry import Retry
-from . import probe, scoring
+from . import endless, probe, scoring
 from .dialect import Dialect
 from .generation import HTTPGeneration
 from .request_body import RequestBody
@@ -140,6 +141,14 @@ class OpenAIHTTP(HTTPClient):
         if generation is not None:
             generation.abort("cancelled")  # if it was the task that was cancelled
             del generation.task  # a cancelled task leads back to its generation: a circle
+
+    # -- passing on
+
+    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+        """As `HTTPClient.forward`. Raises `UsageError` for what the server would never answer."""
+        if self.dialect.kind == "llamacpp":
+            endless.check(payload, self.server)
+        return super().forward(path, payload, cost=cost, hedge=hedge)
 
     # -- judging
 

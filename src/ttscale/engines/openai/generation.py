@@ -58,7 +58,9 @@ class HTTPGeneration(LiveGeneration):
             client.retry.wait,
             cost=request.sampling.max_tokens or _COST,
             prefix=body.prefix,
+            identity=body.shared,
             total=client.total,
+            time_left=request.time_left,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -133,7 +135,7 @@ class HTTPGeneration(LiveGeneration):
             return failure
         self._plainer = replace(self._client.dialect, greedy=False)
         self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
-        return Failure(failure.error, True, 0.0, blamed=False)
+        return Failure(failure.error, True, 0.0)
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""

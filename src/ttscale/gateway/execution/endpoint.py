@@ -33,7 +33,7 @@ async def run(
         ApiError: what the request or the upstream did wrong, if the reply has not begun.
     """
     gateway = state.gateway
-    state.model, state.method = upstream.name, method.label
+    state.model, state.method, state.series = upstream.name, method.label, method.method.name
     require(request.body, upstream)
     budget = state.budget(request.options.budget)
     count, shape = SampleCount(), shaped(request, method)
@@ -61,7 +61,7 @@ async def run(
         _account(state, count, choices)
     if choices is not None:
         if gateway.recorder is not None and gateway.recorder.wants():
-            gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
+            gateway.recorder.keep(upstream.name, method.canonical, request.sampling, choices)
         if gateway.config.server.prompts:
             log(
                 "answered",
@@ -74,7 +74,7 @@ async def run(
 
 def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] | None) -> None:
     """Count what was used: by the run's meter, or by what was seen of one that never ended."""
-    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
+    metrics, name = state.gateway.metrics, state.series
     state.samples = count.begun
     metrics.add("samples_total", count.begun, method=name)
     if choices is None:

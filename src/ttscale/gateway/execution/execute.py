@@ -9,7 +9,7 @@ from typing import Any
 
 from ...answers.rules.implicit import rule
 from ...assembly import Assembly
-from ...core import Budget, Configured, Outcome, Problem, SampleCount, Trace
+from ...core import Budget, Configured, EngineError, Outcome, Problem, SampleCount, Trace
 from ...core.cards.roles import may_answer
 from ...core.thinking import Spans
 from ..access.quotas import UNLIMITED
@@ -90,10 +90,21 @@ async def _answer(
     outcome = await run.answer(method, problem, budget=budget)
     if outcome.error is not None:
         raise outcome.error
+    if (refusal := _refusal(outcome)) is not None:
+        raise refusal
     if outcome.winner is not None:
         ended = outcome.winner.finish in ("stop", "refused")
         return Choice(problem, outcome, outcome.winner, not ended)
     return Choice(problem, outcome, _nearest(outcome), True)
+
+
+def _refusal(outcome: Outcome) -> EngineError | None:
+    """The error with which the upstream refused to take the prompt at all, if that is all there is;
+    a model that declines in a reply has replied."""
+    if any(trace.finish == "stop" for trace in outcome.traces):
+        return None
+    errors = (trace.error for trace in outcome.traces if trace.finish == "refused")
+    return next((e for e in errors if isinstance(e, EngineError) and e.status is not None), None)
 
 
 def _nearest(outcome: Outcome) -> Trace:
