@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
+from ...core.spending.prompt_lengths import PromptLengths
 from ..http.client import HTTPClient
 from ..http.retry import Retry
 from . import probe, scoring
@@ -70,6 +71,7 @@ class OpenAIHTTP(HTTPClient):
         self._known = dialect
         self.dialect = dialect or Dialect()
         self._probed = False
+        self.prompt_lengths = PromptLengths()
         self._generations: dict[asyncio.Task[None], HTTPGeneration] = {}
         self._body: RequestBody | None = None  # the last: samples of a question follow one another
 

@@ -45,6 +45,7 @@ class HTTPGeneration(LiveGeneration):
         self._path, self._payload = body.path, body.encoded(request)
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
+        self._sent = False  # a server may have read the prompt
         self._attempts = Attempts(
             client,
             client.retry.wait,
@@ -61,6 +62,15 @@ class HTTPGeneration(LiveGeneration):
     @property
     def cached_tokens(self) -> int | None:
         return self._reader.cached_tokens
+
+    @property
+    def late(self) -> int:
+        # besides what comes after a stop, the step that may have come and has not been read
+        if not self._sent or self._reader.settled:
+            return 0
+        most, _ = self.request.most()
+        late = self._ahead + 1
+        return late if most is None else max(0, min(late, most - self._reader.tokens))
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
@@ -85,11 +95,15 @@ class HTTPGeneration(LiveGeneration):
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()
+        self._sent = True
         try:
             async with self._client.session.post(
                 f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
+        except aiohttp.ClientConnectorError:
+            self._sent = False
+            raise
         finally:
             self._response = None
         lease.replica.worked()
@@ -97,6 +111,7 @@ class HTTPGeneration(LiveGeneration):
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
+            self._sent = False
             body = await response.read()
             raise failures.of_response(response.status, response.headers, body, client.server, client.key)
         if response.content_type == "application/json":
@@ -164,7 +179,7 @@ class HTTPGeneration(LiveGeneration):
         trace = Trace(
             text=reader.text(kept),
             estimated=reader.estimated,
-            prompt_tokens=reader.prompt_tokens,
+            prompt_tokens=reader.prompt_tokens if self._sent else 0,
             cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,
