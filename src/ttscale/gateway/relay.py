@@ -7,8 +7,6 @@ away takes its upstream request with it.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -18,36 +16,10 @@ from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
 from .api.event_stream import STREAM_HEADERS
 from .errors import ApiError
+from .passed_usage import PassedUsage
 from .upstreams.upstream import Upstream
 
 _PASSED = ("Retry-After", "x-request-id")
-
-
-@dataclass(slots=True)
-class PassedRequest:
-    """What a passed request is known to have used.
-
-    Attributes:
-        completion_tokens: as the upstream reports them, else the events of the stream.
-        estimated: whether they were counted by events.
-        hedged: whether a second replica was asked.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    estimated: bool = False
-    hedged: bool = False
-
-    def read(self, usage: Any) -> None:
-        """Take in a `usage` object of any of the APIs."""
-        if not isinstance(usage, dict):
-            return
-        prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
-        completion = usage.get("completion_tokens", usage.get("output_tokens"))
-        if isinstance(prompt, int):
-            self.prompt_tokens = prompt
-        if isinstance(completion, int):
-            self.completion_tokens, self.estimated = completion, False
 
 
 async def relay(
@@ -56,7 +28,7 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
-    passed: PassedRequest,
+    passed: PassedUsage,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
     """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
@@ -86,8 +58,8 @@ async def relay(
         if upstream_response.status == 200:
             raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
         raise _refused(server, upstream_response.status) from None
-    if isinstance(document, dict):
-        passed.read(document.get("usage"))
+    if isinstance(document, dict) and upstream_response.status == 200:
+        passed.read(document)
     if kept is not None:
         kept.append(body)
     if upstream_response.status in (401, 403):
@@ -99,19 +71,18 @@ async def relay(
 
 
 async def _stream(
-    request: web.Request, upstream_response: Forwarding, passed: PassedRequest, kept: list[bytes] | None
+    request: web.Request, upstream_response: Forwarding, passed: PassedUsage, kept: list[bytes] | None
 ) -> web.StreamResponse:
     """Packets as they come. They are looked at for the token count, never changed."""
     response = web.StreamResponse(headers=STREAM_HEADERS)
     await response.prepare(request)
-    events, tail, passed.estimated = 0, b"", True
+    events, tail, passed.served = 0, b"", True
     try:
         while packet := await upstream_response.packet():
-            await response.write(packet)
             events += packet.count(b"data:")
+            await response.write(packet)
             if kept is not None:
                 kept.append(packet)
-            passed.completion_tokens = events
             if b'"usage"' in packet or b'"usage"' in tail:
                 tail += packet
             else:
@@ -120,23 +91,10 @@ async def _stream(
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):
             await response.write(broken.event())
-    _read_usage(tail, passed)
-    if passed.estimated:
-        passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
+    finally:
+        passed.read_events(tail, events)  # also for a client that went away
     await response.write_eof()
     return response
-
-
-def _read_usage(tail: bytes, passed: PassedRequest) -> None:
-    """The last `usage` among the events of a stream's end."""
-    for line in reversed(tail.split(b"\n")):
-        if b'"usage"' in line and line.startswith(b"data:"):
-            with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
-                event = orjson.loads(line[5:])
-                usage = event.get("usage") or (event.get("response") or {}).get("usage")
-                if usage:
-                    passed.read(usage)
-                    return
 
 
 def _refused(server: OpenAIHTTP, status: int) -> ApiError:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ..core import Budget
 from .access.api_keys import ANONYMOUS, Client
-from .access.quotas import UNLIMITED, tightest
+from .access.quotas import SPENT, UNLIMITED, tightest
 from .gateway import Gateway
 
 
@@ -18,7 +18,7 @@ class RequestState:
 
     Attributes:
         method: label of the method; "plain" if it is passed through.
-        tokens: generated for it, whatever became of them.
+        tokens: generated for it and read by verifiers, whatever became of them.
     """
 
     request: web.Request
@@ -40,8 +40,7 @@ class RequestState:
         left = {
             kind: max(left, 1e-9) if kind in ("seconds", "cost") else max(1, int(left))
             for kind in account.daily.given()
-            if kind in ("tokens", "samples", "seconds", "cost")
-            and (left := gateway.ledger.left(self.client, kind)) is not None
+            if kind in SPENT and (left := gateway.ledger.left(self.client, kind)) is not None
         }
         today = Budget.of(left) if left else UNLIMITED
         return tightest(requested, account.budget, gateway.config.limits.budget, today)

@@ -103,11 +103,7 @@ def _table(part: Sequence[Row]) -> str:
             f'<td title="{hint}">{difference(gap)}</td>',
             *(
                 f"<td>{count(value)}</td>"
-                for value in (
-                    row.completion_tokens_mean,
-                    row.sequential_tokens_mean,
-                    row.cancelled_tokens_mean,
-                )
+                for value in (row.tokens_mean, row.sequential_tokens_mean, row.cancelled_tokens_mean)
             ),
             f"<td>{number(row.samples_mean, 2)}</td>",
             f"<td>{number(row.seconds_mean, 2)}</td>",

@@ -28,7 +28,7 @@ class Row:
         accuracy_ci: 95% interval, clustered by question; see `metrics.accuracy.intervals`.
         abstentions: answered items without an answer; they count as not right.
         unread: samples whose answer was out of reach, and is compared as it is written.
-        completion_tokens_total: of all answered items.
+        tokens_total: generated, and read by verifiers, of all answered items.
         sequential_tokens_mean: the longest chain of dependent tokens of an item.
         useful_tokens_mean: generated tokens that were neither cancelled nor cut, nor spent judging
             or planning.
@@ -36,8 +36,10 @@ class Row:
         difference: accuracy minus that of the first method, on the same questions; None for the
             first.
         stopped_by: rule that ended the method -> items.
+        estimated_...: of the mean of that name, what was estimated rather than counted.
         e3: accuracy squared over tokens; see `metrics.cost.efficiency`.
-        cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens.
+        cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens,
+            those read by verifiers included, prompts not.
     """
 
     method: str
@@ -51,7 +53,8 @@ class Row:
     errors: int
     abstentions: int
     unread: int
-    completion_tokens_total: int
+    tokens_total: int
+    tokens_mean: float | None
     completion_tokens_mean: float | None
     sequential_tokens_mean: float | None
     cancelled_tokens_mean: float | None
@@ -60,6 +63,8 @@ class Row:
     verifier_tokens_mean: float | None
     planning_tokens_mean: float | None
     estimated_tokens_mean: float | None
+    estimated_prompt_tokens_mean: float | None
+    estimated_cost_mean: float | None
     prompt_tokens_mean: float | None
     seconds_mean: float | None
     samples_mean: float | None
@@ -78,9 +83,9 @@ class Row:
     def __post_init__(self) -> None:
         if self.accuracy is None:
             return
-        if self.completion_tokens_mean:
-            self.e3 = e3(self.accuracy, self.completion_tokens_mean)
-            self.tokens_per_right = cost_of_pass(self.completion_tokens_mean, self.accuracy)
+        if self.tokens_mean:
+            self.e3 = e3(self.accuracy, self.tokens_mean)
+            self.tokens_per_right = cost_of_pass(self.tokens_mean, self.accuracy)
         if self.cost_mean is not None:
             self.cost_of_pass = cost_of_pass(self.cost_mean, self.accuracy)
 
@@ -96,6 +101,7 @@ class Row:
 
 
 _MEANS = (
+    "tokens",
     "completion_tokens",
     "sequential_tokens",
     "cancelled_tokens",
@@ -104,6 +110,8 @@ _MEANS = (
     "verifier_tokens",
     "planning_tokens",
     "estimated_tokens",
+    "estimated_prompt_tokens",
+    "estimated_cost",
     "prompt_tokens",
     "samples",
     "cost",
@@ -131,7 +139,7 @@ class Sums:
         usage = result.usage
         if result.error is not None:
             self.errors += 1
-            self.error_tokens += usage.completion_tokens
+            self.error_tokens += usage.tokens
             if result.error.startswith(PoolExhausted.__name__):
                 self.ended = result.error.partition(": ")[2]
             return
@@ -167,7 +175,7 @@ class Sums:
             errors=self.errors,
             abstentions=self.abstentions,
             unread=self.unread,
-            completion_tokens_total=int(self.totals["completion_tokens"] or 0),
+            tokens_total=int(self.totals["tokens"] or 0),
             seconds_mean=self.seconds / self.timed if self.timed else None,
             error_tokens_total=self.error_tokens,
             set_sequential_tokens=_mean_of(c.sequential_tokens for c in self.cells),

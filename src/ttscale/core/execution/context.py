@@ -22,7 +22,7 @@ from ..prompt import Prompt
 from ..sampling import Sampling
 from ..spending.budget import Budget
 from ..spending.budget_guard import admit, scope_of
-from ..spending.metering import NO_UNITS, Chosen, Scope, later
+from ..spending.metering import NO_UNITS, Scope, later
 from ..spending.prompt_lengths import size_of
 from ..trace import Chunk, FloatArray, Trace
 from .branches import Group
@@ -364,11 +364,11 @@ class Context:
             raise RuntimeError("a set method must say which problem it asks for: ctx.of(problem)")
         return self.run.samples_left(self.scope, self.problem, prompt, role)
 
-    def offer_among(self, choose: Callable[[list[Trace]], Chosen]) -> None:
-        """Announce how the best answer so far is chosen: if a budget ends the method and nothing was
-        offered, `choose` is given the whole attempts that have ended, in the order they were asked
-        for."""
-        self.scope.choose = choose
+    def offer_among(self, choose: Callable[[list[Trace]], Outcome]) -> None:
+        """Announce the best answer so far as what `choose` makes of the whole attempts that have ended,
+        in the order they were asked for. It is called if a budget ends the method, and only where
+        nothing was offered since: waiting for many samples costs no more than it did."""
+        self.scope.choose, self.scope.best = choose, None
 
     def offer(self, answer: str | None, trace: Trace | None = None) -> None:
         """Announce the best answer so far: it is returned if a budget ends the method."""

@@ -18,11 +18,10 @@ from .usage import Price, Usage
 
 if TYPE_CHECKING:
     from ..execution.sample import Sample
+    from ..outcome import Outcome
     from .budget_guard import LimitedScope
 
 Needs = Callable[[], Mapping[str, Role]]
-Chosen = tuple[str | None, Trace | None]
-"""An answer, and the trace that speaks for it."""
 NO_UNITS: Mapping[str, float] = {}
 
 
@@ -87,8 +86,8 @@ class Scope:
         self.by_problem: dict[str, Scope] = {}
         self.active: dict[Sample, None] = {}
         self.pending: list[Mapping[str, float]] = []
-        self.best: Chosen | None = None
-        self.choose: Callable[[list[Trace]], Chosen] | None = None
+        self.best: tuple[str | None, Trace | None] | None = None
+        self.choose: Callable[[list[Trace]], Outcome] | None = None
         self.limited = ""
         within = parent is not None and parent.problem is not None
         self.prompts: Prompts = parent.prompts if parent is not None and within else Prompts()
@@ -234,7 +233,7 @@ class Scope:
             return self.usage.calls + reserved + len(self.active)
         return self.usage.units.get(kind, 0.0) + reserved
 
-    def best_so_far(self) -> Chosen:
+    def best_so_far(self) -> tuple[str | None, Trace | None]:
         """The last offer; without one, what the method would choose among the whole attempts that have
         ended, or else their plurality."""
         if self.best is not None:
@@ -243,7 +242,8 @@ class Scope:
             return None, None
         attempts = [trace for trace in self.traces if trace.part in VOTING]
         if self.choose is not None:
-            return self.choose(sorted(attempts, key=lambda trace: trace.index))
+            chosen = self.choose(sorted(attempts, key=lambda trace: trace.index))
+            return chosen.answer, chosen.winner
         votes = Votes.of(self.problem, attempts)
         return votes.top(), votes.winner()
 

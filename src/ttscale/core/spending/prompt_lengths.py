@@ -12,7 +12,7 @@ from ..prompt import Image, Prompt
 _BYTES = 3  # per token: more in English, fewer in code and in many other languages
 _TURN = 8  # tokens that a chat template puts around a message, at most
 _IMAGE = 1000  # tokens of a picture, whose size is not looked at
-_FEW = 1 / _BYTES
+_LONG = 300  # bytes from which a prompt tells how many there are to a token
 
 
 class PromptLengths:
@@ -20,7 +20,8 @@ class PromptLengths:
 
     The estimate is on the high side, so that a budget of money holds: until something is told, a
     token for every three bytes; then the last prompt told and, for what this one has more or less, as
-    many tokens a byte as that had. What a server adds to every prompt is learned with it.
+    many tokens a byte as that had, unless it was too short to say. What a server adds to every prompt
+    is learned with it.
     """
 
     __slots__ = ("_bytes", "_tokens")
@@ -34,9 +35,9 @@ class PromptLengths:
 
     def estimate(self, size: int) -> int:
         """Tokens of a prompt of `size` bytes, at least 1."""
-        if not self._tokens:
-            return max(1, round(size * _FEW))
-        rate = min(1.0, self._tokens / max(1, self._bytes))  # a token is a byte at least
+        rate = 1 / _BYTES
+        if self._bytes >= _LONG:
+            rate = min(1.0, self._tokens / self._bytes)  # a token is a byte at least
         return max(1, round(self._tokens + (size - self._bytes) * rate))
 
 

@@ -23,6 +23,8 @@ class Dialect:
         scoring: prompt log-probabilities are real in "chat", "raw", both ("chat raw"), or "".
         rewarding: the endpoint that judges: "pooling", "rerank", or "".
         limit: the field for the most tokens a reply may have.
+        greeting: tokens of a prompt that says hello: what its template adds to every prompt. 0 if it
+            does not tell.
     """
 
     kind: Kind = "other"
@@ -33,6 +35,7 @@ class Dialect:
     scoring: str = ""
     rewarding: str = ""
     limit: str = "max_tokens"
+    greeting: int = 0
 
     @property
     def ahead(self) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
-from ...core.spending.prompt_lengths import PromptLengths
+from ...core.spending.prompt_lengths import PromptLengths, size_of
 from ..http.client import HTTPClient
 from ..http.retry import Retry
 from . import probe, scoring
@@ -94,6 +94,9 @@ class OpenAIHTTP(HTTPClient):
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
                 self._body = None
+            if self.dialect.greeting:
+                size = size_of(Prompt.user(probe.GREETING))
+                self.prompt_lengths.learn(size, self.dialect.greeting)
         except BaseException:
             if not connected:
                 await self.close()

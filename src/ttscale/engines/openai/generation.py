@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
+_UNREAD = 2  # tokens
 
 
 class HTTPGeneration(LiveGeneration):
@@ -65,11 +66,11 @@ class HTTPGeneration(LiveGeneration):
 
     @property
     def late(self) -> int:
-        # besides what comes after a stop, the step that may have come and has not been read
+        # besides what comes after a stop, two steps that may have come and have not been read
         if not self._sent or self._reader.settled:
             return 0
         most, _ = self.request.most()
-        late = self._ahead + 1
+        late = self._ahead + _UNREAD
         return late if most is None else max(0, min(late, most - self._reader.tokens))
 
     def seen(self, at: float | None = None) -> int:
