@@ -28,7 +28,8 @@ class Row:
         accuracy_ci: 95% interval, clustered by question; see `metrics.accuracy.intervals`.
         abstentions: answered items without an answer; they count as not right.
         unread: samples whose answer was out of reach, and is compared as it is written.
-        tokens_total: generated, and read by verifiers, of all answered items.
+        completion_tokens_total: generated, of all answered items.
+        tokens_mean: generated, and read by verifiers.
         sequential_tokens_mean: the longest chain of dependent tokens of an item.
         useful_tokens_mean: generated tokens that were neither cancelled nor cut, nor spent judging
             or planning.
@@ -53,7 +54,7 @@ class Row:
     errors: int
     abstentions: int
     unread: int
-    tokens_total: int
+    completion_tokens_total: int
     tokens_mean: float | None
     completion_tokens_mean: float | None
     sequential_tokens_mean: float | None
@@ -175,7 +176,7 @@ class Sums:
             errors=self.errors,
             abstentions=self.abstentions,
             unread=self.unread,
-            tokens_total=int(self.totals["tokens"] or 0),
+            completion_tokens_total=int(self.totals["completion_tokens"] or 0),
             seconds_mean=self.seconds / self.timed if self.timed else None,
             error_tokens_total=self.error_tokens,
             set_sequential_tokens=_mean_of(c.sequential_tokens for c in self.cells),
