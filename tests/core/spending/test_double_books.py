@@ -236,6 +236,21 @@ def test_a_text_is_not_scored_if_the_tokens_or_the_money_left_cannot_pay_for_it(
         assert held.stopped_by in ("budget:tokens", "budget:cost")
 
 
+def test_texts_scored_side_by_side_are_reserved_before_they_are_read():
+    async def score(branch, number):
+        await branch.score(Prompt(raw="x" * 300), "y" * 300)
+
+    async def main(p, ctx, cfg):
+        await ctx.map(score, range(20))
+        return Outcome("all", stopped_by="played")
+
+    for budget in (Budget(tokens=1000), Budget(cost=PRICES[MAIN].of(1000, 0))):
+        engine = Clerk()
+        held = answer(engine, main, budget=budget, prices=PRICES)
+        assert held.over_budget
+        assert 450 <= engine.books.scored == held.usage.tokens <= 1000
+
+
 @pytest.mark.parametrize("limit", [10, 100, 1000, 3000])
 def test_thirty_two_children_under_one_ceiling_do_not_pass_it(limit):
     async def child(branch, number):

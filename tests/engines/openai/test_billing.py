@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from engines.billing_server import PRICE, Biller, billed
-from fakes import Boxed
+from fakes import Boxed, method_of
 
 from ttscale.core import Budget, Outcome, Problem, Prompt, Run
 from ttscale.methods.registry import parse
@@ -61,15 +61,13 @@ async def test_what_was_booked_with_an_estimate_is_put_right_once_a_sibling_tell
 
         async def stops_two_and_asks_once_more(problem, ctx, cfg):
             async with ctx.as_finished(problem.prompt, 2):
-                pass
-            async with ctx.stream(problem.prompt) as live:
-                async for _ in live:
-                    break
+                pass  # never sent: nothing is billed
+            for _ in range(2):
+                async with ctx.stream(problem.prompt) as live:
+                    await live.__anext__()
             before = ctx.scope.usage.estimated_prompt_tokens
             trace = await ctx.sample(problem.prompt)
             return Outcome("4", trace, extra={"before": before})
-
-        from fakes import method_of
 
         outcome = await run.answer(method_of(stops_two_and_asks_once_more).bind(None), LONG)
     usage = outcome.usage

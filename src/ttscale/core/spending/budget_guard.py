@@ -110,25 +110,27 @@ class LimitedScope(Scope):
         """`admit` for this scope alone: the kind there is no room for, or ""."""
         if self.ended:
             raise BudgetEnded(self, self.ended)
+        lacking = ""
         for kind in self._always:
             left = self.remaining(kind)
             if left is not None and left <= 0:
-                self._refuse(kind)
+                if not self._reserved(kind):
+                    self._refuse(kind)
+                lacking = lacking or kind
         for unit, limit in self.budget.units.items():
             if self.usage.units.get(unit, 0.0) >= limit:
                 self._refuse(unit)
-        lacking = ""
         for kind, amount in amounts.items():
             most = self.budget.limit(kind)
             if most is not None and amount and self.spent(kind) + amount > most * _ROUNDED:
-                if not self._may_free(kind):
+                if not (self._reserved(kind) or (kind in KINDS and self.active)):
                     self._refuse(kind)
                 lacking = lacking or kind
         return lacking
 
-    def _may_free(self, kind: str) -> bool:
-        """Whether something under way may take less of a kind than is reserved for it."""
-        return any(kind in amounts for amounts in self.pending) or (kind in KINDS and bool(self.active))
+    def _reserved(self, kind: str) -> bool:
+        """Whether a request under way has reserved some of a kind, and may take less."""
+        return any(kind in amounts for amounts in self.pending)
 
     def _refuse(self, kind: str) -> None:
         self.end(kind)
