@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
+from ..core.cards.roles import VOTING
 from ..core.verdict import is_right, outcome_is_right
 from ..engines import ModelSource, Pool
 from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
@@ -180,7 +181,7 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
     for problem in pool.problems:
         traces = pool.find(problem, "main", problem.prompt)
-        verdicts = [is_right(problem, t) for t in traces if t.finish != "error"]
+        verdicts = [is_right(problem, t) for t in traces if t.finish != "error" and t.part in VOTING]
         if verdicts and None not in verdicts:
             counts[problem.id] = (len(verdicts), sum(map(bool, verdicts)))
     return counts

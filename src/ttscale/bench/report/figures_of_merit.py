@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Problem, Trace, Votes
+from ...core.cards.roles import VOTING
 from ...core.verdict import answer_is_right, is_right
 from ...engines import Pool
 from ...metrics.accuracy.consk import cons_at_k
@@ -84,7 +85,9 @@ def of_samples(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
     Each k counts the questions that have as many samples: `questions_at_k`. Failed samples
     (`errors`) and those of unknown verdict are none.
     """
-    sampled_traces = {p.id: pool.find(p, "main", p.prompt) for p in pool.problems}
+    sampled_traces = {
+        p.id: [t for t in pool.find(p, "main", p.prompt) if t.part in VOTING] for p in pool.problems
+    }
     graded = [counted(p, sampled_traces[p.id]) for p in pool.problems]
     known = [g for g in graded if g is not None]
     if not known:
