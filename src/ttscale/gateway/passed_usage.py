@@ -54,9 +54,9 @@ class PassedUsage:
         self._read(usage)
         timings, choices = document.get("timings"), document.get("choices")
         if isinstance(timings, dict) and isinstance(choices, list) and len(choices) > 1:
-            told = timings.get("predicted_n")
-            if told == self.completion_tokens:  # of one choice, not of all
-                self._extend(told, choices)
+            reported = timings.get("predicted_n")
+            if reported == self.completion_tokens:  # of one choice, not of all
+                self._extend(reported, choices)
 
     def read_events(self, stream: bytes, events: int) -> None:
         """Take in what a stream of so many events tells in those that speak of usage."""
@@ -64,7 +64,7 @@ class PassedUsage:
         # [DONE] and the role of every choice hold no token; its finish is the one that ends it
         self.completion_tokens, self.estimated = max(0, events - self.choices - 1), True
         ends, steps = list[dict[str, Any]](), list[tuple[int, dict[str, Any]]]()
-        apart = False  # whether every choice is told of by itself
+        apart = False  # whether every choice has its own
         # of a single choice the last event says all
         for event in _with_usage(stream) if self.choices > 1 else [*islice(_with_usage(stream, -1), 1)]:
             usage, choices = event["usage"], event.get("choices")
@@ -74,15 +74,15 @@ class PassedUsage:
                 ends.append(usage)
                 apart = apart or "timings" in event
         if ends:
-            told = ends if apart and self.choices > 1 else ends[-1:]
+            reported = ends if apart and self.choices > 1 else ends[-1:]
         elif _of_the_whole([_completion(usage) for _, usage in steps]):
-            told = [usage for _, usage in steps[-1:]]
+            reported = [usage for _, usage in steps[-1:]]
         else:
-            told = list(dict(steps).values())
-        completion = sum(_completion(usage) for usage in told)
-        for usage in told:
+            reported = list(dict(steps).values())
+        completion = sum(_completion(usage) for usage in reported)
+        for usage in reported:
             self._read(usage)
-        if told:
+        if reported:
             self.completion_tokens = completion
 
     def _read(self, usage: Mapping[str, Any]) -> None:
@@ -94,11 +94,11 @@ class PassedUsage:
         cached = details.get("cached_tokens") if isinstance(details, dict) else None
         if isinstance(cached, int):
             self.cached_tokens = cached
-        if _told(usage) is not None:
+        if _reported(usage) is not None:
             self.completion_tokens, self.estimated = _completion(usage), False
 
     def _extend(self, first: int, choices: list[Any]) -> None:
-        """Only the first choice's tokens are told: the others have theirs in proportion to what they
+        """Only the first choice's tokens are reported: the others have theirs in proportion to what they
         say, at least one."""
         lengths = [len(orjson.dumps(c.get("message") or c.get("text") or "")) for c in choices]
         others = sum(max(1, round(first * length / max(1, lengths[0]))) for length in lengths[1:])
@@ -116,16 +116,16 @@ def _with_usage(stream: bytes, step: int = 1) -> Iterator[dict[str, Any]]:
                     yield {**event, "usage": usage}
 
 
-def _told(usage: Mapping[str, Any]) -> int | None:
+def _reported(usage: Mapping[str, Any]) -> int | None:
     tokens = usage.get("completion_tokens", usage.get("output_tokens"))
     return tokens if isinstance(tokens, int) else None
 
 
 def _completion(usage: Mapping[str, Any]) -> int:
-    return _told(usage) or 0
+    return _reported(usage) or 0
 
 
 def _of_the_whole(counts: list[int]) -> bool:
-    """Whether counts told one after the other are of all choices together: those of each by itself
+    """Whether counts reported one after the other are of all choices together: those of each by itself
     begin anew or go side by side."""
     return all(before < after for before, after in pairwise(counts))

@@ -325,9 +325,9 @@ class Run:
             if self.token_time and engine.time == "wall" and sample.finished is None:
                 self._hold_the_clock(sample)
             if scope.limits and sample.price is not None and sample.generation is not None:
-                told = sample.generation.prompt_tokens  # holds for the samples that start next
-                if told:
-                    sample.learn_prompt(told)
+                reported = sample.generation.prompt_tokens  # holds for the samples that start next
+                if reported:
+                    sample.learn_prompt(reported)
         return sample
 
     def _announce(self, sample: Sample) -> Trace | None:

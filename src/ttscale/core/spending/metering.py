@@ -148,11 +148,11 @@ class Scope:
         prompts, scopes = self.prompts, self.lineage if self._above else (self,)
         if trace.prompt_tokens is None:
             trace.prompt_tokens = prompts.known.get((sample.role, sample.prompt_key))
-        told = trace.prompt_tokens
-        if told is None:
+        reported = trace.prompt_tokens
+        if reported is None:
             prompts.book(sample, trace, [scope.usage for scope in scopes])
         else:
-            shared = told if prompts.tell(sample, told) else 0
+            shared = reported if prompts.report(sample, reported) else 0
             for scope in scopes:
                 scope.usage.charge(trace, sample.price, shared)
         for scope in scopes:

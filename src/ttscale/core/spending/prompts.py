@@ -1,7 +1,7 @@
 """The prompts of one problem: how long they are, and what was booked before that was known.
 
 Many servers tell a prompt's length with the end of a reply only, so that a sample stopped on its way
-never tells it. It is that of any other sample with the same prompt; until one has told, it is
+never tells it. It is that of any other sample with the same prompt; until one has reported, it is
 estimated, and put right as soon as one does.
 """
 
@@ -32,7 +32,7 @@ class Prompts:
     """Lengths by role and prompt.
 
     Attributes:
-        known: as an engine told them.
+        known: as an engine reported them.
     """
 
     __slots__ = ("_estimates", "known")
@@ -42,12 +42,12 @@ class Prompts:
         self._estimates: dict[Key, Estimate] = {}
 
     def length(self, sample: Sample) -> int:
-        """Tokens of a sample's prompt, told or estimated."""
+        """Tokens of a sample's prompt, reported or estimated."""
         key = (sample.role, sample.prompt_key)
         known = self.known.get(key)
         return self._estimated(key, sample).tokens if known is None else known
 
-    def tell(self, sample: Sample, tokens: int) -> bool:
+    def report(self, sample: Sample, tokens: int) -> bool:
         """The length is known; whether it was not asked for before. What was booked with an estimate
         is put right."""
         key = (sample.role, sample.prompt_key)
@@ -64,7 +64,7 @@ class Prompts:
         return estimate is None or not estimate.booked
 
     def book(self, sample: Sample, trace: Trace, usages: list[Usage]) -> None:
-        """Charge a trace that never told, where nothing is known of its prompt but an estimate."""
+        """Charge a trace that never reported, where nothing is known of its prompt but an estimate."""
         estimate = self._estimated((sample.role, sample.prompt_key), sample)
         shared = 0 if estimate.booked else estimate.tokens
         estimate.booked.append((trace, sample.price, usages))
@@ -73,6 +73,6 @@ class Prompts:
 
     def _estimated(self, key: Key, sample: Sample) -> Estimate:
         found = self._estimates.get(key)
-        if found is None or not found.booked:  # what is booked stays as it is until it is told
+        if found is None or not found.booked:  # what is booked stays as it is until it is reported
             found = self._estimates[key] = Estimate(sample.estimated_prompt())
         return found

@@ -187,9 +187,9 @@ class Usage:
             add_units(tally.units, trace.units)
             add_units(self.units, trace.units)
 
-    def settle(self, role: str, price: Price | None, estimated: int, told: int, *, shared: bool) -> None:
+    def settle(self, role: str, price: Price | None, estimated: int, reported: int, *, shared: bool) -> None:
         """A prompt that was booked with an estimate is known by now; `shared`: it was a new one."""
-        tally, more = self.by[role], told - estimated
+        tally, more = self.by[role], reported - estimated
         tally.prompt_tokens += more
         tally.shared_prompt_tokens += more if shared else 0
         tally.estimated_prompt_tokens -= estimated
