@@ -34,6 +34,7 @@ from .observer import Observer
 from .sample import Sample
 
 T = TypeVar("T")
+_NEARLY_SPENT = 512  # tokens; a server refuses a limit beyond its model's context
 
 
 class Journal(Protocol):
@@ -370,16 +371,17 @@ class Run:
             observer.finished(sample, trace)
 
     def _limit(self, ctx: Context, role: str) -> tuple[int | None, tuple[LimitedScope, str] | None]:
-        """Tokens a sample may have before a budget ends it, and which. A budget of tokens is one
-        where the engine is live: it keeps to a limit that it is given, and makes more than that when
-        it is stopped."""
+        """Tokens a sample may have before a budget ends it, and which. A budget of tokens that is
+        nearly spent is one where the engine is live: it keeps to a limit that it is given, and makes
+        more than that when it is stopped."""
         limits: list[tuple[float, LimitedScope, str]] = []
         live = self.engine_of(role).time == "wall"
         for scope in ctx.scope.budgeted:
             if scope.budget.sequential is not None:
                 left = scope.origin + scope.budget.sequential - ctx.sequential
                 limits.append((left, scope, "sequential"))
-            if live and (tokens := scope.remaining("tokens")) is not None:
+            tokens = scope.remaining("tokens") if live else None
+            if tokens is not None and tokens <= _NEARLY_SPENT:
                 limits.append((tokens, scope, "tokens"))
         if not limits:
             return None, None
