@@ -134,6 +134,12 @@ class Generation(abc.ABC):
         """Let the sample have `tokens` tokens at most, then cut it; at once if it has more."""
 
     @property
+    def late(self) -> int:
+        """Tokens beyond those seen that it may still cost if it is stopped now: those of the step
+        under way, and those a stop comes too late for. In token time there are none."""
+        return 0
+
+    @property
     def prompt_tokens(self) -> int | None:
         """Tokens of the prompt; None as long as they are not known."""
         return None

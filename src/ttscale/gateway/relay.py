@@ -7,8 +7,6 @@ away takes its upstream request with it.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from aiohttp import web
@@ -20,36 +18,10 @@ from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
 from .api.responses import failed_event
 from .errors import ApiError
+from .passed_usage import PassedUsage
 from .renaming import Renaming
 from .upstreams.refusals import in_reply, passed_on
 from .upstreams.upstream import Upstream
-
-
-@dataclass(slots=True)
-class PassedRequest:
-    """What a passed request is known to have used.
-
-    Attributes:
-        completion_tokens: as the upstream reports them, else the events of the stream.
-        estimated: whether they were counted by events.
-        hedged: whether a second replica was asked.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    estimated: bool = False
-    hedged: bool = False
-
-    def read(self, usage: Any) -> None:
-        """Take in a `usage` object of any of the APIs."""
-        if not isinstance(usage, dict):
-            return
-        prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
-        completion = usage.get("completion_tokens", usage.get("output_tokens"))
-        if isinstance(prompt, int):
-            self.prompt_tokens = prompt
-        if isinstance(completion, int):
-            self.completion_tokens, self.estimated = completion, False
 
 
 async def relay(
@@ -58,7 +30,7 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
-    passed: PassedRequest,
+    passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
@@ -93,7 +65,7 @@ async def relay(
     if (error := in_reply(server, document)) is not None:
         raise error
     if isinstance(document, dict):
-        passed.read(document.get("usage"))
+        passed.read(document)
     if kept is not None:
         kept.append(body)
     return web.Response(
@@ -107,7 +79,7 @@ async def relay(
 async def _stream(
     request: web.Request,
     upstream_response: Forwarding,
-    passed: PassedRequest,
+    passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None,
     path: str,
@@ -115,39 +87,25 @@ async def _stream(
     """Events as they come. They are looked at for the token count; only the model's name is changed."""
     response = web.StreamResponse(headers={**advice(upstream_response.headers), **STREAM_HEADERS})
     await response.prepare(request)
-    events, tail, passed.estimated = 0, b"", True
+    events, tail, passed.served = 0, b"", True
     whole = WholeEvents()
     try:
         while packet := await upstream_response.packet():
-            if complete := whole.feed(packet):
-                await response.write(renaming.renamed(complete))
             events += packet.count(b"data:")
             if kept is not None:
                 kept.append(packet)
-            passed.completion_tokens = events
             if b'"usage"' in packet or b'"usage"' in tail:
                 tail += packet
             else:
                 tail = packet[-8:]
+            if complete := whole.feed(packet):
+                await response.write(renaming.renamed(complete))
         await response.write(renaming.renamed(whole.rest()))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):
             await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
-    _read_usage(tail, passed)
-    if passed.estimated:
-        passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
+    finally:
+        passed.read_events(tail, events)  # also for a client that went away
     await response.write_eof()
     return response
-
-
-def _read_usage(tail: bytes, passed: PassedRequest) -> None:
-    """The last `usage` among the events of a stream's end."""
-    for line in reversed(tail.split(b"\n")):
-        if b'"usage"' in line and line.startswith(b"data:"):
-            with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
-                event = orjson.loads(line[5:])
-                usage = event.get("usage") or (event.get("response") or {}).get("usage")
-                if usage:
-                    passed.read(usage)
-                    return

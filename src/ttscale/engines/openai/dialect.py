@@ -25,6 +25,8 @@ class Dialect:
         limit: the field for the most tokens a reply may have.
         greedy: it can be asked for the most probable token, by temperature 0; models that think
             often have a temperature of their own, and take no other.
+        greeting: tokens of a prompt that says hello: what its template adds to every prompt. 0 if it
+            does not tell.
     """
 
     kind: Kind = "other"
@@ -36,6 +38,7 @@ class Dialect:
     rewarding: str = ""
     limit: str = "max_tokens"
     greedy: bool = True
+    greeting: int = 0
 
     @property
     def ahead(self) -> int:

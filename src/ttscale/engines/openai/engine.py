@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
+from ...core.spending.prompt_lengths import PromptLengths, size_of
 from ..http.client import HTTPClient
 from ..http.forwarding import Forwarding
 from ..http.retry import Retry
@@ -72,6 +73,7 @@ class OpenAIHTTP(HTTPClient):
         self._known = dialect
         self.dialect = dialect or Dialect()
         self._probed = False
+        self.prompt_lengths = PromptLengths()
         self._generations: dict[asyncio.Task[None], HTTPGeneration] = {}
         self._body: RequestBody | None = None  # the last: samples of a question follow one another
 
@@ -94,6 +96,9 @@ class OpenAIHTTP(HTTPClient):
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
                 self._body = None
+            if self.dialect.greeting:
+                size = size_of(Prompt.user(probe.GREETING))
+                self.prompt_lengths.learn(size, self.dialect.greeting)
         except BaseException:
             if not connected:
                 await self.close()

@@ -30,6 +30,7 @@ _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
 _REASONS = ("stop", "length", "tool_calls", "function_call", "content_filter")  # OpenAI's
+_UNREAD = 2  # tokens
 
 
 class HTTPGeneration(LiveGeneration):
@@ -53,6 +54,7 @@ class HTTPGeneration(LiveGeneration):
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._cut: int | None = None
+        self._sent = False  # a server may have read the prompt
         self._attempts = Attempts(
             client,
             client.retry.wait,
@@ -71,6 +73,15 @@ class HTTPGeneration(LiveGeneration):
     @property
     def cached_tokens(self) -> int | None:
         return self._reader.cached_tokens
+
+    @property
+    def late(self) -> int:
+        # besides what comes after a stop, two steps that may have come and have not been read
+        if not self._sent or self._reader.settled:
+            return 0
+        most, _ = self.request.most()
+        late = self._ahead + _UNREAD
+        return late if most is None else max(0, min(late, most - self._reader.tokens))
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
@@ -97,11 +108,15 @@ class HTTPGeneration(LiveGeneration):
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()
+        self._sent = True
         try:
             async with self._client.session.post(
                 f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
+        except aiohttp.ClientConnectorError:
+            self._sent = False
+            raise
         finally:
             self._response = None
         lease.replica.worked()
@@ -109,6 +124,7 @@ class HTTPGeneration(LiveGeneration):
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
+            self._sent = False
             body = await response.read()
             failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
             raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
@@ -210,7 +226,7 @@ class HTTPGeneration(LiveGeneration):
         trace = Trace(
             text=text,
             estimated=reader.estimated,
-            prompt_tokens=reader.prompt_tokens,
+            prompt_tokens=reader.prompt_tokens if self._sent else 0,
             cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,

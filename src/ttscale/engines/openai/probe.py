@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .engine import OpenAIHTTP
 
 _KINDS: dict[str, Kind] = {"llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "session": "ollama"}
-_HELLO = {"role": "user", "content": "Hi"}
+GREETING = "Hi"
+_HELLO = {"role": "user", "content": GREETING}
 _BEGUN = {"role": "assistant", "content": "The capital of France is"}
 _TOOL = {
     "type": "function",
@@ -216,13 +217,15 @@ def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int]:
         counting = "timings"
     elif len([e for e in in_chunks if e.get("usage")]) > 1:
         counting = "usage"
+    prompt_tokens = (usages[-1].get("prompt_tokens") or 0) if usages else 0
     known = replace(
         dialect,
         usage=bool(usages),
         counting=counting,
+        greeting=prompt_tokens,
         capabilities=frozenset({"text", "logprobs"} if logprobs else {"text"}),
     )
-    return known, (usages[-1].get("prompt_tokens") or 0) if usages else 0
+    return known, prompt_tokens
 
 
 async def _prefix(engine: OpenAIHTTP, dialect: Dialect) -> Any:

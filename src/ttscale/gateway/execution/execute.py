@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...answers.rules.implicit import rule
 from ...assembly import Assembly
-from ...core import Budget, Configured, EngineError, Outcome, Problem, SampleCount, Trace
+from ...core import Budget, Configured, EngineError, Outcome, Problem, SampleCount, Trace, Usage
 from ...core.cards.roles import may_answer
 from ...core.thinking import Spans
 from ..access.quotas import UNLIMITED
@@ -31,10 +32,12 @@ async def solve(
     budget: Budget,
     limits: Limits,
     count: SampleCount,
+    spent: Usage,
     reader: Reader,
     show: Show | None = None,
 ) -> list[Choice]:
-    """Every choice of a request, in order; `count` is told of their samples.
+    """Every choice of a request, in order; `count` is told of their samples, and what they cost is
+    added to `spent`, also if the request fails or is given up.
 
     `show` is given the pieces of the replies, if the method's samples are the reply.
 
@@ -59,6 +62,7 @@ async def solve(
                 _showing(models, number, show) if streams else models,
                 each,
                 count,
+                spent,
                 request.seed + number % request.n,
             )
             for number, prompt in numbered
@@ -84,10 +88,16 @@ async def _answer(
     models: Assembly,
     budget: Budget | None,
     count: SampleCount,
+    spent: Usage,
     seed: int,
 ) -> Choice:
     run = models.run(seed=seed & 0x7FFF_FFFF, request=request.sampling, observers=[count])
-    outcome = await run.answer(method, problem, budget=budget)
+    began = time.monotonic()
+    try:
+        outcome = await run.answer(method, problem, budget=budget)
+    finally:
+        spent.add(run.usage)
+        spent.seconds = max(spent.seconds, time.monotonic() - began)  # choices run side by side
     if outcome.error is not None:
         raise outcome.error
     if (refusal := _refusal(outcome)) is not None:
@@ -133,6 +143,7 @@ def _share(budget: Budget, choices: int) -> Budget | None:
         budget,
         tokens=None if budget.tokens is None else max(1, budget.tokens // choices),
         samples=None if budget.samples is None else max(1, budget.samples // choices),
+        calls=None if budget.calls is None else max(1, budget.calls // choices),
         cost=None if budget.cost is None else budget.cost / choices,
     )
 
