@@ -8,7 +8,7 @@ itself, and in a reply that is not streamed of the first one only.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any
@@ -99,7 +99,7 @@ class PassedUsage:
         if _reported(usage) is not None:
             self.completion_tokens, self.estimated = _completion(usage), False
 
-    def _extend(self, first: int, choices: list[Mapping[str, Any]]) -> None:
+    def _extend(self, first: int, choices: Sequence[Mapping[str, Any]]) -> None:
         """Only the first choice's tokens are reported: the others have theirs in proportion to what they
         say, at least one."""
         lengths = [len(orjson.dumps(c.get("message") or c.get("text") or "")) for c in choices]
