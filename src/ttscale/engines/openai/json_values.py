@@ -76,9 +76,10 @@ def writable(written: str) -> str:
 
 def writable_json(value: Any) -> Any:
     """A value that can be written as JSON again: what cannot be is replaced; None if it is too deep."""
-    for make in (lambda: value, lambda: _replaced(value)):
+    for replace in (False, True):
         with contextlib.suppress(TypeError, RecursionError):
-            orjson.dumps(made := make())
+            made = _replaced(value) if replace else value
+            orjson.dumps(made)
             return made
     return None
 
