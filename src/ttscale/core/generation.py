@@ -222,7 +222,7 @@ class LiveGeneration(Generation):
         ahead = late if stopped else 0
         try:
             trace = self._trace(finish, kept)
-        except Exception as broken:  # what cannot be told is no reason to tell nothing
+        except Exception as broken:  # a trace is waited for even if nothing can be said of it
             LOG.exception("a sample has ended and its trace cannot be made")
             trace, finish, error = Trace(), "error", broken
         trace.tokens, trace.estimated = seen + ahead, trace.estimated + ahead

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ttscale.core import Prompt
-from ttscale.engines.openai.json_values import Joiner, count, writable
+from ttscale.engines.openai.reading.json_values import Joiner, count, writable
 from ttscale.engines.openai.response import ResponseReader
 
 Delta = dict[str, Any]

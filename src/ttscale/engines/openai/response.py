@@ -13,13 +13,13 @@ import orjson
 
 from ...core import THINK, Chunk, Finish, FloatArray
 from ...core.thinking import Spans, within
-from .content import content_of
-from .finish_reasons import finish_of, word_of
-from .json_values import Joiner, count, load, mapping, string
-from .log_probabilities import LogProbabilities
 from .reading.carried_fields import CarriedFields
+from .reading.content import content_of
+from .reading.finish_reasons import finish_of, word_of
+from .reading.json_values import Joiner, count, load, mapping, string
+from .reading.log_probabilities import LogProbabilities
+from .reading.token_count import TokenCount
 from .reading.tool_calls import ToolCalls, numbered
-from .token_count import TokenCount
 
 DONE = b"[DONE]"
 _NO_PIECES: list[str] = []
@@ -58,7 +58,7 @@ class ResponseReader:
         self._scores = LogProbabilities()
         self._thinking: list[tuple[int, int]] = []  # spans of it, where the server tells it apart
         self._inside = False  # the last of them may go on
-        self._letters, self._thought_letters = Joiner(), Joiner()
+        self._content_joiner, self._thinking_joiner = Joiner(), Joiner()
 
     # -- taking in
 
@@ -122,11 +122,11 @@ class ResponseReader:
         delta = choice.get("delta")
         generated = False
         if type(delta) is str:
-            generated = self._show(self._letters.feed(delta))
+            generated = self._show(self._content_joiner.feed(delta))
         elif delta is not None:
             generated = self._message(mapping(delta))
         elif choice.get("message") is None:
-            generated = self._show(self._letters.feed(string(choice.get("text"))))
+            generated = self._show(self._content_joiner.feed(string(choice.get("text"))))
         elif not (whole and self._length):  # some repeat at the end what they have streamed
             generated = self._message(self._without_prefix(mapping(choice["message"])))
         reason = choice.get("finish_reason")
@@ -140,16 +140,16 @@ class ResponseReader:
     def _message(self, message: Mapping[str, Any]) -> bool:
         """Take in a message or a piece of one."""
         if len(message) == 1 and type(words := message.get("content")) is str:  # most are no more
-            return self._show(self._letters.feed(words))
+            return self._show(self._content_joiner.feed(words))
         thinking, words, refusal = content_of(message)
         called = self.calls.feed(message)
         self.carried.of_message(message)
         if refusal:
             self.refusal += refusal
-        thinking = self._thought_letters.feed(thinking)
+        thinking = self._thinking_joiner.feed(thinking)
         if thinking:
             self._think(thinking)
-        return self._show(self._letters.feed(words)) or bool(thinking or called or refusal)
+        return self._show(self._content_joiner.feed(words)) or bool(thinking or called or refusal)
 
     def _without_prefix(self, message: dict[str, Any]) -> Mapping[str, Any]:
         """A whole message: it repeats the beginning it was given, a streamed one does not."""

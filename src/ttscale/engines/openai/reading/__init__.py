@@ -1,1 +1,1 @@
-"""What a reply holds beside its text: tool calls, and fields for its client alone."""
+"""Reading what a server sends: JSON of unknown make becomes values of a known kind."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ....core.carried import MESSAGE, REPLY, USAGE
-from ..content import THINKING_FIELDS
-from ..json_values import writable_json
+from .content import THINKING_FIELDS
+from .json_values import writable_json
 from .merging import merged
 
 _READ_OF_MESSAGE = frozenset({"role", "content", "refusal", "tool_calls", "function_call", *THINKING_FIELDS})

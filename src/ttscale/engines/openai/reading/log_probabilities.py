@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
-from ...core import FloatArray
+from ....core import FloatArray
 from .json_values import items, mapping, number, string
 
 

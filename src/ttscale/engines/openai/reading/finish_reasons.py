@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...core import Finish
+from ....core import Finish
 
 _NONE = frozenset({"", "null", "none", "undefined", "unspecified", "finish_reason_unspecified"})
 _WORDS: Mapping[Finish, str] = {
