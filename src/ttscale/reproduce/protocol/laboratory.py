@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -136,16 +138,12 @@ class Laboratory:
             Lacking: if the model, or what it takes to run it, is not here.
         """
         from ...bench import Settings, Store, Task, arrange, load_task, rows, run_bench
-        from ...core import Configured, UsageError
-        from ...engines import open_model
+        from ...core import Configured
         from ...methods import parse
 
         settings = settings or Settings()
-        try:
-            (source,) = open_model(model) if isinstance(model, str) else [model]
-            others = {role: open_model(spec)[0] for role, spec in (roles or {}).items()}
-        except UsageError as error:
-            raise Lacking(str(error)) from None
+        source = self.model(model) if isinstance(model, str) else model
+        others = {role: self.model(spec) for role, spec in (roles or {}).items()}
         chosen = [m if isinstance(m, Configured) else parse(m) for m in methods]
         given = [t if isinstance(t, Task) else load_task(t, n=n, seed=self.seed) for t in tasks]
         own = [Task(pool.task, pool.problems[:n]) for pool in source.pools]
@@ -164,6 +162,58 @@ class Laboratory:
                     self.book(result.usage, replayed=bool(source.pools))
         return Comparison(found, results)
 
+    def record(self, model: str, task: str, *, n: int, samples: int, logprobs: int = 0) -> ModelSource:
+        """Samples of a live model, kept in memory as a recording: every method that only draws can then
+        be replayed on them, in as many orders as it takes.
+
+        Args:
+            model: a specification.
+            task: as written.
+            n: questions.
+            samples: of each question.
+            logprobs: most probable tokens whose log-probabilities are kept; 0 keeps none.
+
+        Raises:
+            Lacking: if the model, or what it takes to run it, is not here.
+        """
+        from ...bench import Settings, Store, arrange, load_task, pools_from_store, run_bench
+        from ...core import Sampling
+        from ...engines import ModelSource, Pool
+        from ...engines.recordings.engine import Replay
+        from ...methods import parse
+
+        source = self.model(model)
+        planned = arrange(
+            [parse(f"sc(n={samples})")], [(source, [load_task(task, n=n, seed=self.seed)])], seed=self.seed
+        )
+        settings = Settings(request=Sampling(logprobs=logprobs or None), keep_traces="all")
+        with tempfile.TemporaryDirectory(prefix="ttscale-reproduce-") as folder:
+            path = Path(folder) / "bench.db"
+            with Store.create(path, {}) as store:
+                run_bench(store, planned, settings)
+                for cell in store.cells():
+                    for result in store.items(cell):
+                        self.book(result.usage)
+            (stored,) = pools_from_store(path)
+            records = {(p.id, "main", ""): list(stored.find(p, "main", p.prompt)) for p in stored.problems}
+        pool = Pool(stored.model, stored.task, stored.problems, records, capabilities=stored.capabilities)
+        return ModelSource(name=pool.model, spec=model, make=partial(Replay, pool), pools=[pool])
+
+    def model(self, spec: str) -> ModelSource:
+        """The one model that a specification stands for.
+
+        Raises:
+            Lacking: if it is not here.
+        """
+        from ...core import UsageError
+        from ...engines import open_model
+
+        try:
+            (source,) = open_model(spec)
+        except UsageError as error:
+            raise Lacking(str(error)) from None
+        return source
+
     def answer(
         self,
         method: str | Configured,
@@ -172,8 +222,9 @@ class Laboratory:
         *,
         budget: Budget | None = None,
     ) -> list[Outcome]:
-        """Answer problems one after the other on engines that are given by role, or as the main one:
-        for generated worlds. Problems that differ by their ids draw different samples."""
+        """Answer problems one after the other, or together where a method takes a set, on engines that
+        are given by role, or as the main one: for generated worlds. Problems that differ by their ids
+        draw different samples."""
         from ...core import Configured, Run, execute
         from ...methods import parse
 
@@ -182,12 +233,24 @@ class Laboratory:
         chosen = method if isinstance(method, Configured) else parse(method)
 
         async def all_of_them() -> list[Outcome]:
+            if chosen.card.scope == "set":
+                return await run.answer_set(chosen, problems, budget=budget)
             return [await run.answer(chosen, problem, budget=budget) for problem in problems]
 
         found = execute(run, all_of_them)
         for outcome in found:
             self.book(outcome.usage, replayed=run.token_time)
         return found
+
+
+def torch_here() -> None:
+    """Say so where torch and transformers are not installed.
+
+    Raises:
+        Lacking: "torch".
+    """
+    if not all(map(find_spec, ("torch", "transformers"))):
+        raise Lacking("torch: pip install 'ttscale[torch]'")
 
 
 def data_folder(given: Path | None) -> Path | None:

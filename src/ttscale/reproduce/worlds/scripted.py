@@ -1,0 +1,38 @@
+"""An engine whose traces are a function of the request: what generated worlds are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from ...answers import TextRule
+from ...core import Generation, GenerationRequest, KnownGeneration, Problem, Prompt, Trace
+
+
+class Scripted:
+    """Plays what `script` makes of a request; `request.seed` is the source of what is random.
+
+    Args:
+        ticks_per_token: how slow it is.
+    """
+
+    time: Literal["wall", "tokens"] = "tokens"
+    name = "scripted"
+    capabilities = frozenset({"text", "prefix"})
+
+    def __init__(self, script: Callable[[GenerationRequest], Trace], *, ticks_per_token: int = 1) -> None:
+        self.script, self.ticks_per_token = script, ticks_per_token
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def start(self, request: GenerationRequest) -> Generation:
+        return KnownGeneration(request, self.script(request), self.ticks_per_token)
+
+
+def questions(count: int) -> list[Problem]:
+    """Problems whose answer is "right"; a world draws other samples for each."""
+    return [Problem(f"q{i}", Prompt.user("?"), TextRule(), "right") for i in range(count)]
