@@ -8,6 +8,7 @@ is exact or likes short beginnings; and in a chain of revisions that loses the p
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ BINS = 5
 
 Q, STEPS = 0.7, 6  # chance of a right step, steps of a solution
 WIDTHS = (1, 2, 4, 8)
-SKIPPING = {"q": 0.9, "steps": 4, "skip_probability": 0.1, "short_bias": 0.5, "noise": 0.05}
+SKIPPING: dict[str, Any] = {"q": 0.9, "steps": 4, "skip_probability": 0.1, "short_bias": 0.5, "noise": 0.05}
 TRIALS = {"quick": 150, "full": 1_500}
 
 LOST = 0.38  # of right answers at the next revision (paper)
