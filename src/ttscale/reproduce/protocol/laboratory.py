@@ -32,8 +32,8 @@ class Comparison:
     """Methods compared on one model and task.
 
     Attributes:
-        rows: label of the method -> its row, with accuracy, interval and means of its usage.
-        results: label -> everything answered, repeats one after the other.
+        rows: the method as it was written -> its row, with accuracy, interval and means of its usage.
+        results: as written -> everything answered, repeats one after the other.
     """
 
     rows: Mapping[str, Row]
@@ -145,6 +145,9 @@ class Laboratory:
         source = self.model(model) if isinstance(model, str) else model
         others = {role: self.model(spec) for role, spec in (roles or {}).items()}
         chosen = [m if isinstance(m, Configured) else parse(m) for m in methods]
+        written = {
+            c.label: m if isinstance(m, str) else m.label for c, m in zip(chosen, methods, strict=True)
+        }
         given = [t if isinstance(t, Task) else load_task(t, n=n, seed=self.seed) for t in tasks]
         own = [Task(pool.task, pool.problems[:n]) for pool in source.pools]
         planned = arrange(chosen, [(source, given or own)], repeats=repeats or "auto", seed=self.seed)
@@ -154,11 +157,11 @@ class Laboratory:
             Store.create(Path(folder) / "bench.db", {}) as store,
         ):
             run_bench(store, planned, settings)
-            found = {row.method: row for row in rows(store)}
+            found = {written[row.method]: row for row in rows(store)}
             results: dict[str, list[Result]] = {label: [] for label in found}
             for cell in store.cells():
                 for result in store.items(cell):
-                    results[cell.method].append(result)
+                    results[written[cell.method]].append(result)
                     self.book(result.usage, replayed=bool(source.pools))
         return Comparison(found, results)
 
