@@ -40,13 +40,13 @@ ALPHAS = (0.0, 0.3, 0.6, 0.9, 1.0)
 LAST = 6  # segments of a solution in the world
 SPREADS = (0.2, 0.6, 1.2)  # of the logarithm of a segment's tokens
 CHAINS = (1, 2, 4, 8, 16)
-TRIALS = {"quick": 15, "full": 100}
+TRIALS = {"quick": 12, "full": 60}
 DRAWS = {"quick": 20_000, "full": 400_000}
 BANKS = (16, 99, 400)
 SPEEDS = ((1, 1), (1, 5), (7, 1))  # ticks a token of target and draft
 
 TASK = "lab:word?level=2"
-QUESTIONS = {"quick": 6, "full": 40}
+QUESTIONS = {"quick": 5, "full": 20}
 LIVE = f"chains=4, turns=4, draft_tokens=16, target_tokens=16, calibration=8, joiner='', alpha={ALPHA}"
 ROUTED, ALONE = f"atts({LIVE})", "sc(n=4)"
 

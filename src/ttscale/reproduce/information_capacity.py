@@ -33,7 +33,7 @@ SIZES = {  # hidden, layers, heads, KV heads, MLP, vocabulary; FLOPs per token a
     "Qwen3-0.6B": ((1024, 28, 16, 8, 3072, 151936), 1_074_470_912),
     "Llama-3.2-1B": ((2048, 16, 32, 8, 8192, 128256), 2_538_536_960),
 }
-DOCUMENTS = {"quick": 40, "full": 200}
+DOCUMENTS = {"quick": 20, "full": 60}
 STREAM = 7  # of documents
 BIASES = np.linspace(-30, 0, 31)
 SIDES = ("base", "small")

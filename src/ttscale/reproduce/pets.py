@@ -25,7 +25,7 @@ from .protocol import Above, Below, Claim, Curve, Equals, Figure, Laboratory, Li
 
 KINDS = ((30, 1, 1, 1), (6, 3, 1, 1), (3, 2.4, 1.5, 1))  # Dirichlet parameters of four options
 QUESTIONS = 60  # of a world, a third of each kind
-WORLDS = {"quick": 4, "full": 40}
+WORLDS = {"quick": 4, "full": 20}
 AVERAGES = (2, 4, 6, 8, 12)
 EVEN = 8  # samples of the even split whose agreement is to be reached
 REPEATS = {"quick": 2, "full": 8}

@@ -23,8 +23,8 @@ SPLITS = [(16, 1), (8, 2), (4, 4), (2, 8), (1, 16)]  # batch, turns
 JUDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SIMULATED = [(1, 3, 0.5), (4, 1, 0.6), (4, 3, 0.6), (3, 2, 0.0), (8, 2, 1.0)]  # batch, turns, judge
 WEAK = {"p": 0.7, "r": 0.1, "s": 0.4, "j": 0.1}
-TRIALS = {"quick": 250, "full": 3_000}
-QUESTIONS = {"quick": 20, "full": 150}
+TRIALS = {"quick": 200, "full": 1_000}
+QUESTIONS = {"quick": 16, "full": 80}
 SHORT = 24  # tokens of a reply that has to be continued
 JUDGED = "three-d(batch={batch}, turns={turns}, aggregator=judge, judgements=1, select=last, carry=solution)"
 
