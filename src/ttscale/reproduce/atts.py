@@ -19,20 +19,7 @@ from numpy.typing import NDArray
 from ..core import GenerationRequest, Outcome, Prompt, Score, Trace
 from ..engines.catalogue.bundled import FOLDER
 from ..methods.routing.conformal import Bank, rejection_rate
-from .protocol import (
-    Above,
-    Below,
-    Claim,
-    Comparison,
-    Curve,
-    Equals,
-    Figure,
-    Laboratory,
-    Line,
-    Needs,
-    System,
-    torch_here,
-)
+from .protocol import Above, Below, Claim, Comparison, Curve, Equals, Figure, Laboratory, Line, Needs, System
 from .worlds.scripted import Scripted, questions
 
 ALPHA = 0.6  # about 40% of the segments are taken over
@@ -219,7 +206,6 @@ def _risings(values: Sequence[float]) -> int:
 
 
 def _live(lab: Laboratory) -> Comparison:
-    torch_here()
     large, small = (f"transformers:{FOLDER / size}" for size in ("base", "small"))
     n = lab.size(*QUESTIONS.values())
     return lab.bench([ROUTED, ALONE], large, [TASK], n=n, roles={"draft": small})

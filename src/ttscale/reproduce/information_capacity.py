@@ -24,7 +24,7 @@ from ..metrics.cost.information_capacity import (
     scored,
     text_bits,
 )
-from .protocol import Above, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System, torch_here
+from .protocol import Above, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System
 
 SIZES = {  # hidden, layers, heads, KV heads, MLP, vocabulary; FLOPs per token at 1,024 tokens
     "SmolLM2-135M": ((576, 30, 9, 3, 1536, 49152), 304_314_624),
@@ -110,7 +110,6 @@ def _read(lab: Laboratory) -> Read:
     from ..engines.catalogue.bundled import FOLDER
     from ..worlds.arithmetic.training_documents import documents
 
-    torch_here()
     made = list(itertools.islice(documents(STREAM), lab.size(*DOCUMENTS.values())))
     texts = [d.reply for d in made]
     prompts = [Prompt((Message("system", d.system), Message("user", d.user)), d.prefill) for d in made]

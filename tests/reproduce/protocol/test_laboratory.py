@@ -5,7 +5,7 @@ import pytest
 from ttscale.answers import TextRule
 from ttscale.core import Problem, Prompt
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.reproduce.protocol import Above, Claim, Figure, Laboratory, Lacking, System, Verdict
+from ttscale.reproduce.protocol import Above, Claim, Figure, Laboratory, Lacking, System, Verdict, laboratory
 from ttscale.reproduce.protocol.results import Result, measure, write
 
 COLUMNS = "question,sample,answer,reference,completion_tokens\n"
@@ -52,6 +52,13 @@ def test_methods_are_found_as_they_were_written(recordings):
 def test_a_model_that_is_not_there_is_lacking():
     with pytest.raises(Lacking, match="no-such-model"):
         Laboratory().bench(["simple"], "no-such-model", ["lab:word?level=1"])
+
+
+@pytest.mark.parametrize(("spec", "package"), [("tiny", "xllamacpp"), ("transformers:here", "torch")])
+def test_a_model_whose_package_is_not_there_says_which(monkeypatch, spec, package):
+    monkeypatch.setattr(laboratory, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(Lacking, match=rf"^{package}: pip install"):
+        Laboratory().model(spec)
 
 
 def test_worlds_draw_other_samples_for_other_questions():

@@ -2,7 +2,7 @@
 
 from .claims import Above, Below, Claim, Criterion, Equals, Figure, Needs, System, Verdict
 from .curves import Curve, Line
-from .laboratory import Comparison, Laboratory, Lacking, torch_here
+from .laboratory import Comparison, Laboratory, Lacking
 
 __all__ = [
     "Above",
@@ -19,5 +19,4 @@ __all__ = [
     "Needs",
     "System",
     "Verdict",
-    "torch_here",
 ]

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from ...core import Budget, Configured, Engine, Outcome, Problem, Usage
     from ...engines import ModelSource
 
+TAKES = {
+    "llamacpp": ("xllamacpp", "pip install 'ttscale[llamacpp]'"),
+    "transformers": ("torch", "pip install 'ttscale[torch]'"),
+    "reward": ("torch", "pip install 'ttscale[torch]'"),
+}
+"""Scheme of a model -> the package that runs it, and how to get it."""
+
 Size = TypeVar("Size")
 Kept = TypeVar("Kept")
 
@@ -206,11 +213,16 @@ class Laboratory:
         """The one model that a specification stands for.
 
         Raises:
-            Lacking: if it is not here.
+            Lacking: if it, or the package that runs it, is not here.
         """
         from ...core import UsageError
         from ...engines import open_model
+        from ...engines.catalogue.bundled import bundled_models
 
+        bundled = bundled_models().get(spec.partition("?")[0])
+        package, install = TAKES.get((bundled.spec if bundled else spec).partition(":")[0], (None, ""))
+        if package is not None and find_spec(package) is None:
+            raise Lacking(f"{package}: {install}")
         try:
             (source,) = open_model(spec)
         except UsageError as error:
@@ -244,16 +256,6 @@ class Laboratory:
         for outcome in found:
             self.book(outcome.usage, replayed=run.token_time)
         return found
-
-
-def torch_here() -> None:
-    """Say so where torch and transformers are not installed.
-
-    Raises:
-        Lacking: "torch".
-    """
-    if not all(map(find_spec, ("torch", "transformers"))):
-        raise Lacking("torch: pip install 'ttscale[torch]'")
 
 
 def data_folder(given: Path | None) -> Path | None:
