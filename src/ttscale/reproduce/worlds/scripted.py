@@ -1,11 +1,12 @@
-"""An engine whose traces are a function of the request: what generated worlds are made of."""
+"""An engine whose traces are a function of the request, and questions for it: what generated worlds are
+made of."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
-from ...answers import TextRule
 from ...core import Generation, GenerationRequest, KnownGeneration, Problem, Prompt, Trace
 
 
@@ -33,6 +34,19 @@ class Scripted:
         return KnownGeneration(request, self.script(request), self.ticks_per_token)
 
 
+class Boxed:
+    """What stands in the last box is the answer, and nothing else is: a step or a segment has none."""
+
+    name = "boxed"
+
+    def extract(self, trace: Trace) -> str | None:
+        found = re.findall(r"\\boxed\{(.*?)\}", trace.text)
+        return found[-1] if found else None
+
+    def same(self, a: str, b: str) -> bool:
+        return a == b
+
+
 def questions(count: int) -> list[Problem]:
     """Problems whose answer is "right"; a world draws other samples for each."""
-    return [Problem(f"q{i}", Prompt.user("?"), TextRule(), "right") for i in range(count)]
+    return [Problem(f"q{i}", Prompt.user("?"), Boxed(), "right") for i in range(count)]
