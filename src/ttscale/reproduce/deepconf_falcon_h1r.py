@@ -21,9 +21,9 @@ from .protocol import Above, Below, Claim, Comparison, Curve, Equals, Figure, La
 from .worlds.scripted import questions
 
 TASK = "lab:word?level=3"
-QUESTIONS = {"quick": 30, "full": 120}
+QUESTIONS = {"quick": 20, "full": 60}
 N, WINDOW, WARM_UP = 16, 16, 8
-REPEATS = {"quick": 2, "full": 6}
+REPEATS = {"quick": 2, "full": 4}
 VOTE = f"sc(n={N})"
 BEST = f"deepconf(n={N}, measure=bottom, window={WINDOW}, keep=10)"
 ONLINE = {
@@ -34,10 +34,10 @@ ONLINE = {
 SEPARATIONS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)  # of means, in standard deviations
 APART, WORSE = 3.0, -2.0
 RIGHT = 0.6  # share of samples
-TRIALS = {"quick": 60, "full": 1_000}
+TRIALS = {"quick": 50, "full": 400}
 IN_WORLD = {"vote": f"sc(n={N})", "top": f"deepconf(n={N}, measure=mean, keep=10)"}
 WARM_UPS = 16  # the paper's
-SURVIVORS = {"quick": 20_000, "full": 200_000}
+SURVIVORS = {"quick": 20_000, "full": 100_000}
 VOCABULARIES = (32, 4_096, 151_936)
 
 
