@@ -37,18 +37,18 @@ def test_any_order_of_independent_steps_is_usable():
         "",
         "7",
         "1. 3+4 (0.2)",  # no credits
-        "1. 3+4 (0.2)\nCredits: 90",
-        "1. 3+4 (0.2)\nCredits: 60 40",
-        "2. 3+4 (0.2)\nCredits: 100",
-        "1. 3+4\nCredits: 100",
-        "1. 3+#1 (0.2)\nCredits: 100",  # itself
-        "1. 3+#0 (0.2)\nCredits: 100",
-        "1. 3+5 (0.2)\nCredits: 100",  # does not suffice
-        "1. three and four (0.2)\nCredits: 100",
-        "1. 3+4 (0.2)\nCredits: ",
+        "1. 3+4 (0.2)\n100: 90",
+        "1. 3+4 (0.2)\n100: 60 40",
+        "2. 3+4 (0.2)\n100: 100",
+        "1. 3+4\n100: 100",
+        "1. 3+#1 (0.2)\n100: 100",  # itself
+        "1. 3+#0 (0.2)\n100: 100",
+        "1. 3+5 (0.2)\n100: 100",  # does not suffice
+        "1. three and four (0.2)\n100: 100",
+        "1. 3+4 (0.2)\n100: ",
     ],
 )
 def test_what_cannot_be_used_is_told_apart(text):
     world = next(w for seed in range(2000) if (w := problem("arith", 1, seed, "train").world).answer == "7")
-    assert usable(world, "1. 3+4 (0.2)\nCredits: 100")
+    assert usable(world, "1. 3+4 (0.2)\n100: 100")
     assert not usable(world, text)

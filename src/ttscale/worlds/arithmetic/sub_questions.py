@@ -2,10 +2,10 @@
 
     1. 7*3 (0.5)
     2. 12+#1 (0.3)
-    Credits: 60 40
+    100: 60 40
 
 `#1` is the answer to the first sub-question; in brackets how hard it is, from 0 to 1; the credits,
-one per sub-question, add up to 100. Two sub-questions name the last move of a maze and the rest.
+one per sub-question in the last line, add up to 100. Two sub-questions name the last move of a maze and the rest.
 """
 
 import re
@@ -17,6 +17,7 @@ from .solutions import hardness
 
 LINE = re.compile(r"^(\d+)\. (.+) \((0\.\d)\)$")
 CALCULATION = re.compile(r"(#?\d+)([+\-*])(#?\d+)")
+TOTAL = "100: "
 SHARE = (100, 40, 30, 20, 15, 15, 10)  # credits of all but the hardest, by number of sub-questions
 
 
@@ -73,15 +74,15 @@ def last_moves(maze: Maze) -> list[str]:
 
 def written(split: list[SubQuestion]) -> str:
     lines = [f"{k}. {q.text} ({q.difficulty})" for k, q in enumerate(split, 1)]
-    return "\n".join([*lines, "Credits: " + " ".join(str(q.credits) for q in split)])
+    return "\n".join([*lines, TOTAL + " ".join(str(q.credits) for q in split)])
 
 
 def parse(text: str) -> list[SubQuestion] | None:
     """The sub-questions that a text lists; None unless every line has its form, and credits add up."""
     *lines, last = text.strip().split("\n")
     found = [LINE.match(line) for line in lines]
-    credits = last.removeprefix("Credits: ").split()
-    if not lines or not last.startswith("Credits: ") or len(credits) != len(lines):
+    credits = last.removeprefix(TOTAL).split()
+    if not lines or not last.startswith(TOTAL) or len(credits) != len(lines):
         return None
     if not all(c.isdecimal() for c in credits) or sum(map(int, credits)) != 100:
         return None

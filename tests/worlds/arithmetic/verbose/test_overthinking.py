@@ -82,7 +82,7 @@ def test_key_points_hold_no_number_that_solves_and_no_answer():
     for seed in range(100):
         for family in ("arith", "word"):
             told = hints(problem(family, 3, seed).world)
-            assert all(line.split(". ")[1] in ("Add", "Take away", "Multiply") for line in told.split("\n"))
+            assert all(line.split(". ")[1] in ("more", "fewer", "times") for line in told.split("\n"))
 
 
 def test_supplied_thinking_is_followed_blindly_by_the_variant_that_stays_closed():
@@ -132,4 +132,4 @@ def test_the_traces_are_frozen():
             digest.update(verbose(world, rng)[0].encode())
             digest.update(reopened(world, rng).encode())
             digest.update("".join(after_hints(world, rng, reopens=True)).encode())
-    assert digest.hexdigest() == "261682de674694a7"
+    assert digest.hexdigest() == "54ec65446ba586be"

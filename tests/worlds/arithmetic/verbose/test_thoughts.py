@@ -4,9 +4,9 @@ import pytest
 
 from ttscale.worlds.arithmetic.verbose.thoughts import thoughts, trace_statistics, whole_thinking
 
-ATTEMPT = "3+4\n\n3+4=8\n\nThe answer is 8"
-USEFUL = "Wait, is that right?\n3+4=7\n\nThe answer is 7"
-REPEAT = "But is that right?\n3+4=7\n\nThe answer is 7"
+ATTEMPT = "3+4\n\n3+4=8\n\nAnswer: 8"
+USEFUL = "Wait, right?\n3+4=7\n\nAnswer: 7"
+REPEAT = "But right?\n3+4=7\n\nAnswer: 7"
 
 
 def reply(*said: str) -> str:
@@ -21,7 +21,7 @@ def test_thoughts_begin_with_a_word_that_announces_them():
 
 
 def test_the_doubt_of_a_single_step_is_no_thought():
-    doubted = "3+4\n\n3+4=7\n\nWait, is 3+4=7? Yes\n\nThe answer is 7"
+    doubted = "3+4\n\n3+4=7\n\nWait, is 3+4=7? Yes\n\nAnswer: 7"
     assert [t.text for t in thoughts(reply(doubted))] == [doubted]
 
 
@@ -36,20 +36,20 @@ def test_statistics_of_a_trace_that_changes_its_answer_once():
 
 
 def test_a_trace_that_returns_to_its_first_answer_had_it_from_the_start():
-    found = trace_statistics(reply(REPEAT, ATTEMPT.replace("3+4\n", "Wait, check:\n"), REPEAT))
+    found = trace_statistics(reply(REPEAT, ATTEMPT.replace("3+4\n", "Wait, once more:\n"), REPEAT))
     assert found.useful == 2
     assert found.first_stated < 0.4
 
 
 def test_an_attempt_that_is_given_up_is_unfinished():
-    found = trace_statistics(reply("3+4=8", "Hmm, start again.\n\n3+4=7", REPEAT))
+    found = trace_statistics(reply("3+4=8", "Hmm, once more:\n\n3+4=7", REPEAT))
     assert found.unfinished == 2
     assert found.rechecks == 0
 
 
 def test_saying_the_same_to_the_end_is_a_loop():
-    assert trace_statistics("<think>\n" + "\n\n".join([ATTEMPT] + [REPEAT] * 4)).loops
-    assert not trace_statistics("<think>\n" + "\n\n".join([ATTEMPT] + [REPEAT] * 3)).loops
+    assert trace_statistics("<think>\n" + "\n\n".join([ATTEMPT] + [REPEAT] * 5)).loops
+    assert not trace_statistics("<think>\n" + "\n\n".join([ATTEMPT] + [REPEAT] * 4)).loops
 
 
 def test_a_second_section_is_thinking_too():

@@ -35,19 +35,20 @@ ANEW = 0.4  # share of looks that begin anew instead of going over the lines
 GIVEN_UP = 0.05  # per operation or move, at most three times
 LOOPS = 0.04  # of the problems with at least HARD operations or moves
 HARD = 3
-LEAST = 5  # times that a loop says the same
+LEAST = 6  # times that a loop says the same
 REOPENS = 0.5
 LONGEST = 900  # characters of a trace after which it ends as soon as it is right; a loop's length
 
-CHECKING = ("Wait, is that right?", "But is that right?", "Hmm, is that right?", "Wait, check:")
-AGAIN = ("Alternatively:", "But again:")
-GIVING_UP = ("Hmm, start again.", "Wait, start again.")
-GOING_ON = "Hmm, go on."
+# Words that the tokenizer has whole: what must be spelled out takes far longer to learn.
+CHECKING = ("Wait, right?", "But right?", "Hmm, right?")
+AGAIN = ("But once more:", "Wait, once more:")
+GIVING_UP = ("Hmm, once more:", "Wait, once more:")
+GOING_ON = "Hmm, move on."
 OPENINGS = ("Wait", "But", "Hmm", "Alternatively")
 
 
 def conclusion(answer: str) -> str:
-    return f"The answer is {answer}"
+    return f"Answer: {answer}"
 
 
 def size(world: Calculation | Maze) -> int:
@@ -161,8 +162,8 @@ def reopened(world: Calculation | Maze, rng: random.Random) -> str:
 def hints(world: Calculation | Maze) -> str:
     """Key points without numbers and without the answer, as a smaller model supplies them."""
     if isinstance(world, Maze):
-        return f"1. End with {world.answer.split()[-1]}"
-    words = {"+": "Add", "-": "Take away", "*": "Multiply"}
+        return f"1. Last move {world.answer.split()[-1]}"
+    words = {"+": "more", "-": "fewer", "*": "times"}
     return "\n".join(f"{k}. {words[node.op]}" for k, node in enumerate(world.nodes, 1))
 
 

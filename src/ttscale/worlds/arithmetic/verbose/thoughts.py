@@ -8,14 +8,14 @@ from ....core.thinking import THINK
 from .overthinking import OPENINGS
 
 BREAK = re.compile(rf"\n\n(?=(?:{'|'.join(OPENINGS)})\b)(?!Wait, is \d)")
-STATED = re.compile(r"^The answer is (.+)$", re.MULTILINE)
+STATED = re.compile(r"^Answer: (.+)$", re.MULTILINE)
 REFLECTION = re.compile(
     r"\b(?:wait|alternatively|hold on|another thought|verify|think again|but|however|alternative|double-check"
     r"|check|oh|hmm)\b",
     re.IGNORECASE,
 )
 """The words that ARLCP (arXiv:2602.12113) counts."""
-LOOP = 4  # times that a thought is said in a row, from which on it is a loop
+LOOP = 5  # times that a thought is said in a row, from which on it is a loop
 
 
 @dataclass(frozen=True, slots=True)
