@@ -48,10 +48,7 @@ def bundled_models() -> Mapping[str, Bundled]:
             FOLDER / "verbose.gguf",
         ),
         Bundled(
-            "tiny-verbose-small",
-            "the same of a third of its size",
-            "llamacpp",
-            FOLDER / "verbose-small.gguf",
+            "tiny-verbose-small", "the same of a third of its size", "llamacpp", FOLDER / "verbose-small.gguf"
         ),
         Bundled(
             "tiny-prm", "its process reward model, for the role prm (extra torch)", "reward", FOLDER / "prm"

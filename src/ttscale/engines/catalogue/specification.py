@@ -4,6 +4,7 @@
     openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
     transformers:FOLDER[?device=cpu&batch=16]      a Hugging Face model, in this process
     reward:FOLDER[?device=cpu]                     a reward model, for the role prm
+    embedder:FOLDER[?device=cpu]                   a sentence embedder, for the role embedder
     replay:FILE[?where.model=X&columns.tokens=COL] recorded samples, in token time
     synthetic:p=0.7,length=200                     a distribution with known truth, in token time
     tiny                                           a known model, or an alias of the config
@@ -47,7 +48,7 @@ from .settings import QUERY, read_query, sampling_of, split
 if TYPE_CHECKING:  # each engine is loaded by the function that opens it
     from ..recordings.pool import Pool
 
-Scheme = Literal["llamacpp", "openai", "transformers", "reward", "replay", "synthetic"]
+Scheme = Literal["llamacpp", "openai", "transformers", "reward", "embedder", "replay", "synthetic"]
 SCHEMES: tuple[str, ...] = get_args(Scheme)
 
 _SCHEME = re.compile(r"([A-Za-z][\w+-]*):(?!//)")
@@ -244,6 +245,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "revision": str,
 }
 _REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
+_EMBEDDER: dict[str, Any] = {"device": str, "dtype": str}
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -315,6 +317,19 @@ def _reward(body: str, catalogue: Catalogue) -> list[ModelSource]:
         from ..local.reward import RewardLocal
 
         return RewardLocal(model, **{**options, **overrides})
+
+    return [ModelSource(name=Path(model).name, spec=body, make=make)]
+
+
+def _embedder(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = split(body)
+    options = read_values(_EMBEDDER, settings, "embedder", entry="setting")
+    model = _folder("embedder", body)
+
+    def make(**overrides: Any) -> Engine:
+        from ..local.encoder import EncoderLocal
+
+        return EncoderLocal(model, **{**options, **overrides})
 
     return [ModelSource(name=Path(model).name, spec=body, make=make)]
 
@@ -413,6 +428,7 @@ _OPENERS: dict[str, Callable[[str, Catalogue], list[ModelSource]]] = {
     "openai": _openai,
     "transformers": _transformers,
     "reward": _reward,
+    "embedder": _embedder,
     "replay": _replay,
     "synthetic": _synthetic,
 }

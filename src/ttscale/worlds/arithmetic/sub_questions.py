@@ -5,7 +5,8 @@
     100: 60 40
 
 `#1` is the answer to the first sub-question; in brackets how hard it is, from 0 to 1; the credits,
-one per sub-question in the last line, add up to 100. Two sub-questions name the last move of a maze and the rest.
+one per sub-question in the last line, add up to 100. Two sub-questions name the last move of a maze and
+the rest.
 """
 
 import re
