@@ -113,6 +113,8 @@ def test_a_pool_that_was_stopped_goes_on_where_it_was(model, tokenizer, tmp_path
     monkeypatch.setattr(self_generated, "CHUNK", 2)
     path, worlds = tmp_path / "pool.jsonl", self_generated.contested_worlds(5, seed=0)
     kept = self_generated.collect(model, tokenizer, path, worlds[:2], 2)
+    with path.open("a") as file:
+        file.write('["<think>')  # stopped in the middle of a line
     whole = self_generated.collect(model, tokenizer, path, worlds, 2)
     assert len(whole) == 5
     assert whole[:2] == kept

@@ -72,7 +72,10 @@ def collect(
     model: Reasoner, tokenizer: Tokenizer, path: Path, worlds: list[Calculation | Maze], samples: int
 ) -> list[Attempts]:
     """`samples` replies to each world, kept in `path`, a line a world; what is there is not sampled again."""
-    done = path.read_text().count("\n") if path.exists() else 0
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    path.write_text(whole)  # a line that a stopped run left unfinished is sampled again
+    done = whole.count("\n")
     for first in range(done, len(worlds), CHUNK):
         chunk = worlds[first : first + CHUNK]
         prompts = [chat(SYSTEM["solve"], world.question) for world in chunk for _ in range(samples)]
