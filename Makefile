@@ -10,7 +10,7 @@ OUT    := out
 TESTS  ?= tests
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test test-all lint docs clean
+.PHONY: demo install test test-all lint docs systems clean
 
 demo: $(VENV)/all.stamp
 	@PATH="$(abspath $(BIN)):$$PATH" OUT=$(OUT) bash examples/demo.sh
@@ -31,6 +31,12 @@ lint: install
 docs: install
 	$(BIN)/ttscale methods list --markdown > docs/methods.md
 	$(BIN)/python -m ttscale.cli.manual > docs/cli.md
+	$(BIN)/python -m ttscale.reproduce.protocol.page > docs/systems.md
+
+# Measures every system anew, with the recordings that DATA names, and keeps what came out.
+systems: install
+	$(BIN)/ttscale reproduce --all --full $(if $(DATA),--data $(DATA)) --save src/ttscale/reproduce/results
+	$(MAKE) docs
 
 clean:
 	rm -rf $(VENV) $(OUT) .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -18,7 +18,7 @@ FLOORS = (
     "methods metrics assembly",
     "bench training",
     "planner",
-    "gateway",
+    "reproduce gateway",
     "cli",
 )
 """From the ground up. What stands on one floor may know each other, as long as nothing goes round."""

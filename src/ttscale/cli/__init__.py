@@ -18,12 +18,16 @@ COMMANDS = {
     "bench": ("ttscale.cli.commands.bench:bench", "Compare methods on tasks under equal budgets."),
     "plan": ("ttscale.cli.commands.plan:plan", "Learn which method suits which question and budget."),
     "metrics": ("ttscale.cli.commands.metrics:metrics", "Show figures of merit of a bench."),
+    "reproduce": (
+        "ttscale.cli.commands.reproduce:reproduce",
+        "Measure what a paper claims, and say what came out here.",
+    ),
     "serve": ("ttscale.cli.commands.serve:serve", "Serve any method in front of any model."),
     "methods": ("ttscale.cli.commands.methods:methods", "List the methods, or show one."),
     "models": ("ttscale.cli.commands.models:models", "List the known models, or fetch one."),
     "train": ("ttscale.cli.commands.train:train", "Train the bundled reasoner."),
     "doctor": ("ttscale.cli.commands.doctor:doctor", "Check what works here, and how to fix what does not."),
-    "completion": ("ttscale.cli.commands.completion:completion", "Print a shell's completion script."),
+    "completion": ("ttscale.cli.completion:completion", "Print a shell's completion script."),
 }
 
 

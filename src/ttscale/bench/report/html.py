@@ -16,6 +16,14 @@ from .plots import figures, styles
 from .summary import Row, sections
 from .table import count, difference, interval, number, share
 
+FOOTER = """\
+Accuracy with its 95% interval, clustered by question. Differences are paired on the same questions; \
+* marks an interval that leaves out zero. Means are per answered item; items that failed are counted \
+apart. The dotted line is the frontier: no method is as cheap and more accurate. \
+Sequential tokens are the longest chain of tokens that had to wait for one another. Seconds of \
+recordings assume 100 tokens a second; seconds of live models were measured with several questions at \
+once."""
+
 
 def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:
     """Write the report of `found` rows.
@@ -24,8 +32,15 @@ def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) 
         UsageError: without plotly, or if there are no rows.
         StoreError: if the disk is full.
     """
-    path = Path(path)
-    page = html(found, plan)
+    write_page(Path(path), html(found, plan))
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page whole or not at all.
+
+    Raises:
+        StoreError: if the disk is full.
+    """
     with fresh_file(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
 
@@ -34,10 +49,6 @@ def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
     """The page."""
     if not found:
         raise UsageError("the run holds no results yet", fix="wait for the first items")
-    try:
-        from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
-    except ModuleNotFoundError:
-        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
     plots: dict[str, Any] = {}
     parts, links = [], []
     for i, ((model, task), part) in enumerate(sections(found).items()):
@@ -53,12 +64,43 @@ def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
             f'<h2 id="s{i}">{title}<small>{questions:,} questions</small></h2>\n'
             f'<div class="card scroll">{_table(part)}</div>\n<div class="plots">{boxes}</div>'
         )
-    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
-    return Template(template).substitute(
+    return document(
         title="Test-time scaling bench",
-        subtitle=escape(_subtitle(plan)),
+        subtitle=_subtitle(plan),
         nav="".join(links) if len(links) > 1 else "",
         sections="\n".join(parts),
+        footer=FOOTER,
+        plots=plots,
+    )
+
+
+def document(
+    *, title: str, subtitle: str, nav: str, sections: str, footer: str, plots: Mapping[str, Any]
+) -> str:
+    """A page that needs nothing else.
+
+    Args:
+        title: a plain text.
+        subtitle: a plain text.
+        nav: HTML of the links at the top.
+        sections: HTML of what there is to read.
+        footer: a plain text.
+        plots: id of an element in `sections` -> the plot drawn there, in plotly's JSON shape.
+
+    Raises:
+        UsageError: without plotly.
+    """
+    try:
+        from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
+    template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+    return Template(template).substitute(
+        title=escape(title),
+        subtitle=escape(subtitle),
+        nav=nav,
+        sections=sections,
+        footer=escape(footer),
         plotly=get_plotlyjs(),
         # inside a script element only a closing tag could end it early
         figures=dumps(plots).decode().replace("</", "<\\/"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import output
-from ..completers import method_names, model_names
+from ..completion import method_names, model_names
 from ..options import assignments, budget_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import output
-from ..completers import method_names
+from ..completion import method_names
 
 if TYPE_CHECKING:
     from ...core import Method, Role

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import output
-from ..completers import known_models
+from ..completion import known_models
 
 if TYPE_CHECKING:
     from pathlib import Path

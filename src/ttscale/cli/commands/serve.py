@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import output
-from ..completers import model_names
+from ..completion import model_names
 
 if TYPE_CHECKING:
     from ...gateway.config import Config, Model

@@ -1,4 +1,4 @@
-"""What a shell offers on the Tab key where click cannot know: methods and models by name."""
+"""The Tab key: a shell's completion script, and what is offered where click cannot know."""
 
 from __future__ import annotations
 
@@ -6,6 +6,25 @@ from contextlib import suppress
 
 import click
 from click.shell_completion import CompletionItem
+
+
+@click.command(short_help="Print a shell's completion script.")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script of SHELL.
+
+    \b
+    bash:  eval "$(ttscale completion bash)"     in ~/.bashrc
+    zsh:   eval "$(ttscale completion zsh)"      in ~/.zshrc
+    fish:  ttscale completion fish > ~/.config/fish/completions/ttscale.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    from . import main
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click knows all three
+    click.echo(kind(main, {}, "ttscale", "_TTSCALE_COMPLETE").source())
 
 
 def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -38,6 +57,14 @@ def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     with suppress(TTScaleError):
         about |= {name: f"alias of {alias.spec}" for name, alias in load().aliases.items()}
     return known_models(ctx, param, incomplete) + _offered(about, incomplete)
+
+
+def systems(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Published systems that are built."""
+    from ..reproduce.protocol.catalogue import published
+
+    about = {system.name: system.title for system in published().values() if system.built}
+    return _offered(about, incomplete)
 
 
 def _offered(about: dict[str, str], incomplete: str) -> list[CompletionItem]:
