@@ -38,12 +38,12 @@ class Attempts:
         identity: what requests that ask the same have in common.
         tried: replicas that are asked last: those this request has been to, and those given.
         total: seconds for all attempts. time_left: seconds until the answer is of no use.
+        produced: tokens that the attempt under way has produced.
 
     Attributes:
         retries: attempts after the first.
         heard: when the server last sent something, on the monotonic clock; None while nothing is
             expected of it: its turn or a retry is waited for, or all has been said.
-        tokens: that this attempt has produced.
     """
 
     def __init__(
@@ -57,11 +57,12 @@ class Attempts:
         tried: set[Replica] | None = None,
         total: float | None = None,
         time_left: Callable[[], float | None] = _for_ever,
+        produced: Callable[[], int] = int,
     ) -> None:
         self._client, self._wait, self._total, self._time_left = client, wait, total, time_left
         self._cost, self._prefix, self._identity = cost, prefix, identity
         self._tried = set() if tried is None else tried
-        self.retries = self.tokens = 0
+        self.retries, self._produced = 0, produced
         self._started = time.monotonic()
         self.heard: float | None = None
         self._expired: Unreachable | None = None
@@ -108,14 +109,14 @@ class Attempts:
             what = f"was not done after {self._total:g} s"
         else:
             return
-        if self.tokens:
-            what += f", after {self.tokens} tokens"
+        if tokens := self._produced():
+            what += f", after {tokens} tokens"
         self._expired = Unreachable(f"{client.server} {what}", fix="raise the timeout, or see its log")
         self._task.cancel()
 
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
-        self.heard, self.tokens = time.monotonic(), 0
+        self.heard = time.monotonic()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:
@@ -126,14 +127,14 @@ class Attempts:
             again = self.retries < max(1, len(client.replicas.all) - 1)
             raise Failure(expired, again, condition="failed") from None
         except failures.BROKEN as error:
-            raise failures.of_connection(error, client.server, self.tokens) from None
+            raise failures.of_connection(error, client.server, self._produced()) from None
         finally:
             self.heard = None
 
     def _pause(self, failure: Failure) -> float | None:
         """Seconds until the next attempt, None if there is to be none. Another replica is asked at
         once, whatever this one wants."""
-        if not failure.again or self.tokens or self._late(time.monotonic()):
+        if not failure.again or self._produced() or self._late(time.monotonic()):
             return None
         if self._client.replicas.free(self._tried):
             return None if self._wait(self.retries, None) is None else 0.0
