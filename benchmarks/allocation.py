@@ -40,7 +40,8 @@ import numpy as np
 
 from ttscale.cli.config import Config
 from ttscale.core import Outcome, Run, TTScaleError, UsageError, Votes, execute
-from ttscale.engines.catalogue.specification import ModelSource, open_model
+from ttscale.engines.catalogue.source import ModelSource
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.allocation.pets_table import fit_table
 from ttscale.methods.registry import parse

@@ -24,7 +24,7 @@ from pathlib import Path
 from ttscale.answers import rule_for
 from ttscale.bench import Cell, Plan, Settings, Store, grid, pools_from_store, rows, run_bench
 from ttscale.core import Problem, Prompt, Trace
-from ttscale.engines.catalogue.specification import Plain
+from ttscale.engines.catalogue.source import Plain
 
 SAMPLES = 8
 GOAL_MB = 300

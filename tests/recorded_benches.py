@@ -8,7 +8,7 @@ from fakes import problem, said
 
 from ttscale.bench import Store, Task, arrange, rows, run_bench
 from ttscale.core import Configured
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse

@@ -20,7 +20,7 @@ from ttscale.core import (
     Trace,
 )
 from ttscale.core.known_generation import head
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 

@@ -9,11 +9,15 @@ import sys
 import threading
 
 import pytest
+from fakes import Live, Scripted, method_of, said
 
 import ttscale
 from ttscale.bench import load_task
-from ttscale.core import Budget, Problem, Prompt, UnknownName, UsageError
+from ttscale.cli.config import Config
+from ttscale.core import Budget, Outcome, Problem, Prompt, UnknownName, UsageError
+from ttscale.engines import ModelSource
 from ttscale.methods.voting.self_consistency import self_consistency
+from ttscale.session import Session
 
 COIN = "synthetic:p=0.9,length=20"
 
@@ -120,3 +124,53 @@ def test_every_exported_name_is_there_and_nothing_is_loaded_before_it_is_used():
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     loaded = [name for name in json.loads(ran.stdout) if name.startswith("ttscale")]
     assert loaded == ["ttscale"]
+
+
+def sources(**engines):
+    return {role: ModelSource(name=role, spec=role, make=lambda e=e: e) for role, e in engines.items()}
+
+
+def test_questions_are_asked_of_an_open_session_only():
+    async def main():
+        session = ttscale.open("tiny")
+        with pytest.raises(UsageError, match="not open"):
+            await session.solve("?")
+        async with session:
+            pass
+        with pytest.raises(UsageError, match="not open"):
+            await session.solve("?")
+
+    asyncio.run(main())
+
+
+def test_an_engine_beside_a_recording_is_open_for_one_question_at_a_time():
+    class Judge(Live):
+        open_now = most = answered = 0
+
+        async def open(self):
+            self.open_now += 1
+            self.most = max(self.most, self.open_now)
+
+        async def close(self):
+            self.open_now -= 1
+
+        def start(self, request):
+            assert self.open_now == 1
+            self.answered += 1
+            return super().start(request)
+
+    async def checked(problem, ctx, cfg) -> Outcome:
+        trace = await ctx.sample(problem.prompt)
+        await ctx.sample(problem.prompt, role="judge")
+        return Outcome(problem.answer(trace), trace)
+
+    judge = Judge(lambda request: said("A"))
+    recorded = Scripted(lambda request: said("A"))
+
+    async def main():
+        async with Session(sources(main=recorded, judge=judge), Config()) as session:
+            asking = (session.solve("?", method=method_of(checked)) for _ in range(3))
+            return await asyncio.gather(*asking)
+
+    assert [outcome.usage.calls for outcome in asyncio.run(main())] == [2, 2, 2]
+    assert (judge.answered, judge.most, judge.open_now) == (3, 1, 0)

@@ -19,7 +19,7 @@ from ttscale.bench import Settings, Store, arrange, pools_from_store, run_bench
 from ttscale.bench.store import codec
 from ttscale.bench.tasks.task import Task
 from ttscale.core import Artifact, Card, Configured, EngineError, Method, Outcome, StoreError, Trace
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
 

@@ -22,7 +22,7 @@ from ttscale.core import (
     UnknownName,
     UsageError,
 )
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.synthetic import Synthetic, binary
 from ttscale.methods.registry import parse
@@ -138,6 +138,21 @@ def test_a_bug_in_a_method_is_an_error_with_its_place_not_a_wrong_answer(tmp_pat
         item = next(store.items(store.cells()[0]))
     assert item.error.startswith("ZeroDivisionError")
     assert "test_runner.py:" in item.error
+
+
+def test_what_a_set_spent_before_it_failed_is_counted_question_by_question(tmp_path):
+    async def broken(problems, ctx, cfg):
+        await ctx.of(problems[0]).sample(problems[0].prompt)
+        await ctx.of(problems[1]).sample(problems[1].prompt)
+        return 1 / 0
+
+    card = Card(name="broken", title="broken", what="parallel", stops="never", scope="set")
+    method = Configured(Method(card, broken, Nothing), Nothing(), "broken")
+    row = bench(tmp_path, recording(), method)["broken"]
+    assert (row.items, row.errors) == (0, 40)
+    with Store.open(tmp_path / "run.db") as store:
+        spent = [item.usage.samples for cell in store.cells() for item in store.items(cell)]
+    assert sorted(spent) == [0] * 24 + [1] * 16
 
 
 def test_traces_of_recordings_are_not_kept_unless_asked_for(tmp_path):

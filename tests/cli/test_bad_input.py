@@ -16,7 +16,7 @@ ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
     ("args", "code", "told"),
     [
         (("--method", "ffss"), 2, "unknown method 'ffss': did you mean 'ffs'?"),
-        (("--method", "ffs(kk=2)"), 2, "unknown parameter of method 'ffs' 'kk'"),
+        (("--method", "ffs(kk=2)"), 2, "method 'ffs': unknown parameter 'kk'"),
         (("--method", "adaptive-consistency(max_sample=2)"), 2, "did you mean 'max_samples'?"),
         (("--method", "ffs(n=2, k=4)"), 2, "k=4: give a number from 1 to 2"),
         (("--method", "ffs(n=2"), 2, "write it as name(n=8, k=4)"),
@@ -25,7 +25,7 @@ ROWS = "question,sample,tokens,answer,reference\n7,0,30,42,42\n7,1,20,41,42\n"
         (("--role", "prm=nope"), 2, "unknown model 'nope'"),
         (("--role", "prm"), 2, "write NAME=VALUE"),
         (("--role", "judge=synthetic:", "--role", "judge=synthetic:"), 2, "given twice"),
-        (("--budget", "tokns=5"), 2, "unknown kind of budget 'tokns': did you mean 'tokens'?"),
+        (("--budget", "tokns=5"), 2, "budget: unknown kind 'tokns': did you mean 'tokens'?"),
         (("--budget", "tokens=many"), 2, "write tokens=2000 or tokens=2k"),
         (("--budget", "tokens=0"), 2, "budget.tokens=0: give a whole number above 0"),
         (("--budget", "seconds=inf"), 2, "give a number above 0"),
@@ -122,7 +122,7 @@ def test_recording_of_several_models_asks_which(refuses, own_home):
 def test_config_with_an_unknown_key_names_file_and_key(refuses, own_home):
     (own_home / "folder" / "ttscale.toml").write_text("[defaults]\nmodle = 'x'\n")
     error = refuses("solve", "What?", code=2)
-    assert "ttscale.toml: defaults 'modle'" in error
+    assert "ttscale.toml: defaults: unknown entry 'modle'" in error
     assert "did you mean 'model'?" in error
 
 

@@ -26,8 +26,10 @@ from ttscale.core import (
     Score,
     Trace,
     Used,
+    run_in_token_time,
 )
 from ttscale.core.known_generation import KnownGeneration, head, piece
+from ttscale.core.verdict import CORRECT, is_right
 
 
 class Request(GenerationRequest):
@@ -163,6 +165,46 @@ def test_a_watcher_is_shown_what_was_made_before_an_abort_and_cannot_stop_it_aga
     generation.abort("cancelled")
     assert shown == ["w0 w1 "]
     assert [(t.finish, t.text) for t in request.traces] == [("cancelled", "w0 w1 ")]
+
+
+def test_a_watcher_that_fails_while_a_sample_is_stopped_fails_it_and_it_ends(loop):
+    def fail(chunk: Chunk) -> None:
+        raise ValueError("a defect")
+
+    request = Request(loop, on_chunk=fail)
+    generation = Pieces(request, WORDS)
+    generation.waiting = 2
+    generation.abort("cancelled")
+    (trace,) = request.traces
+    assert (trace.finish, trace.tokens, str(trace.error)) == ("error", 2, "a defect")
+    assert (generation.finished, generation.stops) == (True, 1)
+
+
+@pytest.mark.parametrize("where", ["on_chunk", "progress"])
+@pytest.mark.parametrize("in_token_time", [True, False])
+def test_a_known_sample_fails_with_its_watcher_too(where, in_token_time):
+    def fail(*args: Any) -> None:
+        raise ValueError("a defect")
+
+    async def ends() -> list[Trace]:
+        watcher = {"on_chunk": lambda chunk: None, where: fail}
+        request = Request(asyncio.get_running_loop(), **watcher)
+        KnownGeneration(request, WORDS)
+        await asyncio.sleep(WORDS.tokens + 1 if in_token_time else 0.01)
+        return request.traces
+
+    (trace,) = run_in_token_time(ends()) if in_token_time else asyncio.run(ends())
+    assert (trace.finish, str(trace.error)) == ("error", "a defect")
+    assert trace.tokens == (1 if in_token_time else WORDS.tokens)
+
+
+def test_what_was_said_of_a_whole_trace_is_not_said_of_its_beginning():
+    whole = Trace("w0 w1 w2 ", 3, ends=[3, 6, 9], estimated=3, reward=1.0, meta={CORRECT: True, "id": 7})
+    begun = head(whole, 2)
+    assert (begun.text, begun.tokens, begun.estimated, begun.reward) == ("w0 w1 ", 2, 2, None)
+    assert begun.meta == {"id": 7}
+    assert is_right(problem(), begun) is False
+    assert is_right(problem(), whole) is True
 
 
 @pytest.mark.parametrize("where", ["on_chunk", "progress", "rule"])

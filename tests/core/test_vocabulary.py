@@ -297,7 +297,7 @@ class TestTraces:
         ("text", "thinking", "reply"),
         [
             ("<think>\na\n</think>\n\nb", "a", "b"),
-            ("a</think>b", "a", "b"),
+            ("a</think>b", "", "a</think>b"),
             ("b", "", "b"),
             ("<think>a", "a", ""),
         ],

@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from ttscale.gateway import Gateway, application, parse
+from ttscale.gateway.http_server import Runner
 from ttscale.gateway.logs import LOG
 
 Pieces = Callable[[dict[str, Any], int], Sequence[str]]
@@ -45,13 +46,16 @@ class Model:
         self.headers: list[Any] = []
         self.tool_calls: Callable[[dict[str, Any], int], Any] | None = None
         self.responses = False  # whether it has the Responses API
+        self.answer_responses: Callable[[web.Request], Any] | None = None  # plays there
         self.fail: Callable[[web.Request, dict[str, Any]], Any] | None = None
+        self.owner, self.properties = "somebody", dict[str, Any]()  # as llama.cpp tells them
         self.url = ""
         self._runner: web.AppRunner | None = None
 
     async def up(self, port: int = 0) -> None:
         app = web.Application(client_max_size=1 << 28)
         app.router.add_get("/v1/models", self._models)
+        app.router.add_get("/props", self._props)
         app.router.add_post("/v1/chat/completions", self._reply)
         app.router.add_post("/v1/completions", self._reply)
         app.router.add_post("/v1/embeddings", self._embeddings)
@@ -83,7 +87,10 @@ class Model:
         raise AssertionError(f"{self.busy} replies are still being generated")
 
     async def _models(self, request: web.Request) -> web.Response:
-        return web.json_response({"data": [{"id": "m", "owned_by": "somebody"}]})
+        return web.json_response({"data": [{"id": "m", "owned_by": self.owner}]})
+
+    async def _props(self, request: web.Request) -> web.Response:
+        return web.json_response(self.properties, status=200 if self.properties else 404)
 
     async def _embeddings(self, request: web.Request) -> web.Response:
         self.bodies.append(await request.json())
@@ -95,6 +102,8 @@ class Model:
     async def _responses(self, request: web.Request) -> web.StreamResponse:
         if not self.responses:
             raise web.HTTPNotFound
+        if self.answer_responses is not None:
+            return await self.answer_responses(request)  # type: ignore[no-any-return]
         self.raw.append(await request.read())
         self.bodies.append(json.loads(self.raw[-1]))
         used = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
@@ -244,10 +253,9 @@ class World:
         async with self.session.post(f"{self.url}/v1/{path}", json=body) as reply:
             assert reply.status == 200, await reply.text()
             for block in (await reply.text()).split("\n\n"):
-                line = block.split("\n")[-1]
-                if line.startswith(":"):
-                    events.append(line)
-                elif line.startswith("data: ") and line != "data: [DONE]":
+                *before, line = block.split("\n")
+                events += [comment for comment in before if comment.startswith(":")]
+                if line.startswith("data: ") and line != "data: [DONE]":
                     events.append(json.loads(line[6:]))
         return events
 
@@ -278,13 +286,7 @@ async def world(
     spec = "openai:m@" + ",".join(server.url for server in models)
     config.setdefault("models", {"m": {"spec": spec, "health": 0.2, **model}})
     gateway = Gateway(parse(config))
-    runner = web.AppRunner(
-        application(gateway),
-        handler_cancellation=True,
-        access_log=None,
-        shutdown_timeout=0.2,
-        keepalive_timeout=gateway.config.server.idle_seconds,
-    )
+    runner = Runner(application(gateway), 0.2)
     await gateway.start()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()

@@ -22,7 +22,7 @@ from .rules.math import MathRule
 from .rules.number import IntegerRule, NumberRule
 from .rules.text import TextRule
 from .rules.tool import ToolRule
-from .thinking import answer_text
+from .thinking import answer_text, reply_of
 
 RULES: dict[str, Callable[..., KeyedRule]] = {
     rule.name: rule for rule in (MathRule, NumberRule, IntegerRule, ChoiceRule, CodeRule, TextRule, ToolRule)
@@ -61,6 +61,7 @@ __all__ = [
     "is_unread",
     "last_boxed",
     "number",
+    "reply_of",
     "rule_for",
     "stated",
     "unread",

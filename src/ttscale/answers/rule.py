@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable
 
 from ..core import Problem, Trace
 from .formulas.forms import is_unread
-from .thinking import answer_text
+from .thinking import reply_of
 
 
 class KeyedRule(ABC):
@@ -25,7 +25,7 @@ class KeyedRule(ABC):
         """
         if trace.answer is not None:
             return self.read(trace.answer)
-        return self.find(answer_text(trace.text))
+        return self.find(reply_of(trace))
 
     def same(self, a: str, b: str) -> bool:
         """Whether two answers are equivalent."""

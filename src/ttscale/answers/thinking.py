@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from ..core import Trace
+
 _NAMES = r"think(?:ing)?|thoughts?|reasoning|reflection|scratchpad|analysis|seed:think|inner_thoughts"
 _TAG = re.compile(
     rf"<\s*(?P<close>/)?\s*(?:{_NAMES})\s*>"
@@ -27,6 +29,11 @@ _BARE_FINAL = re.compile(r"(?:assistant|\A\s*)final(?=\W|[A-Z\d])")
 _TOKEN = re.compile(
     r"<\|(?:end|start|return|call|channel|message|im_end|im_start|eot_id|endoftext)\|>|</s>|<eos>|<end_of_turn>"
 )
+
+
+def reply_of(trace: Trace) -> str:
+    """What a trace says apart from what it thought; an engine that tells the two apart is believed."""
+    return answer_text(trace.text) if trace.thinking_at is None else trace.answer_text
 
 
 @lru_cache(maxsize=256)

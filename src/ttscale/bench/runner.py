@@ -234,9 +234,10 @@ class _Runner:
         """All questions of the task at once; what is finished of their samples is served again."""
         method, problems = open_.planned.method, open_.planned.task.problems
         whole: tuple[float | None, int] | None = None
+        scope = scope_of(None, self._set_budget(len(problems)), keep=False)
         began = open_.run.loop.time()
         try:
-            outcomes = await open_.run.answer_set(method, problems, budget=self._set_budget(len(problems)))
+            outcomes = await open_.run.solve_set(method, problems, scope)
             timed = all(_timed(open_, p) for p in problems)
             elapsed = open_.run.loop.time() - began
             if open_.run.token_time:
@@ -245,7 +246,8 @@ class _Runner:
             whole = (elapsed if timed else None, _sequential_tokens(outcomes))
         except Exception as error:
             kept = _kept(error)
-            items = [_failed(problem, kept, Usage()) for problem in problems]
+            spent = {name: ledger.usage for name, ledger in scope.by_problem.items()}
+            items = [_failed(problem, kept, spent.get(problem.id) or Usage()) for problem in problems]
         self._finish(open_, items, whole)
 
     def _set_budget(self, questions: int) -> Budget | None:
@@ -284,7 +286,7 @@ class _Runner:
             progress.errors += result.error is not None
             progress.graded += result.correct is not None
             progress.right += bool(result.correct)
-            progress.tokens += result.usage.completion_tokens
+            progress.tokens += result.usage.tokens
         self._report()
 
     def _report(self, *, force: bool = False) -> None:

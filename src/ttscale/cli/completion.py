@@ -49,10 +49,10 @@ def known_models(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Known models, the aliases of the configuration, and the kinds a specification begins with."""
     from ..core import TTScaleError
-    from ..engines.catalogue.specification import SCHEMES
+    from ..engines.catalogue.schemes import OPENERS
     from .config import load
 
-    about = {f"{scheme}:": "specification" for scheme in SCHEMES}
+    about = {f"{scheme}:": "specification" for scheme in OPENERS}
     # a command will say what is wrong with the configuration; the Tab key cannot
     with suppress(TTScaleError):
         about |= {name: f"alias of {alias.spec}" for name, alias in load().aliases.items()}

@@ -40,11 +40,13 @@ from .errors import (
     Unreachable,
     UsageError,
 )
+from .execution.blocking import ThreadedExecution, execute, opened
 from .execution.branches import Branch, Group
 from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
-from .execution.run import Journal, Run, execute
+from .execution.run import Journal, Run
 from .execution.streams import Live, Race
+from .extras import install_command
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
 from .outcome import Outcome
@@ -136,6 +138,7 @@ __all__ = [
     "Tally",
     "ThinkTags",
     "ThinkingSplitter",
+    "ThreadedExecution",
     "Tie",
     "TokenLoop",
     "Trace",
@@ -150,5 +153,7 @@ __all__ = [
     "Within",
     "declared",
     "execute",
+    "install_command",
+    "opened",
     "run_in_token_time",
 ]

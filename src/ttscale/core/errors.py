@@ -23,7 +23,8 @@ fail every sample alike and ends the run.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -53,13 +54,13 @@ class UsageError(TTScaleError):
 
 
 class UnknownName(UsageError):
-    """A name that is not known; the message offers the nearest one that is."""
+    """A name that is not known, `where` it was looked for; the message offers the nearest one that is."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "") -> None:
         known = sorted(known)
         near = nearest(name, known)
         fix = f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}"
-        super().__init__(f"unknown {kind} {name!r}", fix=fix)
+        super().__init__(f"{where}{': ' if where else ''}unknown {kind} {name!r}", fix=fix)
         self.name, self.nearest = name, near
 
 
@@ -82,9 +83,16 @@ class BudgetTooSmall(UsageError):
 
 
 class EngineError(TTScaleError):
-    """A sample could not be drawn."""
+    """A sample could not be drawn.
+
+    Attributes:
+        status: of the server's reply, None if there was none that says it.
+        advice: header fields of that reply that say when it is worth asking again.
+    """
 
     fatal = False
+    status: int | None = None
+    advice: Mapping[str, str] = MappingProxyType({})
 
 
 class Unreachable(EngineError):

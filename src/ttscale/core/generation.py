@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from .problem import Problem
 from .prompt import Prompt
 from .sampling import Sampling
 from .trace import Chunk, Finish, Trace
+
+LOG = logging.getLogger("ttscale.core")
 
 
 class StopRule(Protocol):
@@ -92,6 +95,10 @@ class GenerationRequest(abc.ABC):
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") & 0x7FFFFFFF
 
+    def time_left(self) -> float | None:
+        """Seconds until a budget ends it; None if none does."""
+        return None
+
     def most(self, room: int | None = None) -> tuple[int | None, Finish]:
         """(tokens the sample may have, how it ends there); `room`: what the model has left."""
         requested = self.sampling.max_tokens
@@ -127,6 +134,12 @@ class Generation(abc.ABC):
         """Let the sample have `tokens` tokens at most, then cut it; at once if it has more."""
 
     @property
+    def late(self) -> int:
+        """Tokens beyond those seen that it may still cost if it is stopped now: those of the step
+        under way, and those a stop comes too late for. In token time there are none."""
+        return 0
+
+    @property
     def prompt_tokens(self) -> int | None:
         """Tokens of the prompt; None as long as they are not known."""
         return None
@@ -135,11 +148,6 @@ class Generation(abc.ABC):
     def cached_tokens(self) -> int | None:
         """Those of them that came from a cache."""
         return None
-
-    def hand_over(self, trace: Trace) -> None:
-        """Finish with this trace; a subclass does so once."""
-        self.finished = True
-        self.request.finish(trace)
 
 
 class LiveGeneration(Generation):
@@ -217,7 +225,11 @@ class LiveGeneration(Generation):
         kept = seen if kept is None else min(kept, seen)
         late = self._stop(finish)
         ahead = late if stopped else 0
-        trace = self._trace(finish, kept)
+        try:
+            trace = self._trace(finish, kept)
+        except Exception as broken:  # a trace is waited for even if nothing can be said of it
+            LOG.exception("a sample has ended and its trace cannot be made")
+            trace, finish, error = Trace(), "error", broken
         trace.tokens, trace.estimated = seen + ahead, trace.estimated + ahead
         past = trace.tokens - kept
         if past:
@@ -226,19 +238,22 @@ class LiveGeneration(Generation):
                 trace.ends = [*trace.ends, *[trace.ends[-1] if trace.ends else 0] * past]
         trace.finish, trace.error = finish, error
         trace.began, trace.ended = self.began, self.request.loop.time()
-        self.hand_over(trace)
+        self.request.finish(trace)
 
     # -- what a method may do
 
     def abort(self, finish: Finish) -> None:
         if self.finished:
             return
-        chunk = self._unread()
+        chunk, failure = self._unread(), None
         if chunk is not None and self.request.on_chunk is not None:
             self.finished = True  # the watcher has nothing more to stop
-            self.request.on_chunk(chunk)
+            try:
+                self.request.on_chunk(chunk)
+            except Exception as error:  # as in `show`
+                finish, failure = "error", error
             self.finished = False
-        self.end(finish, stopped=True)
+        self.end(finish, failure, stopped=True)
 
     def cap(self, tokens: int) -> None:
         if self.finished:

@@ -12,10 +12,12 @@ from typing import Any
 
 from .errors import UsageError
 from .generation import Generation, GenerationRequest
+from .thinking import within
 from .token_time import TokenLoop
 from .trace import Chunk, Finish, FloatArray, Trace
+from .verdict import CORRECT
 
-_OPEN_ENDED = ("cut", "cancelled", "budget", "censored")
+_OPEN_ENDED = frozenset({"cut", "cancelled", "budget", "censored"})
 
 
 class KnownGeneration(Generation):
@@ -36,8 +38,9 @@ class KnownGeneration(Generation):
         # every field once: a replay makes as many of these as it has samples, and little else
         self.request, self.finished = request, False
         self._known, self._speed = known, speed
-        self._tokens, self._finish = known.tokens, known.finish
-        if not own:
+        if own:
+            self._tokens, self._finish = known.tokens, known.finish
+        else:
             self._find_end()
         loop: Any = request.loop
         self._loop = loop
@@ -85,7 +88,8 @@ class KnownGeneration(Generation):
     def abort(self, finish: Finish) -> None:
         if not self.finished:
             self._withdraw()
-            self._finish_with(self.seen(), finish)
+            self._tokens, self._finish = self.seen(), finish
+            self._end()
 
     def cap(self, tokens: int) -> None:
         if self.finished or tokens >= self._tokens:
@@ -115,10 +119,14 @@ class KnownGeneration(Generation):
 
     def _report(self, begin: int, end: int) -> None:
         part = piece(self._known, begin, end)
-        if self.request.on_chunk is not None:
-            self.request.on_chunk(part)
-        if self.request.progress is not None:
-            self.request.progress()
+        try:
+            if self.request.on_chunk is not None:
+                self.request.on_chunk(part)
+            if self.request.progress is not None:
+                self.request.progress()
+        except Exception as error:  # a watcher has failed, and the sample with it
+            if not self.finished:
+                self._finish_with(end, "error", error)
 
     def _withdraw(self) -> None:
         if isinstance(self._loop, TokenLoop):
@@ -130,14 +138,16 @@ class KnownGeneration(Generation):
         if not self.finished:
             self._finish_with(self._tokens, self._finish)
 
-    def _finish_with(self, tokens: int, finish: Finish) -> None:
-        self._tokens = tokens
+    def _finish_with(self, tokens: int, finish: Finish, error: Exception | None = None) -> None:
+        self.finished, self._tokens = True, tokens
         known = self._known
         trace = known.copy() if tokens >= known.tokens else head(known, tokens)
         trace.finish = finish
+        if error is not None:
+            trace.error = error
         trace.began = float(self._began)
         trace.ended = self._loop.time()
-        self.hand_over(trace)
+        self.request.finish(trace)
 
 
 def check_speed(ticks_per_token: int) -> None:
@@ -147,26 +157,30 @@ def check_speed(ticks_per_token: int) -> None:
 
 
 def head(trace: Trace, tokens: int) -> Trace:
-    """The first tokens of a trace. Its text is known only where the tokens' ends are."""
+    """The first tokens of a trace. Its text is known only where the tokens' ends are; what was said
+    of the whole, an answer, a reward, a verdict, is not known of them."""
     part = piece(trace, 0, tokens)
     return replace(
         trace,
         text=part.text,
         tokens=tokens,
+        estimated=min(trace.estimated, tokens),
         logprobs=part.logprobs,
         conf=part.conf,
         ends=part.ends,
+        thinking_at=part.thinking_at,
         mean_logprob=None,
         answer=None,
         reward=None,
         tool_calls=(),
         artifacts=(),
+        meta={name: value for name, value in trace.meta.items() if name != CORRECT},
     )
 
 
 def piece(trace: Trace, begin: int, end: int) -> Chunk:
     """Tokens [begin, end) of a trace as a chunk. Without token ends all text is in the last one."""
-    ends = trace.ends
+    ends, first = trace.ends, 0
     if ends is not None:
         first = ends[begin - 1] if begin else 0
         text = trace.text[first : ends[end - 1] if end else 0]
@@ -175,7 +189,14 @@ def piece(trace: Trace, begin: int, end: int) -> Chunk:
         cut = [e - first for e in ends[begin:end]]
     else:
         text, cut = (trace.text if end == trace.tokens else ""), None
-    return Chunk(text, end - begin, _slice(trace.logprobs, begin, end), _slice(trace.conf, begin, end), cut)
+    return Chunk(
+        text,
+        end - begin,
+        _slice(trace.logprobs, begin, end),
+        _slice(trace.conf, begin, end),
+        cut,
+        within(trace.thinking_at, first, first + len(text)),
+    )
 
 
 def _slice(values: FloatArray | None, begin: int, end: int) -> FloatArray | None:

@@ -1,12 +1,26 @@
-"""Thinking in a text: the tags around it, and how a text, whole or live, is divided by them.
+"""Thinking in a text: how a text, whole or live, is divided into thinking and answer text.
 
-Only this file knows what the tags look like. A text may begin inside the thinking, as it does where
-the chat template or a prefix has opened it, and may end there, where its limit cut it.
+Where an engine tells thinking apart, it is believed (`Spans`). Otherwise tags tell: they count at the
+beginning of a text only, so that a reply may speak of them, and a text may begin inside the thinking
+where its prompt has opened it. Only this file knows what the tags look like.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+Spans = Sequence[tuple[int, int]]
+"""Where thinking stands in a text: (begin, end) in characters, in order, without the tags. A tag opens
+it unless the text begins with it; one closes it unless the text ends with it."""
+
+
+class Divided(NamedTuple):
+    """A text, or a piece of one, without its tags."""
+
+    thinking: str
+    answer_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,26 +30,22 @@ class ThinkTags:
     opening: str
     closing: str
 
+    def divided(self, text: str, spans: Spans | None = None, *, opened: bool = False) -> Divided:
+        """A whole text: by the spans that an engine told, else by its tags. `opened`: it begins inside
+        the thinking."""
+        return ThinkingSplitter(opened, self).whole(text, spans)
+
     def thinking(self, text: str) -> str:
-        """The text inside the first pair of tags, without line breaks around it; "" if none."""
-        head, closing, _ = text.partition(self.closing)
-        if not closing and self.opening not in head:
-            return ""
-        return head.split(self.opening, 1)[-1].strip("\n")
+        """The text inside the tags that a text begins with, without line breaks around it; "" if none."""
+        return self.divided(text).thinking
 
     def answer_text(self, text: str) -> str:
         """The text after the thinking; all of it without tags, "" where the thinking never ends."""
-        if self.closing in text:
-            return text.rsplit(self.closing, 1)[1].lstrip("\n")
-        return "" if self.opening in text else text
+        return self.divided(text).answer_text
 
     def closed(self, text: str) -> bool:
         """Whether thinking has ended in `text`."""
         return self.closing in text
-
-    def unopened(self, text: str) -> bool:
-        """Whether thinking ends in `text` that did not begin in it: the chat template opens it."""
-        return self.closing in text and self.opening not in text
 
     def left_open(self, text: str) -> bool:
         """Whether `text` ends inside the thinking, so that what follows is thinking too."""
@@ -55,59 +65,100 @@ THINK = ThinkTags("<think>", "</think>")
 """The tags that reasoners write, and that engines put around thinking a server takes out."""
 
 
-class ThinkingSplitter:
-    """Divides a live reply, piece by piece, into (thinking, answer text), without the tags.
+def within(spans: Spans | None, begin: int, end: int) -> Spans | None:
+    """The spans of a piece of a text: characters [begin, end), without half a tag. None before the first
+    of them, where nothing has been told apart yet. One that ends where the piece begins stays, empty, for
+    the sake of the tag that follows."""
+    if not spans or end < spans[0][0]:
+        return None
+    return [
+        (max(0, first - begin), min(end, last) - begin)
+        for first, last in spans
+        if first <= end and last >= begin
+    ]
 
-    What may be the beginning of a tag is held back until it is decided. Thinking comes first or not
-    at all: a tag in the middle of an answer text is text.
+
+class ThinkingSplitter:
+    """Divides a live reply, piece by piece, however it comes in pieces.
+
+    What may be the beginning of a tag, and line breaks that may be those around the thinking, are held
+    back until it is decided. Thinking comes first or not at all: a tag in the middle of an answer text
+    is text. Several blocks that follow one another are joined by a line break.
 
     Args:
-        thinking: whether the reply begins inside the thinking.
+        opened: whether the reply begins inside the thinking.
     """
 
-    def __init__(self, thinking: bool = False, tags: ThinkTags = THINK) -> None:
-        self.thinking, self._tags = thinking, tags
-        self._pending = ""
-        self._begun = thinking
-        self._after_tag = thinking  # line breaks that follow belong to neither side
+    __slots__ = ("_answering", "_fresh", "_inside", "_joint", "_pending", "_some", "_tags")
 
-    def feed(self, piece: str) -> tuple[str, str]:
-        """What `piece` adds to (thinking, answer text)."""
-        text, self._pending = self._pending + piece, ""
-        if self._after_tag:
-            text = text.lstrip("\n")
-            self._after_tag = not text
-        thinking = answer = ""
-        while text:
-            if not self.thinking and self._begun:
-                return thinking, answer + text
-            tag = self._tags.closing if self.thinking else self._tags.opening
-            at = text.find(tag)
-            if at >= 0 and (self.thinking or not text[:at].strip()):
-                if self.thinking:
-                    thinking += text[:at]
-                    self.thinking, self._begun = False, True
-                else:
-                    self.thinking = True
-                text = text[at + len(tag) :].lstrip("\n")
-                self._after_tag = not text
-                continue
-            keep = _beginning(text, tag)
-            if self.thinking:
-                decided = len(text) - keep
-                thinking, self._pending = thinking + text[:decided], text[decided:]
-            elif keep == len(text.lstrip()) or not text.strip():
+    def __init__(self, opened: bool = False, tags: ThinkTags = THINK) -> None:
+        self._tags, self._pending, self._joint = tags, "", ""
+        self._inside, self._answering, self._some = opened, False, False
+        self._fresh = opened  # just past a tag: line breaks that follow belong to neither side
+
+    def feed(self, piece: str, spans: Spans | None = None) -> Divided:
+        """What `piece` adds. From the first spans on the engine is believed, not the tags."""
+        if spans is not None:
+            return self._believed(piece, spans)
+        if self._answering:
+            return Divided("", piece)
+        text, self._pending, thinking = self._pending + piece, "", ""
+        while True:
+            if self._inside:
+                begun = text.lstrip("\n") if self._fresh else text
+                if not begun:
+                    break
+                self._fresh = False
+                inside, closing, text = begun.partition(self._tags.closing)
+                if not closing:
+                    decided = inside[: len(inside) - _beginning(inside, self._tags.closing)].rstrip("\n")
+                    self._pending = inside[len(decided) :]
+                    thinking += self._joined(decided)
+                    break
+                thinking += self._joined(inside.rstrip("\n"))
+                self._inside, self._fresh = False, True
+            bare = text.lstrip()
+            if bare.startswith(self._tags.opening):
+                text = bare[len(self._tags.opening) :]
+                self._inside = self._fresh = True
+                self._joint = "\n" if self._some else ""
+            elif self._tags.opening.startswith(bare):
                 self._pending = text
+                break
             else:
-                self._begun = True
-                answer += text
-            break
-        return thinking, answer
+                self._answering = True
+                return Divided(thinking, text.lstrip("\n") if self._fresh else text)
+        return Divided(thinking, "")
 
-    def rest(self) -> tuple[str, str]:
-        """What was held back when the reply has ended."""
-        pending, self._pending = self._pending, ""
-        return (pending, "") if self.thinking else ("", pending)
+    def rest(self) -> Divided:
+        """What was held back when the reply has ended, or its thinking is told apart from now on."""
+        pending, self._pending, self._answering = self._pending, "", True
+        if self._inside:
+            return Divided(pending.rstrip("\n"), "")
+        return Divided("", pending.lstrip("\n") if self._fresh else pending)
+
+    def whole(self, text: str, spans: Spans | None = None) -> Divided:
+        """A reply that is there."""
+        thinking, answer = self.feed(text, spans)
+        more, rest = self.rest()
+        return Divided(thinking + more, answer + rest)
+
+    def _believed(self, piece: str, spans: Spans) -> Divided:
+        opening, closing = len(self._tags.opening), len(self._tags.closing)
+        begins = [max(0, begin - opening) for begin, _ in spans]  # of the tags
+        thinking, answer = self.whole(piece[: begins[0]] if begins else "")
+        at = begins[0] if begins else 0
+        for (begin, end), tag in zip(spans, begins, strict=True):
+            answer += piece[at:tag]
+            thinking += piece[begin:end]
+            at = end + closing
+        return Divided(thinking, answer + piece[at:])
+
+    def _joined(self, thinking: str) -> str:
+        if not thinking:
+            return ""
+        joint, self._joint, self._some = self._joint, "", True
+        return joint + thinking
 
 
 def _beginning(text: str, tag: str) -> int:

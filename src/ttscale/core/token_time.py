@@ -89,9 +89,10 @@ class TokenLoop(asyncio.SelectorEventLoop):
                     callback()
             while due and due[0][3] is None:
                 heapq.heappop(due)
-            timer = self._next_timer()
+            timer = self._next_timer() if self._scheduled else None  # type: ignore[attr-defined]
             if due and (timer is None or due[0][0] <= timer):
-                self.tick = max(self.tick, due[0][0])
+                if self.tick < due[0][0]:
+                    self.tick = due[0][0]
                 self._fire()
             elif timer is not None:
                 self.tick = max(self.tick, timer)
@@ -112,8 +113,6 @@ class TokenLoop(asyncio.SelectorEventLoop):
     def _next_timer(self) -> int | None:
         """The tick of the next timer of asyncio's own; None if there is none."""
         timers = self._scheduled  # type: ignore[attr-defined]
-        if not timers:
-            return None
         when = min((t.when() for t in timers if not t.cancelled()), default=None)
         return None if when is None else math.ceil(when)
 

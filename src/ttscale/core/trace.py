@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from .artifact import Artifact
-from .thinking import THINK
+from .thinking import THINK, Divided, Spans, within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 else:  # numpy is loaded where an array is made: most requests never do
     FloatArray = Any
 
+NO_UNITS: Mapping[str, float] = {}  # what most samples use besides tokens: one for all of them
+
 
 @dataclass(slots=True)
 class Chunk:
@@ -42,6 +44,7 @@ class Chunk:
         logprobs: log-probability of each sampled token in nats, (tokens,), if asked for.
         conf: confidence of each token, (tokens,): minus the mean log-probability of the top k.
         ends: number of characters of `text` up to the end of each token, (tokens,), if known.
+        thinking_at: where thinking stands in `text`, if the engine tells it apart.
     """
 
     text: str
@@ -49,6 +52,7 @@ class Chunk:
     logprobs: FloatArray | None = None
     conf: FloatArray | None = None
     ends: Sequence[int] | None = None
+    thinking_at: Spans | None = None
 
     def first(self, tokens: int) -> Chunk:
         """The first tokens of it. Their text is known only where the tokens' ends are."""
@@ -58,7 +62,7 @@ class Chunk:
         text = self.text if ends is None else self.text[: ends[-1] if ends else 0]
         logprobs = None if self.logprobs is None else self.logprobs[:tokens]
         conf = None if self.conf is None else self.conf[:tokens]
-        return Chunk(text, tokens, logprobs, conf, ends)
+        return Chunk(text, tokens, logprobs, conf, ends, within(self.thinking_at, 0, len(text)))
 
 
 @dataclass(slots=True)
@@ -75,9 +79,11 @@ class Trace:
         reward: a verifier's score recorded with the trace.
         sequential: length of the longest dependent chain of tokens up to this trace's end.
         began, ended: seconds (ticks in token time) on the run's clock.
-        units: named amounts used besides tokens; chains: their longest dependent chains up to this
-            trace's end.
+        units: named amounts used besides tokens. sequential_units: their longest dependent chains up
+            to this trace's end.
         artifacts: what was made besides text, in order.
+        thinking_at: where thinking stands in `text`, if the engine tells it apart; None: its tags do.
+        opened: its prompt had opened the thinking, so that `text` begins inside it.
         error: why it failed, for finish `error` or `refused`.
     """
 
@@ -105,8 +111,10 @@ class Trace:
     units: dict[str, float] = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
     part: str = "answer"
-    sequential_units: Mapping[str, float] = field(default_factory=dict)
+    sequential_units: Mapping[str, float] = field(default_factory=lambda: NO_UNITS)
     artifacts: tuple[Artifact, ...] = ()
+    thinking_at: Spans | None = None
+    opened: bool = False
 
     def copy(self) -> Trace:
         """A copy that can finish and be identified on its own; arrays are shared."""
@@ -137,6 +145,8 @@ class Trace:
             self.part,
             self.sequential_units,
             self.artifacts,
+            self.thinking_at,
+            self.opened,
         )
 
     @classmethod
@@ -170,17 +180,23 @@ class Trace:
             began=first.began,
             units=dict(units),
             meta=dict(last.meta),
+            thinking_at=None,
+            opened=first.opened and text.startswith(first.text),
         )
 
     @property
     def thinking(self) -> str:
-        """The text inside the think tags; empty if there are none."""
-        return THINK.thinking(self.text)
+        """What the model thought; empty if it did not."""
+        return self._divided.thinking
 
     @property
     def answer_text(self) -> str:
         """The text after the thinking; all of it if the model does not think."""
-        return THINK.answer_text(self.text)
+        return self._divided.answer_text
+
+    @property
+    def _divided(self) -> Divided:
+        return THINK.divided(self.text, self.thinking_at, opened=self.opened)
 
     @property
     def average_logprob(self) -> float | None:

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .catalogue.specification import Alias, Catalogue, ModelSource, known_names, open_model
+    from .catalogue.source import Alias, Catalogue, ModelSource
+    from .catalogue.specification import known_names, open_model
     from .llamacpp import LlamaCpp
     from .local.engine import TransformersLocal
     from .openai.engine import OpenAIHTTP
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from .synthetic import Synthetic
 
 _HOME = {
-    "catalogue.specification": ("Alias", "Catalogue", "ModelSource", "known_names", "open_model"),
+    "catalogue.source": ("Alias", "Catalogue", "ModelSource"),
+    "catalogue.specification": ("known_names", "open_model"),
     "llamacpp": ("LlamaCpp",),
     "local.engine": ("TransformersLocal",),
     "openai.engine": ("OpenAIHTTP",),

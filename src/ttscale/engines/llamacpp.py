@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core import UsageError
+from ..core import UsageError, install_command
 from . import real_time
 from .http.retry import Retry
+from .openai import probe
 from .openai.dialect import LLAMACPP
 from .openai.engine import OpenAIHTTP
 
@@ -79,6 +80,8 @@ class LlamaCpp(OpenAIHTTP):
         self.urls = [str(self._server.listening_address)]
         self.server = f"the embedded server of {self.path.name}"
         await super().open()
+        if self.dialect.kind == "llamacpp":
+            self.dialect = await probe.without_tools(self, self.dialect)
 
     async def close(self) -> None:
         """Stop the server and free the model."""
@@ -104,7 +107,7 @@ class LlamaCpp(OpenAIHTTP):
             import xllamacpp
         except ImportError as error:
             raise UsageError(
-                f"the embedded engine cannot be loaded ({error})", fix="pip install 'ttscale[llamacpp]'"
+                f"the embedded engine cannot be loaded ({error})", fix=install_command("llamacpp")
             ) from None
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)

@@ -32,9 +32,10 @@ def begin(level: int = logging.INFO) -> None:
     """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
-    LOG.handlers[:] = [handler]
-    LOG.propagate = False
-    LOG.setLevel(level)
+    for logger in (LOG, *map(logging.getLogger, ("ttscale.core", "ttscale.engines"))):
+        logger.handlers[:] = [handler]
+        logger.propagate = False
+        logger.setLevel(level)
     # no line tells these, and finding them out takes longer than writing it
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None

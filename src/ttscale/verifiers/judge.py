@@ -6,6 +6,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
+from ..answers import reply_of
 from ..core import THINK, Context, Problem, Prompt, Trace
 from ..core.cards import roles
 from .registry import register
@@ -33,7 +34,7 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
 
 def probability_of_yes(judgement: Trace) -> float:
     """What a reply of yes or no says, weighted by the probability of its first word."""
-    word = judgement.answer_text.strip().lower()
+    word = reply_of(judgement).strip().lower()
     if not word.startswith(("yes", "no")):
         return 0.5
     sure, place = 1.0, _first_token_of_the_verdict(judgement)
@@ -48,5 +49,5 @@ def _first_token_of_the_verdict(judgement: Trace) -> int | None:
         return 0
     if judgement.ends is None:
         return None
-    begins = len(judgement.text) - len(judgement.answer_text.lstrip())
-    return bisect_right(judgement.ends, begins)
+    begins = judgement.text.rfind(reply_of(judgement).strip())
+    return bisect_right(judgement.ends, begins) if begins >= 0 else None

@@ -84,6 +84,12 @@ def test_a_trace_comes_back_as_it_was(text, logprobs, conf, ends, reward):
             assert its == mine, name
 
 
+def test_where_thinking_stands_is_kept():
+    trace = Trace("<think>a</think>b", 2, thinking_at=((7, 8),), opened=True)
+    back = codec.unpack(codec.pack(trace), role="main", prompt_key="", index=0)
+    assert (back.thinking_at, back.opened, back.thinking) == ([(7, 8)], True, "a")
+
+
 @pytest.mark.parametrize("role", ["main", "draft", "judge", "planner"])
 @pytest.mark.parametrize("part", ["answer", "step", "verdict", "plan", "pilot"])
 def test_a_trace_keeps_its_part(role, part):

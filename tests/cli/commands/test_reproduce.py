@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ttscale.reproduce.protocol import Above, Claim, Figure, System, catalogue
+from ttscale.reproduce.protocol import Above, Claim, Figure, System, catalogue, page
 
 
 @pytest.fixture
@@ -20,7 +20,8 @@ def quick(monkeypatch):
         measure=lambda lab: Figure(0.5, 0.25, 0.75, "9 questions"),
     )
     system = System(name="first-finish-search", claims=(claim,))
-    monkeypatch.setattr("ttscale.reproduce.protocol.catalogue.load", lambda entry: system)
+    for module in (catalogue, page):
+        monkeypatch.setattr(module, "load", lambda entry: system)
     return system
 
 

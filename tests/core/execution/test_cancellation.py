@@ -145,7 +145,7 @@ def test_a_flight_that_a_method_leaks_is_stopped_and_charged():
     engine = Ticking(length_of)
 
     async def leaks(p, ctx, cfg):
-        ctx.launch(ctx.sample_request(Prompt(raw="leak|1000")), lambda draw, trace: None)
+        ctx.run.launch(ctx, ctx.sample_request(Prompt(raw="leak|1000")), lambda draw, trace: None)
         await ctx.sample(Prompt(raw="x|10"))
         return Outcome("done", stopped_by="done")
 

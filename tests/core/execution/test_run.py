@@ -518,3 +518,20 @@ def test_the_users_sampling_reaches_the_engine_and_the_methods_structure_stays()
     assert (first.temperature, first.top_p, first.max_tokens) == (0.5, 0.9, 50)
     assert first.stop == ("\n\n", "END")
     assert second.temperature == 0.0
+
+
+def test_a_generation_that_cannot_start_for_a_defect_is_not_under_way():
+    class Broken(Scripted):
+        def start(self, request):
+            raise KeyError("a defect")
+
+    seen = []
+
+    async def careful(problem, ctx, cfg) -> Outcome:
+        with pytest.raises(KeyError):
+            await ctx.sample(problem.prompt)
+        seen.append(len(ctx.scope.active))
+        return Outcome(None)
+
+    answer(Broken(lambda request: said("A")), careful)
+    assert seen == [0]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
 
 from ttscale.core import (
@@ -111,6 +112,23 @@ def test_what_is_declared_is_kept_in_one_form():
     assert hash(Part(name="a")) == hash(read(Part, {"name": "a"}))
 
 
+@pytest.mark.parametrize("n", [np.int64(6), np.uint8(6), np.float32(6)])
+def test_numbers_of_numpy_are_kept_as_those_of_python(n):
+    made = Whole(n=n, share=np.float32(0.5))
+    assert (made.n, type(made.n), made.share, type(made.share)) == (6, int, 0.5, float)
+    assert type(Whole(share=np.float64(0.5)).share) is float
+    with pytest.raises(UsageError, match=r"n=.*0.*: give a whole number"):
+        Whole(n=n - n)
+    with pytest.raises(UsageError, match="n="):
+        Whole(n=np.bool_(True))
+
+
+def test_a_whole_number_may_be_larger_than_any_float_and_a_float_may_not():
+    assert Whole(n=10**400).n == 10**400
+    with pytest.raises(UsageError, match=r"weight=1000.* is not finite"):
+        Part(name="a", weight=10**400)
+
+
 def test_none_stands_only_where_it_is_declared():
     assert Whole(share=None, part=None) == Whole()
     with pytest.raises(UsageError, match="title=None"):
@@ -132,16 +150,16 @@ def test_tables_stand_in_tables_and_a_text_may_stand_for_one():
 def test_fields_of_an_inlined_table_stand_beside_the_others():
     made = read(Outer, {"spec": "x", "n": 4, "tie": "shortest"})
     assert made.whole == Whole(n=4, tie="shortest")
-    with pytest.raises(UnknownName, match=r"unknown entry of f.toml: a 'whole': known: .*n, open"):
+    with pytest.raises(UnknownName, match=r"f.toml: a: unknown entry 'whole': known: .*n, open"):
         read(Outer, {"spec": "x", "whole": {}}, "f.toml: a")
 
 
 @pytest.mark.parametrize(
     ("given", "told", "place"),
     [
-        ({"nn": 3}, "unknown entry of f.toml 'nn': did you mean 'n'?", "f.toml: nn"),
+        ({"nn": 3}, "f.toml: unknown entry 'nn': did you mean 'n'?", "f.toml: nn"),
         ({"part": {}}, "f.toml: part does not say name: give a text", "f.toml: part.name"),
-        ({"parts": {"b": {"nme": "x"}}}, "unknown entry of f.toml: parts.b 'nme'", "parts.b.nme"),
+        ({"parts": {"b": {"nme": "x"}}}, "f.toml: parts.b: unknown entry 'nme'", "parts.b.nme"),
         ({"parts": {"b": {"name": ""}}}, "f.toml: parts.b.name='': give a text that is", "b.name"),
         ({"part": {"name": "x", "weight": 0}}, "f.toml: part.weight=0: give a number above 0", "part.weight"),
         ({"n": 2, "k": 3}, "f.toml: k=3: give a number from 1 to 2", "k"),
@@ -192,7 +210,7 @@ def test_texts_are_read_by_the_declared_types():
         ("p", "nan", "p=nan is not finite"),
         ("loud", "maybe", "loud='maybe': give true or false"),
         ("top_p", "2", "openai: top_p=2.0: give a number from 0 to 1"),
-        ("temprature", "1", "unknown setting of openai 'temprature': did you mean 'temperature'?"),
+        ("temprature", "1", "openai: unknown setting 'temprature': did you mean 'temperature'?"),
     ]:
         with pytest.raises(UsageError) as caught:
             read_values(types, {name: text}, "openai", entry="setting")

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import Price, RecordError, Sampling, TTScaleError, UnknownName, UsageError
-from ttscale.engines.catalogue import specification as specs
-from ttscale.engines.catalogue.specification import Alias, Plain, open_model
+from ttscale.engines.catalogue.source import Alias, ModelSource, Plain
+from ttscale.engines.catalogue.specification import open_model
 from ttscale.engines.llamacpp import LlamaCpp
 from ttscale.engines.openai.engine import OpenAIHTTP
 from ttscale.engines.recordings.engine import Replay
@@ -25,7 +25,7 @@ small,sums,0,0,10,42,42
 """
 
 
-def one(text: str, catalogue: Plain | None = None) -> specs.ModelSource:
+def one(text: str, catalogue: Plain | None = None) -> ModelSource:
     (source,) = open_model(text, catalogue)
     return source
 
@@ -133,10 +133,10 @@ class TestOpenAI:
         [
             ("openai:gpt-5", "does not say which server: write openai:MODEL@URL"),
             ("http://localhost:8000/v1", "write openai:MODEL@http://localhost:8000/v1"),
-            ("openai:m@http://u:secret@h/v1", "carries a password: name the environment variable"),
-            ("openai:m@http:///v1", "is not an address"),
-            ("openai:m@http://[::1/v1", "is not an address"),
-            ("openai:m@http://h:99999/v1", "is not an address"),
+            ("openai:m@http://u:secret@h/v1", "must not hold a password: name the environment variable"),
+            ("openai:m@http:///v1", "is not the address of a server"),
+            ("openai:m@http://[::1/v1", "is not the address of a server"),
+            ("openai:m@http://h:99999/v1", "is not the address of a server"),
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
             ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),

@@ -9,7 +9,7 @@ from fakes import problem, said
 from recorded_benches import bench, recording
 
 from ttscale.core import Budget, CapabilityError, PoolExhausted, RecordError, Run, UsageError, execute
-from ttscale.engines.catalogue.specification import ModelSource
+from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse

@@ -9,12 +9,17 @@ shortest, where the method breaks ties so). The reply's `agreement` shows that n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 
 from ...core import AnswerRule, Trace
-from .. import MathRule, TextRule, ToolRule, answer_text, last_boxed, rule_for, stated
+from .. import MathRule, TextRule, ToolRule, last_boxed, rule_for, stated
+from ..thinking import reply_of
 
 _TOOL, _MATH, _JSON, _TEXT = "tool", "math", "json", "text"
+_FENCED = re.compile(r"(?P<fence>`{3,}|~{3,})[^\n`{\[]*\n?(?P<inside>.*?)(?P=fence)[`~]*", re.DOTALL)
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[InvalidOperation])
 _LONGEST = 200  # characters of an answer that may be mathematics
 
 
@@ -26,7 +31,7 @@ class Found:
     def __init__(self) -> None:
         self._tool, self._math, self._text = ToolRule(), MathRule(), TextRule()
         self._keys: dict[str, tuple[Hashable, ...]] = {}
-        self._found: dict[str, str | None] = {}  # text -> answer: votes and reports ask again
+        self._found: dict[str, str | None] = {}  # reply -> answer: votes and reports ask again
 
     def extract(self, trace: Trace) -> str | None:
         """What a trace votes for: its tool calls, its stated answer, or all it says."""
@@ -35,9 +40,10 @@ class Found:
             if calls is not None:
                 self._keys[calls] = (_TOOL, calls)
             return calls
-        if trace.text not in self._found:
-            self._found[trace.text] = self._find(answer_text(trace.text).strip())
-        return self._found[trace.text]
+        reply = reply_of(trace).strip()
+        if reply not in self._found:
+            self._found[reply] = self._find(reply)
+        return self._found[reply]
 
     def _find(self, text: str) -> str | None:
         boxed = last_boxed(text)
@@ -69,11 +75,26 @@ def rule(name: str) -> AnswerRule:
 
 
 def _document(text: str) -> str | None:
-    """A JSON object or array, written canonically."""
-    bare = text.removeprefix("```json").removesuffix("```").strip()
+    """A JSON object or array, in a fence or not, written canonically: numbers by value, as 1.0 and 1e0
+    are 1, and keys in order."""
+    fenced = _FENCED.fullmatch(text)
+    bare = fenced["inside"].strip() if fenced else text
     if not bare.startswith(("{", "[")):
         return None
     try:
-        return json.dumps(json.loads(bare), sort_keys=True)
+        values = json.loads(bare, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+        return json.dumps(values, sort_keys=True)
     except (ValueError, RecursionError):
         return None
+
+
+class _Number(dict[str, str]):
+    """A number of a document as an object no document holds, whose only field is its value."""
+
+    def __init__(self, written: str) -> None:
+        try:
+            number = Decimal(written).normalize(_EXACT)
+            value = str(number) if number else "0"  # which has no sign
+        except ArithmeticError:
+            value = written
+        super().__init__({"\0number": value})

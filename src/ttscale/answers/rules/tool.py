@@ -10,7 +10,7 @@ from typing import Any
 
 from ...core import Trace
 from ..rule import KeyedRule, is_blank
-from ..thinking import answer_text
+from ..thinking import reply_of
 
 _TAGGED = re.compile(
     r"<\|?tool_calls?(?:_begin)?\|?>(?P<a>.*?)(?:</tool_calls?>|<\|?/?tool_calls?(?:_end)?\|?>|\Z)"
@@ -26,7 +26,7 @@ _BEGINS = re.compile(r"^[ \t]*\{(?=\s*\"(?:name|type|function)\")", re.MULTILINE
 
 class ToolRule(KeyedRule):
     """The calls of a trace as canonical JSON, `[{"arguments": {...}, "name": "..."}]`, in an order
-    of their own: parallel calls have none.
+    of their own: parallel calls have none. A custom tool has an `input`, a text, in place of arguments.
 
     Calls that the server did not tell apart from the text are read there. A call whose arguments
     are not a JSON object makes the trace abstain.
@@ -39,7 +39,7 @@ class ToolRule(KeyedRule):
             return self.read(trace.answer)
         if trace.tool_calls:
             return _canonical(list(trace.tool_calls))
-        return self.find(answer_text(trace.text))
+        return self.find(reply_of(trace))
 
     def find(self, text: str) -> str | None:
         return self.read(text)
@@ -116,9 +116,11 @@ def _canonical(calls: list[Any]) -> str | None:
 
 
 def _call(call: Any) -> dict[str, Any]:
-    body = call.get("function", call) if isinstance(call, Mapping) else None
+    body = call.get("custom") or call.get("function", call) if isinstance(call, Mapping) else None
     if not isinstance(body, Mapping) or not isinstance(body.get("name"), str) or not body["name"]:
         raise TypeError("no call")
+    if isinstance(body.get("input"), str) and not {"arguments", "parameters"} & body.keys():
+        return {"name": body["name"], "input": body["input"]}
     arguments = body.get("arguments", body.get("parameters", {}))
     if isinstance(arguments, str):
         arguments = json.loads(arguments) if arguments.strip() else {}

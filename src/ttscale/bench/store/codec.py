@@ -128,6 +128,8 @@ def unpack(body: bytes, *, role: str, prompt_key: str, index: int) -> Trace:
             header["error"] = EngineError(header["error"])
         if "tool_calls" in header:
             header["tool_calls"] = tuple(header["tool_calls"])
+        if "thinking_at" in header:
+            header["thinking_at"] = [(begin, end) for begin, end in header["thinking_at"]]
         header.setdefault("part", part_of(role))
         header |= {"role": role, "prompt_key": prompt_key, "index": index}
         return Trace(**header, artifacts=tuple(artifacts))

@@ -87,7 +87,7 @@ def questions(
 def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
     for what, column in settings.items():
         if what not in COLUMNS:
-            raise UnknownName("setting of a task file", what, (*COLUMNS, "rule", "first", "template"))
+            raise UnknownName("setting", what, (*COLUMNS, "rule", "first", "template"), "task in a file")
         if column and column not in table.columns:
             raise RecordError(
                 f"{table.path} has no column {column!r} for {what}",

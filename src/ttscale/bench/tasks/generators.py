@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from ...answers import NumberRule, TextRule, number
-from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
+from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError, install_command
 from ...core.prompt import MessageRole
 from .prompt_templates import TEMPLATES, filled
 
@@ -28,7 +28,7 @@ def reasoning_gym(
     known = [f.name for f in dataclasses.fields(factory.DATASETS[name][1])]
     for setting in settings:
         if setting not in known:
-            raise UnknownName(f"setting of reasoning-gym generator {name!r}", setting, known)
+            raise UnknownName("setting", setting, known, f"reasoning-gym generator {name!r}")
     values = {key: _value(text) for key, text in settings.items()}
     size = values.pop("size", SIZE if n is None else n)
     try:
@@ -66,7 +66,7 @@ def lab(
         raise UnknownName("family of the lab", family, FAMILIES)
     for setting in settings:
         if setting not in ("level", "split"):
-            raise UnknownName("setting of a lab task", setting, ("level", "split"))
+            raise UnknownName("setting", setting, ("level", "split"), "task of the lab")
     written, split = settings.get("level", "2"), settings.get("split", "test")
     if not written.isdecimal() or int(written) not in LEVELS[family]:
         raise UsageError(f"level={written!r} of lab:{family}", fix="give 1 to 5")
@@ -93,9 +93,7 @@ def _factory() -> Any:
             warnings.simplefilter("ignore")
             import reasoning_gym.factory
     except ImportError:
-        raise UsageError(
-            "tasks of reasoning-gym need its package", fix="pip install 'ttscale[tasks]'"
-        ) from None
+        raise UsageError("tasks of reasoning-gym need its package", fix=install_command("tasks")) from None
     return reasoning_gym.factory
 
 

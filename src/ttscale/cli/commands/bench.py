@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .. import output
+from ..bench_run import begun, run_to_end, show_rows
 from ..completion import method_names, model_names
 from ..options import assignments, budget_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from ...bench.plan import Plan, Planned
-    from ...bench.report.summary import Row
-    from ...bench.store.store import Store
-    from ...engines import ModelSource
 
 EXAMPLES = """
 \b
@@ -76,7 +69,7 @@ def bench() -> None:
     "--budget",
     multiple=True,
     metavar="KIND=LIMIT,...",
-    help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.",
+    help="Limits per question on tokens, sequential (tokens), samples, calls, seconds, cost.",
 )
 @click.option(
     "--role",
@@ -132,11 +125,11 @@ def run(
     """
     import dataclasses
 
+    from ...arguments import role_sources, seed_of
     from ...bench.notes import notes
     from ...bench.plan import Plan, grid
     from ...bench.store.fingerprints import fingerprints
     from ...bench.store.store import Store
-    from ...session import seed_of
     from ..config import load
 
     config = load()
@@ -161,16 +154,16 @@ def run(
         keep_traces=keep_traces,
     )
     path = _free(out)
-    planned, opened = grid(plan, config), _opened(plan)
+    planned, opened = grid(plan, config), role_sources(plan.roles, config)
     sources = [*(p.model for p in planned), *opened.values()]
     plan = dataclasses.replace(plan, recordings=fingerprints(sources))
     for note in notes(planned, every_row=plan.repeats == "auto"):
         click.echo(f"note: {note}", err=True)
     with Store.create(path, plan.as_dict()) as store:
         try:
-            _go(store, plan, planned, opened, quiet=quiet, as_json=as_json)
+            run_to_end(store, plan, planned, opened, quiet=quiet, as_json=as_json)
         except (Exception, KeyboardInterrupt):
-            if not _begun(store):
+            if not begun(store):
                 store.delete()  # there is nothing to resume
             raise
 
@@ -184,6 +177,7 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
+    from ...arguments import role_sources
     from ...bench.plan import Plan, grid
     from ...bench.store.fingerprints import check_unchanged, fingerprints
     from ...bench.store.store import Store
@@ -193,10 +187,11 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
         plan = Plan.from_dict(store.plan)
         if concurrency is not None:
             plan = dataclasses.replace(plan, concurrency=concurrency)
-        planned, opened = grid(plan, load()), _opened(plan)
+        config = load()
+        planned, opened = grid(plan, config), role_sources(plan.roles, config)
         sources = [*(p.model for p in planned), *opened.values()]
         check_unchanged(plan.recordings, fingerprints(sources))
-        _go(store, plan, planned, opened, quiet=quiet, as_json=as_json)
+        run_to_end(store, plan, planned, opened, quiet=quiet, as_json=as_json)
 
 
 @bench.command(short_help="Show what a run found.")
@@ -220,7 +215,7 @@ def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> No
         from ...bench.report.png import write_png
 
         write_png(png, found)
-    _show(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
+    show_rows(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
 
 
 @bench.command(short_help="Write a run as JSONL or Parquet.")
@@ -276,148 +271,3 @@ def _free(out: Path | None) -> Path:
         number += 1
         path = stem.with_name(f"{stem.name}-{number}.db")
     return path
-
-
-def _opened(plan: Plan) -> dict[str, ModelSource]:
-    """The models of the roles that the plan names."""
-    from ...core import UsageError
-    from ...engines import open_model
-    from ..config import load
-
-    opened = {}
-    for role, spec in plan.roles.items():
-        sources = open_model(spec, load())
-        if len(sources) > 1:
-            raise UsageError(
-                f"--role {role}={spec} stands for {len(sources)} recordings",
-                fix="choose one with ?where.model=X or ?where.task=X",
-            )
-        opened[role] = sources[0]
-    return opened
-
-
-def _go(
-    store: Store,
-    plan: Plan,
-    planned: Sequence[Planned],
-    roles: Mapping[str, ModelSource],
-    *,
-    quiet: bool,
-    as_json: bool,
-) -> None:
-    """Run what is left and report; whatever ends the run early says what is kept."""
-    from ...bench.plan import Settings
-    from ...bench.progress import Progress
-    from ...bench.report.summary import rows
-    from ...bench.runner import run_bench
-    from ...core import Budget, BudgetTooSmall, Sampling, TTScaleError
-    from ..progress_bar import shown
-
-    settings = Settings(
-        budget=Budget.of(dict(plan.budget)) if plan.budget else None,
-        request=Sampling.of(plan.sampling),
-        defaults=Sampling.of(plan.defaults),
-        roles=roles,
-        concurrency=plan.concurrency,
-        keep_traces=plan.keep_traces,
-    )
-    state = Progress(0)
-
-    def note(progress: Progress) -> None:
-        nonlocal state
-        state = progress
-        report(progress)
-
-    def kept() -> str:
-        if not _begun(store):
-            return "nothing was finished"
-        return (
-            f"{store.answered():,} of {state.total:,} items are kept in {store.path}; "
-            f"go on with: ttscale bench resume {store.path}"
-        )
-
-    try:
-        with shown(quiet=quiet) as report:
-            run_bench(store, planned, settings, note)
-    except KeyboardInterrupt:
-        click.echo(f"interrupted: {kept()}", err=True)
-        if as_json:
-            done = store.answered()
-            output.emit_json({"interrupted": True, "store": store.path, "done": done})
-        raise output.Fail(output.INTERRUPTED) from None
-    except TTScaleError:
-        if state.total and _begun(store):
-            click.echo(kept(), err=True)
-        raise
-    found = rows(store)
-    _show(found, store.path, as_json=as_json, files=[])
-    starved = [row for row in found if row.starved]
-    for row in starved:
-        limits = ", ".join(f"{kind}={limit}" for kind, limit in plan.budget.items())
-        click.echo(
-            f"{row.method} answered nothing on {row.task} within {limits}: its accuracy says "
-            "nothing; raise --budget",
-            err=True,
-        )
-    if state.errors:
-        _print_errors(store, found)
-    if starved and len(starved) == len(found):
-        raise output.Fail(BudgetTooSmall.exit_code)
-
-
-def _print_errors(store: Store, found: Sequence[Row]) -> None:
-    """What failed, by what can be done about it; ends with a failure if nothing was answered."""
-    from ...core import PoolExhausted
-
-    live = {cell.model for cell in store.cells() if not cell.recorded}
-    again = sum(row.errors for row in found if row.model in live)
-    recorded = sum(row.errors - (row.ended is not None) for row in found if row.model not in live)
-    if again:
-        click.echo(
-            f"{again} items failed and count as errors, not as wrong answers; try them "
-            f"again with: ttscale bench resume {store.path}",
-            err=True,
-        )
-    if recorded > 0:
-        click.echo(
-            f"{recorded} items are errors in the recording; they count as errors, not as wrong answers",
-            err=True,
-        )
-    dry = [row for row in found if row.ended]
-    for row in dry:
-        click.echo(
-            f"{row.method} on {row.task} ended after {row.items} items, and its accuracy is that "
-            f"of those: {row.ended}",
-            err=True,
-        )
-    if not any(row.items for row in found):
-        raise output.Fail(PoolExhausted.exit_code if dry else 1)
-
-
-def _begun(store: Store) -> bool:
-    """Whether a store holds something; True if it cannot be read: then it must not be deleted."""
-    from ...core import StoreError
-
-    try:
-        return store.begun
-    except StoreError:
-        return True
-
-
-def _show(found: Sequence[Any], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
-    from ...bench.report.table import tables, width_of
-
-    if as_json:
-        output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})
-        return
-    console = output.stdout()
-    for table in tables(found):
-        console.width = max(console.width, width_of(table, console))
-        console.print(table)
-        console.print()
-    if any(row.difference is not None and row.difference.clear for row in found):
-        console.print("* differs: the 95% interval of the paired difference leaves out zero\n")
-    for file in files:
-        click.echo(f"wrote {file}", err=True)
-    if not files:
-        click.echo(f"store: {store} · plots: ttscale bench report {store} --html FILE", err=True)

@@ -197,7 +197,7 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
             "answer": o.answer,
             "correct": outcome_is_right(p, o),
             "samples": o.usage.samples,
-            "tokens": o.usage.completion_tokens,
+            "tokens": o.usage.tokens,
         }
         for p, o in zip(problems, outcomes, strict=True)
     ]
@@ -242,8 +242,8 @@ def _fit_pets(recording: ModelSource, out: Path, average: float, *, patterns: bo
 
 def _recording(source: str) -> ModelSource:
     """The one recording meant; a file needs no scheme."""
+    from ...arguments import source_of
     from ...core import UsageError
-    from ...session import source_of
     from ..config import load
 
     spec = source if source.startswith("replay:") else f"replay:{source}"

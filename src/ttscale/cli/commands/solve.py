@@ -54,7 +54,7 @@ Examples:
     "--budget",
     multiple=True,
     metavar="KIND=LIMIT,...",
-    help="Limits on tokens, sequential (tokens), samples, seconds, cost.",
+    help="Limits on tokens, sequential (tokens), samples, calls, seconds, cost.",
 )
 @click.option(
     "--answer",
@@ -105,12 +105,12 @@ def solve(
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
     from ...core import SampleCount
-    from ...session import open_session
+    from ...session import session_on
     from ..config import load
 
     text = sys.stdin.read() if question == "-" else question
     config = load()
-    session = open_session(model_spec, config=config, **assignments(roles, "--role"))
+    session = session_on(model_spec, assignments(roles, "--role"), config)
     count = SampleCount()
     attempt = session.attempt(
         text,

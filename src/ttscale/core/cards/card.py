@@ -102,10 +102,10 @@ class Card:
                     f"card {self.name!r}: {name!r} cannot be typed as a method's name",
                     fix="use small letters, digits and hyphens",
                 )
-        where = f"on card {self.name!r}"
+        where = f"card {self.name!r}"
         for name, allowed in CLOSED.items():
             if (value := getattr(self, name)) not in allowed:
-                raise UnknownName(f"{name} {where}", value, allowed)
+                raise UnknownName(name, value, allowed, where)
         for name, known in OPEN.items():
             value = getattr(self, name)
             if isinstance(value, tuple) != (name in SEVERAL):
@@ -116,7 +116,7 @@ class Card:
                     known.check(term, where)
         for role, needed in self.needs.items():
             for capability in needed.capabilities:
-                CAPABILITIES.check(capability, f"of role {role!r} {where}")
+                CAPABILITIES.check(capability, f"{where}, role {role!r}")
         if not self.stops or not self.title:
             raise UsageError(f"card {self.name!r} must say its title and when it stops")
 

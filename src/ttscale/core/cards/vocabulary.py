@@ -45,7 +45,7 @@ class Vocabulary(Mapping[str, str]):
     def check(self, term: str, where: str) -> None:
         """Raise UnknownName, with the nearest term, unless `term` is known."""
         if term not in self._terms:
-            raise UnknownName(f"{self.name} {where}", term, self._terms)
+            raise UnknownName(self.name, term, self._terms, where)
 
 
 STIMULATION = Vocabulary(

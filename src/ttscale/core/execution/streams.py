@@ -26,12 +26,12 @@ class Arrivals:
     The caller that starts a sample with `finish` adds it to `samples`.
     """
 
-    __slots__ = ("_ended", "_for_all", "_loop", "_waiter", "finished", "samples")
+    __slots__ = ("_ended", "_loop", "_waiter", "_wanted", "finished", "samples")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._for_all = False
         self._ended = 0  # samples that have finished, taken from the queue or not
+        self._wanted = 0  # as many wake the waiter
         self.samples: list[Sample] = []
         self.finished: deque[Trace] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -44,28 +44,21 @@ class Arrivals:
     def finish(self, sample: Sample, trace: Trace) -> None:
         self._ended += 1
         self.finished.append(trace)
-        waiter = self._waiter
-        if waiter is None or waiter.done():
-            return
-        if not self._for_all or self._ended == len(self.samples):
-            waiter.set_result(None)
+        if self._ended >= self._wanted and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def wait(self) -> None:
         """Until something has finished."""
         if not self.finished:
-            await self._wait()
+            await self._wait(self._ended + 1)
 
     async def wait_for_all(self) -> None:
         """Until nothing is under way."""
         if self.under_way:
-            self._for_all = True
-            try:
-                await self._wait()
-            finally:
-                self._for_all = False
+            await self._wait(len(self.samples))
 
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
+    async def _wait(self, wanted: int) -> None:
+        self._wanted, self._waiter = wanted, self._loop.create_future()
         try:
             await self._waiter
         finally:
@@ -111,11 +104,13 @@ class Race:
         if not arrivals.finished and not arrivals.under_way:
             raise StopAsyncIteration
         await arrivals.wait()
-        return self._ctx.receive(arrivals.finished.popleft())
+        trace = arrivals.finished.popleft()
+        self._ctx.receive(trace)
+        return trace
 
     def start(self, request: Any) -> None:
         """Let one more sample join the race."""
-        self._arrivals.samples.append(self._ctx.launch(request, self._arrivals.finish))
+        self._arrivals.samples.append(self._ctx.run.launch(self._ctx, request, self._arrivals.finish))
 
     @property
     def under_way(self) -> int:
@@ -137,7 +132,8 @@ class Race:
         parts = self._arrivals.abort("cut")[before:]
         while len(self._arrivals.finished) > before:
             self._arrivals.finished.pop()
-        return [self._ctx.receive(part) for part in parts]
+        self._ctx.receive(*parts)
+        return parts
 
 
 class Live:
@@ -155,7 +151,7 @@ class Live:
         self.trace: Trace | None = None
 
     async def __aenter__(self) -> Live:
-        self._sample = self._ctx.launch(self._request, self._hand_over, on_chunk=self._on_chunk)
+        self._sample = self._ctx.run.launch(self._ctx, self._request, self._hand_over, self._on_chunk)
         return self
 
     async def __aexit__(

@@ -294,7 +294,7 @@ def _unknown(name: str, value: Any, known: list[str], of: str, entry: str) -> Us
             f"{of}: a key does not belong on the command line or in a config",
             fix="name the environment variable (key_env=NAME) or the file (key_file=PATH) it is in",
         )
-    return UnknownName(f"{entry} of {of}" if of else entry, name, known)
+    return UnknownName(entry, name, known, of)
 
 
 def _at(place: str, error: UsageError) -> UsageError:

@@ -1,7 +1,7 @@
 """Kinds of values: what a declared field takes, in words, as a check and as JSON Schema.
 
-A number is finite, and `True` is not one. A whole float is kept as an int, a list as a tuple, a
-single text as a tuple of one.
+A number is finite, and `True` is not one. One of numpy is kept as Python's own, a whole float as an
+int, a list as a tuple, a single text as a tuple of one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 import reprlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 from ..errors import UsageError, nearest
@@ -122,9 +123,11 @@ def number(whole: bool, bound: Bound | None) -> ValueKind:
     refuse = partial(refused, fix=f"give a {noun}{end}")
 
     def take(value: Any, place: str) -> Any:
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise refuse(place, value)
-        if isinstance(value, float) and not math.isfinite(value):
+        if value.__class__ not in (int, float):  # of numpy, say
+            if isinstance(value, bool) or not isinstance(value, Real):
+                raise refuse(place, value)
+            value = int(value) if isinstance(value, Integral) else float(value)
+        if not _finite(value, whole):
             raise refuse(place, value, fact=" is not finite")
         if (whole and value != int(value)) or (bound is not None and not bound.holds(value)):
             raise refuse(place, value)
@@ -140,6 +143,14 @@ def number(whole: bool, bound: Bound | None) -> ValueKind:
 
     schema = {"type": "integer" if whole else "number", **(bound.schema if bound else {})}
     return ValueKind(f"a {noun}{end}", take, schema, parsed, f"{noun}s{end}")
+
+
+def _finite(value: int | float, whole: bool) -> bool:
+    """Whether it is a number of its kind's range: a whole one may have any size, but not as a float."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return whole
 
 
 def choice(names: tuple[str, ...]) -> ValueKind:

@@ -5,39 +5,106 @@ Reading packets and splitting them on blank lines costs half of what reading lin
 
 from __future__ import annotations
 
+import orjson
+
+BOM = b"\xef\xbb\xbf"
+_BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
+_SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
+
 
 class Packets:
     """Collects packets; `feed` gives the data of every event that is complete by now."""
 
-    __slots__ = ("_tail",)
+    __slots__ = ("_begun", "_cr", "_tail")
 
     def __init__(self) -> None:
         self._tail = b""
+        self._cr = False  # the packet before ended with a line break that a \n belongs to
+        self._begun = False
 
     def feed(self, packet: bytes) -> list[bytes]:
-        """The data of the events that end in `packet`; comments and other fields are left out."""
+        """The data of the events that end in `packet`; comments, other fields and signs of life are
+        left out. A line ends with \\n, \\r\\n or \\r."""
+        if self._cr and packet:
+            packet, self._cr = packet.removeprefix(b"\n"), False
+        if b"\r" in packet:
+            self._cr = packet.endswith(b"\r")
+            packet = packet.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         whole = self._tail + packet if self._tail else packet
-        if b"\r" in whole:  # a lone \r at the end waits in the tail for its \n
-            whole = whole.replace(b"\r\n", b"\n")
+        if not self._begun:
+            if len(whole) < len(BOM) and BOM.startswith(whole):
+                self._tail = whole
+                return []
+            self._begun, whole = True, whole.removeprefix(BOM)
         events = whole.split(b"\n\n")
         self._tail = events.pop()
-        return [data for event in events if (data := _data(event)) is not None]
+        return [data for event in events if (data := _data(event))]
 
     def rest(self) -> list[bytes]:
         """At the end of the stream: a last event that no blank line follows."""
-        event, self._tail = self._tail.strip(b"\r\n"), b""
+        event, self._tail = self._tail.strip(b"\n"), b""
         data = _data(event)
-        return [] if data is None else [data]
+        return [data] if data else []
 
 
-def _data(event: bytes) -> bytes | None:
-    """The data of one event; None if it has none."""
+class WholeEvents:
+    """Passes a stream on up to the end of its last whole event, or of a comment after that, unchanged:
+    what is added to it never stands behind half an event."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+
+    def feed(self, packet: bytes) -> bytes:
+        """What can be passed on now."""
+        held, searched = self._held, max(0, len(self._held) - 3)
+        held += packet
+        ends = [at + len(end) for end in _BLANK_LINES if (at := held.rfind(end, searched)) >= 0]
+        whole = max(ends, default=0)
+        while held.startswith(b":", whole) and (line := held.find(b"\n", whole)) >= 0:
+            whole = line + 1
+        passed = bytes(held[:whole])
+        del held[:whole]
+        return passed
+
+    def rest(self) -> bytes:
+        """At the end of the stream: what no blank line follows."""
+        rest, self._held = bytes(self._held), bytearray()
+        return rest
+
+
+def is_json(beginning: bytes) -> bool:
+    """Whether a body that begins so is a JSON document, not a stream of events."""
+    return beginning.removeprefix(BOM).lstrip().startswith((b"{", b"["))
+
+
+def _data(event: bytes) -> bytes:
+    """The data of one event; empty if it has none."""
     if event.startswith(b"data: ") and b"\n" not in event:
-        return event[6:]
-    lines = []
+        return event[6:].strip()
+    lines, failed = [], False
     for line in event.split(b"\n"):
         name, colon, value = line.partition(b":")
-        # llama.cpp reports a failure in mid-stream under a field of its own
-        if colon and name in (b"data", b"error"):
+        if name == b"event":
+            kind = value.strip().lower()
+            if kind in _SIGNS_OF_LIFE:
+                return b""
+            failed = failed or kind == b"error"
+        elif colon and name in (b"data", b"error"):
+            # llama.cpp reports a failure in mid-stream under a field of its own
+            failed = failed or name == b"error"
             lines.append(value.removeprefix(b" "))
-    return b"\n".join(lines) if lines else None
+    data = b"\n".join(lines).strip()
+    return _as_error(data) if failed and data else data
+
+
+def _as_error(data: bytes) -> bytes:
+    """The data of an event that is called an error, as the object it has elsewhere."""
+    try:
+        document = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        document = data.decode("utf-8", "replace")
+    if isinstance(document, dict) and document.get("error"):
+        return data
+    return orjson.dumps({"error": document or "unknown"})

@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 
 from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace
-from ..http import failures
 from ..http.attempts import Attempts
-from ..http.failures import Failure
+from ..http.errors import failures
+from ..http.errors.failures import Failure
 from ..http.replicas import Lease
-from ..http.sse import Packets
-from .request_body import RequestBody
+from ..http.sse import BOM, Packets, is_json
+from .request_body import RequestBody, refuses_temperature
 from .response import ResponseReader
 
 if TYPE_CHECKING:
-    from ..http.client import HTTPClient
+    from .dialect import Dialect
+    from .engine import OpenAIHTTP
 
+LOG = logging.getLogger("ttscale.engines")
 _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
+_REASONS = ("stop", "length", "tool_calls", "function_call", "content_filter")  # OpenAI's
+_UNREAD = 2  # tokens
 
 
 class HTTPGeneration(LiveGeneration):
@@ -38,19 +45,24 @@ class HTTPGeneration(LiveGeneration):
     """
 
     def __init__(
-        self, client: HTTPClient, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
+        self, client: OpenAIHTTP, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
     ) -> None:
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
         self._path, self._payload = body.path, body.encoded(request)
+        self._plainer: Dialect | None = None  # in which it is asked after temperature 0 was refused
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
+        self._cut: int | None = None
+        self._sent = False  # a server may have read the prompt
         self._attempts = Attempts(
             client,
             client.retry.wait,
             cost=request.sampling.max_tokens or _COST,
             prefix=body.prefix,
+            identity=body.shared,
             total=client.total,
+            time_left=request.time_left,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -61,6 +73,15 @@ class HTTPGeneration(LiveGeneration):
     @property
     def cached_tokens(self) -> int | None:
         return self._reader.cached_tokens
+
+    @property
+    def late(self) -> int:
+        # besides what comes after a stop, two steps that may have come and have not been read
+        if not self._sent or self._reader.settled:
+            return 0
+        most, _ = self.request.most()
+        late = self._ahead + _UNREAD
+        return late if most is None else max(0, min(late, most - self._reader.tokens))
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
@@ -76,6 +97,8 @@ class HTTPGeneration(LiveGeneration):
             await self._attempts.run(self._attempt)
         except Exception as caught:
             error = caught.error if isinstance(caught, Failure) else caught
+            if not isinstance(caught, Failure):
+                LOG.error("reading a reply of %s failed", self._client.server, exc_info=caught)
             self.end("refused" if isinstance(error, failures.Refused) else "error", error)
 
     def _begin(self) -> None:
@@ -85,11 +108,15 @@ class HTTPGeneration(LiveGeneration):
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()
+        self._sent = True
         try:
             async with self._client.session.post(
                 f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
+        except aiohttp.ClientConnectorError:
+            self._sent = False
+            raise
         finally:
             self._response = None
         lease.replica.worked()
@@ -97,25 +124,40 @@ class HTTPGeneration(LiveGeneration):
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
+            self._sent = False
             body = await response.read()
-            raise failures.of_response(response.status, response.headers, body, client.server, client.key)
-        if response.content_type == "application/json":
-            self._take(reader.plain(await response.read(), self.request.prompt.prefix))
-            return
+            failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
+            raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
+        if self._plainer is not None and client.dialect.greedy:
+            LOG.warning("%s has a temperature of its own: temperature 0 is left out", client.server)
+            client.learn(self._plainer)
         self._response, content = response, response.content
-        while not (reader.done or self.finished):
-            packet = await content.readany()
+        packet = await _beginning(content)
+        if is_json(packet):  # whatever it is called
+            self._take(reader.plain(packet + await content.read()))
+            return
+        while True:
             self._take(reader.feed(packets.feed(packet) if packet else packets.rest()))
-            if not packet:
+            if not packet or reader.done or self.finished:
                 break
+            packet = await content.readany()
         if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
 
+    def _once_more(self, failure: Failure) -> Failure:
+        """A refusal of the temperature; if that is 0 the sample is asked again without it."""
+        if self.request.sampling.temperature != 0 or self._plainer is not None:
+            return failure
+        self._plainer = replace(self._client.dialect, greedy=False)
+        self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
+        return Failure(failure.error, True, 0.0)
+
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
-        reader = self._reader
-        self._attempts.heard(reader.tokens)
+        reader, attempts = self._reader, self._attempts
+        # what was begun counts, too: a text is never shown twice
+        attempts.heard, attempts.tokens = time.monotonic(), max(reader.tokens, reader.begun)
         if chunk is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:
@@ -123,7 +165,7 @@ class HTTPGeneration(LiveGeneration):
         if reader.error is not None:
             raise failures.of_event(reader.error, self._client.server, self._client.key)
         if reader.malformed:
-            raise failures.garbled(self._client.server, reader.malformed)
+            raise self._garbled(reader.malformed)
         if reader.done:
             self._conclude()
 
@@ -132,9 +174,11 @@ class HTTPGeneration(LiveGeneration):
         reader = self._reader
         if self.finished:
             return
-        if reader.finish is None and not (reader.done and reader.tokens):
+        finish = reader.ending
+        if finish is None:
             raise failures.broke_off(self._client.server, reader.tokens)
-        finish = reader.finish or "stop"
+        if finish == "error":
+            raise self._garbled(f"finish reason {reader.reason!r}")
         if finish == "refused":
             self.end(finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}"))
         elif finish == "length" and self.limit is not None:
@@ -142,7 +186,25 @@ class HTTPGeneration(LiveGeneration):
         else:
             self.end(finish)
 
+    def _garbled(self, what: str) -> Failure:
+        LOG.warning("%s sent %s", self._client.server, what)
+        return failures.garbled(self._client.server, what)
+
     # -- finishing
+
+    def end(
+        self,
+        finish: Finish,
+        error: Exception | None = None,
+        *,
+        kept: int | None = None,
+        stopped: bool = False,
+    ) -> None:
+        """Finish, unless it has finished; the text is cut only if so many tokens are to be kept."""
+        if not self.finished:
+            self._cut = kept
+            self._reader.settle(kept)
+        super().end(finish, error, kept=kept, stopped=stopped)
 
     def _unread(self) -> Chunk | None:
         response = self._response
@@ -153,27 +215,33 @@ class HTTPGeneration(LiveGeneration):
         return chunk
 
     def _stop(self, finish: Finish) -> int:
-        self._attempts.relax()
+        self._attempts.heard = None
         if asyncio.current_task(self.request.loop) is not self.task:
             self.task.cancel()
         return self._ahead if self._reader.tokens and not self._reader.settled else 0
 
     def _trace(self, finish: Finish, kept: int) -> Trace:
         reader = self._reader
-        logprobs, conf = reader.arrays(kept)
+        text, (logprobs, conf) = reader.text(self._cut), reader.arrays(self._cut)
         trace = Trace(
-            text=reader.text(kept),
+            text=text,
             estimated=reader.estimated,
-            prompt_tokens=reader.prompt_tokens,
+            prompt_tokens=reader.prompt_tokens if self._sent else 0,
             cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,
             ends=reader.ends(kept),
-            tool_calls=reader.tool_calls() if finish == "stop" else (),
+            thinking_at=reader.thinking_at(len(text)),
+            tool_calls=reader.calls.result() if finish == "stop" else (),
             model=reader.model or self._model,
+            meta=reader.carried.meta(),
         )
         if finish == "stop" and reader.stopped_at is not None:
             trace.meta["stopped_at"] = reader.stopped_at
+        if reader.refusal:
+            trace.meta["refusal"] = reader.refusal
+        if reader.reason not in ("", *_REASONS):
+            trace.meta["finish_reason"] = reader.reason
         if self._attempts.retries:
             trace.meta["retries"] = self._attempts.retries
         return trace
@@ -193,6 +261,15 @@ def _arrived(response: aiohttp.ClientResponse) -> bytes:
         return response.content.read_nowait()
     except (RuntimeError, aiohttp.ClientError):  # a reader waits, so nothing is there; or it broke
         return b""
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """What comes first, at least up to a byte that is not blank."""
+    beginning = packet = await content.readany()
+    while packet and not beginning.removeprefix(BOM).strip():
+        packet = await content.readany()
+        beginning += packet
+    return beginning
 
 
 async def _finish(content: aiohttp.StreamReader) -> None:

@@ -1,9 +1,7 @@
 """What a streamed reply has said so far: text, tokens, log-probabilities, tool calls, its end.
 
-Tokens, chunks and log-probabilities are three different things: a chunk may hold several tokens or
-none, the end token has neither text nor log-probability, and a server holds text back while it may
-still become a stop text. Tokens are therefore counted by the server's own counter where it reports
-one, else by log-probabilities, else one per chunk, and that is marked as an estimate.
+What a server sends is JSON of unknown make: every value goes through `json_values`, and reading never
+raises, whatever comes.
 """
 
 from __future__ import annotations
@@ -14,259 +12,258 @@ from typing import Any
 import orjson
 
 from ...core import THINK, Chunk, Finish, FloatArray
+from ...core.thinking import Spans, within
+from .reading.carried_fields import CarriedFields
+from .reading.content import content_of
+from .reading.finish_reasons import finish_of, word_of
+from .reading.json_values import Joiner, count, load, mapping, string
+from .reading.log_probabilities import LogProbabilities
+from .reading.token_count import TokenCount
+from .reading.tool_calls import ToolCalls, numbered
 
-_FINISHES: Mapping[str, Finish] = {
-    "stop": "stop",
-    "eos": "stop",
-    "tool_calls": "stop",
-    "function_call": "stop",
-    "length": "length",
-    "content_filter": "refused",
-}
+DONE = b"[DONE]"
+_NO_PIECES: list[str] = []
 
 
 class ResponseReader:
     """Takes the data of events and gives chunks.
 
     Attributes:
-        tokens: generated so far, `estimated` of them guessed.
-        finish: how the model ended, once it has said so; "error" for an unknown reason.
+        finish: how the model ended, once it has said so.
+        reason: its server's word for that, where it is not one of OpenAI's.
         stopped_at: the stop text that ended it, "" if the model did, None if that is not known.
         done: the stream says that nothing follows.
         settled: the count is final.
         error: an error object that came in the stream, or "" and what was wrong with it.
+        refusal: the words in which the model declined.
     """
 
     def __init__(self, prefix: str = "") -> None:
-        self.tokens = self.estimated = 0
         self.prompt_tokens: int | None = None
         self.cached_tokens: int | None = None
         self.finish: Finish | None = None
+        self.reason = ""
         self.stopped_at: str | None = None
         self.done = self.settled = False
         self.error: Any = None
         self.malformed = ""
         self.model = ""
         self.refusal = ""
-        self.calls: dict[int, dict[str, Any]] = {}
+        self.calls = ToolCalls()
+        self.carried = CarriedFields()
+        self._prefix = prefix
         self._parts: list[str] = []
         self._length = 0
-        self._ends: list[int] = []  # characters shown up to each token
-        self._exact = True  # whether these belong to real tokens
-        self._logprobs: list[float] = []
-        self._confs: list[float] = []
-        self._thinking = THINK.left_open(prefix)
+        self._count = TokenCount()
+        self._scores = LogProbabilities()
+        self._thinking: list[tuple[int, int]] = []  # spans of it, where the server tells it apart
+        self._inside = False  # the last of them may go on
+        self._content_joiner, self._thinking_joiner = Joiner(), Joiner()
 
     # -- taking in
 
     def feed(self, events: Sequence[bytes]) -> Chunk | None:
         """Take in events; the chunk they make, or None if they bring neither text nor tokens."""
-        part, begin, tokens = len(self._parts), self._length, self.tokens
-        known, confs = len(self._logprobs), len(self._confs)
+        counted, part, begin, scored = self._count, len(self._parts), self._length, len(self._scores)
+        tokens = counted.tokens
         for data in events:
-            if data == b"[DONE]":
+            if data == DONE:
                 self.done = self.settled = True
                 break
             try:
-                self._event(orjson.loads(data))
-            except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-                self.malformed = "an event that cannot be read"
+                self._event(load(data))
+            except Exception:  # whatever is in it: a reply that cannot be read is not one that hangs
+                self.error = _glued_error(data)
+                self.malformed = "" if self.error else "an event that cannot be read"
             if self.malformed or self.error is not None:
                 break
-        if self.tokens == tokens and self._length == begin:
+        if counted.tokens == tokens and self._length == begin:
             return None
+        ends = counted.ends
         return Chunk(
             "".join(self._parts[part:]),
-            max(0, self.tokens - tokens),
-            _array(self._logprobs[known:]),
-            _array(self._confs[confs:]),
-            [e - begin for e in self._ends[tokens:]] if self._ends_fit() else None,
+            counted.tokens - tokens,
+            *(self._scores.arrays(scored) if scored < len(self._scores) else (None, None)),
+            None if ends is None or len(ends) != counted.tokens else [e - begin for e in ends[tokens:]],
+            within(self._thinking, begin, self._length) if self._thinking else None,
         )
 
-    def plain(self, body: bytes, prefix: str) -> Chunk | None:
-        """Take in a reply that was not streamed although that was asked for."""
-        try:
-            document = orjson.loads(body)
-            if document.get("error") is not None:
-                self.error = document["error"]
-                return None
-            choice = document["choices"][0]
-            message = choice.get("message")
-            if message is not None:
-                # a plain reply repeats the beginning it was given, a streamed one does not
-                content = message.get("content") or ""
-                message["content"] = content.removeprefix(prefix) if prefix else content
-                for number, request in enumerate(message.get("tool_calls") or ()):
-                    request.setdefault("index", number)
-                choice["delta"] = message
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError):
-            self.malformed = "a reply that cannot be read"
-            return None
-        return self.feed([orjson.dumps(document), b"[DONE]"])
+    def plain(self, body: bytes) -> Chunk | None:
+        """Take in a reply that was not streamed although that was wanted."""
+        return self.feed([body, DONE])
 
-    def _event(self, event: dict[str, Any]) -> None:
-        if event.get("error") is not None:
+    def _event(self, event: Any) -> None:
+        if type(event) is not dict:
+            raise ValueError("not an object")
+        if event.get("error"):
             self.error = event["error"]
             return
-        choices = event.get("choices")
-        begin, shown, entries = self._length, "", None
-        called = False
+        choices, part, begin = event.get("choices"), len(self._parts), self._length
+        generated, pieces, usage = False, _NO_PIECES, event.get("usage")
         if choices:
             choice = choices[0]
-            delta = choice.get("delta")
-            if delta is None:
-                shown = choice.get("text") or ""
-            else:
-                shown = self._shown(delta)
-                if delta.get("tool_calls"):
-                    called = True
-                    self._tool_calls(delta["tool_calls"])
-            entries = choice.get("logprobs")
-            reason = choice.get("finish_reason")
-            if reason is not None:
-                if "stop_reason" in choice:  # vLLM: the stop text that matched, None at the end
-                    matched = choice["stop_reason"]
-                    self.stopped_at = matched if isinstance(matched, str) else ""
-                self.finish = "refused" if self.refusal else _FINISHES.get(reason, "error")
-                if self.finish == "error":
-                    self.malformed = f"finish reason {reason!r}"
-        elif event.get("message") is not None and "object" in event:
-            self.error = event  # vLLM's error object is not wrapped
+            generated = self._choice(choice, whole=event.get("object") == "chat.completion")
+            pieces = self._scores.read(choice["logprobs"]) if choice.get("logprobs") else pieces
+            usage = usage or choice.get("usage")
+        elif not usage and type(event.get("message", event.get("detail"))) is str:
+            self.error = event  # vLLM's error object, and others', is not wrapped
             return
-        if shown:
-            self._parts.append(shown)
-            self._length += len(shown)
-        pieces = self._read_logprobs(entries) if entries else []
-        self._count(event, pieces, bool(shown) or called, begin, shown)
+        self.carried.of_reply(event, usage)
+        counter = None
+        if usage or event.get("timings"):
+            counter = self._used(mapping(usage), mapping(event.get("timings")))
+        shown = "".join(self._parts[part:]) if generated else ""
+        self._count.add(counter, pieces, generated, shown, begin)
         if not self.model and event.get("model"):
-            self.model = str(event["model"])
+            self.model = string(event["model"])
 
-    def _shown(self, delta: Mapping[str, Any]) -> str:
-        """The text of a chat delta, thinking put back between its tags."""
-        if delta.get("refusal"):
-            self.refusal += delta["refusal"]
-        content = delta.get("content") or ""
-        thinking = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        if not thinking:
-            if content and self._thinking and self._split:
-                self._thinking = False
-                return THINK.closing + str(content)
-            return str(content)
-        self._split = True
-        if not self._thinking:
-            self._thinking = True
-            thinking = THINK.opening + thinking
-        if content:
-            self._thinking = False
-            return f"{thinking}{THINK.closing}{content}"
-        return str(thinking)
+    def _choice(self, choice: dict[str, Any], *, whole: bool) -> bool:
+        """Take in what the model has said; whether that is anything."""
+        delta = choice.get("delta")
+        generated = False
+        if type(delta) is str:
+            generated = self._show(self._content_joiner.feed(delta))
+        elif delta is not None:
+            generated = self._message(mapping(delta))
+        elif choice.get("message") is None:
+            generated = self._show(self._content_joiner.feed(string(choice.get("text"))))
+        elif not (whole and self._length):  # some repeat at the end what they have streamed
+            generated = self._message(self._without_prefix(mapping(choice["message"])))
+        reason = choice.get("finish_reason")
+        if reason is not None and (word := word_of(reason)) is not None:
+            if "stop_reason" in choice:  # vLLM: the stop text that matched, None at the end
+                matched = choice["stop_reason"]
+                self.stopped_at = matched if isinstance(matched, str) else ""
+            self.finish, self.reason = finish_of(word, text=bool(self._length or self.calls.begun)), word
+        return generated
 
-    _split = False  # whether the server takes the thinking out of the text
+    def _message(self, message: Mapping[str, Any]) -> bool:
+        """Take in a message or a piece of one."""
+        if len(message) == 1 and type(words := message.get("content")) is str:  # most are no more
+            return self._show(self._content_joiner.feed(words))
+        thinking, words, refusal = content_of(message)
+        called = self.calls.feed(message)
+        self.carried.of_message(message)
+        if refusal:
+            self.refusal += refusal
+        thinking = self._thinking_joiner.feed(thinking)
+        if thinking:
+            self._think(thinking)
+        return self._show(self._content_joiner.feed(words)) or bool(thinking or called or refusal)
 
-    def _count(
-        self, event: Mapping[str, Any], pieces: list[str], something: bool, begin: int, shown: str
-    ) -> None:
-        """Count the event's tokens, and note how much text each of them shows."""
-        before, counter = self.tokens, None
-        usage, timings = event.get("usage"), event.get("timings")
+    def _without_prefix(self, message: dict[str, Any]) -> Mapping[str, Any]:
+        """A whole message: it repeats the beginning it was given, a streamed one does not."""
+        content = message.get("content")
+        if self._prefix and type(content) is str:
+            message["content"] = content.removeprefix(self._prefix)
+        return numbered(message)
+
+    # -- the text
+
+    def _think(self, thinking: str) -> None:
+        """Thinking is put back between its tags; where it stands is kept as well."""
+        if not self._inside:
+            if self._length or not THINK.left_open(self._prefix):
+                self._append(THINK.opening)
+            self._thinking.append((self._length, self._length))
+            self._inside = True
+        self._append(thinking)
+        self._thinking[-1] = (self._thinking[-1][0], self._length)
+
+    def _show(self, words: str) -> bool:
+        if not words:
+            return False
+        if self._inside:
+            self._append(THINK.closing)
+            self._inside = False
+        self._append(words)
+        return True
+
+    def _append(self, part: str) -> None:
+        self._parts.append(part)
+        self._length += len(part)
+
+    # -- the counters
+
+    def _used(self, usage: Mapping[str, Any], timings: Mapping[str, Any]) -> int | None:
+        """Take in the server's counters; all tokens generated so far, None if they do not tell."""
         if usage:
-            counter = usage.get("completion_tokens")
-            self.prompt_tokens = usage.get("prompt_tokens", self.prompt_tokens)
-            details = usage.get("prompt_tokens_details")
-            if details:
-                self.cached_tokens = details.get("cached_tokens", self.cached_tokens)
+            generated = count(usage.get("completion_tokens", usage.get("output_tokens")))
+            prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+            cached = None
+            if details := usage.get("prompt_tokens_details"):
+                cached = count(mapping(details).get("cached_tokens"))
+            if details := usage.get("completion_tokens_details"):
+                thought = count(mapping(details).get("reasoning_tokens")) or 0
+                total = count(usage.get("total_tokens"))
+                if generated is not None and total == (prompt or 0) + generated + thought:
+                    generated += thought  # counted beside the rest
             self.settled = self.finish is not None
-        elif timings:
-            counter = timings.get("predicted_n")
-            self.cached_tokens = timings.get("cache_n", self.cached_tokens)
-            if "prompt_n" in timings:
-                self.prompt_tokens = timings["prompt_n"] + (self.cached_tokens or 0)
-        if counter is not None:
-            if self.estimated:
-                self.estimated, self._exact = 0, False
-            self.tokens = int(counter)
-        elif pieces:
-            self.tokens += len(pieces)
-        elif something:
-            self.tokens += 1
-            self.estimated += 1
-        new = self.tokens - before
-        ends = self._ends
-        if new > 0:
-            if new == len(pieces) and "".join(pieces) == shown:
-                for piece in pieces:
-                    begin += len(piece)
-                    ends.append(begin)
-            else:  # the text was held back until the last of these tokens
-                ends.extend([begin] * (new - 1))
-                ends.append(self._length)
-        elif ends:
-            ends[-1] = self._length
-
-    def _read_logprobs(self, entries: Mapping[str, Any]) -> list[str]:
-        """Note one log-probability and one confidence per token; the tokens' texts."""
-        content = entries.get("content")
-        if content is None:
-            return self._read_columns(entries)
-        pieces = []
-        for entry in content:
-            self._logprobs.append(entry["logprob"])
-            top = entry.get("top_logprobs")
-            if top:
-                self._confs.append(-sum(t["logprob"] for t in top) / len(top))
-            pieces.append(entry["token"])
-        return pieces
-
-    def _read_columns(self, entries: Mapping[str, Any]) -> list[str]:
-        """The older shape of raw completions: one list per quantity."""
-        pieces = entries.get("tokens") or []
-        tops = entries.get("top_logprobs") or [None] * len(pieces)
-        for logprob, top in zip(entries.get("token_logprobs") or (), tops):
-            self._logprobs.append(0.0 if logprob is None else logprob)
-            if top:
-                self._confs.append(-sum(top.values()) / len(top))
-        return list(pieces)
-
-    def _tool_calls(self, deltas: Sequence[Mapping[str, Any]]) -> None:
-        for delta in deltas:
-            index = delta.get("index", max(self.calls, default=0))
-            request = self.calls.setdefault(
-                index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-            )
-            request["id"] = delta.get("id") or request["id"]
-            function = delta.get("function") or {}
-            request["function"]["name"] += function.get("name") or ""
-            request["function"]["arguments"] += function.get("arguments") or ""
+        else:
+            generated, cached = count(timings.get("predicted_n")), count(timings.get("cache_n"))
+            prompt = count(timings.get("prompt_n"))
+            if prompt is not None:
+                prompt += cached or self.cached_tokens or 0
+        if prompt:  # no prompt is empty
+            self.prompt_tokens = prompt
+        if cached is not None and cached <= (self.prompt_tokens or cached):
+            self.cached_tokens = cached
+        return generated
 
     # -- giving out
 
-    def text(self, tokens: int | None = None) -> str:
-        """What was shown, up to the end of the given token."""
-        whole = "".join(self._parts)
-        if tokens is None or tokens >= len(self._ends):
+    @property
+    def tokens(self) -> int:
+        """Generated so far."""
+        return self._count.tokens
+
+    @property
+    def estimated(self) -> int:
+        """How many of them are guessed."""
+        return self._count.estimated
+
+    @property
+    def ending(self) -> Finish | None:
+        """How the reply has ended if nothing follows; None if it broke off."""
+        if self.refusal:
+            return "refused"
+        return "stop" if self.finish is None and self.done and self.begun else self.finish
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything has come of the reply that would come again if it were asked again."""
+        return bool(self.tokens or self._length)
+
+    def settle(self, kept: int | None) -> None:
+        """Nothing more is read; a cut keeps so many tokens."""
+        self._count.settle(max(kept or 0, len(self._scores)))
+
+    def text(self, kept: int | None = None) -> str:
+        """What was shown; if a cut keeps so many tokens, up to the end of the last of them."""
+        whole, ends = "".join(self._parts), self._count.ends
+        if kept is None or ends is None or kept >= len(ends):
             return whole
-        return whole[: self._ends[tokens - 1] if tokens else 0]
+        return whole[: ends[kept - 1] if kept else 0]
+
+    def thinking_at(self, length: int) -> Spans | None:
+        """Where thinking stands in so many characters; None if the server does not tell it apart."""
+        return within(self._thinking, 0, length)
 
     def ends(self, kept: int) -> list[int] | None:
         """Characters up to the end of each of the first `kept` tokens; None if not known."""
-        if self.estimated or not self._exact or not self._ends_fit():
-            return None
-        return self._ends[:kept]
+        return self._count.exact_ends(kept)
 
     def arrays(self, kept: int | None) -> tuple[FloatArray | None, FloatArray | None]:
         """(log-probabilities, confidences) of the first `kept` tokens, as far as reported."""
-        return _array(self._logprobs[:kept]), _array(self._confs[:kept])
-
-    def tool_calls(self) -> tuple[Mapping[str, Any], ...]:
-        return tuple(self.calls[index] for index in sorted(self.calls))
-
-    def _ends_fit(self) -> bool:
-        return len(self._ends) == self.tokens
+        return self._scores.arrays(0, kept)
 
 
-def _array(values: list[float]) -> FloatArray | None:
-    if not values:
+def _glued_error(data: bytes) -> Any:
+    """The error that a server wrote behind half an event; None if there is none."""
+    at = max(data.rfind(b'{"error"'), data.rfind(b'{ "error"'))
+    if at <= 0:
         return None
-    import numpy as np  # here: a gateway without log-probabilities never needs it
-
-    return np.array(values, dtype=np.float32)
+    try:
+        return orjson.loads(data[at:])["error"]
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...core import Configured
+from ...core import Configured, Trace
+from ..errors import ApiError
 from .choice import Choice
 from .event_stream import DONE, event
-from .reply_fields import extension, finish_reason, logprobs, usage
+from .reply_fields import carried_message, carried_reply, extension, finish_reason, logprobs, refusal, usage
 from .requests import ApiRequest
 
 
@@ -40,6 +41,10 @@ class Shape(ABC):
     def end(self, choices: Sequence[Choice]) -> list[bytes]:
         """The last events, after all pieces: how it ended, and what it cost."""
 
+    def failed(self, error: ApiError) -> bytes:
+        """The last event of a stream that fails."""
+        return error.event()
+
     def extension(self, choices: Sequence[Choice]) -> dict[str, Any]:
         return extension(choices, self.method, self.request.options)
 
@@ -49,13 +54,14 @@ class Chat(Shape):
 
     def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
         return {
+            **carried_reply(choices),
             **self._head("chat.completion"),
             "choices": [
                 {
                     "index": number,
-                    "message": self._message(choice),
+                    "message": self._message(choice.trace),
                     "logprobs": self._logprobs(choice),
-                    "finish_reason": finish_reason(choice.trace),
+                    "finish_reason": self._finish_reason(choice.trace),
                 }
                 for number, choice in enumerate(choices)
             ],
@@ -78,30 +84,49 @@ class Chat(Shape):
     def end(self, choices: Sequence[Choice]) -> list[bytes]:
         events = []
         for number, choice in enumerate(choices):
-            if choice.trace.tool_calls:
-                calls = [{"index": i, **request} for i, request in enumerate(choice.trace.tool_calls)]
-                events.append(self._chunk(number, {"tool_calls": calls}))
+            beside = carried_message(choice.trace) | self._calls(choice.trace, numbered=True)
+            if words := refusal(choice.trace):
+                beside["refusal"] = words
+            if beside:
+                events.append(self._chunk(number, beside))
             last = number == len(choices) - 1
-            more = {"ttscale": self.extension(choices)} if last else {}
-            events.append(
-                self._chunk(number, {}, finish_reason(choice.trace), self._logprobs(choice), **more)
-            )
+            more = {**carried_reply(choices), "ttscale": self.extension(choices)} if last else {}
+            finish = self._finish_reason(choice.trace)
+            events.append(self._chunk(number, {}, finish, self._logprobs(choice), **more))
         if self.request.include_usage:
             used = {**self._head("chat.completion.chunk"), "choices": [], "usage": usage(choices)}
             events.append(event(used))
         return [*events, DONE]
 
-    def _message(self, choice: Choice) -> dict[str, Any]:
-        trace = choice.trace
-        message: dict[str, Any] = {"role": "assistant", "content": trace.answer_text, "refusal": None}
-        if trace.finish == "refused":
-            message["refusal"] = str(trace.error or "refused")
-        if trace.thinking:
-            message["reasoning_content"] = trace.thinking
-        if trace.tool_calls:
-            message["tool_calls"] = list(trace.tool_calls)
-            message["content"] = trace.answer_text or None
-        return message
+    def _message(self, trace: Trace) -> dict[str, Any]:
+        calls = self._calls(trace)
+        thinking = {"reasoning_content": trace.thinking} if trace.thinking else {}
+        return {
+            **carried_message(trace),
+            "role": "assistant",
+            "content": trace.answer_text or None if calls else trace.answer_text,
+            "refusal": refusal(trace),
+            **thinking,
+            **calls,
+        }
+
+    def _calls(self, trace: Trace, *, numbered: bool = False) -> dict[str, Any]:
+        """The tool calls of a message; in a delta they are numbered."""
+        if not trace.tool_calls:
+            return {}
+        if self._old:
+            return {"function_call": trace.tool_calls[0].get("function")}
+        calls = [{"index": i, **call} if numbered else call for i, call in enumerate(trace.tool_calls)]
+        return {"tool_calls": calls}
+
+    def _finish_reason(self, trace: Trace) -> str:
+        reason = finish_reason(trace)
+        return "function_call" if reason == "tool_calls" and self._old else reason
+
+    @property
+    def _old(self) -> bool:
+        """Whether the client offered functions, of which one is called, in place of tools."""
+        return bool(self.request.body.get("functions")) and not self.request.body.get("tools")
 
     def _logprobs(self, choice: Choice) -> dict[str, Any] | None:
         if not self.request.logprobs:
@@ -135,6 +160,7 @@ class Completions(Shape):
 
     def whole(self, choices: Sequence[Choice]) -> dict[str, Any]:
         return {
+            **carried_reply(choices),
             **self._head(),
             "choices": [
                 self._choice(number, choice.trace.text, choice) for number, choice in enumerate(choices)
@@ -153,7 +179,7 @@ class Completions(Shape):
         events = []
         for number, choice in enumerate(choices):
             last = number == len(choices) - 1
-            more = {"ttscale": self.extension(choices)} if last else {}
+            more = {**carried_reply(choices), "ttscale": self.extension(choices)} if last else {}
             entry = self._choice(number, "", choice)
             events.append(event({**self._head(), "choices": [entry], **more}))
         if self.request.include_usage:

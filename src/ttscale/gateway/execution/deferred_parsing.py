@@ -100,7 +100,8 @@ class DeferredGeneration(Generation):
         """Finish, unless it has finished."""
         trace, self.unread = self.unread, None
         if trace is not None:
-            self.hand_over(trace)
+            self.finished = True
+            self.request.finish(trace)
 
     # -- what a method may do
 
@@ -134,7 +135,10 @@ class _Inner(GenerationRequest):
     def __init__(self, deferred: DeferredGeneration) -> None:
         for name in GenerationRequest.__slots__:
             setattr(self, name, getattr(deferred.request, name))
-        self._receive = deferred.receive
+        self._receive, self._time_left = deferred.receive, deferred.request.time_left
+
+    def time_left(self) -> float | None:
+        return self._time_left()
 
     def finish(self, trace: Trace) -> None:
         self._receive(trace)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...core import Chunk, Engine, EngineWrapper, Generation, GenerationRequest
+from ...core.thinking import Spans
+
+Show = Callable[[str, "Spans | None"], None]
+"""Takes a piece of text, and where thinking stands in it if the engine tells it apart."""
 
 
 class ShownEngine(EngineWrapper):
@@ -22,7 +26,7 @@ class ShownEngine(EngineWrapper):
             def on_chunk(chunk: Chunk) -> None:
                 if before is not None:
                     before(chunk)
-                self._live_text.add(chunk.text)
+                self._live_text.add(chunk.text, chunk.thinking_at)
 
             request.on_chunk = on_chunk
         return super().start(request)
@@ -36,7 +40,7 @@ class LiveText:
         text: everything that was told.
     """
 
-    def __init__(self, show: Callable[[str], None]) -> None:
+    def __init__(self, show: Show) -> None:
         self._show, self.text = show, ""
         self._lost = False
 
@@ -52,12 +56,12 @@ class LiveText:
         self._append(added)
         self.text = prefix
 
-    def add(self, text: str) -> None:
+    def add(self, text: str, thinking_at: Spans | None) -> None:
         """A piece was generated."""
         if not self._lost:
-            self._append(text)
+            self._append(text, thinking_at)
 
-    def _append(self, text: str) -> None:
+    def _append(self, text: str, thinking_at: Spans | None = None) -> None:
         if text:
             self.text += text
-            self._show(text)
+            self._show(text, thinking_at)

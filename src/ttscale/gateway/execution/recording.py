@@ -20,6 +20,7 @@ from ...bench.store.codec import sampling_digest
 from ...bench.store.results import Cell, Result
 from ...bench.store.store import Store
 from ...core import Image, Message, Outcome, Problem, Prompt, Sampling, StoreError, UsageError
+from ...core.carried import CARRIED
 from ..api.choice import Choice
 from ..config import Record
 from ..logs import log
@@ -133,7 +134,12 @@ class Recorder:
                 return None
             own = trace.prompt_key == problem.prompt.key
             fresh = replace(
-                trace, text=text, ends=None, tool_calls=(), prompt_key=prompt.key if own else trace.prompt_key
+                trace,
+                text=text,
+                ends=None,
+                tool_calls=(),
+                prompt_key=prompt.key if own else trace.prompt_key,
+                meta={name: value for name, value in trace.meta.items() if name not in CARRIED},
             )
             traces.append(fresh)
         answer = outcome.answer if outcome.answer is None else self._redact(outcome.answer)

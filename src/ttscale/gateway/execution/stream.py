@@ -12,6 +12,7 @@ import contextlib
 from aiohttp import web
 
 from ...core import SampleCount, ThinkingSplitter
+from ...core.thinking import Divided, Spans
 from ..api.chat_and_completions import Shape
 from ..api.choice import Choice
 from ..api.event_stream import STREAM_HEADERS
@@ -23,21 +24,18 @@ _PROGRESS = 1.0  # seconds between two reports of progress
 
 
 class ReplyEvents:
-    """What was told of each choice and not written yet, and what was written.
+    """What was told of each choice and not written yet, and what was written."""
 
-    `thinking` says whether replies begin within their thinking.
-    """
-
-    def __init__(self, shape: Shape, thinking: bool) -> None:
+    def __init__(self, shape: Shape) -> None:
         self.shape, choices = shape, shape.request.choices
-        self._unwritten: list[list[str]] = [[] for _ in range(choices)]
-        self._split = [ThinkingSplitter(thinking) for _ in range(choices)]
+        self._unwritten: list[list[tuple[str, Spans | None]]] = [[] for _ in range(choices)]
+        self._split = [ThinkingSplitter() for _ in range(choices)]
         self._thinking, self._answered = [""] * choices, [""] * choices
         self.news = asyncio.Event()
 
-    def show(self, choice: int, delta: str) -> None:
+    def show(self, choice: int, delta: str, thinking_at: Spans | None = None) -> None:
         """Called by the method's side, at any time."""
-        self._unwritten[choice].append(delta)
+        self._unwritten[choice].append((delta, thinking_at))
         self.news.set()
 
     def take(self) -> list[bytes]:
@@ -45,10 +43,13 @@ class ReplyEvents:
         events: list[bytes] = []
         for choice, unwritten in enumerate(self._unwritten):
             if unwritten:
-                text = "".join(unwritten)
+                if self.shape.splits:
+                    divided = [self._split[choice].feed(*piece) for piece in unwritten]
+                else:
+                    divided = [Divided("", text) for text, _ in unwritten]
                 unwritten.clear()
-                split = self._split[choice].feed(text) if self.shape.splits else ("", text)
-                events += self._written(choice, *split)
+                thinking, answer = ("".join(column) for column in zip(*divided, strict=True))
+                events += self._written(choice, thinking, answer)
         return events
 
     def rest(self, choices: list[Choice]) -> list[bytes]:
@@ -61,7 +62,7 @@ class ReplyEvents:
                 continue
             if self._thinking[choice] or self._answered[choice]:
                 events += self._written(choice, *self._split[choice].rest())
-            thinking = trace.thinking if not self._thinking[choice] else ""
+            thinking = _beyond(self._thinking[choice], trace.thinking)
             answer = _beyond(self._answered[choice], trace.answer_text)
             events += self._written(choice, thinking if not self._answered[choice] else "", answer)
         return events
@@ -112,7 +113,7 @@ async def stream(
             failure = of(error)
             if failure.status == 500:
                 LOG.exception("failed in mid-stream")
-            await response.write(failure.event())
+            await response.write(shape.failed(failure))
             await response.write_eof()
             return response, None
         await response.write(b"".join((*reply.rest(choices), *shape.end(choices))))
@@ -145,9 +146,9 @@ class _Progress:
         count = self._count
         now = (count.ended, count.tokens)
         if self._kind == "none" or now == self._last:
-            return b": \n\n"
+            return b": \n"
         self._last = now
         text = f"{count.ended} of {count.begun} samples finished, {count.tokens} tokens"
         if self._kind == "reasoning" and self._shape.splits:
             return b"".join(self._shape.delta(0, f"{text}\n", ""))
-        return f": {text}\n\n".encode()
+        return f": {text}\n".encode()

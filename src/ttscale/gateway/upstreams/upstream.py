@@ -25,21 +25,21 @@ class Upstream:
     Attributes:
         server: the engine if it is an HTTP server, to which plain requests are passed on.
         presets: method -> parameters it has here where the request says nothing else.
-        unopened_thinking: it was seen to think without an opening tag: its chat template writes it.
     """
 
     def __init__(self, name: str, model: Model, source: ModelSource) -> None:
         self.name, self.model = name, model
         self.price: Price | None = model.price or source.price
         self.sampling: Sampling = model.sampling.over(source.sampling)
-        settings = {}
+        settings: dict[str, Any] = {}
+        if model.spec.startswith("openai:@"):
+            settings["likely"] = name
         if model.spec.startswith("openai:") and (model.concurrency or "concurrency=" not in model.spec):
             settings["concurrency"] = model.concurrency or CONCURRENCY
         self.engine: Engine = source.make(**settings)
         self.server = self.engine if isinstance(self.engine, OpenAIHTTP) else None
         self.roles: dict[str, Upstream] = {}
         self.presets = _presets(name, model)
-        self.unopened_thinking = False
         self._opening: asyncio.Lock | None = None
         self._ready = False
 
@@ -56,6 +56,15 @@ class Upstream:
     def ready(self) -> bool:
         """Whether it has been opened and probed."""
         return self._ready
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is a server that may do what it has not shown."""
+        return self.server is not None and (not self._ready or self.server.dialect.kind != "llamacpp")
+
+    def lacks(self, capability: str) -> bool:
+        """Whether it is known not to be able to do this."""
+        return not self.elsewhere and capability not in self.engine.capabilities
 
     async def connect(self) -> None:
         """Get ready to pass requests on; load what lives in this process."""

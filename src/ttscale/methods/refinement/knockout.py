@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from ...answers import reply_of
 from ...core import Context, Problem, Prompt, Trace, Votes
 from .revision import shown
 
@@ -89,5 +90,5 @@ def vote(problem: Problem, traces: Sequence[Trace]) -> Trace:
 
 
 def _number(judgement: Trace) -> int | None:
-    found = re.search(r"\d+", judgement.answer_text)
+    found = re.search(r"\d+", reply_of(judgement))
     return int(found[0]) if found else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ...answers import reply_of
 from ...core import THINK, Context, Message, Problem, Prompt, Trace
 
 Carry = Literal["answer", "solution", "reflection"]
@@ -79,7 +80,7 @@ async def reflect(
 def shown(trace: Trace, thinking: bool) -> str:
     """A solution as it is shown to a model: its reply, with the thinking before it if asked."""
     if not thinking:
-        return trace.answer_text.strip()
+        return reply_of(trace).strip()
     return THINK.removed(trace.text).strip()
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
+from ...answers import reply_of
 from ...core import AtLeast, Card, Context, Outcome, Problem, Role, Trace, declared
 from ...core.cards import roles
 from ...verifiers import verifier
@@ -120,7 +121,7 @@ async def three_d(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
                 reflection = await reflect(
                     problem, ctx, best, rejected, thinking=cfg.thinking, max_tokens=cfg.reflection_tokens
                 )
-                notes, reflected = reflection.answer_text.strip(), reflected + reflection.tokens
+                notes, reflected = reply_of(reflection).strip(), reflected + reflection.tokens
             turn = Turn(best, problem.answer(best), notes)
             prompt = next_prompt(problem, turn, cfg.carry, cfg.thinking)
     winner = await _conclude(problem, ctx, candidates, picked, cfg)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
+from ...answers import reply_of
 from ...core import AtLeast, Card, Context, Outcome, Problem, Prompt, Role, Trace, Votes, declared
 from ...core.cards import roles
 from ...verifiers import verifier
@@ -106,7 +107,7 @@ async def _next(problem: Problem, ctx: Context, trace: Trace, cfg: Config) -> Pr
         reflection = await reflect(
             problem, ctx, trace, None, thinking=cfg.thinking, max_tokens=cfg.reflection_tokens
         )
-        notes = reflection.answer_text.strip()
+        notes = reply_of(reflection).strip()
     turn = Turn(trace, problem.answer(trace), notes)
     return next_prompt(problem, turn, cfg.carry, cfg.thinking)
 

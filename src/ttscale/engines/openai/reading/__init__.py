@@ -1,0 +1,1 @@
+"""Reading what a server sends: JSON of unknown make becomes values of a known kind."""
