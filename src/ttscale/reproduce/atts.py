@@ -28,7 +28,7 @@ LAST = 6  # segments of a solution in the world
 SPREADS = (0.2, 0.6, 1.2)  # of the logarithm of a segment's tokens
 CHAINS = (1, 2, 4, 8, 16)
 TRIALS = {"quick": 12, "full": 60}
-DRAWS = {"quick": 20_000, "full": 400_000}
+MANY = {"quick": 20_000, "full": 400_000}
 BANKS = (16, 99, 400)
 SPEEDS = ((1, 1), (1, 5), (7, 1))  # ticks a token of target and draft
 
@@ -45,15 +45,15 @@ def rejection(lab: Laboratory) -> Figure:
     """Largest distance of the share of rejected scores from 1 - floor(alpha (N + 1)) / (N + 1), in
     standard errors, over distributions, levels and sizes of a bank; every score meets its own bank."""
     rng, far, cases = np.random.default_rng(lab.seed), 0.0, 0
-    draws: dict[str, Callable[..., Any]] = {
+    shapes: dict[str, Callable[..., Any]] = {
         "normal": rng.normal,
         "Cauchy": rng.standard_cauchy,
         "log-normal": rng.lognormal,
     }
-    for draw in draws.values():
+    for shape in shapes.values():
         for size in BANKS:
-            count = lab.size(*DRAWS.values()) // size
-            banks, scores = draw(size=(count, size)), draw(size=count)
+            count = lab.size(*MANY.values()) // size
+            banks, scores = shape(size=(count, size)), shape(size=count)
             p = np.array([Bank.of(bank, 1, None).p_value(s) for bank, s in zip(banks, scores, strict=True)])
             for alpha in (0.1, 0.6, 0.85):
                 expected = rejection_rate(alpha, size)
@@ -107,7 +107,7 @@ def _turns(outcome: Outcome) -> list[list[int]]:
 
 def _waiting(lab: Laboratory, chains: int, spread: float) -> NDArray[np.float64]:
     """Tokens one after the other if every turn waits for its slowest chain, over those of the slowest
-    chain alone; nobody is rejected, so that a chain is LAST drafts. (questions,)"""
+    chain alone; no segment is rejected, so that a chain is LAST drafts. (questions,)"""
 
     def script(request: GenerationRequest) -> Trace:
         trace = _segment(request, spread, "wrong")
@@ -242,7 +242,7 @@ SYSTEM = System(
         "spreads": SPREADS,
         "chains": CHAINS,
         "trials": TRIALS,
-        "draws": DRAWS,
+        "draws": MANY,
         "banks": BANKS,
         "speeds": SPEEDS,
         "task": TASK,
@@ -305,7 +305,7 @@ SYSTEM = System(
         ),
         Claim(
             name="one-chain",
-            text="One chain waits for nobody.",
+            text="One chain never waits.",
             source="definition",
             effect="largest distance of the ratio from 1",
             criterion=Equals(0.0, 1e-12),
