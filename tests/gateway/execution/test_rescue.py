@@ -31,7 +31,7 @@ class Thinker(Model):
         field, pieces, finish = (
             ("content", ANSWER, "stop") if off else ("reasoning_content", THINKING, "length")
         )
-        prompt = len(json.dumps(body["messages"]))
+        prompt = len(json.dumps(body.get("messages") or body.get("prompt")))
         self.made += len(pieces)
         self.sent = (self.sent[0] + prompt, self.sent[1] + len(pieces))
         usage = {

@@ -44,7 +44,7 @@ async def rescued(outcome: Outcome, problem: Problem, ctx: Context) -> Outcome:
             more = await anext(race)
     except (BudgetEnded, TTScaleError):
         return outcome
-    continued = bool(request.prompt.prefix and request.prompt != problem.prompt)
+    continued = request.prompt is not problem.prompt
     # past the closing tag all is answer text, whatever a server's parser takes it for
     answer_text = more.answer_text or (more.thinking if continued else "")
     if more.finish not in ("stop", "length") or not (answer_text.strip() or more.tool_calls):
