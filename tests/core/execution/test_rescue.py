@@ -146,6 +146,17 @@ def test_a_budget_that_ends_it_is_kept_and_told_and_nothing_is_lost(budget: Budg
     assert engine.generated == 34
 
 
+def test_where_a_budget_has_ended_the_method_nothing_is_rescued_with_what_is_left():
+    async def frugal(problem: Problem, ctx: Context, cfg: NoConfig) -> Outcome:
+        trace = await ctx.sample(problem.prompt)
+        assert not ctx.can_afford(samples=5)
+        return Outcome(None, trace)
+
+    engine = Scripted([thought(), said("right")])
+    outcome = answer(engine, frugal, budget=Budget(samples=3), rescue=True)
+    assert (len(engine.calls), outcome.answer, outcome.over_budget) == (1, None, True)
+
+
 def test_what_it_costs_is_the_main_models_price():
     engine = Scripted([thought(prompt_tokens=5), said("right", tokens=10, prompt_tokens=40)])
     outcome = solved(engine, prices={"main": Price(1e6, 1e6)})
