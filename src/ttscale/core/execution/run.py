@@ -31,6 +31,7 @@ from ..token_time import TokenLoop
 from ..trace import Chunk, Trace
 from .context import Context, SampleRequest
 from .observer import Observer
+from .rescue import rescued
 from .sample import Sample
 
 T = TypeVar("T")
@@ -62,6 +63,8 @@ class Run:
         observers: told what happens.
         journal: serves samples of an interrupted run, and keeps those that are drawn.
         ticks_per_second: speed assumed in token time, for seconds.
+        rescue: whether a problem whose reply is all thinking gets one more sample (see `rescue`);
+            not one of a set.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Run:
         observers: Sequence[Observer] = (),
         journal: Journal | None = None,
         ticks_per_second: float = 100.0,
+        rescue: bool = False,
     ) -> None:
         if "main" not in engines:
             raise UsageError("a run needs an engine for role 'main'")
@@ -84,7 +88,7 @@ class Run:
         self.prices = dict(prices or {})
         self.observers, self.journal = tuple(observers), journal
         self._watched = bool(observers) or journal is not None
-        self.ticks_per_second = ticks_per_second
+        self.ticks_per_second, self.rescue = ticks_per_second, rescue
         self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
         self._prompt_lengths: defaultdict[tuple[int, str], PromptLengths] = defaultdict(PromptLengths)
         self._ordinals: dict[tuple[str, str, str], int] = {}
@@ -145,11 +149,29 @@ class Run:
         """Run a method in a given scope; a budget of that scope ends here."""
         scope.needs = method.needs
         ctx = Context(self, scope, problem, scope.origin, scope.origins)
-        outcome, stopped_by = await self._guarded(scope, method.method.fn(problem, ctx, method.cfg))
+        work = method.method.fn(problem, ctx, method.cfg)
+        if self.rescue and scope.parent is None:  # the answer to the problem, not a method's own attempts
+            return await self._rescued(work, problem, ctx)
+        outcome, stopped_by = await self._guarded(scope, work)
         if outcome is None:
-            answer, winner = scope.best_so_far()
-            outcome = Outcome(answer, winner, f"budget:{stopped_by}")
+            outcome = _interrupted(scope, stopped_by)
         return self._complete(outcome, scope)
+
+    async def _rescued(self, work: Awaitable[Outcome], problem: Problem, ctx: Context) -> Outcome:
+        """Await the method and the rescue of what it comes to, which stays if a budget ends that."""
+        found: Outcome | None = None
+
+        async def both() -> None:
+            nonlocal found
+            found = await work
+            found = await rescued(found, problem, ctx)
+
+        _, stopped_by = await self._guarded(ctx.scope, both())
+        if found is None:
+            found = _interrupted(ctx.scope, stopped_by)
+        elif stopped_by:
+            found.stopped_by = f"budget:{stopped_by}"
+        return self._complete(found, ctx.scope)
 
     async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
         """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
@@ -397,6 +419,12 @@ class Run:
             return None, None
         least, owner, kind = min(limits, key=lambda entry: entry[0])
         return max(0, int(least)), (owner, kind)
+
+
+def _interrupted(scope: Scope, kind: str) -> Outcome:
+    """What a method comes to that was ended by a budget."""
+    answer, winner = scope.best_so_far()
+    return Outcome(answer, winner, f"budget:{kind}")
 
 
 def _amounts(sample: Sample) -> dict[str, float]:
