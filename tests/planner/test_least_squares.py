@@ -23,7 +23,8 @@ def test_a_noisy_curve_is_fitted_as_well_as_by_scipy(ceiling: float, p: float, s
     ours = least_squares(missed, [0.5, 0.5], [0.0, 1e-12], [1.0, 1.0])
     scipys = optimize.least_squares(missed, [0.5, 0.5], bounds=([0.0, 1e-12], [1.0, 1.0]), xtol=1e-12)
     assert ours.cost <= 2 * scipys.cost * (1 + 1e-6) + 1e-15  # scipy tells half the sum of squares
-    assert (0 <= ours.x).all() and (ours.x <= 1).all()
+    assert (ours.x >= 0).all()
+    assert (ours.x <= 1).all()
 
 
 def test_without_noise_the_parameters_come_back() -> None:

@@ -33,6 +33,7 @@ _LLAMACPP: dict[str, Any] = {
     "slots": _Positive,
     "ctx": _Positive,
     "threads": _Positive,
+    "prompt_cache": _Count,
     "embeddings": bool,
     "reranking": bool,
     "idle": _Seconds,
