@@ -53,6 +53,12 @@ class Dialect:
         """The same with more that works."""
         return replace(self, capabilities=self.capabilities.union(capabilities), **found)
 
+    def only(self, capability: str, **found: Any) -> Dialect:
+        """The same of a server that turns out to do nothing else, if its kind does one thing at a time."""
+        if self.kind != "llamacpp":
+            return self.with_([capability], **found)
+        return replace(self, capabilities=frozenset({capability}), **found)
+
     def of_kind(self, kind: Kind) -> Dialect:
         """What is known of another server of which only the kind is; manners that were learned by
         refusals stay."""

@@ -205,7 +205,7 @@ async def _tools(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialec
     if dialect.kind == "llamacpp":
         async with trials.begun() as trial:
             trial.report(0, 0)
-            return await without_tools(engine, dialect.with_(["tools"]))
+            return await without_tools(engine, dialect)
     return await _longer(engine, dialect, trials, "tools", tools=[_TOOL])
 
 
@@ -253,7 +253,7 @@ async def _embed(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialec
     response = await _try(engine, trials, "/v1/embeddings", {"input": ["one", "two"]}, generates=0)
     with contextlib.suppress(KeyError, TypeError, IndexError):
         if len(response["data"]) == 2 and len(response["data"][0]["embedding"]) > 1:
-            return dialect.with_(["embed"])
+            return dialect.only("embed")
     return dialect
 
 
@@ -266,11 +266,11 @@ async def _reward(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Diale
         data = response["data"][0]["data"]
         # an embedding model pools too, into hundreds of numbers
         if not isinstance(data, list) or isinstance(data[0], list) or len(data) <= 2:
-            return dialect.with_(["reward"], rewarding="pooling")
+            return dialect.only("reward", rewarding="pooling")
     documents = {"query": "Hi", "documents": ["Hello.", "No."]}
     response = await _try(engine, trials, "/v1/rerank", documents, generates=0)
     ranks = response is not None and len(response.get("results") or ()) == 2
-    return dialect.with_(["reward"], rewarding="rerank") if ranks else dialect
+    return dialect.only("reward", rewarding="rerank") if ranks else dialect
 
 
 _Finder = Callable[["OpenAIHTTP", Dialect, Trials], Awaitable[Dialect]]
