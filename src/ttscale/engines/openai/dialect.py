@@ -49,6 +49,18 @@ class Dialect:
         by then the next step runs (measured: 1.7 on average)."""
         return 2 if self.kind == "llamacpp" else 1
 
+    @classmethod
+    def declared(cls, kind: Kind, capabilities: Iterable[str]) -> Dialect:
+        """A server of which its user says what it is and what it can do, beside text."""
+        known = cls().of_kind(kind)
+        return replace(
+            known,
+            capabilities=frozenset({"text", *capabilities}),
+            prefix="flags" if kind in ("vllm", "sglang") else "last",
+            scoring="chat raw" if kind == "vllm" else "raw",
+            rewarding="rerank" if kind == "llamacpp" else "pooling",
+        )
+
     def with_(self, capabilities: Iterable[str], **found: Any) -> Dialect:
         """The same with more that works."""
         return replace(self, capabilities=self.capabilities.union(capabilities), **found)

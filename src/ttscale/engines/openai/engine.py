@@ -77,6 +77,7 @@ class OpenAIHTTP(HTTPClient):
         self.name = name or f"openai:{model}@{host}"
         self._known = dialect
         self.dialect = dialect or Dialect()
+        self._opened, self._finding = False, asyncio.Lock()
         self.confirmed = dialect is not None
         self.listed: tuple[str, ...] = ()
         self._key = (self.urls[0] if self.urls else "", model, likely)
@@ -95,10 +96,10 @@ class OpenAIHTTP(HTTPClient):
 
     async def open(self) -> None:
         """Get ready, and recall what is known of the server; it is asked nothing yet."""
-        if self.attached:
+        if self._opened:
             return
         self.attach()
-        self._finding = asyncio.Lock()
+        self._opened, self._finding = True, asyncio.Lock()
         if self._known is not None:
             return
         found = findings.known(self._key)
@@ -138,7 +139,7 @@ class OpenAIHTTP(HTTPClient):
         """Abort what is under way and close all connections."""
         if not self.attached:
             return
-        self.attached = False
+        self.attached = self._opened = False
         for generation in list(self._generations.values()):
             generation.abort("cancelled")
         tasks = list(self._generations)
