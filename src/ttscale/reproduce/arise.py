@@ -150,7 +150,7 @@ def _scores(repeats: int, seed: int, least: int, most: int) -> tuple[NDArray[np.
     for _ in range(repeats):
         sampled = [
             [sample(lambda _, p=p: (float(rng.random() < p), 1.0), rule) for p in row] for row in RATES
-        ]  # type: ignore[misc]
+        ]
         scores.append(arise([[d.accuracy for d in row] for row in sampled], tokens).value)
         runs += [d.runs for row in sampled for d in row]
     return np.array(scores), float(np.mean(runs))
