@@ -147,8 +147,8 @@ def larger_compresses_better(lab: Laboratory) -> Figure:
 
 
 def bias_carries_over(lab: Laboratory) -> Figure:
-    """Distance, in bits per token, by which E of the small size is missed on one half of the documents, predicted from
-    the large one's there, with the bias fitted on the other half."""
+    """Distance, in bits per token, of the small size's E on one half of the documents from what the large
+    one's there predicts, with the bias fitted on the other half."""
     read = lab.once(_read)
     texts, nll, counts = _parts({side: lines[::2] for side, lines in read.items()})
     bias = fitted_bias(texts, nll, counts)
