@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import arise
-from ..metrics.curves.arise_sampling import Rule, sample
+from ..metrics.curves.arise_sampling import Rule, Sampled, sample
 from ..metrics.curves.scaling import end_to_end_slope
 from .protocol import Above, Below, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System
 
@@ -121,7 +121,7 @@ def runs_are_the_chain(lab: Laboratory) -> Figure:
     """Largest distance of mean runs from the exact chain, in standard errors, over rates."""
     rates = [0.02, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.97]
     rng, count, rule = np.random.default_rng(lab.seed), lab.size(*MANY.values()) // 3, Rule()
-    sampled = {p: np.array([_runs(rng, p, rule) for _ in range(count)]) for p in rates}
+    sampled = {p: np.array([_item(rng, p, rule).runs for _ in range(count)]) for p in rates}
     expected = [_expected_runs(p, rule) for p in rates]
     means = [float(runs.mean()) for runs in sampled.values()]
     lab.plot(
@@ -138,8 +138,9 @@ def runs_are_the_chain(lab: Laboratory) -> Figure:
     return Figure.exact(far, f"{len(rates)} rates")
 
 
-def _runs(rng: np.random.Generator, p: float, rule: Rule) -> int:
-    return sample(lambda _: (float(rng.random() < p), 1000.0), rule).runs
+def _item(rng: np.random.Generator, p: float, rule: Rule) -> Sampled:
+    """An item that is right with p, with steady tokens."""
+    return sample(lambda _: (float(rng.random() < p), 1000.0), rule)
 
 
 @lru_cache
@@ -148,9 +149,7 @@ def _scores(repeats: int, seed: int, least: int, most: int) -> tuple[NDArray[np.
     rng, rule = np.random.default_rng(seed), Rule(m_min=least, m_max=most)
     tokens, scores, runs = np.tile(DOUBLED, (len(RATES), 1)), [], []
     for _ in range(repeats):
-        sampled = [
-            [sample(lambda _, p=p: (float(rng.random() < p), 1.0), rule) for p in row] for row in RATES
-        ]  # type: ignore[misc]
+        sampled = [[_item(rng, p, rule) for p in row] for row in RATES]
         scores.append(arise([[d.accuracy for d in row] for row in sampled], tokens).value)
         runs += [d.runs for row in sampled for d in row]
     return np.array(scores), float(np.mean(runs))

@@ -34,7 +34,11 @@ SPEEDS = ((1, 1), (1, 5), (7, 1))  # ticks a token of target and draft
 
 TASK = "lab:word?level=2"
 QUESTIONS = {"quick": 5, "full": 20}
-LIVE = f"chains=4, turns=4, draft_tokens=16, target_tokens=16, calibration=8, joiner='', alpha={ALPHA}"
+CALIBRATION = 8  # first segments in a question's bank
+LIVE = (
+    "chains=4, turns=4, draft_tokens=16, target_tokens=16, joiner='', "
+    f"calibration={CALIBRATION}, alpha={ALPHA}"
+)
 ROUTED, ALONE = f"atts({LIVE})", "sc(n=4)"
 
 
@@ -216,13 +220,16 @@ def accuracy_of_the_target(lab: Laboratory) -> Figure:
 
 
 def _rates(lab: Laboratory, turn: int) -> Figure:
-    """Mean over questions of the share of a turn's segments that were taken over."""
+    """Distance from the nominal share of the mean, over questions, of a turn's segments taken over."""
     rates = [
         result.extra["rejected"][turn]
         for result in lab.once(_live).results[ROUTED]
         if len(result.extra["rejected"]) > turn
     ]
-    return Figure.mean(rates, f"{len(rates)} questions")
+    nominal = rejection_rate(ALPHA, CALIBRATION)
+    return Figure.resampled(
+        lambda found: abs(found.mean() - nominal), rates, of=f"{len(rates)} questions, {np.mean(rates):.3f}"
+    )
 
 
 def first_turn(lab: Laboratory) -> Figure:
@@ -273,8 +280,8 @@ SYSTEM = System(
             text="The target takes over the nominal share.",
             number="0.402 at turn 1 against 0.40, in the authors' recorded run",
             source="released data",
-            effect="share taken over at turn 1, banks of 8, bundled reasoner",
-            criterion=Equals(rejection_rate(ALPHA, 8), 0.1),
+            effect="distance from .444 of the share taken over at turn 1, banks of 8, bundled reasoner",
+            criterion=Below(0.1),
             measure=first_turn,
         ),
         Claim(
@@ -282,8 +289,8 @@ SYSTEM = System(
             text="The target takes over the nominal share at every turn.",
             number="0.30 at turn 2 and 0.61 at turn 15, in the authors' recorded run",
             source="the guarantee needs exchangeable scores, which only turn 1 has",
-            effect="share taken over at turn 2, banks of 8, bundled reasoner",
-            criterion=Equals(rejection_rate(ALPHA, 8), 0.1),
+            effect="distance from .444 of the share taken over at turn 2, banks of 8, bundled reasoner",
+            criterion=Below(0.1),
             measure=later_turn,
         ),
         Claim(
