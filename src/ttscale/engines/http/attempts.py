@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...core import Unreachable
 from .. import real_time
-from . import failures
-from .failures import Failure
+from .errors import failures
+from .errors.failures import Failure
 from .replicas import Lease, Replica
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ class Attempts:
         identity: what requests that ask the same have in common.
         tried: replicas that are asked last: those this request has been to, and those given.
         time_left: seconds until the answer is of no use.
+        produced: tokens that the attempt under way has produced.
 
     Attributes:
         retries: attempts after the first.
         heard: when the server last sent something, on the monotonic clock; None while nothing is
             expected of it: its turn or a retry is waited for, or all has been said.
-        tokens: that this attempt has produced.
     """
 
     def __init__(
@@ -56,11 +56,12 @@ class Attempts:
         identity: bytes = b"",
         tried: set[Replica] | None = None,
         time_left: Callable[[], float | None] = _for_ever,
+        produced: Callable[[], int] = int,
     ) -> None:
         self._client, self._wait, self._time_left = client, wait, time_left
         self._cost, self._prefix, self._identity = cost, prefix, identity
         self._tried = set() if tried is None else tried
-        self.retries = self.tokens = 0
+        self.retries, self._produced = 0, produced
         self._started = time.monotonic()
         self.heard: float | None = None
         self._expired: Unreachable | None = None
@@ -75,7 +76,7 @@ class Attempts:
         """
         client = self._client
         self._task = asyncio.current_task()
-        client.watch(self)
+        client.supervise(self)
         try:
             while True:
                 lease = client.replicas.lease(self._cost, self._prefix, self._tried)
@@ -109,8 +110,8 @@ class Attempts:
             what = f"was not done after {client.total:g} s"
         else:
             what = f"was silent for {client.idle:g} s"
-        if self.tokens:
-            what += f", after {self.tokens} tokens"
+        if tokens := self._produced():
+            what += f", after {tokens} tokens"
         self._expired = Unreachable(f"{client.server} {what}", fix="raise the timeout, or see its log")
         self._task.cancel()
 
@@ -121,13 +122,13 @@ class Attempts:
         return silent if total is None else min(silent, self._started + total)
 
     def _given_up(self) -> Unreachable | None:
-        """Why `expire` has cancelled the task; None if somebody else has, too."""
+        """Why `expire` has cancelled the task; None if it was cancelled otherwise, too."""
         expired, self._expired = self._expired, None
         return None if expired is None or self._task is None or self._task.uncancel() else expired
 
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
-        self.heard, self.tokens = time.monotonic(), 0
+        self.heard = time.monotonic()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:
@@ -137,14 +138,14 @@ class Attempts:
             again = self.retries < max(1, len(client.replicas.all) - 1)
             raise Failure(expired, again, condition="failed") from None
         except failures.BROKEN as error:
-            raise failures.of_connection(error, client.server, self.tokens) from None
+            raise failures.of_connection(error, client.server, self._produced()) from None
         finally:
             self.heard = None
 
     def _pause(self, failure: Failure) -> float | None:
         """Seconds until the next attempt, None if there is to be none. Another replica is asked at
         once, whatever this one wants."""
-        if not failure.again or self.tokens or self._late(time.monotonic()):
+        if not failure.again or self._produced() or self._late(time.monotonic()):
             return None
         if self._client.replicas.free(self._tried):
             return None if self._wait(self.retries, None) is None else 0.0

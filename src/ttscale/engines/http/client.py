@@ -14,12 +14,12 @@ import orjson
 
 from ...core import UsageError
 from .. import real_time
-from . import failures
 from .address import root_of
 from .attempts import Attempts
 from .connector import Connector, Resolver
 from .credentials import Key
-from .failures import Failure
+from .errors import failures
+from .errors.failures import Failure
 from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
@@ -151,7 +151,7 @@ class HTTPClient:
 
     # -- silence
 
-    def watch(self, attempts: Attempts) -> None:
+    def supervise(self, attempts: Attempts) -> None:
         """End it when it takes too long. One timer for all is cheaper than one each, and never late:
         those that came before are due before."""
         self._waiting[attempts] = None

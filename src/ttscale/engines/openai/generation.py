@@ -13,9 +13,9 @@ import aiohttp
 
 from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace, Unreachable
 from ...core.spending.prompt_lengths import size_of
-from ..http import failures
 from ..http.attempts import Attempts
-from ..http.failures import Failure
+from ..http.errors import failures
+from ..http.errors.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
 from .request_body import RequestBody, plainer_dialect
@@ -64,6 +64,7 @@ class HTTPGeneration(LiveGeneration):
             prefix=body.prefix,
             identity=body.shared,
             time_left=request.time_left,
+            produced=self._produced,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -86,6 +87,11 @@ class HTTPGeneration(LiveGeneration):
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
+
+    def _produced(self) -> int:
+        """Tokens of this attempt; a text that was begun without any counts, too: it is never shown
+        twice."""
+        return max(self._reader.tokens, self._reader.begun)
 
     # -- asking and reading
 
@@ -167,9 +173,7 @@ class HTTPGeneration(LiveGeneration):
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
-        reader, attempts = self._reader, self._attempts
-        # what was begun counts, too: a text is never shown twice
-        attempts.heard, attempts.tokens = time.monotonic(), max(reader.tokens, reader.begun)
+        reader, self._attempts.heard = self._reader, time.monotonic()
         if chunk is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:
