@@ -212,18 +212,25 @@ class Run:
         return await work()
 
     async def _find_out(self, scope: Scope, method: Configured) -> None:
-        """Let the engines try what the method needs and is not known of them, at its cost."""
+        """Let the engines try what the method needs and is not known of them."""
         found = False
         for role, needed in method.needs().items():
-            engine, wanted = self.engine_of(role), needed.capabilities
+            wanted = needed.capabilities
             if "text" in wanted and self.sampling_for({}, role).logprobs is not None:
                 wanted = wanted | {"logprobs"}  # the user's own wish
-            if unknown(engine, wanted):
-                found, trials = True, Trials(scope, self.price_of(role))
-                probing = cast(Probing, engine)
-                await self.real(engine, probing.probe(wanted, trials))
+            found = await self.find_out(scope, role, wanted) or found
         if found:
             self.check(method)
+
+    async def find_out(self, scope: Scope, role: str, capabilities: frozenset[str]) -> bool:
+        """Let a role's engine try what of these is not known of it, at the cost of `scope`; whether there
+        was anything."""
+        engine = self.engine_of(role)
+        if not unknown(engine, capabilities):
+            return False
+        trials = Trials(scope, self.price_of(role))
+        await self.real(engine, cast(Probing, engine).probe(capabilities, trials))
+        return True
 
     def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
         """Add what only the runner knows."""
