@@ -151,7 +151,7 @@ class HTTPClient:
 
     # -- silence
 
-    def watch(self, attempts: Attempts) -> None:
+    def supervise(self, attempts: Attempts) -> None:
         """End it when it takes too long. One timer for all is cheaper than one each, and never late:
         those that came before are due before."""
         self._waiting[attempts] = None
