@@ -25,14 +25,16 @@ recordings assume 100 tokens a second; seconds of live models were measured with
 once."""
 
 
-def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:
-    """Write the report of `found` rows.
+def write_html(
+    path: str | Path, found: Sequence[Row], plan: Mapping[str, Any], notes: Sequence[str] = ()
+) -> None:
+    """Write the report of `found` rows, under what `notes` say.
 
     Raises:
         UsageError: without plotly, or if there are no rows.
         StoreError: if the disk is full.
     """
-    write_page(Path(path), html(found, plan))
+    write_page(Path(path), html(found, plan, notes))
 
 
 def write_page(path: Path, page: str) -> None:
@@ -45,12 +47,13 @@ def write_page(path: Path, page: str) -> None:
         unfinished.write_text(page, encoding="utf-8")
 
 
-def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
-    """The page."""
+def html(found: Sequence[Row], plan: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
+    """The page; `notes` are plain texts that stand above the tables."""
     if not found:
         raise UsageError("the run holds no results yet", fix="wait for the first items")
     plots: dict[str, Any] = {}
-    parts, links = [], []
+    links: list[str] = []
+    parts = [f'<div class="card">{"".join(f"<p>{escape(n)}</p>" for n in notes)}</div>'] if notes else []
     for i, ((model, task), part) in enumerate(sections(found).items()):
         ids: list[str] = []
         for figure in figures(part):

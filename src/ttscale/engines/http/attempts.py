@@ -103,6 +103,7 @@ class Attempts:
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
         self.heard, self.tokens = time.monotonic(), 0
+        client.count_request()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:

@@ -16,7 +16,7 @@ from .. import real_time
 from . import failures
 from .attempts import Attempts
 from .credentials import Key
-from .failures import Failure
+from .failures import Failure, RequestsSpent
 from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
@@ -34,10 +34,15 @@ class HTTPClient:
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
         total: seconds a sample may take in all, its retries included; None for no limit.
+
+    Attributes:
+        requests: sent so far, retries and probes included.
+        most_requests: how many may be sent in all; None for no limit.
     """
 
     session: aiohttp.ClientSession
     replicas: Replicas
+    most_requests: int | None
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class HTTPClient:
             "Accept-Encoding": "identity",  # compression would hold tokens back
             **self.key.headers(),
         }
+        self.requests, self.most_requests = 0, None
         self.attached = False
         self._waiting: dict[Attempts, None] = {}
         self._stop_clock: Callable[[], None] | None = None
@@ -121,6 +127,17 @@ class HTTPClient:
             return await Attempts(self, (retry or self.retry).wait).run(attempt)
         except Failure as failure:
             raise failure.error from None
+
+    def count_request(self) -> None:
+        """One more is sent.
+
+        Raises:
+            Failure: if no more may be.
+        """
+        if self.most_requests is not None and self.requests >= self.most_requests:
+            fact = f"{self.requests} requests have been sent, which is the limit"
+            raise Failure(RequestsSpent(fact, fix="allow more"), again=False)
+        self.requests += 1
 
     async def answers(self, replica: Replica, seconds: float) -> bool:
         """Whether a replica lists its models, within so many seconds."""

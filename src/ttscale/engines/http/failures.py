@@ -29,6 +29,12 @@ class Refused(EngineError):
     """The model or its server declined to answer."""
 
 
+class RequestsSpent(EngineError):
+    """As many requests have been sent as may be."""
+
+    fatal = True
+
+
 class Failure(Exception):
     """One attempt failed.
 
