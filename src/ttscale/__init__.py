@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .assembly import Assembly
+    from .bench import Comparison
     from .core import (
         Budget,
         Context,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "assembly": ("Assembly",),
+    "bench": ("Comparison",),
     "core": (
         "Budget",
         "Context",
@@ -61,6 +63,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Assembly",
     "Budget",
+    "Comparison",
     "Context",
     "Message",
     "Outcome",

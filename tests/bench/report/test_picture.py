@@ -18,7 +18,7 @@ def test_marks_stand_in_their_intervals_and_the_frontier_is_marked(tmp_path):
         mark = next(i for i, c in enumerate(bar) if c in "●○")
         low, high = row.accuracy_ci
         assert abs((mark - left) / (right - left) - (row.accuracy - low) / (high - low)) < 0.05
-    assert [line[0] for line in bars] == ["●", "○", "○"]
+    assert [line[0] for line in bars] == ["●", "○", "●"]
     assert len({len(line) for line in lines}) == 1
 
 

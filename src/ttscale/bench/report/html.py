@@ -65,7 +65,7 @@ def html(found: Sequence[Row], plan: Mapping[str, Any], notes: Sequence[str] = (
         questions = max(row.questions for row in part)
         parts.append(
             f'<h2 id="s{i}">{title}<small>{questions:,} questions</small></h2>\n'
-            f'<div class="card scroll">{_table(part)}</div>\n<div class="plots">{boxes}</div>'
+            f'<div class="card scroll">{table(part)}</div>\n<div class="plots">{boxes}</div>'
         )
     return document(
         title="Test-time scaling bench",
@@ -120,7 +120,8 @@ def _subtitle(plan: Mapping[str, Any]) -> str:
     return " · ".join(facts)
 
 
-def _table(part: Sequence[Row]) -> str:
+def table(part: Sequence[Row]) -> str:
+    """The HTML table of one model and task."""
     style = styles(part)
     best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
     has_cost = any(r.cost_mean is not None for r in part)

@@ -104,14 +104,12 @@ def solve(
     The answer goes to standard output, what it cost to standard error. For a recording
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
-    from ...core import SampleCount
     from ...session import session_on
     from ..config import load
 
     text = sys.stdin.read() if question == "-" else question
     config = load()
     session = session_on(model_spec, assignments(roles, "--role"), config)
-    count = SampleCount()
     attempt = session.attempt(
         text,
         method=method_spec,
@@ -122,10 +120,9 @@ def solve(
         system=system,
         images=images,
         seed=seed,
-        observers=[count],
         **sampling,
     )
-    progress = _Progress(attempt.method.label, count)
+    progress = _Progress(attempt.method.label, attempt.count)
     with progress.shown(not attempt.run.token_time):
         outcome = attempt.execute(progress.follow)
     show_outcome(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
@@ -149,21 +146,7 @@ class _Progress:
         self._status = None
 
     async def follow(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """Await `work` and show how far it is, five times a second."""
+        """Await `work` and show how far it is."""
         if self._status is None:
             return await work
-        import asyncio
-
-        async def report() -> None:
-            while True:
-                count = self._count
-                self._status.update(
-                    f"{self._label}: {count.ended} of {count.begun} samples finished, {count.tokens:,} tokens"
-                )
-                await asyncio.sleep(0.2)
-
-        reporting = asyncio.create_task(report())
-        try:
-            return await work
-        finally:
-            reporting.cancel()
+        return await self._count.followed(work, lambda text: self._status.update(f"{self._label}: {text}"))
