@@ -133,10 +133,10 @@ class TestOpenAI:
         [
             ("openai:gpt-5", "does not say which server: write openai:MODEL@URL"),
             ("http://localhost:8000/v1", "write openai:MODEL@http://localhost:8000/v1"),
-            ("openai:m@http://u:secret@h/v1", "carries a password: name the environment variable"),
-            ("openai:m@http:///v1", "is not an address"),
-            ("openai:m@http://[::1/v1", "is not an address"),
-            ("openai:m@http://h:99999/v1", "is not an address"),
+            ("openai:m@http://u:secret@h/v1", "must not hold a password: name the environment variable"),
+            ("openai:m@http:///v1", "is not the address of a server"),
+            ("openai:m@http://[::1/v1", "is not the address of a server"),
+            ("openai:m@http://h:99999/v1", "is not the address of a server"),
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
             ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
@@ -232,6 +232,15 @@ class TestNames:
         assert one("tiny").name == "tiny"
         assert one("tiny-small?slots=2").make().capabilities >= {"text"}
         assert one("tiny-prm").spec == "tiny-prm"
+
+    def test_an_embedder_is_a_model_of_its_own_kind(self, tmp_path):
+        pytest.importorskip("torch")
+        (tmp_path / "config.json").write_text("{}")
+        source = one(f"embedder:{tmp_path}?device=cpu")
+        assert source.name == tmp_path.name
+        assert source.make().capabilities == {"embed"}
+        with pytest.raises(UsageError):
+            one("embedder:")
 
     def test_alias_of_an_alias_wins(self):
         source = one("yours", self.CATALOGUE)

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import random
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -35,11 +36,13 @@ from ttscale.core import (  # noqa: E402
     Trace,
     UsageError,
     execute,
+    install_command,
     run_in_token_time,
 )
 from ttscale.engines.local.decoding.sampler import Sampler, filtered  # noqa: E402
 from ttscale.engines.local.decoding.sequence import Row  # noqa: E402
 from ttscale.engines.local.detokenizer import ByteSpeller, WindowSpeller, spelling  # noqa: E402
+from ttscale.engines.local.encoder import EncoderLocal  # noqa: E402
 from ttscale.engines.local.engine import TransformersLocal  # noqa: E402
 from ttscale.engines.local.reward import RewardLocal  # noqa: E402
 from ttscale.engines.synthetic import Synthetic, binary  # noqa: E402
@@ -804,6 +807,23 @@ def test_a_sentence_transformers_folder_embeds(folder: Path, tmp_path: Path) -> 
     assert vectors.shape == (2, 16)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
 
+    async def alone() -> Any:
+        engine = EncoderLocal(tmp_path)
+        await engine.open()
+        try:
+            return await engine.embed(["one", "x" * 100])
+        finally:
+            await engine.close()
+
+    embedded = asyncio.run(alone())
+    np.testing.assert_allclose(embedded.vectors, vectors, atol=1e-6)
+    assert embedded.tokens > 2
+
+
+def test_a_model_that_is_no_embedder_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError):
+        asyncio.run(EncoderLocal(folder).open())
+
 
 def test_prompts_are_written_with_the_template(folder: Path) -> None:
     engine = TransformersLocal(folder)
@@ -970,7 +990,7 @@ def test_without_torch_the_install_command_is_named(folder: Path, monkeypatch: A
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UsageError, match=r"ttscale\[torch\]"):
+    with pytest.raises(UsageError, match=re.escape(install_command("torch"))):
         asyncio.run(TransformersLocal(folder).open())
 
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 from ...core import AtLeast, Engine, Sampling, Unreachable, UsageError, declared
 from ...engines import ModelSource, Pool
 from ...engines.http.client import HTTPClient
-from ...engines.http.failures import RequestsSpent
+from ...engines.http.errors.failures import RequestsSpent
 from ...methods import parse
 from ..plan import Plan, Settings, arrange
 from ..progress import Progress

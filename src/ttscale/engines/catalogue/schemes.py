@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ...answers import RULES, rule_for
 from ...core import AtLeast, Engine, OneOf, UnknownName, UsageError, Within
 from ...core.settings.declared import read_values
+from ..http.address import root_of
 from . import downloads
 from .settings import read_query, split
 from .source import Catalogue, ModelSource
@@ -55,6 +56,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "revision": str,
 }
 _REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
+_EMBEDDER: dict[str, Any] = {"device": str, "dtype": str}
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -74,25 +76,12 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
 def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     body, options, sampling = read_query(body, _OPENAI, "openai")
     model, at, urls = body.partition("@http")
-    addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
+    addresses = tuple(map(root_of, f"http{urls}".split(","))) if at else ()
     if not addresses:
         raise UsageError(
             f"model 'openai:{body}' does not say which server",
             fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
         )
-    for address in addresses:
-        try:
-            parts = urlsplit(address)
-            there = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # half an IPv6 address, a port beyond 65535
-            there = False
-        if not there:
-            raise UsageError(f"{address!r} is not an address", fix="write http://HOST:PORT/v1")
-        if parts.password:
-            raise UsageError(
-                f"the address of {parts.hostname} carries a password",
-                fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
-            )
 
     def make(**overrides: Any) -> Engine:
         from ..openai.engine import OpenAIHTTP
@@ -126,6 +115,19 @@ def _reward(body: str, catalogue: Catalogue) -> list[ModelSource]:
         from ..local.reward import RewardLocal
 
         return RewardLocal(model, **{**options, **overrides})
+
+    return [ModelSource(name=Path(model).name, spec=body, make=make)]
+
+
+def _embedder(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = split(body)
+    options = read_values(_EMBEDDER, settings, "embedder", entry="setting")
+    model = _folder("embedder", body)
+
+    def make(**overrides: Any) -> Engine:
+        from ..local.encoder import EncoderLocal
+
+        return EncoderLocal(model, **{**options, **overrides})
 
     return [ModelSource(name=Path(model).name, spec=body, make=make)]
 
@@ -247,6 +249,7 @@ OPENERS: Mapping[str, Opener] = {
     "openai": _openai,
     "transformers": _transformers,
     "reward": _reward,
+    "embedder": _embedder,
     "replay": _replay,
     "synthetic": _synthetic,
 }
