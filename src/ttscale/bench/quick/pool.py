@@ -116,8 +116,8 @@ class _Recorder:
         most = (self.limits.requests - spent - spare) // self.limits.samples
         if most < 1:
             raise UsageError(
-                f"{self.limits.requests} requests, {spent} of them spent on probing and {spare} kept for "
-                f"retries, do not allow {self.limits.samples} samples of one question",
+                f"{self.limits.requests} requests, less what probing and retries take, do not allow "
+                f"{self.limits.samples} samples of one question",
                 fix="allow more --requests, or fewer --samples",
             )
         return most

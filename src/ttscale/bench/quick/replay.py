@@ -88,6 +88,6 @@ def replayed(
                 one.repeats += 1
                 one.graded += result.correct is not None
                 one.right += bool(result.correct)
-                one.tokens += result.usage.completion_tokens
+                one.tokens += result.usage.tokens
                 one.sequential += result.usage.sequential_tokens
         return Replayed(reference=methods[0].label, rows=rows(store), spent=spent)

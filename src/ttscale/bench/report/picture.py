@@ -46,6 +46,6 @@ def picture(part: Sequence[Row], *, width: int = WIDTH) -> str:
         bar[column(row.accuracy or 0.0)] = mark
         lines.append(
             f"{mark} {row.method:<{names}}  {''.join(bar)}  {share(row.accuracy):>8}  "
-            f"{count(row.completion_tokens_mean):>8}  {count(row.sequential_tokens_mean):>10}"
+            f"{count(row.tokens_mean):>8}  {count(row.sequential_tokens_mean):>10}"
         )
     return "\n".join(lines)
