@@ -43,37 +43,7 @@ SAVED = {"index.md": ("csv", "samples.csv"), "tasks.md": ("jsonl", "questions.js
 """Page -> the language of a block there and the name under which a reader saves it."""
 ODD = "question,answer,reference,n_out,reward\n" + "".join(f"1,{n % 2},1,{10 + n},x\n" for n in range(4))
 
-STAND_IN = """
-import re, sys
-from aiohttp import web
-import json
-
-async def chat(request):
-    body = await request.json()
-    text = str(body["messages"][-1]["content"])
-    found = re.search(r"(\\d+) \\* (\\d+)", text)
-    said = "\\\\boxed{%d}" % (int(found[1]) * int(found[2]) if found else 7)
-    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
-    choice = {"index": 0, "finish_reason": "stop"}
-    if not body.get("stream"):
-        message = {"role": "assistant", "content": said}
-        return web.json_response({"object": "chat.completion", "choices": [{**choice, "message": message}], "usage": usage})
-    response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    await response.prepare(request)
-    for event in ({"choices": [{"index": 0, "delta": {"content": said}}]}, {"choices": [{**choice, "delta": {}}]},
-                  {"choices": [], "usage": usage}):
-        await response.write(b"data: " + json.dumps(event).encode() + b"\\n\\n")
-    await response.write(b"data: [DONE]\\n\\n")
-    return response
-
-async def models(request):
-    return web.json_response({"data": [{"id": "stand-in", "object": "model"}]})
-
-app = web.Application()
-app.router.add_post("/v1/chat/completions", chat)
-app.router.add_get("/v1/models", models)
-web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
-"""
+STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
 def blocks(page: Path) -> list[tuple[str, str, str]]:
@@ -133,7 +103,7 @@ def test_a_page_runs_as_it_is_printed(page, tmp_path):
     with contextlib.ExitStack() as servers:
         ports = set(re.findall(r"localhost:(\d+)", "".join(b for mark, _, b in todo if mark == "stand-in")))
         for port in sorted(ports):
-            servers.enter_context(running([sys.executable, "-c", STAND_IN, port], int(port)))
+            servers.enter_context(running([sys.executable, str(STAND_IN), port], int(port)))
         for mark, language, body in todo:
             if language == "python":
                 code += body + "\n\n"
@@ -158,6 +128,19 @@ def run(command: list[str], folder: Path, env: dict[str, str]) -> str:
     )
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
     return done.stdout
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("material")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
+    quiet = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(build, cwd=ROOT, env=quiet, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for page in (ROOT / "docs").glob("*.md"):
+        built = tmp_path / ("index.html" if page.stem == "index" else f"{page.stem}/index.html")
+        assert built.is_file(), page.name
 
 
 def test_what_is_left_out_is_counted():
