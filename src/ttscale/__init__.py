@@ -2,7 +2,7 @@
 
     import ttscale
 
-    outcome = ttscale.solve("What is 17 * 23?", method="self-consistency(n=8)", tokens=4000)
+    outcome = ttscale.solve("Find the value of 17+7*6.", method="self-consistency(n=8)", tokens=4000)
     print(outcome.answer, outcome.usage.completion_tokens)
 
 Names are loaded when they are first used: `import ttscale` itself costs next to nothing.

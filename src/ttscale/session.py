@@ -1,6 +1,6 @@
 """The way in from Python: one question, or a session of many.
 
-outcome = ttscale.solve("What is 17 * 23?", method="ffs(n=8)", tokens=2000)
+outcome = ttscale.solve("Find the value of 17+7*6.", method="ffs(n=8, k=4)", tokens=2000)
 
 async with ttscale.open("openai:qwen3@http://localhost:8000/v1") as session:
     outcome = await session.solve("What is 17 * 23?", method="self-consistency(n=16)")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  ttscale solve "What is 17 * 23?"
-  ttscale solve "What is 17 * 23?" --method "ffs(n=8, k=2)" --answer number
+  ttscale solve "What is 7*6?"
+  ttscale solve "Find the value of 17+7*6." --method "ffs(n=8, k=4)" --answer number
   ttscale solve - --model openai:qwen3@http://localhost:8000/v1 --budget tokens=4000 < task.txt
 """
 
