@@ -36,6 +36,7 @@ from .core import (
     execute,
     opened,
 )
+from .core.settings.declared import check
 from .core.verdict import outcome_is_right
 
 if TYPE_CHECKING:
@@ -147,9 +148,11 @@ class Session:
         images: Sequence[str | Path] = (),
         seed: int | None = None,
         observers: Sequence[Observer] = (),
+        rescue: bool = False,
         **sampling: Any,
     ) -> Attempt:
         """Everything that is needed to answer a question; nothing has been spent yet."""
+        check(bool, rescue=rescue)
         config, count = self._config, SampleCount()
         return Attempt(
             problem_of(
@@ -167,6 +170,7 @@ class Session:
                 seed=seed_of(seed, config),
                 request=Sampling.of({k: v for k, v in sampling.items() if v is not None}),
                 observers=(*observers, count),
+                rescue=rescue,
             ),
             limits_of(budget, tokens=tokens, seconds=seconds, cost=cost) or config.budget,
             count,
@@ -209,18 +213,22 @@ class Session:
 
         config, source = self._config, self.sources["main"]
         chosen = [method_of(one) for one in methods]
+        limits, request = limits_of(budget) or config.budget, Sampling.of(sampling)
+        roles = {role: one for role, one in self.sources.items() if role != "main"}
         plan = Plan(
             methods=tuple(one.label for one in chosen),
             models=(source.spec,),
             tasks=() if task is None else (task,),
             n=n,
             repeats=repeats,
+            budget=limits.given() if limits else {},
+            sampling=request.given(),
+            defaults=config.sampling.given(),
+            roles={role: one.spec for role, one in roles.items()},
             concurrency=concurrency,
             seed=seed_of(seed, config),
         )
         tasks = tasks_of(source, plan, {pool.task for pool in source.pools})
-        limits = limits_of(budget) or config.budget
-        request = Sampling.of(sampling)
         show = notebook.line()
         stopped = threading.Event()
 
@@ -235,11 +243,7 @@ class Session:
 
             planned = arrange(chosen, [(source, tasks)], repeats=repeats, seed=plan.seed)
             settings = Settings(
-                budget=limits,
-                request=request,
-                defaults=config.sampling,
-                roles={role: source for role, source in self.sources.items() if role != "main"},
-                concurrency=concurrency,
+                budget=limits, request=request, defaults=config.sampling, roles=roles, concurrency=concurrency
             )
             with TemporaryDirectory() as folder:
                 path = Path(folder) / "bench.db" if out is None else Path(out)
@@ -294,7 +298,8 @@ def solve(
         roles: models for further roles of the method, such as `{"prm": "tiny-prm"}`.
         requested: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
             by which answers are found and compared ("math", "number", ...); `choices`, `reference`,
-            `system`, `images` (paths), `seed`, `observers` of the run; and any setting of `Sampling`.
+            `system`, `images` (paths), `seed`, `observers` of the run; `rescue`, for one more sample
+            where the reply has spent its tokens on thinking; and any setting of `Sampling`.
 
     Raises:
         UsageError: for anything that is not known or out of range, before a token is spent.
