@@ -129,6 +129,7 @@ class Attempts:
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
         self.heard = time.monotonic()
+        client.count_request()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:
