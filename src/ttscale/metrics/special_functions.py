@@ -26,7 +26,8 @@ def normal_quantile(p: float) -> float:
 
 def log_normal_cdf(x: ArrayLike) -> FloatArray:
     """log Phi(x), of the shape of `x`; finite also where Phi(x) itself is too small for a float."""
-    return _log_normal_cdf(np.asarray(x, dtype=float))
+    found: FloatArray = _log_normal_cdf(np.asarray(x, dtype=float))
+    return found
 
 
 def _log_normal_tail(x: float) -> float:
@@ -50,7 +51,7 @@ def fair_binomial_cdf(k: int, n: int) -> float:
     for heads in range(k + 1):
         total += ways
         ways = ways * (n - heads) // (heads + 1)
-    return total / 2**n
+    return total / (1 << n)
 
 
 @lru_cache(maxsize=1 << 10)
@@ -116,7 +117,7 @@ def _power_series(a: float, x: FloatArray) -> FloatArray:
 def _continued_fraction(a: float, x: FloatArray) -> FloatArray:
     b = x + 1 - a
     c, d = np.full_like(x, math.inf), 1 / b
-    found, change, k = d.copy(), 0.0, 0
+    found, change, k = d.copy(), np.zeros_like(x), 0
     while x.size and np.abs(change - 1.0).max() > 2 * _ROUNDING and k < 10_000:
         k += 1
         factor = -k * (k - a)

@@ -71,7 +71,7 @@ def in_words(found: Replayed, unit: Unit) -> str:
         return f"What would have saved {name} is not known: no question has a gold answer."
     if not right:
         return (
-            f"What would have saved {name} cannot be told: {found.reference} was right on none of "
+            f"What would have saved {name} cannot be sentence: {found.reference} was right on none of "
             f"{graded} questions. Easier questions, or longer samples, would tell."
         )
     saving = best_saving(found, unit)
@@ -81,21 +81,21 @@ def in_words(found: Replayed, unit: Unit) -> str:
             f"{found.reference} ({right / graded:.3f}) on these {graded} questions."
         )
     gap = saving.difference
-    told = (
+    sentence = (
         f"{saving.method} would have saved you {saving.share:.0%} of the {name} of {saving.reference} "
         f"[{saving.low:.0%}, {saving.high:.0%}]: {saving.each:,.0f} a question in place of "
         f"{saving.reference_each:,.0f}, with {gap.value:+.3f} in accuracy [{gap.low:+.3f}, {gap.high:+.3f}]"
     )
-    told += f" on {gap.questions} questions."
+    sentence += f" on {gap.questions} questions."
     if saving.elsewhere is not None:
         share, change = saving.elsewhere
-        told += (
+        sentence += (
             f" Chosen on one half of them and measured on the other, it is {share:.0%} "
             f"with {change:+.3f} in accuracy."
         )
     if gap.low < -0.02:
-        told += f" A loss of up to {-gap.low:.2f} cannot be excluded with so few questions."
-    return told
+        sentence += f" A loss of up to {-gap.low:.2f} cannot be excluded with so few questions."
+    return sentence
 
 
 def _best(found: Replayed, unit: Unit, questions: Sequence[str]) -> Saving | None:

@@ -176,8 +176,8 @@ class OpenAIHTTP(HTTPClient):
             findings.remember(self.cache, self._key, found, confirmed=self.confirmed)
 
     def mistakes(self, spoken: Dialect, headers: Mapping[str, str]) -> bool:
-        """Whether a reply to a request in a dialect is llama.cpp's, and that was not known. It samples by habits
-        of its own unless it is told not to, so that it is asked once more."""
+        """Whether a reply to a request in a dialect is llama.cpp's, and that was not known. It samples by
+        habits of its own unless it is told not to, so that it is asked once more."""
         if self._known is not None or spoken.kind != "other" or headers.get("Server") != "llama.cpp":
             return False
         if self.dialect.kind == "other":
