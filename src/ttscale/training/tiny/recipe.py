@@ -35,12 +35,12 @@ SHAPES = {
 REWARD_LAYERS = 8  # the base model's six, and two that read how likely it found the tokens
 FINISHED = {"small": "small", "base": "base-own"}  # the checkpoint that holds a concise model
 
-# What the published weights were trained on, in padded tokens.
+# Padded tokens, and peak learning rates. The model card tells what the published weights were trained on.
 FIRST = {"small": Schedule(tokens=4_000_000), "base": Schedule(tokens=11_000_000)}
 SECOND = Schedule(tokens=2_000_000, muon_lr=0.004, adam_lr=6e-4, decay_from=0.0)
 VERBOSE = {
-    "small": Schedule(tokens=1_600_000, muon_lr=0.01, adam_lr=1.5e-3, decay_from=0.3),
-    "base": Schedule(tokens=2_400_000, muon_lr=0.008, adam_lr=1.2e-3, decay_from=0.3),
+    "small": Schedule(tokens=2_500_000, muon_lr=0.008, adam_lr=4e-3, decay_from=0.3),
+    "base": Schedule(tokens=4_000_000, muon_lr=0.006, adam_lr=3e-3, decay_from=0.3),
 }
 REWARD = Schedule(tokens=2_400_000, muon_lr=0.012, adam_lr=2e-3, decay_from=0.3)
 POOL = {"questions": 1200, "samples": 4}
