@@ -153,9 +153,10 @@ SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, path: str) -> Iterator[int]:
-    """A process, once it answers (within two minutes); its id."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def running(command: list[str], port: int, path: str, log: Path | None = None) -> Iterator[int]:
+    """A process, once it answers (within two minutes); its id. What it says is written to `log`."""
+    with open(log or os.devnull, "wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
     try:
         for _ in range(2400):
             with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2) as sock:
