@@ -20,6 +20,7 @@ from .errors import ApiError
 from .passed_usage import PassedUsage
 from .relay import relay
 from .renaming import Renaming
+from .reply_shape import ReplyShape
 from .request_state import RequestState
 from .upstreams.abilities import require
 from .upstreams.upstream import Upstream
@@ -54,7 +55,15 @@ async def pass_on(
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
         response = await relay(
-            state.request, upstream, state.path, payload, cost, passed, Renaming(str(body["model"])), kept
+            state.request,
+            upstream,
+            state.path,
+            payload,
+            cost,
+            ReplyShape.requested(state.path, body),
+            passed,
+            Renaming(str(body["model"])),
+            kept,
         )
     finally:
         _account(state, upstream, passed, raw)
