@@ -51,7 +51,7 @@ IDLE = 3  # seconds after which the gateway gives up a silent upstream
 SHARES = {"steady": 0.5, "faulty upstream": 0.35, "faulty client": 0.15}
 SETTLING = 20.0  # seconds in which everything has to come to rest
 GROWTH, SLACK = 1.1, 8.0  # memory at the end: so many times that of the first quarter, and MB more
-PASSED_ON = ("half-events", "unreadable", "other-shape")  # a plain stream is passed on as it comes
+PASSED_ON = ("half-events", "unreadable")  # to a plain client, as it comes
 _UNHANDLED = re.compile(r"Traceback|Unhandled|never retrieved|never awaited|Task was destroyed")
 
 
@@ -108,13 +108,12 @@ def outcome(asked: Asked, status: int, raw: bytes) -> str:
         if asked.model in STEADY:
             raise Unexpected(f"status {status}: {said[:80]}")
         return f"refused {status}"
-    plain = asked.method == "plain" and asked.api != "responses"
     try:
         return _streamed(asked, raw) if asked.stream else _whole(asked, raw)
-    except Unexpected:
-        if plain and asked.model in PASSED_ON:
+    except (Unexpected, TypeError, AttributeError, KeyError) as error:
+        if asked.method == "plain" and asked.api != "responses" and asked.model in PASSED_ON:
             return "passed on"
-        raise
+        raise Unexpected(str(error)) from None
 
 
 def _whole(asked: Asked, raw: bytes) -> str:

@@ -69,8 +69,7 @@ async def relay(
         ) from None
     if (error := in_reply(server, document)) is not None:
         raise error
-    if isinstance(document, dict):
-        passed.read(document)
+    passed.read(document)
     if shape.streamed or not exact:
         body = shape.written(document)
     if kept is not None:

@@ -46,7 +46,7 @@ class ReplyShape:
         usage = mapping(body.get("stream_options")).get("include_usage") is True
         return cls(body.get("stream") is True, usage, path.endswith("/responses"))
 
-    def document(self, body: bytes) -> tuple[Any, bool]:
+    def document(self, body: bytes) -> tuple[dict[str, Any], bool]:
         """(the reply that a body of any shape holds, whether the body is just that).
 
         Raises:
@@ -54,9 +54,12 @@ class ReplyShape:
         """
         with contextlib.suppress(orjson.JSONDecodeError):
             document = orjson.loads(body)
-            if not _is_piece(document):
+            if isinstance(document, dict) and not _is_piece(document):
                 return document, True
-        return self._put_together(body), False
+        document = self._put_together(body)
+        if not isinstance(document, dict):
+            raise ValueError("it is no object")
+        return document, False
 
     def _put_together(self, body: bytes) -> Any:
         data = json_lines(body) if is_json(body) else _events(body)
@@ -67,12 +70,12 @@ class ReplyShape:
             return documents[0]
         return _ended(documents) if self.responses else _joined(documents, done=DONE in data)
 
-    def written(self, document: Any) -> bytes:
+    def written(self, document: dict[str, Any]) -> bytes:
         """The reply in this shape."""
-        document = writable_json(document)
+        document = writable_json(document) or {}
         if not self.streamed:
             return orjson.dumps(document)
-        events = whole_events(mapping(document)) if self.responses else _chunks(document, self.usage)
+        events = whole_events(document) if self.responses else _chunks(document, self.usage)
         return b"".join(events)
 
 
@@ -170,9 +173,8 @@ def _extended(known: Any, piece: Any) -> Any:
 # -- a document to events
 
 
-def _chunks(document: Any, usage: bool) -> Iterable[bytes]:
+def _chunks(fields: Mapping[str, Any], usage: bool) -> Iterable[bytes]:
     """The events of a completion."""
-    fields = mapping(document)
     head = {name: value for name, value in fields.items() if name not in ("choices", "usage")}
     for choice in map(mapping, items(fields.get("choices"))):
         if "message" in choice:
