@@ -23,7 +23,7 @@ from tensorzero import AsyncTensorZeroGateway
 
 SAMPLES = 5
 LEVELS = (1, 16, 128)
-RACES = 40
+RACES = 20
 SLOW = 77  # max_tokens at which the upstream takes its time
 _INPUT: Any = {"messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 _LAST = {

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  ttscale solve "What is 17 * 23?"
-  ttscale solve "What is 17 * 23?" --method "ffs(n=8, k=2)" --answer number
+  ttscale solve "What is 7*6?"
+  ttscale solve "Find the value of 17+7*6." --method "ffs(n=8, k=4)" --answer number
   ttscale solve - --model openai:qwen3@http://localhost:8000/v1 --budget tokens=4000 < task.txt
 """
 
@@ -75,6 +75,9 @@ Examples:
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@click.option(
+    "--rescue", is_flag=True, help="If all tokens went into thinking, end that and ask for the answer, once."
+)
 @click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option(
     "--show",
@@ -94,6 +97,7 @@ def solve(
     reference: str | None,
     system: str | None,
     images: tuple[str, ...],
+    rescue: bool,
     seed: int | None,
     show: tuple[str, ...],
     as_json: bool,
@@ -104,14 +108,12 @@ def solve(
     The answer goes to standard output, what it cost to standard error. For a recording
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
-    from ...core import SampleCount
     from ...session import session_on
     from ..config import load
 
     text = sys.stdin.read() if question == "-" else question
     config = load()
     session = session_on(model_spec, assignments(roles, "--role"), config)
-    count = SampleCount()
     attempt = session.attempt(
         text,
         method=method_spec,
@@ -121,11 +123,11 @@ def solve(
         reference=reference,
         system=system,
         images=images,
+        rescue=rescue,
         seed=seed,
-        observers=[count],
         **sampling,
     )
-    progress = _Progress(attempt.method.label, count)
+    progress = _Progress(attempt.method.label, attempt.count)
     with progress.shown(not attempt.run.token_time):
         outcome = attempt.execute(progress.follow)
     show_outcome(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
@@ -149,21 +151,7 @@ class _Progress:
         self._status = None
 
     async def follow(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """Await `work` and show how far it is, five times a second."""
+        """Await `work` and show how far it is."""
         if self._status is None:
             return await work
-        import asyncio
-
-        async def report() -> None:
-            while True:
-                count = self._count
-                self._status.update(
-                    f"{self._label}: {count.ended} of {count.begun} samples finished, {count.tokens:,} tokens"
-                )
-                await asyncio.sleep(0.2)
-
-        reporting = asyncio.create_task(report())
-        try:
-            return await work
-        finally:
-            reporting.cancel()
+        return await self._count.followed(work, lambda text: self._status.update(f"{self._label}: {text}"))

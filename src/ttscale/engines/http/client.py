@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -13,16 +14,17 @@ import orjson
 
 from ...core import UsageError
 from .. import real_time
-from . import failures
 from .address import root_of
 from .attempts import Attempts
-from .connector import Connector
+from .connector import Connector, Resolver
 from .credentials import Key
-from .failures import Failure
+from .errors import failures
+from .errors.failures import Failure, RequestsSpent
 from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
 
+_SOON = 0.001  # seconds: what is given up needs a moment to go
 KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
 
 
@@ -35,11 +37,16 @@ class HTTPClient:
             none is sent.
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
-        total: seconds a sample may take in all, its retries included; None for no limit.
+        total: seconds a request may take in all, its turn and its retries included; None for no limit.
+
+    Attributes:
+        requests: sent so far, retries and probes included.
+        most_requests: how many may be sent in all; None for no limit.
     """
 
     session: aiohttp.ClientSession
     replicas: Replicas
+    most_requests: int | None
 
     def __init__(
         self,
@@ -67,6 +74,7 @@ class HTTPClient:
             "Accept-Encoding": "identity",  # compression would hold tokens back
             **self.key.headers(),
         }
+        self.requests, self.most_requests = 0, None
         self.attached = False
         self._waiting: dict[Attempts, None] = {}
         self._stop_clock: Callable[[], None] | None = None
@@ -77,9 +85,10 @@ class HTTPClient:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300, resolver=Resolver()),
             headers=self.headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
+            # a threshold would round longer times up to whole seconds
+            timeout=aiohttp.ClientTimeout(total=None, connect=self.patience, ceil_threshold=math.inf),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=1 << 18,
         )
@@ -124,6 +133,17 @@ class HTTPClient:
         except Failure as failure:
             raise failure.error from None
 
+    def count_request(self) -> None:
+        """One more is sent.
+
+        Raises:
+            Failure: if no more may be.
+        """
+        if self.most_requests is not None and self.requests >= self.most_requests:
+            fact = f"{self.requests} requests have been sent, which is the limit"
+            raise Failure(RequestsSpent(fact, fix="allow more"), again=False)
+        self.requests += 1
+
     async def answers(self, replica: Replica, seconds: float) -> bool:
         """Whether a replica lists its models, within so many seconds."""
         with contextlib.suppress(*failures.BROKEN):  # a timeout is one
@@ -136,28 +156,27 @@ class HTTPClient:
                 return reply.status < 500
         return False
 
-    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+    def forward(
+        self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0, seconds: float | None = None
+    ) -> Forwarding:
         """Bytes passed on, and the reply as it comes: `async with client.forward(...) as reply`.
 
         The reply is expected to `cost` so many tokens, 0 if unknown. After `hedge` seconds, if not
-        0, a second replica is asked too.
+        0, a second replica is asked too. After `seconds`, if not None, it is given up.
         """
-        return Forwarding(self, path, payload, cost, hedge)
+        return Forwarding(self, path, payload, cost, hedge, seconds)
 
     # -- silence
 
-    def on_chunk(self, attempts: Attempts) -> None:
-        """End it when it takes too long: one timer for all is cheaper than one each."""
+    def supervise(self, attempts: Attempts) -> None:
+        """End it when it takes too long. One timer for all is cheaper than one each, and never late:
+        those that came before are due before."""
         self._waiting[attempts] = None
         if self._stop_clock is None:
-            self._stop_clock = real_time.later(self._interval, self._look)
+            self._look()
 
     def unwatch(self, attempts: Attempts) -> None:
         del self._waiting[attempts]
-
-    @property
-    def _interval(self) -> float:
-        return min(1.0, self.idle / 4, (self.total or 4.0) / 4)
 
     def _look(self) -> None:
         self._stop_clock = None
@@ -165,4 +184,5 @@ class HTTPClient:
         for attempts in list(self._waiting):
             attempts.expire(now)
         if self._waiting:
-            self._stop_clock = real_time.later(self._interval, self._look)
+            due = min(attempts.due(now) for attempts in self._waiting)
+            self._stop_clock = real_time.later(max(_SOON, due - now), self._look)
