@@ -1,12 +1,13 @@
 """What the gateway adds to a model server, measured on one machine in one run.
 
-    python benchmarks/gateway.py [--seconds 3] [--minutes 5] [--rounds 2] [--optillm PATH]
+    python benchmarks/gateway.py [--seconds 3] [--minutes 5] [--rounds 2] [--tensorzero PYTHON]
 
 A model server without any latency runs in a process of its own; beside it a bare aiohttp
 pass-through (the floor) and the gateway, each in a process of its own, one worker. Every figure is
 the better of the rounds, which alternate between them, so that a busy machine hits all alike.
-Added latencies are differences of percentiles to the bare upstream. optillm is measured last, if it
-is installed or its command (of an environment of its own) is given. The last line is JSON.
+Added latencies are differences of percentiles to the bare upstream. TensorZero is measured last, by
+`tensorzero_peer.py`, if the interpreter of an environment with it is given. Everything runs on uvloop
+where that is installed. The goals are ratios of the run; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +36,18 @@ HOST = "127.0.0.1"
 WORDS = ["The ", "answer ", "is ", "\\boxed{4}"]
 BODY = {"model": "m", "messages": [{"role": "user", "content": "What is 2 + 2?"}]}
 LEVELS = (1, 16, 128)
+SLOW = 77  # max_tokens at which the upstream takes its time:
+READING, WRITING = 0.2, 0.5  # seconds, and the mean of an exponential distribution
+FIVE = 5  # samples of a race, as many as TensorZero's variants have candidates
 
 
 # -- the servers, each a process of its own
 
 
 def upstream(port: int) -> None:
-    """Answers at once; a seeded body with `max_tokens` 77 takes 0.2 s + Exp(0.5 s). It is not a web
-    framework, which would be the slowest of all that is measured here."""
+    """Answers at once; a body with `max_tokens` 77 takes 0.2 s to be read, then Exp(0.5 s) in which the
+    tokens are made. It is not a web framework, which would be the slowest of all that is measured
+    here. `/counts` tells of calls, and of what was left to be made when they were cancelled."""
     usage = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9}
     whole = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
     message = {"role": "assistant", "content": "".join(WORDS)}
@@ -59,7 +65,7 @@ def upstream(port: int) -> None:
             b"data: [DONE]\n\n",
         ]
     )
-    seen: dict[str, Any] = {"calls": 0, "cancelled": 0, "slow": []}
+    seen: dict[str, Any] = {"calls": 0, "cancelled": 0, "slow": [], "unmade": []}
 
     def plain(document: Any) -> bytes:
         body = json.dumps(document).encode()
@@ -67,6 +73,8 @@ def upstream(port: int) -> None:
         return head % len(body) + body
 
     answer = plain({**whole, "choices": [choice], "usage": usage})
+    verdict = {**message, "content": '{"thinking": "", "answer_choice": 0}'}
+    judged = plain({**whole, "choices": [{**choice, "message": verdict}], "usage": usage})
     stream = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"%x\r\n%s\r\n0\r\n\r\n" % (len(events), events)
@@ -74,7 +82,7 @@ def upstream(port: int) -> None:
 
     class Server(asyncio.Protocol):
         def __init__(self) -> None:
-            self.buffer, self.timer = b"", None
+            self.buffer, self.timer, self.ends = b"", None, 0.0
 
         def connection_made(self, transport: Any) -> None:
             self.transport = transport
@@ -83,6 +91,7 @@ def upstream(port: int) -> None:
             if self.timer is not None:
                 self.timer.cancel()
                 seen["cancelled"] += 1
+                seen["unmade"].append(self.ends - asyncio.get_running_loop().time())
 
         def data_received(self, data: bytes) -> None:
             self.buffer += data
@@ -96,15 +105,17 @@ def upstream(port: int) -> None:
             elif head.startswith(b"GET"):
                 self.transport.write(plain({"data": [{"id": "m"}]}))
             else:
-                self.asked(json.loads(body[:length]))
+                self.asked(json.loads(body[:length]), judge=b"answer_choice" in body)
 
-        def asked(self, body: dict[str, Any]) -> None:
+        def asked(self, body: dict[str, Any], judge: bool) -> None:
             seen["calls"] += 1
-            reply = stream if body.get("stream") else answer
-            if body.get("max_tokens") == 77:
-                takes = 0.2 + random.Random(body.get("seed")).expovariate(2)
+            reply = stream if body.get("stream") else judged if judge else answer
+            if SLOW in (body.get("max_tokens"), body.get("max_completion_tokens")):
+                takes = READING + random.Random(body.get("seed")).expovariate(1 / WRITING)
                 seen["slow"].append(takes)
-                self.timer = asyncio.get_running_loop().call_later(takes, self.send, reply)
+                loop = asyncio.get_running_loop()
+                self.ends = loop.time() + takes
+                self.timer = loop.call_later(takes, self.send, reply)
             else:
                 self.send(reply)
 
@@ -116,7 +127,14 @@ def upstream(port: int) -> None:
         server = await asyncio.get_running_loop().create_server(Server, HOST, port, backlog=1024)
         await server.serve_forever()
 
-    asyncio.run(serve())
+    run_fast(serve())
+
+
+def run_fast(main: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where that is installed, as the gateway does."""
+    factory = import_module("uvloop").new_event_loop if find_spec("uvloop") else None
+    with asyncio.Runner(loop_factory=factory) as runner:
+        runner.run(main)
 
 
 def floor(port: int, target: str) -> None:
@@ -146,16 +164,24 @@ def floor(port: int, target: str) -> None:
     app = web.Application()
     app.cleanup_ctx.append(connect)
     app.router.add_post("/{path:.*}", relay)
-    web.run_app(app, host=HOST, port=port, print=None, access_log=None)
+
+    async def serve() -> None:
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, port).start()
+        await asyncio.Event().wait()
+
+    run_fast(serve())
 
 
 SESSION = web.AppKey("session", aiohttp.ClientSession)
 
 
 @contextlib.contextmanager
-def running(command: list[str], port: int, path: str) -> Iterator[int]:
-    """A process, once it answers (within two minutes); its id."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def running(command: list[str], port: int, path: str, log: Path | None = None) -> Iterator[int]:
+    """A process, once it answers (within two minutes); its id. What it says is written to `log`."""
+    with open(log or os.devnull, "wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
     try:
         for _ in range(2400):
             with contextlib.suppress(OSError), socket.create_connection((HOST, port), 0.2) as sock:
@@ -260,8 +286,8 @@ def described(row: dict[str, Any]) -> str:
 
 
 async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
-    """First-finish over 8 on an upstream of 0.2 s + Exp(0.5 s): the fastest of 8 should set the
-    time, and the other 7 calls should be cancelled. The upstream tells what it has drawn."""
+    """First-finish over five on the slow upstream: the fastest should set the time, and the others
+    should be cancelled. The upstream tells what it has drawn, and what was left to be made."""
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
@@ -270,7 +296,7 @@ async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
                 return dict(await reply.json())
 
         async def timed(model: str, number: int) -> float:
-            body = {**BODY, "model": model, "max_tokens": 77, "seed": number}
+            body = {**BODY, "model": model, "max_tokens": SLOW, "seed": number}
             began = time.perf_counter()
             async with session.post(url + "/v1/chat/completions", json=body) as reply:
                 await reply.read()
@@ -278,17 +304,21 @@ async def racing(url: str, target: str, times: int = 40) -> dict[str, float]:
 
         single = sorted([await timed("m", n) for n in range(times)])
         before = await counts()
-        raced = sorted([await timed("ffs(n=8)/m", n) for n in range(times)])
+        raced = sorted([await timed(f"ffs(n={FIVE})/m", n) for n in range(times)])
         await asyncio.sleep(0.3)
         after = await counts()
-    sampled = after["slow"][len(before["slow"]) :]  # one request after the other: in eights
-    fastest = sorted(min(sampled[at : at + 8]) for at in range(0, len(sampled), 8))
+    taken, unmade = (after[name][len(before[name]) :] for name in ("slow", "unmade"))
+    groups = [taken[at : at + FIVE] for at in range(0, len(taken), FIVE)]  # one request after the other
+    fastest = sorted(map(min, groups))
+    written = sum(sum(group) - min(group) - (len(group) - 1) * READING for group in groups)
     return {
         "single_p50_s": single[times // 2],
         "ffs_p50_s": raced[times // 2],
-        "fastest_of_the_8_drawn_p50_s": fastest[times // 2],
-        "fastest_of_8_expected_p50_s": 0.2 + 0.5 / 8 * 0.6931,
+        "fastest_drawn_p50_s": fastest[times // 2],
+        "fastest_expected_p50_s": READING + WRITING / FIVE * 0.6931,
         "cancelled_per_request": (after["cancelled"] - before["cancelled"]) / times,
+        # a call cancelled while its prompt is read has all of its tokens before it
+        "losers_tokens_unmade": sum(unmade) / written,
     }
 
 
@@ -344,7 +374,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="per figure and round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=0.25, help="of soaking at half load")
-    parser.add_argument("--optillm", metavar="PATH", help="its command, to measure it too")
+    parser.add_argument("--tensorzero", metavar="PYTHON", help="of an environment with it, to measure it too")
     parser.add_argument("--serve", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.serve:
@@ -352,7 +382,7 @@ def main() -> None:
         upstream(int(port)) if kind == "upstream" else floor(int(port), *rest)
         return
 
-    ports = {name: free_port() for name in ("upstream", "floor", "gateway", "optillm")}
+    ports = {name: free_port() for name in ("upstream", "floor", "gateway")}
     urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
     me = [sys.executable, __file__, "--serve"]
     with contextlib.ExitStack() as stack:
@@ -377,10 +407,9 @@ def main() -> None:
         half = next(r["gateway"]["rps"] for r in rows if r["level"] == 16) / 4
         soaked = asyncio.run(soak(urls["gateway"], pid, given.minutes, half))
         peer = None
-        command = given.optillm or shutil.which("optillm")
-        if command:
-            peer = optillm(stack, command, ports["optillm"], urls, given.seconds)
-            print(f"optillm: {peer}", flush=True)
+        if given.tensorzero:
+            peer = tensorzero(given.tensorzero, urls["upstream"], given.seconds)
+            print(f"TensorZero: {peer}", flush=True)
 
     one, sixteen = rows[0], rows[1]
     fan = [r for r in rows if r["kind"] != "pass-through"]
@@ -395,40 +424,55 @@ def main() -> None:
         "import_cpu_s": imported(),
         "first_finish": race,
         "soak": soaked,
-        "optillm": peer,
+        "tensorzero": peer,
         "failures": sum(r["gateway"]["failures"] for r in rows),
         "load_average": os.getloadavg(),
         "rows": rows,
     }
+    summary["goals"] = goals(summary, rows)
     for name, value in summary.items():
         if name != "rows":
             print(f"{name}: {value}")
     print(json.dumps(summary))
 
 
-def optillm(
-    stack: contextlib.ExitStack, path: str, port: int, urls: dict[str, str], seconds: float
-) -> dict[str, Any]:
-    """The same requests through optillm, at its quietest: passed through (`none`), and its own
-    self-consistency, which draws 5 samples one after the other."""
-    os.environ.setdefault("OPENAI_API_KEY", "none")
-    command = [path, "--base-url", urls["upstream"] + "/v1", "--port", str(port), "--log", "error"]
-    pid = stack.enter_context(running(command, port, "/v1/models"))
+def tensorzero(python: str, upstream: str, seconds: float) -> dict[str, Any]:
+    """Its best-of-n and its mixture on the same upstream."""
+    script = Path(__file__).with_name("tensorzero_peer.py")
+    done = subprocess.run(
+        [python, script, upstream, str(seconds)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
-    headers = {"Authorization": "Bearer x", "Content-Type": "application/json"}
 
-    async def run() -> dict[str, Any]:
-        async with aiohttp.ClientSession(headers=headers) as session:
-            url = f"http://{HOST}:{port}/v1/chat/completions"
-            return {
-                f"{name} c={level}": await load(
-                    session, url, {**BODY, "model": f"{name}-m"}, level, max(3.0, seconds)
-                )
-                for name in ("none", "self_consistency")
-                for level in (1, 16)
-            }
+def goals(summary: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What is to hold in any run: (figure, bound, whether it holds). Figures are ratios, or of an
+    upstream whose pace is given."""
+    one, sixteen = rows[0], rows[1]
 
-    return {**asyncio.run(run()), "memory_mb": memory(pid)}
+    def added(row: dict[str, Any], name: str, percentile: str) -> float:
+        return float(row[name][percentile] - row["upstream"][percentile])
+
+    race, peer = summary["first_finish"], summary["tensorzero"]
+    most = {
+        "p50_added_to_the_floors": (added(one, "gateway", "p50") / added(one, "floor", "p50"), 1.2),
+        "p99_added_to_p50_added_16": (
+            added(sixteen, "gateway", "p99") / added(sixteen, "gateway", "p50"),
+            3.0,
+        ),
+        "first_finish_p50_s": (race["ffs_p50_s"], 0.30),
+        "memory_mb": (summary["memory_loaded_mb"], 100.0),
+    }
+    least = {"losers_tokens_unmade": (race["losers_tokens_unmade"], 0.7)}
+    if peer is not None:
+        theirs = max(figure["upstream_calls_per_s"] for figure in peer["figures"].values())
+        least["upstream_calls_to_tensorzeros"] = (summary["upstream_calls_per_s"] / theirs, 1.25)
+    return {name: (round(x, 3), f"<= {bound}", x <= bound) for name, (x, bound) in most.items()} | {
+        name: (round(x, 3), f">= {bound}", x >= bound) for name, (x, bound) in least.items()
+    }
 
 
 if __name__ == "__main__":

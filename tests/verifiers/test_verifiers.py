@@ -105,6 +105,13 @@ def test_the_judge_is_asked_about_every_solution_and_charged_as_a_verifier():
     assert all(c.role == "judge" and c.sampling.temperature == 0.0 for c in engine.calls)
 
 
+@pytest.mark.parametrize("capabilities", [{"text"}, {"text", "logprobs"}])
+def test_a_judge_is_asked_for_log_probabilities_where_its_engine_has_them(capabilities):
+    engine = Scripted(lambda call: Trace("Yes", 1), capabilities=capabilities)
+    scores("judge", [said("A")], engine)
+    assert [c.sampling.logprobs for c in engine.calls] == [0 if "logprobs" in capabilities else None]
+
+
 def test_scores_said_to_be_probabilities_are_some():
     known = [n for n, v in verifiers().items() if v.probability and not v.needs]
     traces = [said("A", 2, mean_logprob=-0.5), said("B", 2, mean_logprob=-0.1)]

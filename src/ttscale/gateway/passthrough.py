@@ -22,6 +22,7 @@ from .errors import ApiError, wrong
 from .passed_usage import PassedUsage
 from .relay import overdue, relay
 from .renaming import Renaming
+from .reply_shape import ReplyShape
 from .request_state import RequestState
 from .upstreams.abilities import require
 from .upstreams.upstream import Upstream
@@ -61,6 +62,7 @@ async def pass_on(
             state.path,
             payload,
             cost,
+            ReplyShape.requested(state.path, body),
             passed,
             Renaming(str(body["model"])),
             kept,

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import contextlib
 
-import orjson
 from aiohttp import web
 
 from ..core import Unreachable
 from ..engines.http.forwarding import Forwarding
 from ..engines.http.retry import advice
-from ..engines.http.sse import WholeEvents
+from ..engines.http.sse import WholeEvents, is_events, is_half
 from .api.event_stream import STREAM_HEADERS
 from .api.responses import failed_event
 from .errors import ApiError
 from .passed_usage import PassedUsage
 from .renaming import Renaming
+from .reply_shape import ReplyShape
 from .upstreams.refusals import in_reply, passed_on
 from .upstreams.upstream import Upstream
 
@@ -30,13 +30,14 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
+    shape: ReplyShape,
     passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None = None,
     seconds: float | None = None,
 ) -> web.StreamResponse:
-    """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes. After
-    `seconds` the request is given up.
+    """Pass a request on to `path` of the upstream and its reply back, in the shape that was asked for;
+    `kept` collects its bytes. After `seconds` the request is given up.
 
     Raises:
         ApiError: if no replica answers, or not in time; a refusal of the upstream is passed on as it is.
@@ -47,7 +48,8 @@ async def relay(
     try:
         async with forwarding as upstream_response:
             refused = not 200 <= upstream_response.status < 300
-            if upstream_response.content_type == "text/event-stream" and not refused:
+            beginning = b"" if refused else await upstream_response.beginning()
+            if shape.streamed and is_events(beginning):
                 return await _stream(request, upstream_response, passed, renaming, kept, path, seconds)
             body = await upstream_response.read()
     except Unreachable:
@@ -63,20 +65,23 @@ async def relay(
             server, upstream_response.status, upstream_response.headers, upstream_response.content_type, body
         )
     try:
-        document = orjson.loads(body)  # whatever type it claims to be of
-    except ValueError:
-        raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
+        document, exact = shape.document(body)  # whatever type it claims to be of
+    except ValueError as error:
+        raise ApiError(
+            502, f"{server.server} sent no reply that can be read: {error}", code="upstream_garbled"
+        ) from None
     if (error := in_reply(server, document)) is not None:
         raise error
-    if isinstance(document, dict):
-        passed.read(document)
+    passed.read(document)
+    if shape.streamed or not exact:
+        body = shape.written(document)
     if kept is not None:
         kept.append(body)
+    fields = STREAM_HEADERS if shape.streamed else {"Content-Type": "application/json"}
     return web.Response(
         status=upstream_response.status,
         body=renaming.renamed(body),
-        content_type="application/json",
-        headers=advice(upstream_response.headers),
+        headers={**advice(upstream_response.headers), **fields},
     )
 
 
@@ -92,20 +97,23 @@ async def _stream(
     """Events as they come. They are looked at for the token count; only the model's name is changed."""
     response = web.StreamResponse(headers={**advice(upstream_response.headers), **STREAM_HEADERS})
     await response.prepare(request)
-    events, tail, passed.served = 0, b"", True
-    whole = WholeEvents()
+    events, counted, passed.served = 0, b"", True
+    whole, ended = WholeEvents(), False
     try:
-        while packet := await upstream_response.packet():
-            events += packet.count(b"data:")
+        while not ended:
+            packet = await upstream_response.packet()
+            ended = not packet
+            complete = whole.rest() if ended else whole.feed(packet)
+            if not complete:
+                continue
+            if ended and is_half(complete):
+                raise Unreachable("half an event")
+            events += complete.count(b"data:")
             if kept is not None:
-                kept.append(packet)
-            if b'"usage"' in packet or b'"usage"' in tail:
-                tail += packet
-            else:
-                tail = packet[-8:]
-            if complete := whole.feed(packet):
-                await response.write(renaming.renamed(complete))
-        await response.write(renaming.renamed(whole.rest()))
+                kept.append(complete)
+            if b'"usage"' in complete:
+                counted += complete
+            await response.write(renaming.renamed(complete))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         if upstream_response.overdue:
@@ -113,7 +121,7 @@ async def _stream(
         with contextlib.suppress(OSError):
             await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
     finally:
-        passed.read_events(tail, events)  # also for a client that went away
+        passed.read_events(counted, events)  # also for a client that went away
     await response.write_eof()
     return response
 

@@ -28,7 +28,8 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
     prompts = [
         Prompt.user(QUESTION.format(question=problem.prompt.text, solution=trace.text)) for trace in traces
     ]
-    judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=0)
+    logprobs = 0 if ctx.gives("logprobs", "judge") else None
+    judgements = await ctx.sample_all(prompts, 1, "judge", part="verdict", temperature=0.0, logprobs=logprobs)
     return [probability_of_yes(judgement) for judgement in judgements]
 
 

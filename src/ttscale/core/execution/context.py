@@ -352,6 +352,10 @@ class Context:
             return there is None or there >= samples
         return True
 
+    def gives(self, capability: str, role: str = "main") -> bool:
+        """Whether the engine of a role can do what a method makes use of but does not need."""
+        return capability in self.run.engine_of(self.scope.resolve(role)).capabilities
+
     def samples_left(self, prompt: Prompt, role: str = "main") -> int | None:
         """How many further samples of `prompt` the engine has; None if it never runs dry."""
         if self.problem is None:

@@ -21,6 +21,7 @@ from .attempts import Attempts
 from .errors import error_bodies, failures
 from .errors.failures import Failure
 from .replicas import Lease, Replica
+from .sse import BOM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,6 +107,19 @@ class Forwarding:
         reply.close()
 
     # -- the reply
+
+    async def beginning(self) -> bytes:
+        """What comes first, at least up to a byte that is not blank; `packet` gives it once more.
+
+        Raises:
+            Unreachable: if nothing comes.
+        """
+        begun = packet = await self.packet()
+        while packet and not begun.removeprefix(BOM).strip():
+            packet = await self.packet()
+            begun += packet
+        self._first_bytes = begun
+        return begun
 
     async def packet(self) -> bytes:
         """What comes next; empty at the end. Raises `Unreachable` if nothing does."""

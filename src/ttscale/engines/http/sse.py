@@ -5,9 +5,12 @@ Reading packets and splitting them on blank lines costs half of what reading lin
 
 from __future__ import annotations
 
+import contextlib
+
 import orjson
 
 BOM = b"\xef\xbb\xbf"
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _BLANK_LINES = (b"\n\n", b"\r\n\r\n", b"\r\r")
 _SIGNS_OF_LIFE = (b"ping", b"heartbeat", b"keepalive", b"keep-alive", b"keep_alive")
 
@@ -77,6 +80,31 @@ class WholeEvents:
 def is_json(beginning: bytes) -> bool:
     """Whether a body that begins so is a JSON document, not a stream of events."""
     return beginning.removeprefix(BOM).lstrip().startswith((b"{", b"["))
+
+
+def is_events(beginning: bytes) -> bool:
+    """Whether a body that begins so is a stream of events."""
+    return beginning.removeprefix(BOM).lstrip().startswith(_FIELDS)
+
+
+def is_half(event: bytes) -> bool:
+    """Whether the last event of a stream, after which no blank line came, broke off."""
+    packets = Packets()
+    data = packets.feed(event) + packets.rest()
+    try:
+        return not data or orjson.loads(data[-1]) is None
+    except orjson.JSONDecodeError:
+        return data[-1] != b"[DONE]"
+
+
+def json_lines(body: bytes) -> list[bytes]:
+    """The documents of a body that is JSON: one, over however many lines, or one a line."""
+    lines = [line for line in body.removeprefix(BOM).splitlines() if line.strip()]
+    if len(lines) > 1:
+        with contextlib.suppress(orjson.JSONDecodeError):
+            orjson.loads(lines[0])
+            return lines
+    return [body]
 
 
 def _data(event: bytes) -> bytes:

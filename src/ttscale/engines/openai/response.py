@@ -13,6 +13,7 @@ import orjson
 
 from ...core import THINK, Chunk, Finish, FloatArray
 from ...core.thinking import Spans, within
+from ..http.sse import json_lines
 from .reading.carried_fields import UNCARRIED, CarriedFields
 from .reading.content import content_of
 from .reading.finish_reasons import finish_of, word_of
@@ -97,8 +98,8 @@ class ResponseReader:
             return load(data)
 
     def plain(self, body: bytes) -> Chunk | None:
-        """Take in a reply that was not streamed although that was wanted."""
-        return self.feed([body, DONE])
+        """Take in a reply that was not streamed although that was wanted, or line by line."""
+        return self.feed([*json_lines(body), DONE])
 
     def _event(self, event: Any) -> None:
         if type(event) is not dict:

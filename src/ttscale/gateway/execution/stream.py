@@ -120,10 +120,9 @@ async def stream(
         await response.write_eof()
         return response, choices
     finally:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        task.cancel()
+        # a client may go away just when it has failed: then nobody else asks how it ended
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def _news(reply: ReplyEvents, seconds: float) -> None:

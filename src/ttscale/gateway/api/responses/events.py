@@ -20,6 +20,7 @@ _CALLS = {
     "function_call": ("response.function_call_arguments", "arguments"),
     "custom_tool_call": ("response.custom_tool_call_input", "input"),
 }
+ENDINGS = ("response.completed", "response.incomplete", "response.failed")
 _LATER = 429  # the status of refusals that a client may try again
 
 
@@ -27,6 +28,33 @@ def failed_event(error: ApiError) -> bytes:
     """The end of a stream of which nothing else is known."""
     response = {"id": f"resp_{secrets.token_hex(12)}", "object": "response", "output": []}
     return ItemEvents().failed(error, response)
+
+
+def whole_events(response: Mapping[str, Any]) -> list[bytes]:
+    """The stream of a response that came whole."""
+    events = ItemEvents()
+    begun = {**response, "status": "in_progress", "output": [], "usage": None}
+    written = [events.event(f"response.{kind}", response=begun) for kind in ("created", "in_progress")]
+    for index, item in enumerate(response.get("output") or ()):
+        if _is_known(item):
+            written += events.close(item, index)
+        else:
+            for kind in ("added", "done"):
+                written.append(events.event(f"response.output_item.{kind}", output_index=index, item=item))
+    ending = f"response.{response.get('status')}"
+    return [*written, events.event(ending if ending in ENDINGS else ENDINGS[0], response=response)]
+
+
+def _is_known(item: Any) -> bool:
+    """Whether an item is one that is told piece by piece."""
+    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
+        return False
+    if item.get("type") in _CALLS:
+        return all(isinstance(item.get(field), str) for field in ("name", _CALLS[item["type"]][1]))
+    parts = item.get("content") or ()
+    return item.get("type") in ("message", "reasoning") and all(
+        part.get("type") in _PARTS and isinstance(part.get(_PARTS[part["type"]][1]), str) for part in parts
+    )
 
 
 class ItemEvents:
