@@ -95,12 +95,15 @@ def test_budgets_of_their_own_reach_the_same_coverage_with_fewer_samples():
     covered = (1 - (1 - rates) ** own).mean()
     common = next(n for n in range(1, 1000) if (1 - (1 - rates) ** n).mean() >= covered)
     assert own.mean() < common
+    assert budgets([0.05, 0.9], 0.01).tolist() == [32, 2]
+    assert budgets([0.05, 0.9], 0.01, most=20).tolist() == [20, 2]
 
 
 def test_the_measured_curve_is_pass_at_n_and_saturates_where_it_flattens():
     curve = hit_curve([(8, 8), (8, 0), (8, 4)])
     assert curve[0] == pytest.approx(0.5)
     assert curve[-1] == pytest.approx(2 / 3)
+    assert hit_curve([(4, 2), (8, 4)]) == pytest.approx([1 / 2, (5 / 6 + 11 / 14) / 2, (1 + 13 / 14) / 2, (2 - 1 / 70) / 2])
     assert observed_saturation([0.5, 0.6, 0.605], 0.01) == 2
     assert observed_saturation([0.5, 0.6], 0.01) is None
     assert fit([0.0, 0.0, 0.0]).saturation(0.01) == 0

@@ -109,6 +109,23 @@ def test_ended_beams_stay_candidates_and_the_others_go_on():
     assert weighted.answer == "late"
 
 
+def test_equal_beams_are_dropped_before_copying_if_asked():
+    def script(call):
+        first = not call.prompt.prefix
+        text = ("same", "same", "other", "worst")[call.index] if first else "\\boxed{x}"
+        return Trace(text, 1, ends=[len(text)])
+
+    def prefixes(**more):
+        worth = {"same": 0.9, "other": 0.5, "worst": 0.1}
+        engine = Scripted(script, rewards=lambda t: worth.get(t.text.split("\n\n")[0], 1.0))
+        answer(engine, beam_search, Config(n=4, width=2, **more))
+        assert {call.sampling.temperature for call in engine.calls} == {0.8}  # as released
+        return [call.prompt.prefix.strip() for call in engine.calls[4:]]
+
+    assert prefixes() == ["same"] * 4
+    assert prefixes(unique=True) == ["same", "other"] * 2
+
+
 def ladder(call):
     """Three steps and a box; the first is "good" or "bad", all others tell nothing."""
     done = [part for part in call.prompt.prefix.split("\n\n") if part]

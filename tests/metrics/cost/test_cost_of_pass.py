@@ -78,6 +78,8 @@ def test_the_choice_is_the_cheapest_pass_that_does_not_lose_too_much():
     assert cheapest(settings) == "middling"
     assert cheapest(settings, tolerance=0) == "big"
     assert cheapest(settings, tolerance=1) == "tiny"
+    # an attempt of the small one costs less, a pass more
+    assert cheapest({"small": Setting(0.5, 0.9, 100), "large": Setting(0.62, 1, 100)}, tolerance=1) == "large"
     with pytest.raises(UsageError):
         cheapest({})
 
