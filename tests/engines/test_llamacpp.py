@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from engines.fake_server import AwaitedRequest
+from fakes import Boxed
 
-from ttscale.core import ContextOverflow, Prompt, Sampling, Trace, UsageError
+from ttscale.core import Budget, ContextOverflow, Problem, Prompt, Run, Sampling, Trace, UsageError
 from ttscale.engines.catalogue import downloads
 from ttscale.engines.catalogue.bundled import bundled_models
 from ttscale.engines.llamacpp import LlamaCpp
+from ttscale.methods.registry import parse
 
 SLOTS = 4
 SEA = Prompt.user("Tell me about the sea.")
@@ -206,3 +208,28 @@ async def test_closing_it_as_soon_as_it_is_open_never_waits_for_ever() -> None:
     command = [sys.executable, "-c", code, str(bundled_models()["tiny-small"].path)]
     done = await asyncio.to_thread(subprocess.run, command, timeout=120, check=False)
     assert done.returncode == 0
+
+
+async def test_a_budget_of_tokens_is_not_passed_by_what_a_stop_still_makes() -> None:
+    """By our count and by the server's own. A server whose client gets no processor is ahead of it by
+    more than a stop takes, so that one of several tries counts; without the reserve, none would do."""
+    pytest.importorskip("xllamacpp")
+    engine = LlamaCpp(bundled_models()["tiny"].path, slots=SLOTS, context=1024, threads=1)
+    question = Problem("sum", Prompt.user("What is 7 + 8 - 3 + 4 - 6 + 9?"), Boxed())
+
+    async def spent(label: str, limit: int) -> int:
+        before = await engine.tokens_predicted()
+        run = Run({"main": engine})
+        outcome = await run.answer(parse(label), question, budget=Budget(tokens=limit))
+        return max(outcome.usage.tokens, await engine.tokens_predicted() - before)
+
+    await engine.open()
+    try:
+        for label in ("ffs(n=8)", "sc(n=8)"):
+            for limit in (40, 100, 200):
+                tries = []
+                while not tries or (tries[-1] > limit and len(tries) < 8):
+                    tries.append(await spent(label, limit))
+                assert tries[-1] <= limit, (label, limit, tries)
+    finally:
+        await engine.close()

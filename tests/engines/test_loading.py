@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from ttscale.core import UsageError
+from ttscale.core import UsageError, install_command
 from ttscale.engines.llamacpp import LlamaCpp
 
 
@@ -17,7 +18,7 @@ async def test_without_the_wheel_the_install_command_is_named(
     file = tmp_path / "m.gguf"
     file.write_bytes(b"GGUF")
     monkeypatch.setitem(sys.modules, "xllamacpp", None)
-    with pytest.raises(UsageError, match=r"pip install 'ttscale\[llamacpp\]'"):
+    with pytest.raises(UsageError, match=re.escape(install_command("llamacpp"))):
         await LlamaCpp(file).open()
 
 

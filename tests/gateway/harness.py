@@ -15,6 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from ttscale.gateway import Gateway, application, parse
+from ttscale.gateway.http_server import Runner
 from ttscale.gateway.logs import LOG
 
 Pieces = Callable[[dict[str, Any], int], Sequence[str]]
@@ -252,10 +253,9 @@ class World:
         async with self.session.post(f"{self.url}/v1/{path}", json=body) as reply:
             assert reply.status == 200, await reply.text()
             for block in (await reply.text()).split("\n\n"):
-                line = block.split("\n")[-1]
-                if line.startswith(":"):
-                    events.append(line)
-                elif line.startswith("data: ") and line != "data: [DONE]":
+                *before, line = block.split("\n")
+                events += [comment for comment in before if comment.startswith(":")]
+                if line.startswith("data: ") and line != "data: [DONE]":
                     events.append(json.loads(line[6:]))
         return events
 
@@ -286,13 +286,7 @@ async def world(
     spec = "openai:m@" + ",".join(server.url for server in models)
     config.setdefault("models", {"m": {"spec": spec, "health": 0.2, **model}})
     gateway = Gateway(parse(config))
-    runner = web.AppRunner(
-        application(gateway),
-        handler_cancellation=True,
-        access_log=None,
-        shutdown_timeout=0.2,
-        keepalive_timeout=gateway.config.server.idle_seconds,
-    )
+    runner = Runner(application(gateway), 0.2)
     await gateway.start()
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()

@@ -74,7 +74,7 @@ async def test_a_replica_that_takes_no_more_is_spared_by_plain_requests():
         for number in range(16):  # of beginnings that both replicas are asked for
             await w.post(model="m", messages=[{"role": "user", "content": f"{number}" * 40}])
         assert len(full.bodies) == 1
-        assert len(good.bodies) == 15
+        assert len(good.bodies) == 16, "the one that was turned away went there too"
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -96,15 +96,17 @@ async def test_a_replica_that_breaks_off_every_reply_has_failed(stream):
             request.transport.abort()
             return response
 
-        async def ask():
-            await (w.events() if stream else w.post(model="m"))
+        async def ask(text):
+            messages = [{"role": "user", "content": text}]
+            await (w.events(messages=messages) if stream else w.post(model="m", messages=messages))
 
         model.fail = kill if stream else begin_and_kill
-        await ask()
-        await ask()
+        await ask("one")
+        await ask("another")
+        await ask("another")  # that may be the question's own fault: it counts once
         assert replica.failures == 2
         model.fail = None
-        await ask()
+        await ask("one")
         assert replica.failures == 0
 
 
@@ -151,8 +153,7 @@ async def test_a_stream_that_hangs_is_given_up_and_told():
 
 
 @pytest.mark.parametrize("kind", ["text/event-stream", "application/json"])
-async def test_a_reply_whose_chunks_turn_into_garbage_is_ended(kind):
-    """The HTTP parser gives up without telling the reader, as if the server were silent."""
+async def test_a_reply_whose_chunks_turn_into_garbage_is_ended_at_once(kind):
 
     async def garble(request, body):
         response = web.StreamResponse(headers={"Content-Type": kind})
@@ -165,9 +166,7 @@ async def test_a_reply_whose_chunks_turn_into_garbage_is_ended(kind):
         return response
 
     model = Model()
-    await model.up()
-    spec = f"openai:m@{model.url}?idle=0.5"
-    async with world(model, config={"models": {"m": {"spec": spec, "health": 0}}}) as w:
+    async with world(model, health=0) as w:
         model.fail = garble
         async with asyncio.timeout(10):
             if kind == "application/json":

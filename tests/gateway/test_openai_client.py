@@ -6,6 +6,8 @@ import pytest
 from gateway.execution.test_methods import CALL
 from gateway.harness import USER, Model, world
 
+from ttscale.gateway.access.api_keys import new_key
+
 openai = pytest.importorskip("openai", reason="the official client: pip install openai")
 
 
@@ -102,3 +104,45 @@ async def test_errors_are_the_clients_own():
             await c.chat.completions.create(model="fffs/m", messages=USER)
         with pytest.raises(openai.NotFoundError, match="unknown model"):
             await c.chat.completions.create(model="nothing", messages=USER)
+
+
+@pytest.mark.parametrize("name", ["m", "sc(n=2)/m", "self_consistency(n=2)/m", "greedy/m"])
+async def test_azures_client_names_models_by_deployment(name):
+    key, kept = new_key()
+    config = {"keys": {"alice": {"hash": kept}}}
+    async with world(Model(), config=config) as w:
+        settings = {"azure_endpoint": w.url, "api_version": "2024-10-21", "max_retries": 0}
+        async with openai.AsyncAzureOpenAI(api_key=key, **settings) as c:
+            reply = await c.chat.completions.create(model=name, messages=USER)
+            text = await c.completions.create(model=name, prompt="x")
+            answered = await c.responses.create(model=name, input="x")
+            models = [model.id async for model in c.models.list()]
+            assert (await c.models.retrieve(name)).id == name
+        for said in (reply.choices[0].message.content, text.choices[0].text, answered.output_text):
+            assert said == "The answer is \\boxed{4}"
+        assert "m" in models
+        async with openai.AsyncAzureOpenAI(api_key=key, azure_deployment=name, **settings) as c:
+            stream = await c.chat.completions.create(model="gpt-4o", messages=USER, stream=True)
+            said = [choice.delta.content or "" async for chunk in stream for choice in chunk.choices]
+            assert "".join(said) == "The answer is \\boxed{4}"
+        async with openai.AsyncAzureOpenAI(api_key="wrong", **settings) as c:
+            with pytest.raises(openai.AuthenticationError):
+                await c.chat.completions.create(model=name, messages=USER)
+
+
+@pytest.mark.parametrize("base", ["", "/", "/v1/", "/v1//", "/v1/v1", "/openai/v1", "/v1/chat/completions"])
+async def test_a_base_url_may_be_written_in_many_ways(base):
+    async with (
+        world(Model()) as w,
+        openai.AsyncOpenAI(base_url=w.url + base, api_key="none", max_retries=0) as c,
+    ):
+        reply = await c.chat.completions.create(model="sc(n=2)/m", messages=USER)
+        assert reply.choices[0].message.content == "The answer is \\boxed{4}"
+        assert "m" in [model.id async for model in c.models.list()]
+        assert (await c.models.retrieve("esc(window=2)/m")).id == "esc(window=2)/m"
+
+
+async def test_choices_of_a_method_with_a_high_maximum():
+    async with world(Model()) as w, client(w) as c:
+        reply = await c.chat.completions.create(model="esc/m", messages=USER, n=2, max_tokens=100)
+        assert len(reply.choices) == 2

@@ -35,14 +35,15 @@ async def test_metrics_are_read_by_prometheus():
     parser = pytest.importorskip("prometheus_client.parser", reason="pip install prometheus-client")
     async with world(Model(), health=0) as w:
         await w.post(model="m")
-        await w.post(model="sc(n=3)/m")
+        await w.post(model="sc(n=2)/m")
+        await w.post(model="majority(n=1)/m")  # the same under another name
         await w.post(model="nothing")
         shown = await text(w, "/metrics")
     found = {f.name: f for f in parser.text_string_to_metric_families(shown)}
     tokens = {s.labels["kind"]: s.value for s in found["ttscale_tokens"].samples}
     assert (tokens["plain"], tokens["useful"]) == (4, 12)
     asked = {(s.labels["method"], s.labels["status"]): s.value for s in found["ttscale_requests"].samples}
-    assert asked == {("plain", "200"): 1, ("sc", "200"): 1, ("plain", "404"): 1}
+    assert asked == {("plain", "200"): 1, ("self-consistency", "200"): 2, ("plain", "404"): 1}
     assert {s.value for s in found["ttscale_upstream_up"].samples} == {1}
     assert "ttscale_request_seconds" in found
 
@@ -118,7 +119,7 @@ async def test_the_status_page_renders_in_a_browser(tmp_path):
         ]
         done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
     assert "<h1>ttscale gateway</h1>" in done.stdout, done.stderr[-500:]
-    assert "<td>sc</td>" in done.stdout
+    assert "<td>self-consistency</td>" in done.stdout
 
 
 async def test_recorded_traffic_is_a_replay_pool(tmp_path):

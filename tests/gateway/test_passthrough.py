@@ -212,6 +212,16 @@ async def test_another_name_there_changes_the_name_and_nothing_else():
     assert sent in model.bodies
 
 
+async def test_where_no_name_is_given_the_server_is_asked_for_it():
+    model = Model()
+    await model.up()
+    config = {"models": {"mine": {"spec": f"openai:@{model.url}/v1/chat/completions"}}}
+    async with world(model, config=config, probed=False) as w:
+        for name in ("mine", "simple/mine"):
+            assert (await w.post(model=name))[0] == 200
+    assert {body["model"] for body in model.bodies} == {"m"}
+
+
 async def test_embeddings_and_completions_pass_through():
     model = Model()
     async with world(model) as w:

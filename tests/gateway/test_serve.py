@@ -165,6 +165,8 @@ def test_the_gateway_is_imported_without_what_it_may_never_need():
         (["--host", "0.0.0.0", "--upstream", "http://127.0.0.1:9"], "no keys"),
         (["--model", "nothing-of-this-name"], "unknown model"),
         (["--upstream", "x", "--model", "y"], "exclude each other"),
+        (["--upstream-model", "x"], "give --upstream URL too"),
+        (["--upstream", "ftp://x"], "is not the address of a server"),
     ],
 )
 def test_what_cannot_be_served_is_one_line(options, told, tmp_path):
@@ -178,6 +180,39 @@ def test_what_cannot_be_served_is_one_line(options, told, tmp_path):
     assert done.returncode == 2
     assert told in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_it_announces_itself_when_it_listens_and_where(workers, tmp_path):
+    command = [sys.executable, "-m", "ttscale", "serve", "--upstream", "127.0.0.1:9", "--name", "m"]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--workers", workers], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        try:
+            line = next(line for line in process.stderr if line.startswith("serving "))
+            assert line.startswith("serving m on http://127.0.0.1:")
+            url = line.split()[-1].removesuffix("/v1")
+            assert get(f"{url}/health")[0] == 200  # at once
+            if workers == "1":
+                again = [*command, "--port", url.rsplit(":", 1)[1]]
+                done = subprocess.run(again, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+                assert done.returncode == 2
+                assert "cannot listen" in done.stderr
+                assert "serving" not in done.stderr
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+def test_a_name_renames_towards_clients_only(tmp_path):
+    model = Model()
+    with elsewhere(model) as upstream:
+        options = ["--upstream", f"{upstream}/v1/", "--upstream-model", "other", "--name", "mine"]
+        with served(*options, folder=tmp_path) as (url, _):
+            for name in ("mine", "simple/mine"):
+                assert post(url, {"model": name})[0] == 200
+            assert post(url, {"model": "other"})[0] == 404
+    assert {body["model"] for body in model.bodies} == {"other"}
 
 
 def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
@@ -195,7 +230,7 @@ def test_a_new_key_is_shown_once_and_its_hash_fits_the_config(tmp_path):
         check=True,
     )
     config = parse(tomllib.loads(done.stderr))
-    assert Keyring(config.keys).client(f"Bearer {done.stdout.strip()}").name == "alice"
+    assert Keyring(config.keys).client({"Authorization": f"Bearer {done.stdout.strip()}"}).name == "alice"
 
 
 def small_model() -> Path | None:

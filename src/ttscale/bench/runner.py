@@ -286,7 +286,7 @@ class _Runner:
             progress.errors += result.error is not None
             progress.graded += result.correct is not None
             progress.right += bool(result.correct)
-            progress.tokens += result.usage.completion_tokens
+            progress.tokens += result.usage.tokens
         self._report()
 
     def _report(self, *, force: bool = False) -> None:

@@ -85,20 +85,23 @@ def _why_none(outcome: Outcome) -> Exception:
 
 
 def _spent(outcome: Outcome, problem: Problem) -> str:
-    """One line: what was drawn and what it cost."""
+    """One line: what was drawn and what it cost; ~ stands before what is in part an estimate."""
     from ..answers import unread
 
     usage = outcome.usage
+    tokens = f"{usage.tokens:,} tokens"
+    if scored := usage.tokens - usage.completion_tokens:
+        tokens += f" ({scored:,} of them read by verifiers)"
     parts = [
         f"{usage.samples} sample" + ("s" if usage.samples != 1 else ""),
-        f"{usage.completion_tokens:,} tokens",
+        ("~" if usage.estimated_tokens else "") + tokens,
         f"{usage.sequential_tokens:,} sequential",
     ]
     if usage.cancelled_tokens:
         parts.append(f"{usage.cancelled_tokens:,} cancelled")
     parts.append(f"{usage.seconds:.1f} s")
     if usage.cost is not None:
-        parts.append(f"cost {usage.cost:.4g}")
+        parts.append(f"cost {'~' if usage.estimated_cost else ''}{usage.cost:.4g}")
     parts.append(f"stopped by {outcome.stopped_by}")
     if missed := unread(problem, outcome.traces):
         parts.append(f"unread: {missed}")

@@ -46,6 +46,7 @@ from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
 from .execution.run import Journal, Run
 from .execution.streams import Live, Race
+from .extras import install_command
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
 from .outcome import Outcome
@@ -152,6 +153,7 @@ __all__ = [
     "Within",
     "declared",
     "execute",
+    "install_command",
     "opened",
     "run_in_token_time",
 ]

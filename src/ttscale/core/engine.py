@@ -10,6 +10,7 @@ from typing import Generic, Literal, Protocol, TypeVar, cast
 from .generation import Generation, GenerationRequest
 from .problem import Problem
 from .prompt import Prompt
+from .spending.prompt_lengths import PromptLengths
 from .trace import FloatArray, Trace
 
 Reply = TypeVar("Reply")
@@ -17,28 +18,29 @@ Reply = TypeVar("Reply")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Log-probabilities of a given text, in nats, (tokens,), and the tokens it took."""
+    """Log-probabilities of a given text, in nats, (tokens,), and the tokens read for it, with those
+    before the text; None if they are not known."""
 
     logprobs: FloatArray
-    tokens: int
+    tokens: int | None
     conf: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rewards:
-    """A verifier's scores of texts, (texts,), and the tokens it read."""
+    """A verifier's scores of texts, (texts,), and the tokens it read; None if they are not known."""
 
     values: list[float]
-    tokens: int
+    tokens: int | None
     steps: list[list[float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Embeddings:
-    """Vectors, (texts, dimensions), and the tokens they took."""
+    """Vectors, (texts, dimensions), and the tokens they took; None if they are not known."""
 
     vectors: FloatArray
-    tokens: int
+    tokens: int | None
 
 
 class UseRequest(abc.ABC, Generic[Reply]):
@@ -144,6 +146,10 @@ class EngineWrapper:
     @property
     def capabilities(self) -> frozenset[str]:
         return self.engine.capabilities
+
+    @property
+    def prompt_lengths(self) -> PromptLengths | None:
+        return getattr(self.engine, "prompt_lengths", None)
 
     async def open(self) -> None:
         await self.engine.open()

@@ -23,7 +23,8 @@ fail every sample alike and ends the run.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -82,9 +83,16 @@ class BudgetTooSmall(UsageError):
 
 
 class EngineError(TTScaleError):
-    """A sample could not be drawn."""
+    """A sample could not be drawn.
+
+    Attributes:
+        status: of the server's reply, None if there was none that says it.
+        advice: header fields of that reply that say when it is worth asking again.
+    """
 
     fatal = False
+    status: int | None = None
+    advice: Mapping[str, str] = MappingProxyType({})
 
 
 class Unreachable(EngineError):

@@ -95,6 +95,10 @@ class GenerationRequest(abc.ABC):
         digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
         return int.from_bytes(digest, "big") & 0x7FFFFFFF
 
+    def time_left(self) -> float | None:
+        """Seconds until a budget ends it; None if none does."""
+        return None
+
     def most(self, room: int | None = None) -> tuple[int | None, Finish]:
         """(tokens the sample may have, how it ends there); `room`: what the model has left."""
         requested = self.sampling.max_tokens
@@ -128,6 +132,12 @@ class Generation(abc.ABC):
     @abc.abstractmethod
     def cap(self, tokens: int) -> None:
         """Let the sample have `tokens` tokens at most, then cut it; at once if it has more."""
+
+    @property
+    def late(self) -> int:
+        """Tokens beyond those seen that it may still cost if it is stopped now: those of the step
+        under way, and those a stop comes too late for. In token time there are none."""
+        return 0
 
     @property
     def prompt_tokens(self) -> int | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..core import UsageError
+from ..core import UsageError, install_command
 from . import real_time
 from .http.retry import Retry
 from .openai import probe
@@ -107,7 +107,7 @@ class LlamaCpp(OpenAIHTTP):
             import xllamacpp
         except ImportError as error:
             raise UsageError(
-                f"the embedded engine cannot be loaded ({error})", fix="pip install 'ttscale[llamacpp]'"
+                f"the embedded engine cannot be loaded ({error})", fix=install_command("llamacpp")
             ) from None
         params = xllamacpp.CommonParams()
         params.model.path = str(self.path)

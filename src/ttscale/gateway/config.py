@@ -29,6 +29,11 @@ from typing import Annotated, Any
 from ..core import AtLeast, Budget, NotEmpty, Price, Sampling, UnknownName, UsageError, Within, declared
 from ..core.settings.declared import Inline, Shorthand, read
 
+LOOPBACK = tuple(
+    f"{scheme}://{host}:*" for scheme in ("http", "https") for host in ("localhost", "127.0.0.1", "[::1]")
+)
+"""Web pages served from this machine."""
+
 _Count = Annotated[int, AtLeast(0)]
 _Positive = Annotated[int, AtLeast(1)]
 _Seconds = Annotated[float, AtLeast(0)]
@@ -47,6 +52,8 @@ class Server:
             most.
         heartbeat: seconds between two signs of life of a stream.
         drain: seconds a shutdown waits for what is in service.
+        origins: web pages that may call it from a browser: "https://a.example", "http://localhost:*" for
+            any port, "*" for all; by default those served from this machine.
         anonymous: serve without keys although others can reach the address.
         state: a file in which workers share daily budgets and metrics; they survive a restart.
         prompts: write prompts and replies into the log.
@@ -64,6 +71,7 @@ class Server:
     queue_seconds: _Seconds = 30.0
     heartbeat: _Seconds = 10.0
     drain: _Seconds = 30.0
+    origins: tuple[str, ...] = LOOPBACK
     anonymous: bool = False
     state: str = ""
     prompts: bool = False

@@ -2,8 +2,10 @@
 
 400  the request is wrong (invalid_request_error)     429  a rate or a budget of the key
 401  no key, or a wrong one                           502  the upstream failed or refused
-403  the key may not use the model                    503  too many requests are waiting
-404  no such model or address                         504  the upstream was too slow
+402  the upstream wants to be paid                    503  too many requests are waiting, or the
+403  the key may not use the model, or the                 upstream takes no more
+     upstream declines to answer                      504  the upstream was too slow
+404  no such model or address
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from ..core import (
     Unreachable,
     UsageError,
 )
-from ..engines.http.failures import Refused
+from ..engines.http.failures import Refused, Unpaid
 
 KINDS = {
     401: "authentication_error",
@@ -35,6 +37,7 @@ KINDS = {
     404: "not_found_error",
     429: "rate_limit_error",
 }
+_SHOWN = {503: 503, 529: 503, 408: 504, 504: 504, 524: 504}  # of failures of the upstream; else 502
 
 
 class ApiError(Exception):
@@ -74,7 +77,7 @@ class ApiError(Exception):
     def response(self) -> web.Response:
         headers = dict(self.headers)
         if self.after is not None:
-            headers["Retry-After"] = str(max(1, round(self.after)))
+            headers.setdefault("Retry-After", str(max(1, round(self.after))))
         return web.Response(
             status=self.status,
             body=orjson.dumps(self.document()),
@@ -101,7 +104,9 @@ def of(error: BaseException) -> ApiError:
         case BudgetTooSmall():
             return ApiError(400, text, code="budget_too_small", param="ttscale.budget")
         case Refused():
-            return ApiError(400, text, code="content_filter")
+            return ApiError(403 if error.status == 403 else 400, text, code="content_filter")
+        case Unpaid():
+            return ApiError(402, text, code="upstream_unpaid", headers=error.advice)
         case UsageError():
             return ApiError(400, text)
         case AuthError():
@@ -110,14 +115,17 @@ def of(error: BaseException) -> ApiError:
         case ModelNotFound():
             return ApiError(502, text, code="upstream_model")
         case RateLimited():
-            return ApiError(429, text, code="upstream_rate_limit", after=1.0)
+            return ApiError(429, text, code="upstream_rate_limit", after=1.0, headers=error.advice)
         case PoolExhausted():
             return ApiError(502, text, code="recording_exhausted")
         case Unreachable():
-            return ApiError(502, text, code="upstream_failed")
+            shown = _SHOWN.get(error.status or 0, 502)
+            after = 1.0 if shown == 503 else None
+            return ApiError(shown, text, code="upstream_failed", after=after, headers=error.advice)
         case EngineError():
             # the upstream refused this very request: its words are what the client needs
-            return ApiError(400, text, code="upstream_refused")
+            refused = error.status if error.status in range(400, 500) else 400
+            return ApiError(refused or 400, text, code="upstream_refused", headers=error.advice)
         case TTScaleError():
             return ApiError(500, text)
     return ApiError(500, "internal error", code="internal_error")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from ..core import Card
 from ..methods import methods
 from .access.api_keys import Client
+from .api.options import NONE
 from .errors import ApiError
 from .gateway import Gateway
+from .model_resolution import target
 from .upstreams.upstream import Upstream
 
 
@@ -19,38 +23,44 @@ def listed(gateway: Gateway, client: Client) -> dict[str, Any]:
 
 
 def one(gateway: Gateway, client: Client, name: str) -> dict[str, Any]:
-    """One of them.
+    """What a request with that model name would be answered by.
 
     Raises:
         ApiError: 404 if there is none of that name.
     """
-    for entry in listed(gateway, client)["data"]:
-        if entry["id"] == name:
-            return dict(entry)
-    raise ApiError(404, f"there is no model {name!r}", code="model_not_found", param="model")
+    try:
+        where = target(name, NONE, client, gateway.upstreams)
+    except ApiError as error:
+        raise ApiError(404, str(error), code="model_not_found", param="model") from None
+    method = where.method
+    if method is None or name == where.upstream.name:
+        return _plain(gateway, where.upstream)
+    return _behind(_plain(gateway, where.upstream), method.card, name)
 
 
 def _entries(gateway: Gateway, upstream: Upstream) -> list[dict[str, Any]]:
+    plain, known = _plain(gateway, upstream), methods()
+    runnable = ((name, known[name].card) for name in upstream.runnable())
+    return [plain, *(_behind(plain, card, f"{name}/{upstream.name}") for name, card in runnable)]
+
+
+def _plain(gateway: Gateway, upstream: Upstream) -> dict[str, Any]:
     created = int(gateway.metrics.began)
-    plain = {"id": upstream.name, "object": "model", "created": created, "owned_by": "ttscale"}
-    known = methods()
-    return [
-        plain,
-        *(
-            {
-                **plain,
-                "id": f"{name}/{upstream.name}",
-                "ttscale": {
-                    "method": name,
-                    "title": card.title,
-                    "paper": card.paper,
-                    "what": card.what,
-                    "status": card.status,
-                    "stops": card.stops,
-                    "knob": card.knob,
-                },
-            }
-            for name in upstream.runnable()
-            for card in [known[name].card]
-        ),
-    ]
+    return {"id": upstream.name, "object": "model", "created": created, "owned_by": "ttscale"}
+
+
+def _behind(plain: Mapping[str, Any], card: Card, name: str) -> dict[str, Any]:
+    """The entry of a model behind a method."""
+    return {
+        **plain,
+        "id": name,
+        "ttscale": {
+            "method": card.name,
+            "title": card.title,
+            "paper": card.paper,
+            "what": card.what,
+            "status": card.status,
+            "stops": card.stops,
+            "knob": card.knob,
+        },
+    }

@@ -7,7 +7,7 @@ A name that is served as it stands wins, slashes and all: `Qwen/Qwen3-8B` is a m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..core import Configured, Method, UnknownName, UsageError
 from ..methods import registry
 from .access.api_keys import Client
 from .api.options import Options
+from .config import Limits
 from .errors import ApiError, wrong
 from .upstreams.upstream import Upstream
 
@@ -24,10 +25,15 @@ _LONGEST = 300  # characters of a method with its parameters
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request goes. Without a method it is passed through."""
+    """Where a request goes. Without a method it is passed through.
+
+    Attributes:
+        requested: the method's parameters that the client has given.
+    """
 
     upstream: Upstream
     method: Configured | None
+    requested: Mapping[str, Any] = field(default_factory=dict)
 
 
 def target(model: Any, options: Options, client: Client, upstreams: Mapping[str, Upstream]) -> Target:
@@ -48,27 +54,46 @@ def target(model: Any, options: Options, client: Client, upstreams: Mapping[str,
             403, f"this key may not use model {upstream.name!r}", code="model_not_allowed", param="model"
         )
     if options.method is not None:
-        method = chosen(options.method, options.params, "ttscale.method", upstream)
+        found = chosen(options.method, options.params, "ttscale.method", upstream)
     elif spec is not None:
-        method = chosen(spec, options.params, "model", upstream)
+        found = chosen(spec, options.params, "model", upstream)
     else:
-        own = client.account.method
-        method = chosen(own, options.params, "ttscale", upstream, trusted=True)
-    if method is None and (options.runs or upstream.server is None):
-        method = chosen("simple", {}, "ttscale")  # what was asked for needs a run to hold it
-    return Target(upstream, method)
+        found = chosen(client.account.method, options.params, "ttscale", upstream, trusted=True)
+    if found.method is None and (options.runs or upstream.server is None):
+        return chosen("simple", {}, "ttscale", upstream)  # what was asked for needs a run to hold it
+    return found
+
+
+def within(target: Target, choices: int, limits: Limits) -> Configured:
+    """The method of a request, which may draw at most so many samples for all of its choices.
+
+    A maximum is lowered to that, and so is a number that the client has not asked for.
+
+    Raises:
+        ApiError: 400 if the client has asked for more.
+    """
+    method, most = target.method, limits.max_samples // choices
+    assert method is not None
+    samples, name = method.max_samples(), method.card.draws
+    if samples is None or samples <= most:
+        return method
+    if most < 1 or (name in target.requested and not name.startswith("max_")):
+        raise wrong(
+            f"{samples * choices} samples are more than {limits.max_samples} per request",
+            "ttscale.params",
+            "too_many_samples",
+        )
+    try:
+        return replace(method, cfg=replace(method.cfg, **{name: most}))
+    except UsageError:  # another parameter needs more: the budget of samples ends it there
+        return method
 
 
 def chosen(
-    spec: str,
-    params: Mapping[str, Any],
-    param: str,
-    upstream: Upstream | None = None,
-    *,
-    trusted: bool = False,
-) -> Configured | None:
-    """A method as written, with further parameters, over what is configured for the upstream; None
-    for passing through. `trusted` says that `spec` comes from the configuration.
+    spec: str, params: Mapping[str, Any], param: str, upstream: Upstream, *, trusted: bool = False
+) -> Target:
+    """A method as written, with further parameters, over what is configured for the upstream.
+    `trusted` says that `spec` comes from the configuration.
 
     Raises:
         ApiError: 400, naming the nearest method or parameter.
@@ -76,7 +101,7 @@ def chosen(
     if spec in PLAIN:
         if params:
             raise wrong("parameters are given, but no method", "ttscale.params")
-        return None
+        return Target(upstream, None)
     if len(spec) > _LONGEST:
         raise wrong("the method is too long to be read", param)
     try:
@@ -90,8 +115,9 @@ def chosen(
                     param,
                     "parameter_not_allowed",
                 )
-        preset = {} if upstream is None else upstream.presets.get(method.name, {})
-        return Configured(method, method.configure({**preset, **own, **params}), label)
+        preset = upstream.presets.get(method.name, {})
+        cfg = method.configure({**preset, **own, **params})
+        return Target(upstream, Configured(method, cfg, label), requested)
     except (UsageError, RecursionError, MemoryError) as error:
         message = str(error) or "the method cannot be read"
         code = "unknown_method" if isinstance(error, UnknownName) else "invalid_method"
@@ -112,7 +138,7 @@ def _split(model: str, upstreams: Mapping[str, Upstream]) -> tuple[str | None, U
     if at is not None and model[at + 1 :] in upstreams:
         return model[:at], upstreams[model[at + 1 :]]
     name = model
-    if at is not None and model[:at].partition("(")[0].strip() in _method_names():
+    if at is not None and _is_method(model[:at].partition("(")[0].strip()):
         name = model[at + 1 :]
     unknown = UnknownName("model", name, upstreams)
     raise ApiError(404, str(unknown), code="model_not_found", param="model")
@@ -135,6 +161,9 @@ def _slash(model: str) -> int | None:
     return None
 
 
-def _method_names() -> set[str]:
-    known = registry.methods()
-    return set(known) | {alias for m in known.values() for alias in m.card.aliases}
+def _is_method(name: str) -> bool:
+    try:
+        registry.get(name)
+    except UnknownName:
+        return False
+    return True

@@ -17,7 +17,8 @@ from .api import requests
 from .api.choice import Choice
 from .api.options import NONE
 from .errors import ApiError
-from .relay import PassedRequest, relay
+from .passed_usage import PassedUsage
+from .relay import relay
 from .renaming import Renaming
 from .request_state import RequestState
 from .upstreams.abilities import require
@@ -39,16 +40,16 @@ async def pass_on(
         )
     if not server.model:
         await upstream.open()  # it tells the name of its only model
-    choices = body.get("n") if isinstance(body.get("n"), int) else 1
+    choices = requests.whole(body.get("n")) or 1
     most = state.budget(UNLIMITED).tokens
     payload, cost = forwarded(
         body,
         raw,
         server.model,
-        None if most is None else max(1, most // max(1, choices or 1)),
+        None if most is None else max(1, most // max(1, choices)),
         _configured(state.path, upstream.sampling),
     )
-    passed = PassedRequest()
+    passed = PassedUsage(max(1, choices or 1))
     recorder = gateway.recorder
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
@@ -56,9 +57,9 @@ async def pass_on(
             state.request, upstream, state.path, payload, cost, passed, Renaming(str(body["model"])), kept
         )
     finally:
-        _account(state, upstream, passed)
+        _account(state, upstream, passed, raw)
     if kept and response.status == 200:
-        _keep(state, upstream, body, kept, passed)
+        _keep(state, upstream, body, raw, kept, passed)
     return response
 
 
@@ -70,25 +71,27 @@ def forwarded(
     The bytes stay as they are unless the model has another name there, the body holds options of
     ours, a budget limits its tokens to `most`, or it leaves open what is `configured`.
     """
-    field_name = "max_completion_tokens" if "max_completion_tokens" in body else "max_tokens"
-    if "max_output_tokens" in body or "input" in body:
-        field_name = "max_output_tokens"
+    limits = [name for name in (*requests.LIMITS, "max_output_tokens") if name in body]
+    if not limits:
+        limits = ["max_output_tokens" if "input" in body else "max_tokens"]
     changes = {
         name: value
         for setting, value in configured.items()
-        if (name := field_name if setting == "max_tokens" else setting) not in body
+        if (name := limits[0] if setting == "max_tokens" else setting) not in body
     }
-    request = body.get(field_name, changes.get(field_name))
-    given = request if isinstance(request, int) and not isinstance(request, bool) else None
     if model and body.get("model") != model:
         changes["model"] = model
-    if most is not None and (given is None or given > most):
-        changes[field_name] = given = most
+    bounds = {name: requests.whole(changes.get(name, body.get(name))) or 0 for name in limits}
+    if most is not None:
+        for name, tokens in bounds.items():
+            if not 0 < tokens <= most:  # -1 asks for as many as there are
+                changes[name] = bounds[name] = most
+    given = min((tokens for tokens in bounds.values() if tokens > 0), default=0)
     if not changes and "ttscale" not in body:
-        return raw, given or 0
+        return raw, given
     sent = {k: v for k, v in body.items() if k != "ttscale"}
     try:
-        return orjson.dumps({**sent, **changes}), given or 0
+        return orjson.dumps({**sent, **changes}), given
     except TypeError:
         raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
 
@@ -104,22 +107,27 @@ def _configured(path: str, sampling: Sampling) -> dict[str, Any]:
     return {name: value for name, value in sampling.given().items() if name in known}
 
 
-def _account(state: RequestState, upstream: Upstream, passed: PassedRequest) -> None:
+def _account(state: RequestState, upstream: Upstream, passed: PassedUsage, raw: bytes) -> None:
     """Count what was used, also by a client that went away."""
-    state.tokens, state.samples = passed.completion_tokens, 1
+    state.tokens, state.samples = passed.completion_tokens, passed.choices
     metrics, price = state.gateway.metrics, upstream.price
     metrics.add("tokens_total", passed.completion_tokens, kind="plain", model=upstream.name)
     if passed.hedged:
         metrics.add("hedges_total", model=upstream.name)
     cost = None
     if price is not None:
-        cost = passed.prompt_tokens * price.prompt + passed.completion_tokens * price.completion
-        cost /= 1e6
-    state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=1, cost=cost)
+        prompt = passed.prompt_of(raw)
+        cost = price.of(prompt, passed.completion_tokens, passed.cached_tokens)
+    state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=state.samples, calls=1, cost=cost)
 
 
 def _keep(
-    state: RequestState, upstream: Upstream, body: Mapping[str, Any], kept: list[bytes], passed: PassedRequest
+    state: RequestState,
+    upstream: Upstream,
+    body: Mapping[str, Any],
+    raw: bytes,
+    kept: list[bytes],
+    passed: PassedUsage,
 ) -> None:
     """Record a plain chat or completion as one sample of `simple`."""
     limits = state.gateway.config.limits
@@ -156,7 +164,8 @@ def _keep(
     )
     problem = Problem(prompt.key, prompt, rule(""))
     usage = Usage()
-    usage.charge(trace, upstream.price, trace.prompt_tokens or 0)
+    prompt_tokens = passed.prompt_of(raw)
+    usage.charge(trace, upstream.price, prompt_tokens, prompt_tokens)
     usage.sequential_tokens = trace.tokens
     outcome = Outcome(problem.answer(trace), trace, finish, {}, [trace], usage)
     choices = [Choice(problem, outcome, trace, False)]

@@ -7,50 +7,21 @@ away takes its upstream request with it.
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import Any
 
 import orjson
 from aiohttp import web
 
 from ..core import Unreachable
-from ..engines import OpenAIHTTP
 from ..engines.http.forwarding import Forwarding
+from ..engines.http.retry import advice
 from ..engines.http.sse import WholeEvents
 from .api.event_stream import STREAM_HEADERS
 from .api.responses import failed_event
 from .errors import ApiError
+from .passed_usage import PassedUsage
 from .renaming import Renaming
+from .upstreams.refusals import in_reply, passed_on
 from .upstreams.upstream import Upstream
-
-_PASSED = ("Retry-After", "x-request-id")
-
-
-@dataclass(slots=True)
-class PassedRequest:
-    """What a passed request is known to have used.
-
-    Attributes:
-        completion_tokens: as the upstream reports them, else the events of the stream.
-        estimated: whether they were counted by events.
-        hedged: whether a second replica was asked.
-    """
-
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    estimated: bool = False
-    hedged: bool = False
-
-    def read(self, usage: Any) -> None:
-        """Take in a `usage` object of any of the APIs."""
-        if not isinstance(usage, dict):
-            return
-        prompt = usage.get("prompt_tokens", usage.get("input_tokens"))
-        completion = usage.get("completion_tokens", usage.get("output_tokens"))
-        if isinstance(prompt, int):
-            self.prompt_tokens = prompt
-        if isinstance(completion, int):
-            self.completion_tokens, self.estimated = completion, False
 
 
 async def relay(
@@ -59,7 +30,7 @@ async def relay(
     path: str,
     payload: bytes,
     cost: int,
-    passed: PassedRequest,
+    passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None = None,
 ) -> web.StreamResponse:
@@ -73,7 +44,8 @@ async def relay(
     forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
     try:
         async with forwarding as upstream_response:
-            if upstream_response.content_type == "text/event-stream":
+            refused = not 200 <= upstream_response.status < 300
+            if upstream_response.content_type == "text/event-stream" and not refused:
                 return await _stream(request, upstream_response, passed, renaming, kept, path)
             body = await upstream_response.read()
     except Unreachable:
@@ -82,80 +54,58 @@ async def relay(
         ) from None
     finally:
         passed.hedged = forwarding.hedged
-    if upstream_response.status == 200 and upstream_response.content_type != "application/json":
-        raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled")
+    if refused:
+        return passed_on(
+            server, upstream_response.status, upstream_response.headers, upstream_response.content_type, body
+        )
     try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        if upstream_response.status == 200:
-            raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
-        raise _refused(server, upstream_response.status) from None
+        document = orjson.loads(body)  # whatever type it claims to be of
+    except ValueError:
+        raise ApiError(502, f"{server.server} sent no JSON", code="upstream_garbled") from None
+    if (error := in_reply(server, document)) is not None:
+        raise error
     if isinstance(document, dict):
-        passed.read(document.get("usage"))
+        passed.read(document)
     if kept is not None:
         kept.append(body)
-    if upstream_response.status in (401, 403):
-        raise ApiError(502, "the upstream refuses the gateway's key", code="upstream_key")
-    headers = {name: v for name in _PASSED if (v := upstream_response.headers.get(name))}
     return web.Response(
         status=upstream_response.status,
         body=renaming.renamed(body),
         content_type="application/json",
-        headers=headers,
+        headers=advice(upstream_response.headers),
     )
 
 
 async def _stream(
     request: web.Request,
     upstream_response: Forwarding,
-    passed: PassedRequest,
+    passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None,
     path: str,
 ) -> web.StreamResponse:
     """Events as they come. They are looked at for the token count; only the model's name is changed."""
-    response = web.StreamResponse(headers=STREAM_HEADERS)
+    response = web.StreamResponse(headers={**advice(upstream_response.headers), **STREAM_HEADERS})
     await response.prepare(request)
-    events, tail, passed.estimated = 0, b"", True
+    events, tail, passed.served = 0, b"", True
     whole = WholeEvents()
     try:
         while packet := await upstream_response.packet():
-            if complete := whole.feed(packet):
-                await response.write(renaming.renamed(complete))
             events += packet.count(b"data:")
             if kept is not None:
                 kept.append(packet)
-            passed.completion_tokens = events
             if b'"usage"' in packet or b'"usage"' in tail:
                 tail += packet
             else:
                 tail = packet[-8:]
+            if complete := whole.feed(packet):
+                await response.write(renaming.renamed(complete))
         await response.write(renaming.renamed(whole.rest()))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
         with contextlib.suppress(OSError):
             await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
-    _read_usage(tail, passed)
-    if passed.estimated:
-        passed.completion_tokens = max(0, events - 2)  # the role, the finish and [DONE] hold none
+    finally:
+        passed.read_events(tail, events)  # also for a client that went away
     await response.write_eof()
     return response
-
-
-def _read_usage(tail: bytes, passed: PassedRequest) -> None:
-    """The last `usage` among the events of a stream's end."""
-    for line in reversed(tail.split(b"\n")):
-        if b'"usage"' in line and line.startswith(b"data:"):
-            with contextlib.suppress(orjson.JSONDecodeError, AttributeError):
-                event = orjson.loads(line[5:])
-                usage = event.get("usage") or (event.get("response") or {}).get("usage")
-                if usage:
-                    passed.read(usage)
-                    return
-
-
-def _refused(server: OpenAIHTTP, status: int) -> ApiError:
-    """A refusal that is not JSON: its words may be an error page of anything in between."""
-    if status >= 500:
-        return ApiError(502, f"{server.server} failed: status {status}", code="upstream_failed")
-    return ApiError(status, f"{server.server} refuses the request: status {status}")

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ..core import Budget
 from .access.api_keys import ANONYMOUS, Client
-from .access.quotas import UNLIMITED, tightest
+from .access.quotas import SPENT, UNLIMITED, tightest
 from .gateway import Gateway
 
 
@@ -17,8 +17,9 @@ class RequestState:
     """What is known of a request, and what the log and the numbers shall say of it.
 
     Attributes:
-        method: label of the method; "plain" if it is passed through.
-        tokens: generated for it, whatever became of them.
+        method: label of the method; "plain" if it is passed through. series: its own name, whatever
+            alias it was asked for by.
+        tokens: generated for it and read by verifiers, whatever became of them.
     """
 
     request: web.Request
@@ -28,6 +29,7 @@ class RequestState:
     client: Client = field(default=ANONYMOUS)
     model: str = ""
     method: str = "plain"
+    series: str = "plain"
     tokens: int = 0
     samples: int = 0
 
@@ -40,8 +42,7 @@ class RequestState:
         left = {
             kind: max(left, 1e-9) if kind in ("seconds", "cost") else max(1, int(left))
             for kind in account.daily.given()
-            if kind in ("tokens", "samples", "seconds", "cost")
-            and (left := gateway.ledger.left(self.client, kind)) is not None
+            if kind in SPENT and (left := gateway.ledger.left(self.client, kind)) is not None
         }
         today = Budget.of(left) if left else UNLIMITED
         return tightest(requested, account.budget, gateway.config.limits.budget, today)

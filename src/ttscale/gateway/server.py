@@ -28,14 +28,19 @@ from .access.api_keys import check_exposure
 from .app import application
 from .config import Config
 from .gateway import Gateway
+from .http_server import Runner
 from .logs import log
 
 Reread = Callable[[], Config]
+Announce = Callable[[Config, int], None]
+"""Is given the configuration and the port, which may have been left to the system."""
 _AFTER_DRAIN = 2.0  # seconds for connections to close once they have been told to
 
 
-def serve(config: Config, reread: Reread, catalogue: Catalogue | None = None) -> None:
-    """Serve until a signal ends it.
+def serve(
+    config: Config, reread: Reread, catalogue: Catalogue | None = None, announce: Announce | None = None
+) -> None:
+    """Serve until a signal ends it; `announce` is called once, when requests are taken.
 
     Raises:
         TTScaleError: if it cannot begin: a wrong model, an address in use, keys that are missing.
@@ -54,11 +59,11 @@ def serve(config: Config, reread: Reread, catalogue: Catalogue | None = None) ->
     _allow_connections()
     if server.workers <= 1:
         sock = bound(server.host, server.port)
-        _run(worker(config, sock, reread, catalogue))
+        _run(worker(config, sock, reread, catalogue, announce))
         return
     sock = bound(server.host, server.port, shared=True)
     config = replace(config, server=replace(server, port=sock.getsockname()[1]))
-    _supervise(config, reread, catalogue)
+    _supervise(config, reread, catalogue, announce)
     sock.close()
 
 
@@ -84,18 +89,16 @@ def bound(host: str, port: int, shared: bool = False) -> socket.socket:
 
 
 async def worker(
-    config: Config, sock: socket.socket, reread: Reread, catalogue: Catalogue | None = None
+    config: Config,
+    sock: socket.socket,
+    reread: Reread,
+    catalogue: Catalogue | None = None,
+    announce: Announce | None = None,
 ) -> None:
     """One process: serve on the socket until a signal, then drain."""
     gateway = Gateway(config, catalogue)
     await gateway.start()
-    runner = web.AppRunner(
-        application(gateway),
-        handler_cancellation=True,
-        access_log=None,
-        keepalive_timeout=config.server.idle_seconds,
-        shutdown_timeout=_AFTER_DRAIN,
-    )
+    runner = Runner(application(gateway), _AFTER_DRAIN)
     await runner.setup()
     site = web.SockSite(runner, sock, backlog=4096)
     await site.start()
@@ -113,6 +116,8 @@ async def worker(
     _settle()
     host, port = sock.getsockname()[:2]
     log("serving", host=host, port=port, pid=os.getpid(), models=list(gateway.upstreams))
+    if announce is not None:
+        announce(config, port)
     try:
         await over.wait()
         log("draining", active=gateway.admission.active, waiting=gateway.admission.waiting)
@@ -150,19 +155,21 @@ async def _reload(gateway: Gateway, reread: Reread) -> None:
         log("reload failed: the configuration stays as it was", 40, error=str(error))
 
 
-def _supervise(config: Config, reread: Reread, catalogue: Catalogue | None) -> None:
-    """Start the workers, start again one that dies, and pass signals on."""
+def _supervise(
+    config: Config, reread: Reread, catalogue: Catalogue | None, announce: Announce | None
+) -> None:
+    """Start the workers, start again one that dies, and pass signals on. The first announces."""
     import multiprocessing
 
     context: Any = multiprocessing.get_context("fork")  # nothing runs yet that a fork could break
     server = config.server
 
-    def begin() -> Any:
-        process = context.Process(target=_work, args=(config, reread, catalogue))
+    def begin(announce: Announce | None = None) -> Any:
+        process = context.Process(target=_work, args=(config, reread, catalogue, announce))
         process.start()
         return process
 
-    workers = [begin() for _ in range(server.workers)]
+    workers = [begin(None if number else announce) for number in range(server.workers)]
     ending = False
 
     def end(number: int, frame: Any) -> None:
@@ -205,14 +212,14 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-def _work(config: Config, reread: Reread, catalogue: Catalogue | None) -> None:
+def _work(config: Config, reread: Reread, catalogue: Catalogue | None, announce: Announce | None) -> None:
     """A worker process, from its beginning to its end."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     logs.begin()
     sock = bound(config.server.host, config.server.port, shared=True)
     try:
-        _run(worker(config, sock, reread, catalogue))
+        _run(worker(config, sock, reread, catalogue, announce))
     except TTScaleError as error:
         log("worker failed", 40, error=str(error))
         sys.exit(error.exit_code)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core import UsageError
+from ..core import UsageError, install_command
 
 
 class Tracer:
@@ -23,7 +23,7 @@ class Tracer:
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
             raise UsageError(
-                f"tracing needs OpenTelemetry ({error})", fix="pip install 'ttscale[tracing]'"
+                f"tracing needs OpenTelemetry ({error})", fix=install_command("tracing")
             ) from None
         self._provider = TracerProvider()
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

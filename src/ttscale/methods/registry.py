@@ -2,8 +2,8 @@
 
 Built-in methods and those of other packages enter the same way: the `method` decorator, checked at
 once. A built-in method is loaded when it is asked for (`index` says where it is), so that one method
-costs what it imports itself; another package names its modules under the entry point group
-`ttscale.methods`, which are loaded once a name is asked for that is not built in.
+costs what it imports itself; those of other packages (`plugins`) are loaded once a name is asked for
+that is not built in. In a name `_` is as good as `-`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..core import Card, Configured, Method, UnknownName, UsageError
+from . import plugins
 from .index import MODULES
+from .plugins import BrokenPlugin
 
 _METHODS: dict[str, Method] = {}  # those loaded so far
+_BROKEN: list[BrokenPlugin] = []
 _all_loaded = False
 
 
@@ -63,14 +66,23 @@ def methods() -> dict[str, Method]:
     global _all_loaded
     if not _all_loaded:
         _all_loaded = True
-        from importlib.metadata import entry_points
-
         package = importlib.import_module(__package__ or "ttscale.methods")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
-        for point in entry_points(group="ttscale.methods"):
-            point.load()
+        before = dict(_METHODS)
+        for broken in plugins.load():
+            if broken is not None:  # nor is what it has registered so far of use
+                _METHODS.clear()
+                _METHODS.update(before)
+                _BROKEN.append(broken)
+            before = dict(_METHODS)
     return dict(sorted(_METHODS.items()))
+
+
+def broken_plugins() -> list[BrokenPlugin]:
+    """The packages whose methods are left out, because they cannot be loaded."""
+    methods()
+    return list(_BROKEN)
 
 
 def get(name: str) -> Method:
@@ -79,12 +91,13 @@ def get(name: str) -> Method:
     Raises:
         UnknownName: with the nearest name.
     """
-    if name in MODULES:
-        importlib.import_module(MODULES[name])
-    found = _registered(name)
+    own = name.replace("_", "-")
+    if own in MODULES:
+        importlib.import_module(MODULES[own])
+    found = _registered(own)
     if found is None:
         known = methods()
-        found = _registered(name)
+        found = _registered(own)
     if found is None:
         names = (n for m in known.values() for n in (m.name, *m.card.aliases))
         raise UnknownName("method", name, names)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..assembly import Assembly
 from ..core import Context, Method, Outcome, Problem, Role, UsageError, execute
+from ..core.cards.roles import VOTING
 from ..core.verdict import is_right, outcome_is_right
 from ..engines import ModelSource, Pool
 from ..methods.routing.auto import CARD, Config, checked, follow, needs_of
@@ -35,7 +36,8 @@ class Evidence:
         names: ids of the questions, in order.
         questions: number of each trial's question, (trials,).
         right: 1 or 0, or a share where items were averaged, (strategies, trials).
-        tokens, samples: what each trial cost, (strategies, trials).
+        tokens, samples: what each trial cost, (strategies, trials); tokens are those generated and those
+            read by verifiers.
         score: of each trial's pilot, (trials,); the pass rate where there was none.
         pass_rate: oracle: share of each trial's question's samples that are right, (trials,).
         pilot: samples of the pilot; 0 if there was none.
@@ -110,7 +112,7 @@ def replayed(
             for q, (problem, outcome) in enumerate(zip(problems, outcomes, strict=True)):
                 t = q * repeats + r
                 right[s, t] = bool(outcome_is_right(problem, outcome))
-                tokens[s, t] = outcome.usage.completion_tokens
+                tokens[s, t] = outcome.usage.tokens
                 samples[s, t] = outcome.usage.samples
                 score[t] = outcome.extra["score"]
     rates = np.array([counts[p.id][1] / counts[p.id][0] for p in problems])
@@ -148,7 +150,7 @@ def from_results(path: str | Path, *, model: str | None = None, task: str | None
                 for result in store.items(cell):
                     if result.correct is not None:
                         usage = result.usage
-                        entry = (result.correct, usage.completion_tokens, usage.samples)
+                        entry = (result.correct, usage.tokens, usage.samples)
                         group.setdefault(cell.method, {}).setdefault(result.problem, []).append(entry)
     if len(found) != 1:
         there = "; ".join(f"{m} on {t}" for m, t in found) or "nothing that is graded"
@@ -179,7 +181,7 @@ def graded(pool: Pool) -> dict[str, tuple[int, int]]:
     counts: dict[str, tuple[int, int]] = {}
     for problem in pool.problems:
         traces = pool.find(problem, "main", problem.prompt)
-        verdicts = [is_right(problem, t) for t in traces if t.finish != "error"]
+        verdicts = [is_right(problem, t) for t in traces if t.finish != "error" and t.part in VOTING]
         if verdicts and None not in verdicts:
             counts[problem.id] = (len(verdicts), sum(map(bool, verdicts)))
     return counts

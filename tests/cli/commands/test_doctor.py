@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ttscale.cli.commands import doctor
+from ttscale.core import install_command
 from ttscale.engines.catalogue import downloads as engine_models
 
 
@@ -37,7 +38,7 @@ def test_a_missing_extra_names_its_install_command(cli, monkeypatch):
     monkeypatch.setitem(doctor.EXTRAS, "parquet", (("no-such-package",), "Parquet files"))
     shown = cli("doctor").stdout
     assert "missing extra parquet: Parquet files: no no-such-package" in shown
-    assert "fix: pip install 'ttscale[parquet]'" in shown
+    assert f"fix: {install_command('parquet')}" in shown
 
 
 def test_a_broken_config_is_a_failure(cli, own_home):

@@ -301,16 +301,16 @@ def test_a_method_that_ends_its_own_budget_by_spending_and_returns_is_not_cancel
 
 @pytest.mark.parametrize("engine", [Scripted, Ticking])
 def test_a_spent_budget_of_units_stops_samples_and_scores_too(engine):
-    async def calls_and_samples(p, ctx, cfg):
+    async def renders_and_samples(p, ctx, cfg):
         first = await ctx.sample(p.prompt)
         ctx.offer("first", first)
         await (ctx.sample(p.prompt) if cfg is None else ctx.reward([first]))
         return Outcome("never")
 
     for cfg in (None, "reward"):
-        drawn = engine(lambda call: said("x", units={"calls": 1.0}))
-        held = answer(drawn, calls_and_samples, cfg, budget=Budget(units={"calls": 1}))
-        assert (held.answer, held.stopped_by) == ("first", "budget:calls")
+        drawn = engine(lambda call: said("x", units={"renders": 1.0}))
+        held = answer(drawn, renders_and_samples, cfg, budget=Budget(units={"renders": 1}))
+        assert (held.answer, held.stopped_by) == ("first", "budget:renders")
         assert len(drawn.calls) == 1
 
 

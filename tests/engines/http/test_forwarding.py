@@ -29,8 +29,8 @@ async def servers(*plays: Play, idle: float = 5.0) -> AsyncIterator[tuple[OpenAI
         urls = [server.url for server in made]
         engine = OpenAIHTTP("m", urls, dialect=CHAT, retry=QUICK, idle=idle)
         engine.attach()
-        for replica in engine.replicas.all[1:]:
-            replica.tokens = 10_000  # busy: it is asked last
+        for number, replica in enumerate(engine.replicas.all):
+            replica.tokens = number * 10_000  # busy: it is asked later
         try:
             yield engine, made
         finally:
@@ -129,4 +129,40 @@ async def test_a_replica_that_is_quick_enough_is_not_overtaken() -> None:
         async with engine.forward(PATH, b"{}", hedge=2.0) as reply:
             await reply.read()
         assert not reply.hedged
+        assert [len(server.requests) for server in made] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "play",
+    [
+        refuse(429, headers={"Retry-After": "90"}),
+        refuse(500),
+        stream([b'data: {"error": {"message": "no", "code": "429"}}\n\n']),
+        stream([b"event: error\n", b'data: {"type": "overloaded_error"}\n\n'], pause=0.02),
+        stream([b'data: {"error": {"mess', b'age": "capacity", "code": 502}}\n\n'], pause=0.02),
+    ],
+    ids=["429", "500", "an event with a status", "an event with a name", "an event in halves"],
+)
+async def test_what_one_replica_refuses_the_next_is_asked(play: Play) -> None:
+    async with servers(play, play, FINE) as (engine, made):
+        async with engine.forward(PATH, b"{}") as reply:
+            assert await reply.read() == b'{"ok": true}'
+        assert [len(server.requests) for server in made] == [1, 1, 1]
+        assert not any(replica.broken for replica in engine.replicas.all)
+
+
+async def test_where_all_refuse_the_last_word_is_passed_on() -> None:
+    plays = [refuse(429, f"no {number}", {"Retry-After": "7"}) for number in range(2)]
+    async with servers(*plays) as (engine, made):
+        async with engine.forward(PATH, b"{}") as reply:
+            assert (reply.status, reply.headers["Retry-After"]) == (429, "7")
+            assert b"no 1" in await reply.read()
+        assert [len(server.requests) for server in made] == [1, 1]
+        assert all(replica.full_until for replica in engine.replicas.all)
+
+
+async def test_a_server_that_says_so_is_not_asked_again_nor_another_one() -> None:
+    async with servers(refuse(503, headers={"x-should-retry": "false"}), FINE) as (engine, made):
+        async with engine.forward(PATH, b"{}") as reply:
+            assert reply.status == 503
         assert [len(server.requests) for server in made] == [1, 0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from ttscale.engines.http.replicas import BROKEN, LEAD, Replicas
 
@@ -70,3 +71,35 @@ async def test_requests_beyond_the_concurrency_queue_in_order() -> None:
 
     await asyncio.gather(*(ask(number) for number in range(5)))
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_failing_on_the_same_thing_again_is_not_another_failure() -> None:
+    (replica,) = Replicas(URLS[:1], 8).all
+    for _ in range(BROKEN + 5):
+        replica.failed("one prompt")
+    assert (replica.failures, replica.broken) == (1, False)
+    for prompt in range(BROKEN):
+        replica.failed(prompt)
+    assert replica.closed(time.monotonic())
+    replica.worked()
+    assert (replica.failures, replica.closed(time.monotonic())) == (0, False)
+    replica.failed("one prompt")
+    assert replica.failures == 1, "what came before the success is forgotten"
+
+
+def test_looks_in_vain_count_each() -> None:
+    replicas = Replicas(URLS[:1], 8)
+    (replica,) = replicas.all
+    for _ in range(BROKEN):
+        assert replicas.closed_for() == 0
+        replica.failed()
+    assert replicas.closed_for() > 0
+
+
+def test_a_replica_that_takes_no_more_works() -> None:
+    (replica,) = Replicas(URLS[:1], 8).all
+    for prompt in range(BROKEN):
+        replica.failed(prompt)
+    replica.full(1e12)
+    assert not replica.broken
+    assert replica.full_until < time.monotonic() + 100, "not for ever, whatever it says"

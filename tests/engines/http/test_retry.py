@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ttscale.core import AuthError, UsageError
 from ttscale.engines.http.credentials import Key
-from ttscale.engines.http.retry import Retry, retry_after
+from ttscale.engines.http.retry import Retry, advice, requested_wait, retry_after
 
 
 @given(st.integers(0, 20), st.floats(0, 5), st.floats(0, 100))
@@ -41,7 +41,22 @@ def test_retry_after_is_read_in_seconds_and_as_a_date() -> None:
     assert soon is not None
     assert 25 < soon <= 30
     assert retry_after("-3") == 0
-    assert retry_after(None) is retry_after("whenever") is retry_after("") is None
+    past = format_datetime(datetime.now(UTC) - timedelta(days=30), usegmt=True)
+    assert retry_after(past) == retry_after(past.replace("GMT", "")) == 0
+    for odd in (None, "", "whenever", "nan", "inf", "-inf", "1e999", "Wed, 99 Oct 2099 07:28:00 GMT"):
+        assert retry_after(odd) is None
+
+
+def test_milliseconds_go_before_seconds_if_they_can_be_read() -> None:
+    assert requested_wait({"retry-after-ms": "1500", "Retry-After": "9"}) == 1.5
+    for odd in ("", "soon", "nan", "inf"):
+        assert requested_wait({"retry-after-ms": odd, "Retry-After": "9"}) == 9
+    assert requested_wait({}) is None
+
+
+def test_the_fields_that_say_when_are_told_from_the_others() -> None:
+    fields = {"Retry-After": "x", "X-RateLimit-Reset": "1", "x-should-retry": "true", "retry-after-ms": "2"}
+    assert advice({**fields, "Server": "s", "x-request-id": "r"}) == fields
 
 
 def test_a_key_comes_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:

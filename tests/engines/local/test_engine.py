@@ -7,6 +7,7 @@ import contextlib
 import gc
 import json
 import random
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -35,6 +36,7 @@ from ttscale.core import (  # noqa: E402
     Trace,
     UsageError,
     execute,
+    install_command,
     run_in_token_time,
 )
 from ttscale.engines.local.decoding.sampler import Sampler, filtered  # noqa: E402
@@ -970,7 +972,7 @@ def test_without_torch_the_install_command_is_named(folder: Path, monkeypatch: A
     import sys
 
     monkeypatch.setitem(sys.modules, "torch", None)
-    with pytest.raises(UsageError, match=r"ttscale\[torch\]"):
+    with pytest.raises(UsageError, match=re.escape(install_command("torch"))):
         asyncio.run(TransformersLocal(folder).open())
 
 

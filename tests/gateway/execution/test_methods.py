@@ -7,6 +7,7 @@ import json
 
 import pytest
 from gateway.harness import USER, Model, boxed, content, world
+from yarl import URL
 
 from ttscale.gateway import parse
 from ttscale.gateway.access.api_keys import new_key
@@ -44,6 +45,8 @@ def thinking(body, number):
         ({"model": "m", "ttscale": {"method": "sc", "params": {"n": 5}}}, "sc", 5),
         ({"model": "sc/m", "ttscale": {"params": {"n": 2}}}, "sc", 2),
         ({"model": "ffs/m", "ttscale": {"method": "sc(n=2)"}}, "sc(n=2)", 2),
+        ({"model": "self_consistency(n=2)/m"}, "self_consistency(n=2)", 2),
+        ({"model": "m", "ttscale": {"method": "first_finish", "params": {"n": 1}}}, "first_finish", 1),
     ],
 )
 async def test_a_method_is_chosen_by_name_or_by_object(asked, method, samples):
@@ -108,11 +111,34 @@ async def test_models_are_listed_with_every_method_they_can_run():
             listed = {entry["id"]: entry for entry in (await reply.json())["data"]}
         async with w.session.get(f"{w.url}/v1/models/ffs/m") as reply:
             assert (await reply.json())["id"] == "ffs/m"
-        async with w.session.get(f"{w.url}/v1/models/nothing") as reply:
-            assert reply.status == 404
+        for wrong in ("nothing", "sc/nothing", "fffs/m", "sc(n=0)/m"):
+            async with w.session.get(f"{w.url}/v1/models/{wrong}") as reply:
+                assert reply.status == 404
     assert {"m", "ffs/m", "self-consistency/m", "budget-forcing/m"} <= set(listed)
     assert "best-of-n/m" not in listed  # it needs a reward model
     assert listed["ffs/m"]["ttscale"]["paper"] == "arXiv:2505.18149"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("org/m", None),
+        ("sc/org/m", "self-consistency"),
+        ("self_consistency/org/m", "self-consistency"),
+        ("budget_forcing(max_thinking=9)/org/m", "budget-forcing"),
+        ("sc%28n%3D2%29%2Forg%2Fm", "self-consistency"),
+    ],
+)
+async def test_every_name_that_answers_has_its_entry(name, method):
+    model = Model()
+    await model.up()
+    async with world(model, config={"models": {"org/m": {"spec": f"openai:m@{model.url}"}}}) as w:
+        async with w.session.get(URL(f"{w.url}/v1/models/{name}", encoded=True)) as reply:
+            entry = await reply.json()
+        assert reply.status == 200
+        assert (await w.post(model=entry["id"]))[0] == 200
+    assert entry["id"] == URL(f"http://h/{name}", encoded=True).path[1:]
+    assert entry.get("ttscale", {}).get("method") == method
 
 
 # -- what only the configuration may say
@@ -242,6 +268,44 @@ async def test_methods_without_a_bound_keep_to_the_limit_of_samples():
         status, reply = await w.post(model="auto/m", messages=hard)
     assert (status, reply["ttscale"]["samples"]) == (200, 5)
     assert reply["ttscale"]["over_budget"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "samples"),
+    [
+        ({"model": "sc/m"}, 6),  # 8 where nothing is said
+        ({"model": "ffs/m"}, 6),
+        ({"model": "esc(window=2, max_samples=40)/m"}, 6),
+        ({"model": "esc(window=8)/m"}, 6),  # one window is more than there may be
+        ({"model": "adaptive/m", "ttscale": {"params": {"max_samples": 1000}}}, 6),
+        ({"model": "sc/m", "n": 2}, 6),
+        ({"model": "sc(n=2)/m", "n": 3}, 6),
+        ({"model": "esc(window=1)/m", "n": 4}, 4),
+    ],
+)
+async def test_a_maximum_is_lowered_to_what_a_request_may_draw(asked, samples):
+    unlike = Model(lambda body, number: ["so ", f"\\boxed{{{number}}}"])
+    async with world(unlike, config={"limits": {"max_samples": 6}}) as w:
+        status, reply = await w.post(**asked)
+    assert status == 200, reply
+    assert reply["ttscale"]["samples"] == len(unlike.bodies) == samples
+    assert len(reply["choices"]) == asked.get("n", 1)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"model": "sc(n=7)/m"},
+        {"model": "sc/m", "ttscale": {"params": {"n": 7}}},
+        {"model": "m", "ttscale": {"method": "ffs(n=7)"}},
+        {"model": "sc(n=4)/m", "n": 2},
+        {"model": "esc/m", "n": 7},
+    ],
+)
+async def test_more_samples_than_may_be_drawn_are_refused_where_they_were_asked_for(asked):
+    async with world(Model(), config={"limits": {"max_samples": 6}}) as w:
+        status, reply = await w.post(**asked)
+    assert (status, reply["error"]["code"]) == (400, "too_many_samples")
 
 
 # -- answers

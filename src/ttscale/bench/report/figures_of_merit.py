@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...core import Problem, Trace, Votes
+from ...core.cards.roles import VOTING
 from ...core.verdict import answer_is_right, is_right
 from ...engines import Pool
 from ...metrics.accuracy.consk import cons_at_k
@@ -84,7 +85,9 @@ def of_samples(pool: Pool, shape: Shape | None = None) -> dict[str, Any] | None:
     Each k counts the questions that have as many samples: `questions_at_k`. Failed samples
     (`errors`) and those of unknown verdict are none.
     """
-    sampled_traces = {p.id: pool.find(p, "main", p.prompt) for p in pool.problems}
+    sampled_traces = {
+        p.id: [t for t in pool.find(p, "main", p.prompt) if t.part in VOTING] for p in pool.problems
+    }
     graded = [counted(p, sampled_traces[p.id]) for p in pool.problems]
     known = [g for g in graded if g is not None]
     if not known:
@@ -140,12 +143,12 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
     tokens: dict[str, list[int]] = {}
     right: dict[str, list[bool]] = {}
     for result in _graded(store, cells):
-        tokens.setdefault(result.problem, []).append(result.usage.completion_tokens)
+        tokens.setdefault(result.problem, []).append(result.usage.tokens)
         right.setdefault(result.problem, []).append(bool(result.correct))
     found: dict[str, Any] = {
         "method": row.method,
         "accuracy": row.accuracy,
-        "tokens_mean": row.completion_tokens_mean,
+        "tokens_mean": row.tokens_mean,
         "cost_mean": row.cost_mean,
         "e3": row.e3,
         "cost_of_pass": row.cost_of_pass,
@@ -201,14 +204,14 @@ def _points(store: Store, row: Row) -> dict[str, tuple[float, float]]:
     """Question -> (mean accuracy, mean tokens) over repeats."""
     seen: dict[str, list[tuple[bool, int]]] = {}
     for result in _graded(store, _cells(store, row)):
-        entry = (bool(result.correct), result.usage.completion_tokens)
+        entry = (bool(result.correct), result.usage.tokens)
         seen.setdefault(result.problem, []).append(entry)
     means = {q: np.mean(values, axis=0) for q, values in seen.items()}
     return {q: (float(a), float(t)) for q, (a, t) in means.items()}
 
 
 def _curve(name: str, levels: Sequence[tuple[Row, Points]]) -> dict[str, Any]:
-    ordered = sorted(levels, key=lambda level: level[0].completion_tokens_mean or 0.0)
+    ordered = sorted(levels, key=lambda level: level[0].tokens_mean or 0.0)
     common = [q for q in ordered[0][1] if all(q in points for _, points in ordered)]
     numbers: dict[str, Any] = {
         "curve": name,

@@ -9,12 +9,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from ...core import UsageError
+from ...core import UsageError, install_command
 from ..store.codec import dumps
 from ..store.schema import fresh_file
 from .plots import figures, styles
 from .summary import Row, sections
-from .table import count, difference, interval, number, share
+from .table import count, difference, estimate, interval, number, share
 
 FOOTER = """\
 Accuracy with its 95% interval, clustered by question. Differences are paired on the same questions; \
@@ -93,7 +93,7 @@ def document(
     try:
         from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
     except ModuleNotFoundError:
-        raise UsageError("the plots need plotly", fix="pip install 'ttscale[plots]'") from None
+        raise UsageError("the plots need plotly", fix=install_command("plots")) from None
     template = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
     return Template(template).substitute(
         title=escape(title),
@@ -143,17 +143,16 @@ def _table(part: Sequence[Row]) -> str:
             f'<td class="{kind}" style="--share:{100 * (row.accuracy or 0):.1f}%">{share(row.accuracy)}</td>',
             f"<td>{interval(row.accuracy_ci)}</td>",
             f'<td title="{hint}">{difference(gap)}</td>',
-            *(
-                f"<td>{count(value)}</td>"
-                for value in (
-                    row.completion_tokens_mean,
-                    row.sequential_tokens_mean,
-                    row.cancelled_tokens_mean,
-                )
-            ),
+            f"<td>{estimate(count(row.tokens_mean), row.estimated_tokens_mean)}</td>",
+            f"<td>{count(row.sequential_tokens_mean)}</td>",
+            f"<td>{count(row.cancelled_tokens_mean)}</td>",
             f"<td>{number(row.samples_mean, 2)}</td>",
             f"<td>{number(row.seconds_mean, 2)}</td>",
-            *([f"<td>{number(row.cost_mean, 6)}</td>"] if has_cost else []),
+            *(
+                [f"<td>{estimate(number(row.cost_mean, 6), row.estimated_cost_mean)}</td>"]
+                if has_cost
+                else []
+            ),
             f"<td>{row.abstentions or ''}</td>",
             f"<td>{row.errors or ''}</td>",
             *([f"<td>{row.unread or ''}</td>"] if has_unread else []),

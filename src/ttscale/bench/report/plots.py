@@ -56,7 +56,7 @@ def frontier(part: Sequence[Row], cost: Callable[[Row], float | None]) -> list[R
 
 
 AXES: dict[str, tuple[str, Callable[[Row], float | None]]] = {
-    "tokens": ("generated tokens per question", lambda r: r.completion_tokens_mean),
+    "tokens": ("tokens per question, generated and read by verifiers", lambda r: r.tokens_mean),
     "sequential": ("sequential tokens per question", lambda r: r.sequential_tokens_mean),
     "seconds": ("seconds per question", lambda r: r.seconds_mean),
     "samples": ("samples per question", lambda r: r.samples_mean),
@@ -96,7 +96,7 @@ def curves(part: Sequence[Row]) -> dict[str, list[Row]]:
     for row in part:
         if row.accuracy is not None:
             found.setdefault(curve_of(row), []).append(row)
-    by_tokens = {n: sorted(c, key=lambda r: r.completion_tokens_mean or 0) for n, c in found.items()}
+    by_tokens = {n: sorted(c, key=lambda r: r.tokens_mean or 0) for n, c in found.items()}
     return {name: curve for name, curve in by_tokens.items() if len(curve) > 1}
 
 
@@ -172,7 +172,7 @@ def _hover(row: Row) -> str:
     lines = [
         f"<b>{row.method}</b>",
         f"accuracy {share(row.accuracy)}  [{interval(row.accuracy_ci)}]",
-        f"tokens {count(row.completion_tokens_mean)}, "
+        f"tokens {count(row.tokens_mean)}, "
         f"sequential {count(row.sequential_tokens_mean)}, "
         f"cancelled {count(row.cancelled_tokens_mean)}",
         f"samples {number(row.samples_mean, 2)}, seconds {number(row.seconds_mean, 2)}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core import UsageError
+from ...core import UsageError, install_command
 from ..store.schema import fresh_file
 from .plots import AXES, SPLIT, curves, frontier, styles
 from .summary import Row, sections
@@ -36,7 +36,7 @@ def write_png(path: str | Path, found: Sequence[Row], *, dpi: int = 130) -> None
     try:
         from matplotlib.figure import Figure
     except ModuleNotFoundError:
-        raise UsageError("the image needs matplotlib", fix="pip install 'ttscale[plots]'") from None
+        raise UsageError("the image needs matplotlib", fix=install_command("plots")) from None
     parts = list(sections([row for row in found if row.items]).items())
     # a bare Figure draws without a display and without global state
     figure = Figure(figsize=(16, 4.6 * len(parts)), layout="constrained")

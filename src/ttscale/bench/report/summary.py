@@ -28,7 +28,8 @@ class Row:
         accuracy_ci: 95% interval, clustered by question; see `metrics.accuracy.intervals`.
         abstentions: answered items without an answer; they count as not right.
         unread: samples whose answer was out of reach, and is compared as it is written.
-        completion_tokens_total: of all answered items.
+        completion_tokens_total: generated, of all answered items.
+        tokens_mean: generated, and read by verifiers.
         sequential_tokens_mean: the longest chain of dependent tokens of an item.
         useful_tokens_mean: generated tokens that were neither cancelled nor cut, nor spent judging
             or planning.
@@ -36,8 +37,10 @@ class Row:
         difference: accuracy minus that of the first method, on the same questions; None for the
             first.
         stopped_by: rule that ended the method -> items.
+        estimated_...: of the mean of that name, what was estimated rather than counted.
         e3: accuracy squared over tokens; see `metrics.cost.efficiency`.
-        cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens.
+        cost_of_pass: money per right answer; infinite if none is right. tokens_per_right: tokens,
+            those read by verifiers included, prompts not.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Row:
     abstentions: int
     unread: int
     completion_tokens_total: int
+    tokens_mean: float | None
     completion_tokens_mean: float | None
     sequential_tokens_mean: float | None
     cancelled_tokens_mean: float | None
@@ -60,6 +64,8 @@ class Row:
     verifier_tokens_mean: float | None
     planning_tokens_mean: float | None
     estimated_tokens_mean: float | None
+    estimated_prompt_tokens_mean: float | None
+    estimated_cost_mean: float | None
     prompt_tokens_mean: float | None
     seconds_mean: float | None
     samples_mean: float | None
@@ -78,9 +84,9 @@ class Row:
     def __post_init__(self) -> None:
         if self.accuracy is None:
             return
-        if self.completion_tokens_mean:
-            self.e3 = e3(self.accuracy, self.completion_tokens_mean)
-            self.tokens_per_right = cost_of_pass(self.completion_tokens_mean, self.accuracy)
+        if self.tokens_mean:
+            self.e3 = e3(self.accuracy, self.tokens_mean)
+            self.tokens_per_right = cost_of_pass(self.tokens_mean, self.accuracy)
         if self.cost_mean is not None:
             self.cost_of_pass = cost_of_pass(self.cost_mean, self.accuracy)
 
@@ -96,6 +102,7 @@ class Row:
 
 
 _MEANS = (
+    "tokens",
     "completion_tokens",
     "sequential_tokens",
     "cancelled_tokens",
@@ -104,6 +111,8 @@ _MEANS = (
     "verifier_tokens",
     "planning_tokens",
     "estimated_tokens",
+    "estimated_prompt_tokens",
+    "estimated_cost",
     "prompt_tokens",
     "samples",
     "cost",
@@ -131,7 +140,7 @@ class Sums:
         usage = result.usage
         if result.error is not None:
             self.errors += 1
-            self.error_tokens += usage.completion_tokens
+            self.error_tokens += usage.tokens
             if result.error.startswith(PoolExhausted.__name__):
                 self.ended = result.error.partition(": ")[2]
             return

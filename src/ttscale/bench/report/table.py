@@ -65,13 +65,13 @@ def tables(found: Sequence[Row]) -> list[Table]:
                 f"[bold green]{share(row.accuracy)}[/]" if is_best else share(row.accuracy),
                 interval(row.accuracy_ci),
                 difference(row.difference),
-                count(row.completion_tokens_mean),
+                estimate(count(row.tokens_mean), row.estimated_tokens_mean),
                 count(row.sequential_tokens_mean),
                 count(row.cancelled_tokens_mean),
                 number(row.samples_mean, 2),
                 number(row.seconds_mean, 2),
             ]
-            cells += [number(row.cost_mean, 6)] if has_cost else []
+            cells += [estimate(number(row.cost_mean, 6), row.estimated_cost_mean)] if has_cost else []
             cells += [str(getattr(row, name) or "") for name in notable]
             table.add_row(row.method.replace("[", "\\["), *cells)
         made.append(table)
@@ -97,6 +97,11 @@ def count(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:,.1f}"
+
+
+def estimate(written: str, estimated: float | None) -> str:
+    """A figure with a mark where it is in part an estimate."""
+    return f"~{written}" if estimated else written
 
 
 def number(value: float | None, digits: int) -> str:

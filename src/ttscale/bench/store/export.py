@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from ...core import TOTALS, UsageError
+from ...core import TOTALS, UsageError, install_command
 from .codec import dumps
 from .schema import fresh_file
 from .store import Store
@@ -105,7 +105,7 @@ def _parquet(path: Path, rows: Iterable[dict[str, Any]]) -> int:
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
         raise UsageError(
-            "Parquet needs pyarrow", fix="pip install 'ttscale[parquet]', or export to .jsonl"
+            "Parquet needs pyarrow", fix=f"{install_command('parquet')}, or export to .jsonl"
         ) from None
     rows = iter(rows)
     batch = list(islice(rows, _BATCH))

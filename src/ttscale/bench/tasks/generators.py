@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from ...answers import NumberRule, TextRule, number
-from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError
+from ...core import AnswerRule, Message, Problem, Prompt, UnknownName, UsageError, install_command
 from ...core.prompt import MessageRole
 from .prompt_templates import TEMPLATES, filled
 
@@ -93,9 +93,7 @@ def _factory() -> Any:
             warnings.simplefilter("ignore")
             import reasoning_gym.factory
     except ImportError:
-        raise UsageError(
-            "tasks of reasoning-gym need its package", fix="pip install 'ttscale[tasks]'"
-        ) from None
+        raise UsageError("tasks of reasoning-gym need its package", fix=install_command("tasks")) from None
     return reasoning_gym.factory
 
 

@@ -69,7 +69,7 @@ def bench() -> None:
     "--budget",
     multiple=True,
     metavar="KIND=LIMIT,...",
-    help="Limits per question on tokens, sequential (tokens), samples, seconds, cost.",
+    help="Limits per question on tokens, sequential (tokens), samples, calls, seconds, cost.",
 )
 @click.option(
     "--role",

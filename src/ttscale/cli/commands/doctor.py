@@ -69,6 +69,7 @@ def _all(model: str | None) -> Iterator[Check]:
     yield _python()
     yield _tried("core", _core)
     yield from _extras()
+    yield from _plugins()
     config: list[Config] = []
     yield _tried("config", lambda: _config(config))
     yield _tried("models", _models)
@@ -122,15 +123,28 @@ def _core() -> Check:
 
 
 def _extras() -> Iterator[Check]:
+    from ...core import install_command
+
     for extra, (packages, purpose) in EXTRAS.items():
         there = {package: _version(package) for package in packages}
         absent = [package for package, found in there.items() if found is None]
         if absent:
-            fix = f"pip install 'ttscale[{extra}]'"
+            fix = install_command(extra)
             yield Check(f"extra {extra}", "missing", f"{purpose}: no {', '.join(absent)}", fix)
         else:
             detail = ", ".join(f"{package} {found}" for package, found in there.items())
             yield Check(f"extra {extra}", "ok", f"{purpose}: {detail}")
+
+
+def _plugins() -> Iterator[Check]:
+    """Packages whose methods are left out."""
+    from ...methods import registry
+
+    for broken in registry.broken_plugins():
+        package = broken.distribution.split()[0]
+        detail = f"its methods are left out: {broken.entry_point} cannot be loaded ({broken.error})"
+        fix = f"pip install --upgrade {package}, or pip uninstall {package}"
+        yield Check(f"plugin {broken.distribution}", "broken", detail, fix)
 
 
 def _version(package: str) -> str | None:
@@ -173,7 +187,9 @@ def _embedded() -> Check:
     from .models import available
 
     if _version("xllamacpp") is None:
-        fix = "pip install 'ttscale[llamacpp]'"
+        from ...core import install_command
+
+        fix = install_command("llamacpp")
         return Check("embedded engine", "missing", "xllamacpp is not installed", fix)
     here = [entry for entry in available() if entry["cached"]]
     if not here:

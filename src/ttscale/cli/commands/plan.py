@@ -197,7 +197,7 @@ def apply(path: Path, source: str, budget: float | None, seed: int, as_json: boo
             "answer": o.answer,
             "correct": outcome_is_right(p, o),
             "samples": o.usage.samples,
-            "tokens": o.usage.completion_tokens,
+            "tokens": o.usage.tokens,
         }
         for p, o in zip(problems, outcomes, strict=True)
     ]

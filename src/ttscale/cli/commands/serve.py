@@ -19,6 +19,7 @@ EXAMPLES = """
 Examples:
   ttscale serve
   ttscale serve --upstream http://localhost:8000 --name qwen3
+  ttscale serve --upstream http://localhost:8000 --upstream-model Qwen/Qwen3-8B --name qwen3
   ttscale serve --config gateway.toml
 \b
 Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
@@ -40,6 +41,9 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
 @click.option(
     "--model", "spec", metavar="MODEL", shell_complete=model_names, help="Specification, known name or alias."
 )
+@click.option(
+    "--upstream-model", metavar="NAME", help="What the server calls the model, if it has several others."
+)
 @click.option("--name", help="What clients call the model.")
 @click.option(
     "--policy",
@@ -57,6 +61,7 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
 def serve(
     config_path: Path | None,
     upstream: str | None,
+    upstream_model: str | None,
     spec: str | None,
     name: str | None,
     policy: Path | None,
@@ -80,7 +85,8 @@ def serve(
     from ..config import load
 
     own = load()
-    model = _model(upstream, spec, name, policy, required=config_path is None)
+    spec = _spec(upstream, upstream_model, spec)
+    model = _model(spec, name, policy, required=config_path is None)
     given: dict[str, Any] = {
         "host": host,
         "port": port,
@@ -98,15 +104,31 @@ def serve(
         changes = {key: value for key, value in given.items() if value is not None}
         return replace(config, server=replace(config.server, **changes))
 
-    config = read()
-    click.echo(
-        f"serving {', '.join(config.models)} on http://{config.server.host}:{config.server.port}/v1", err=True
-    )
-    gateway.serve(config, read, own)
+    gateway.serve(read(), read, own, _announce)
+
+
+def _announce(config: Config, port: int) -> None:
+    host = config.server.host
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    click.echo(f"serving {', '.join(config.models)} on http://{address}/v1", err=True)
+
+
+def _spec(upstream: str | None, model: str | None, spec: str | None) -> str | None:
+    """The specification that the command line gives, if it gives one."""
+    from ...core import UsageError
+    from ...engines.http.address import root_of
+
+    if upstream is None:
+        if model is not None:
+            raise UsageError("--upstream-model is a model of --upstream", fix="give --upstream URL too")
+        return spec
+    if spec is not None:
+        raise UsageError("--upstream and --model exclude each other", fix="give one of them")
+    return f"openai:{model or ''}@{','.join(root_of(url) for url in upstream.split(',') if url.strip())}"
 
 
 def _model(
-    upstream: str | None, spec: str | None, name: str | None, policy: Path | None, *, required: bool
+    spec: str | None, name: str | None, policy: Path | None, *, required: bool
 ) -> tuple[str, Model] | None:
     """(name, model) that the command line names; the default model if one is required."""
     from ...arguments import default_model
@@ -115,10 +137,6 @@ def _model(
     from ...gateway.config import Model
     from ..config import load
 
-    if upstream is not None:
-        if spec is not None:
-            raise UsageError("--upstream and --model exclude each other", fix="give one of them")
-        spec = f"openai:{name or ''}@{','.join(_address(url) for url in upstream.split(','))}"
     config = load()
     if spec is None:
         if not required:
@@ -132,11 +150,6 @@ def _model(
     source = open_model(spec, config)[0]
     methods = {} if policy is None else {"auto": {"policy": str(policy.resolve())}}
     return name or source.name, Model(spec=spec, methods=methods)
-
-
-def _address(url: str) -> str:
-    url = url.strip()
-    return url if "://" in url else f"http://{url}"
 
 
 def _make_key(name: str, as_json: bool) -> None:

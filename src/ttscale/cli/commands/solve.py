@@ -54,7 +54,7 @@ Examples:
     "--budget",
     multiple=True,
     metavar="KIND=LIMIT,...",
-    help="Limits on tokens, sequential (tokens), samples, seconds, cost.",
+    help="Limits on tokens, sequential (tokens), samples, calls, seconds, cost.",
 )
 @click.option(
     "--answer",

@@ -48,11 +48,11 @@ def tiny(
 
     Checkpoints are written every minute: a run that was stopped goes on with --resume.
     """
-    from ...core import UsageError
+    from ...core import UsageError, install_command
 
     absent = [name for name in NEEDED if find_spec(name) is None]
     if absent:
-        raise UsageError(f"training needs {', '.join(absent)}", fix="pip install 'ttscale[train]'")
+        raise UsageError(f"training needs {', '.join(absent)}", fix=install_command("train"))
     work = out / "work"
     stages = ("small", "base", "prm") if size == "all" else (size,)
     if not resume and any((work / f"{stage}.pt").exists() for stage in stages):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..settings.declared import read
@@ -61,6 +61,14 @@ class Configured:
     @property
     def card(self) -> Card:
         return self.method.card
+
+    @property
+    def canonical(self) -> str:
+        """The one way to write it: its own name, and the parameters that are not as they come."""
+        given = {f.name: getattr(self.cfg, f.name) for f in fields(self.cfg)}
+        usual = self.method.config()
+        shown = ", ".join(f"{k}={v}" for k, v in given.items() if v != getattr(usual, k))
+        return f"{self.method.name}({shown})" if shown else self.method.name
 
     def needs(self) -> Mapping[str, Role]:
         """Role -> kind and capabilities, with these parameters."""

@@ -18,6 +18,9 @@ VOTING = frozenset({"answer", "pilot"})
 """The parts that may become the answer: a whole attempt at the question, also one whose first use
 is to plan. A step, a verdict or a reflection never is, whatever can be read in it."""
 
+NO_SAMPLES = ("verdict", "plan")
+"""The parts that can hold neither an answer nor a piece of one: a call each, and no sample."""
+
 _DEFAULT: Mapping[Kind, str] = {"answers": "answer", "judges": "verdict", "plans": "plan", "acts": "action"}
 # parts that serve something else than answering; a part that is not listed serves the answer
 _SERVES: Mapping[str, Kind] = {

@@ -7,14 +7,14 @@ clock, a token counter or a file.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..cards.method import Configured
 from ..cards.roles import default_part
-from ..engine import Reply, Resource, Rewards, Score, UseRequest
-from ..errors import EngineError
+from ..engine import Embeddings, Engine, Reply, Resource, Rewards, Score, UseRequest
+from ..errors import EngineError, TTScaleError
 from ..generation import StopRule
 from ..outcome import Outcome
 from ..problem import Problem
@@ -23,6 +23,7 @@ from ..sampling import Sampling
 from ..spending.budget import Budget
 from ..spending.budget_guard import admit, scope_of
 from ..spending.metering import Scope, later
+from ..spending.prompt_lengths import size_of
 from ..trace import NO_UNITS, FloatArray, Trace
 from .branches import Group
 from .streams import Arrivals, Live, Race
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .run import Run
 
 T = TypeVar("T")
+Judged = TypeVar("Judged", Score, Rewards, Embeddings)
 Item = TypeVar("Item")
 Prompts = Prompt | Sequence[Prompt]
 Until = Callable[[], StopRule]
@@ -269,20 +271,18 @@ class Context:
 
     async def score(self, prompt: Prompt, text: str, role: str = "main") -> Score:
         """Log-probabilities of a given text after `prompt`, in nats."""
-        admit(self.scope)
         role, engine = self.run.engine_for(self.scope, role, "score")
-        score = await self.run.real(engine, engine.score(prompt, text))
-        self.scope.charge_scored(role, score.tokens, self.run.price_of(role))
-        return score  # type: ignore[no-any-return]
+        size = size_of(prompt) + len(text.encode())
+        return await self._judged(role, engine, size, lambda: engine.score(prompt, text))
 
     async def reward(self, traces: Sequence[Trace], role: str = "prm") -> Rewards:
         """A verifier's scores of (partial) solutions, also left in `trace.reward`."""
         if self.problem is None:
             raise RuntimeError("a set method must say which problem it judges: ctx.of(problem)")
-        admit(self.scope)
+        problem = self.problem
         role, engine = self.run.engine_for(self.scope, role, "reward")
-        rewards: Rewards = await self.run.real(engine, engine.reward(self.problem, traces))
-        self.scope.charge_scored(role, rewards.tokens, self.run.price_of(role))
+        size = sum(len(trace.text.encode()) for trace in traces) + len(traces) * size_of(problem.prompt)
+        rewards: Rewards = await self._judged(role, engine, size, lambda: engine.reward(problem, traces))
         for trace, value in zip(traces, rewards.values, strict=True):
             trace.reward = value
         for observer in self.run.observers:
@@ -291,10 +291,9 @@ class Context:
 
     async def embed(self, texts: Sequence[str], role: str = "embedder") -> FloatArray:
         """Sentence embeddings, (texts, dimensions)."""
-        admit(self.scope)
         role, engine = self.run.engine_for(self.scope, role, "embed")
-        embedded = await self.run.real(engine, engine.embed(texts))
-        self.scope.charge_scored(role, embedded.tokens, self.run.price_of(role))
+        size = sum(len(text.encode()) for text in texts)
+        embedded: Embeddings = await self._judged(role, engine, size, lambda: engine.embed(texts))
         import numpy as np
 
         return np.asarray(embedded.vectors, dtype=np.float32)
@@ -309,15 +308,14 @@ class Context:
         role, engine = self.run.engine_for(self.scope, request.role, "use")
         resource: Resource = engine
         price, start = request.units(), self.sequential_units
-        while (full := admit(self.scope, units=price)) is not None:
-            await full.room()
-        self.scope.reserve(price)
+        await self._reserve(price)
         taken = price
         try:
             used = await self.run.real(engine, resource.use(request))
             taken = price if used.units is None else used.units
         finally:
-            self.scope.charge_use(role, price, taken)
+            self.scope.charge_use(role, taken)
+            self.scope.release(price)
         if any(amount > price.get(unit, 0.0) for unit, amount in taken.items()):
             raise EngineError(
                 f"engine {engine.name!r} took {dict(taken)} for a request of {dict(price)}",
@@ -360,6 +358,12 @@ class Context:
             raise RuntimeError("a set method must say which problem it asks for: ctx.of(problem)")
         return self.run.samples_left(self.scope, self.problem, prompt, role)
 
+    def offer_among(self, choose: Callable[[list[Trace]], Outcome]) -> None:
+        """Announce the best answer so far as what `choose` makes of the whole attempts that have ended,
+        in the order they were asked for. It is called if a budget ends the method, and only where
+        nothing was offered since: waiting for many samples costs no more than it did."""
+        self.scope.choose, self.scope.best = choose, None
+
     def offer(self, answer: str | None, trace: Trace | None = None) -> None:
         """Announce the best answer so far: it is returned if a budget ends the method."""
         self.scope.best = (answer, trace)
@@ -373,25 +377,58 @@ class Context:
 
     # -- private
 
-    def _buys(self, role: str) -> float | None:
-        """Tokens a role may still generate for the money left; None if there is no such limit."""
-        money = self.remaining("cost")
-        price = self.run.price_of(self.scope.resolve(role))
+    async def _reserve(self, amounts: Mapping[str, float]) -> None:
+        """Keep so much of all budgets for a request, once there is room."""
+        while (full := admit(self.scope, amounts)) is not None:
+            await full[0].room()
+        self.scope.reserve(amounts)
+
+    async def _judged(
+        self, role: str, engine: Engine, size: int, request: Callable[[], Coroutine[Any, Any, Judged]]
+    ) -> Judged:
+        """What an engine says of given texts of `size` bytes in all, booked: with an estimate where it
+        does not tell how many tokens it read, or is stopped before it does."""
+        lengths, price = self.run.scored_lengths(role), self.run.price_of(role)
+        tokens, known = lengths.estimate(size), False
+        amounts = {"calls": 1.0, "tokens": tokens, "cost": 0.0 if price is None else price.of(tokens, 0)}
+        await self._reserve(amounts)
+        try:
+            reply = await self.run.real(engine, request())
+            if reply.tokens is not None:
+                tokens, known = reply.tokens, True
+                lengths.learn(size, tokens)
+        except TTScaleError:
+            tokens, known = 0, True  # refused, or never sent
+            raise
+        finally:
+            self.scope.charge_scored(role, tokens, price, not known)
+            self.scope.release(amounts)
+        return reply
+
+    def _buys(self, request: SampleRequest) -> float | None:
+        """Tokens that may still be generated for the money left, after the prompt of one more sample;
+        None if there is no such limit."""
+        money, role = self.remaining("cost"), self.scope.resolve(request.role)
+        price = self.run.price_of(role)
         if money is None or price is None or not price.completion:
             return None
-        return money * 1e6 / price.completion
+        prompt = self.scope.prompts.known.get((role, request.prompt.key))
+        if prompt is None:
+            size = size_of(request.prompt, request.sampling.extra)
+            prompt = self.run.prompt_lengths(role).estimate(size)
+        return (money - price.of(prompt, 0)) * 1e6 / price.completion
 
     def _fits(self, request: SampleRequest, arrivals: Arrivals) -> bool:
         """Whether a sample can be expected to finish within budgets of tokens and money; if
         nothing else is under way it may try."""
         if not arrivals.under_way:
             return True
-        limits = [self.remaining("tokens"), self._buys(request.role)]
+        limits = [self.remaining("tokens"), self._buys(request)]
         left = min((limit for limit in limits if limit is not None), default=None)
         if left is None:
             return True
         done = [t.tokens for t in self.scope.traces if t.finish in ("stop", "length")]
         guess = request.sampling.max_tokens or left / 2
         expected = sum(done) / len(done) if done else guess
-        owed = sum(max(0.0, expected - d.seen()) for d in self.scope.active)
+        owed = sum(max(0.0, expected - d.tokens()) for d in self.scope.active)
         return owed + expected <= left

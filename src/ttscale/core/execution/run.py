@@ -7,11 +7,13 @@ outcome = await run.answer(first_finish(n=8), problem, budget=Budget(tokens=10_0
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from ..cards.method import Configured
+from ..cards.roles import NO_SAMPLES
 from ..engine import Engine
 from ..errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
 from ..generation import GenerationRequest
@@ -23,6 +25,7 @@ from ..sampling import Sampling
 from ..spending.budget import Budget
 from ..spending.budget_guard import LimitedScope, admit, scope_of
 from ..spending.metering import Scope
+from ..spending.prompt_lengths import PromptLengths
 from ..spending.usage import Price, Usage
 from ..token_time import TokenLoop
 from ..trace import Chunk, Trace
@@ -31,6 +34,7 @@ from .observer import Observer
 from .sample import Sample
 
 T = TypeVar("T")
+_NEARLY_SPENT = 512  # tokens; a server refuses a limit beyond its model's context
 
 
 class Journal(Protocol):
@@ -82,6 +86,7 @@ class Run:
         self._watched = bool(observers) or journal is not None
         self.ticks_per_second = ticks_per_second
         self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
+        self._prompt_lengths: defaultdict[tuple[int, str], PromptLengths] = defaultdict(PromptLengths)
         self._ordinals: dict[tuple[str, str, str], int] = {}
         self._samplings: dict[Any, Sampling] = {}
 
@@ -215,6 +220,21 @@ class Run:
 
     # -- what contexts are made of
 
+    def engine_of(self, role: str) -> Engine:
+        """The engine of a role, by its resolved name."""
+        return self.engines.get(role) or self.engines["main"]
+
+    def prompt_lengths(self, role: str) -> PromptLengths:
+        """What is known of the lengths of a role's prompts: by its engine, if that keeps it from one
+        run to the next, else by this run."""
+        engine = self.engine_of(role)
+        kept: PromptLengths | None = getattr(engine, "prompt_lengths", None)
+        return self._prompt_lengths[id(engine), ""] if kept is None else kept
+
+    def scored_lengths(self, role: str) -> PromptLengths:
+        """The same of the texts a role is given to judge: its engine may be another kind of model."""
+        return self._prompt_lengths[id(self.engine_of(role)), "scored"]
+
     def price_of(self, role: str) -> Price | None:
         """What a role's tokens cost; None if it is not known."""
         price = self.prices.get(role)
@@ -286,16 +306,16 @@ class Run:
         index = self._ordinals.get(identity, 0)
         sample = Sample(ctx, problem, request, role, prompt_key, index, on_finish, on_chunk)
         if scope.limits:
-            refused = admit(scope, sample=True)
+            refused = admit(scope, _amounts(sample))
             if refused is not None:
-                scope.limit_by(refused, "samples")
+                scope.limit_by(*refused)
                 sample.finished = Trace(
                     finish="budget", role=role, part=request.part, prompt_tokens=0, sequential=ctx.sequential
                 )
                 sample.on_finish = None  # nothing may refer to itself: see `Sample.finish`
                 on_finish(sample, sample.finished)
                 return sample
-            sample.limit, sample.limiter = self._sequential_limit(ctx)
+            sample.limit, sample.limiter = self._limit(ctx, role)
             sample.progress = _check_all(scope.watched)
         if request.until is not None:
             sample.rule = request.until()
@@ -304,7 +324,7 @@ class Run:
         if self._watched and (served := self._announce(sample)) is not None:
             sample.generation = KnownGeneration(sample, served, own=True)
             return sample
-        engine = self.engines.get(role) or self.engines["main"]
+        engine = self.engine_of(role)
         try:
             sample.generation = engine.start(sample)
         except TTScaleError as error:
@@ -315,6 +335,10 @@ class Run:
         else:
             if self.token_time and engine.time == "wall" and sample.finished is None:
                 self._hold_the_clock(sample)
+            if scope.limits and sample.price is not None and sample.generation is not None:
+                reported = sample.generation.prompt_tokens  # holds for the samples that start next
+                if reported:
+                    sample.learn_prompt(reported)
         return sample
 
     def _announce(self, sample: Sample) -> Trace | None:
@@ -356,17 +380,31 @@ class Run:
         for observer in self.observers:
             observer.finished(sample, trace)
 
-    def _sequential_limit(self, ctx: Context) -> tuple[int | None, LimitedScope | None]:
-        """Tokens a sample may have before a budget of sequential tokens ends it, and whose."""
-        limits = [
-            (scope.origin + scope.budget.sequential - ctx.sequential, scope)
-            for scope in ctx.scope.budgeted
-            if scope.budget.sequential is not None
-        ]
+    def _limit(self, ctx: Context, role: str) -> tuple[int | None, tuple[LimitedScope, str] | None]:
+        """Tokens a sample may have before a budget ends it, and which. A budget of tokens that is
+        nearly spent is one where the engine is live: it keeps to a limit that it is given, and makes
+        more than that when it is stopped."""
+        limits: list[tuple[float, LimitedScope, str]] = []
+        live = self.engine_of(role).time == "wall"
+        for scope in ctx.scope.budgeted:
+            if scope.budget.sequential is not None:
+                left = scope.origin + scope.budget.sequential - ctx.sequential
+                limits.append((left, scope, "sequential"))
+            tokens = scope.remaining("tokens") if live else None
+            if tokens is not None and tokens <= _NEARLY_SPENT:
+                limits.append((tokens, scope, "tokens"))
         if not limits:
             return None, None
-        least, owner = min(limits, key=lambda entry: entry[0])
-        return max(0, least), owner
+        least, owner, kind = min(limits, key=lambda entry: entry[0])
+        return max(0, int(least)), (owner, kind)
+
+
+def _amounts(sample: Sample) -> dict[str, float]:
+    """What a sample takes of budgets when it starts."""
+    amounts: dict[str, float] = {"calls": 1, "cost": sample.least_cost}
+    if sample.part not in NO_SAMPLES:
+        amounts["samples"] = 1
+    return amounts
 
 
 def _check_all(watched: Sequence[LimitedScope]) -> Callable[[], None] | None:

@@ -10,12 +10,14 @@ from ..generation import Generation, GenerationRequest
 from ..problem import Problem
 from ..spending.budget_guard import LimitedScope
 from ..spending.metering import Scope
+from ..spending.prompt_lengths import size_of
 from ..spending.usage import Price
 from ..thinking import THINK
 from ..trace import Chunk, Finish, Trace
 
 if TYPE_CHECKING:
     from .context import Context, SampleRequest
+    from .run import Run
 
 LOG = logging.getLogger("ttscale.core")
 
@@ -30,7 +32,7 @@ class Sample(GenerationRequest):
         sequential_units_start: the same in named units.
         watched: called with its trace before `on_finish` is; None if nothing observes.
         finished: its trace, once it has finished.
-        limiter: the scope whose budget limits it or has ended it; None if none does.
+        limiter: the scope whose budget limits it or has ended it, and the kind; None if none does.
     """
 
     __slots__ = (
@@ -40,12 +42,14 @@ class Sample(GenerationRequest):
         "on_finish",
         "price",
         "prompt_key",
+        "run",
         "scope",
         "sequential_start",
         "sequential_units_start",
         "watched",
     )
 
+    run: Run
     scope: Scope
     price: Price | None
     sequential_start: int
@@ -55,7 +59,7 @@ class Sample(GenerationRequest):
     on_finish: Callable[[Sample, Trace], None] | None
     watched: Callable[[Sample, Trace], None] | None
     finished: Trace | None
-    limiter: LimitedScope | None
+    limiter: tuple[LimitedScope, str] | None
 
     def __init__(
         self,
@@ -69,7 +73,7 @@ class Sample(GenerationRequest):
         on_chunk: Callable[[Chunk], None] | None,
     ) -> None:
         # every field once: a replay makes as many of these as it has samples, and little else
-        run = ctx.run
+        run = self.run = ctx.run
         self.problem, self.prompt, self.sampling = problem, request.prompt, request.sampling
         self.role, self.prompt_key, self.index, self.part = role, prompt_key, index, request.part
         self.run_seed, self.loop, self.on_chunk = run.seed, run.loop, on_chunk
@@ -112,17 +116,44 @@ class Sample(GenerationRequest):
         """Tokens so far; in token time also at a later tick."""
         return 0 if self.generation is None else self.generation.seen(at)
 
+    @property
+    def late(self) -> int:
+        """Tokens that are made although it is stopped now."""
+        return 0 if self.generation is None else self.generation.late
+
+    def tokens(self, at: float | None = None) -> int:
+        """What it has cost in tokens if it is stopped now, or in token time at a later tick."""
+        generation = self.generation
+        return 0 if generation is None else generation.seen(at) + generation.late
+
     def cost(self, at: float | None = None) -> float:
-        """Money so far, as far as it is known: the prompt counts as soon as a sample of the same
-        problem has told how long it is, or this one's generation can."""
+        """The same in money; a prompt whose length is not known is estimated."""
         if self.price is None:
             return 0.0
         generation = self.generation
         prompt = None if generation is None else generation.prompt_tokens
         if prompt is None:
-            prompt = self.scope.prompts.get((self.role, self.prompt_key), 0)
+            prompt = self.scope.prompts.length(self)
         cached = None if generation is None else generation.cached_tokens
-        return self.price.of(prompt, self.seen(at), cached or 0)
+        return self.price.of(prompt, self.tokens(at), cached or 0)
+
+    @property
+    def least_cost(self) -> float:
+        """Money for its prompt and one token; 0 without a price."""
+        return 0.0 if self.price is None else self.price.of(self.scope.prompts.length(self), 1)
+
+    def estimated_prompt(self) -> int:
+        """Tokens its prompt has by all that the engine has told of others."""
+        return self.run.prompt_lengths(self.role).estimate(size_of(self.prompt, self.sampling.extra))
+
+    def learn_prompt(self, tokens: int) -> None:
+        """The engine has told how many tokens its prompt has."""
+        self.run.prompt_lengths(self.role).learn(size_of(self.prompt, self.sampling.extra), tokens)
+
+    def time_left(self) -> float | None:
+        """Seconds until a budget ends it; None if none does."""
+        left = (limited.remaining("seconds") for limited in self.scope.budgeted)
+        return min((seconds for seconds in left if seconds is not None), default=None)
 
     def abort(self, finish: Finish) -> None:
         """Stop it, unless it has finished."""

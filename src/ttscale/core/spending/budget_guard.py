@@ -14,8 +14,10 @@ from typing import Any
 from ..errors import BudgetEnded
 from ..token_time import TokenLoop
 from ..trace import NO_UNITS
-from .budget import Budget
+from .budget import KINDS, Budget
 from .metering import Scope
+
+_ROUNDED = 1 + 1e-12  # sums of money are rounded
 
 
 def scope_of(parent: Scope | None, budget: Budget | None = None, **fields: Any) -> Scope:
@@ -26,23 +28,22 @@ def scope_of(parent: Scope | None, budget: Budget | None = None, **fields: Any) 
     return LimitedScope(parent, budget, **fields)
 
 
-def admit(
-    scope: Scope, *, sample: bool = False, units: Mapping[str, float] = NO_UNITS
-) -> LimitedScope | None:
-    """Whether something that costs may start in `scope`: a sample, a request for so many named
-    units, or (neither) the scoring of a text. None if it may.
+def admit(scope: Scope, amounts: Mapping[str, float] = NO_UNITS) -> tuple[LimitedScope, str] | None:
+    """Whether something that takes so much (samples, calls, tokens, money, named units) may start in
+    `scope`. None if it may.
 
-    Returns the scope whose budget has no room for it as long as others are under way: a sample is
-    refused then, so that a vote of eight under a budget of five becomes a vote of five, and a
-    request waits.
+    Returns the scope and the kind of budget that has no room for it as long as others are under way:
+    a sample is refused then, so that a vote of eight under a budget of five becomes a vote of five,
+    and any other request waits.
 
     Raises:
         BudgetEnded: if a budget is used up, or what is left cannot pay for it.
     """
-    full: LimitedScope | None = None
+    full: tuple[LimitedScope, str] | None = None
     for limited in scope.budgeted:
-        if not limited.has_room(sample, units):
-            full = full or limited
+        kind = limited.lacks(amounts)
+        if kind and full is None:
+            full = limited, kind
     return full
 
 
@@ -106,29 +107,31 @@ class LimitedScope(Scope):
             return limit - (loop.time() - self._began) / self._per_second
         return limit - self.spent(kind)
 
-    def has_room(self, sample: bool, units: Mapping[str, float]) -> bool:
-        """`admit` for this scope alone."""
+    def lacks(self, amounts: Mapping[str, float]) -> str:
+        """`admit` for this scope alone: the kind there is no room for, or ""."""
         if self.ended:
             raise BudgetEnded(self, self.ended)
+        lacking = ""
         for kind in self._always:
             left = self.remaining(kind)
             if left is not None and left <= 0:
-                self._refuse(kind)
-        room = True
-        most = self.budget.samples if sample else None
-        if most is not None and self.spent("samples") >= most:
-            if not self.active:
-                self._refuse("samples")
-            room = False
+                if not self._reserved(kind):
+                    self._refuse(kind)
+                lacking = lacking or kind
         for unit, limit in self.budget.units.items():
-            wanted = units.get(unit, 0.0)
             if self.usage.units.get(unit, 0.0) >= limit:
                 self._refuse(unit)
-            if wanted and self.spent(unit) + wanted > limit:
-                if not any(unit in price for price in self.pending):
-                    self._refuse(unit)
-                room = False
-        return room
+        for kind, amount in amounts.items():
+            most = self.budget.limit(kind)
+            if most is not None and amount and self.spent(kind) + amount > most * _ROUNDED:
+                if not (self._reserved(kind) or (kind in KINDS and self.active)):
+                    self._refuse(kind)
+                lacking = lacking or kind
+        return lacking
+
+    def _reserved(self, kind: str) -> bool:
+        """Whether a request under way has reserved some of a kind, and may take less."""
+        return any(kind in amounts for amounts in self.pending)
 
     def _refuse(self, kind: str) -> None:
         self.end(kind)
@@ -188,12 +191,18 @@ class LimitedScope(Scope):
     # -- samples under way
 
     def check(self) -> None:
-        """End the scope if its tokens or money are used up while samples are under way."""
+        """End the scope if its tokens or money are used up while samples are under way, or would be
+        by what they still make when they are stopped."""
         if self.ended or not self.active:
             return
+        late = sum(sample.late for sample in self.active)
         for kind in ("tokens", "cost"):
             limit = getattr(self.budget, kind)
-            if limit is not None and self.spent(kind) >= limit:
+            if limit is None:
+                continue
+            spent = self.spent(kind)
+            # where a step is under way, the limit itself may be reached: that step is counted
+            if spent > limit or (spent == limit and not late):
                 self.end(kind)
                 return
 
@@ -257,7 +266,7 @@ class LimitedScope(Scope):
             return
         self.ended = kind
         for sample in list(self.active):
-            sample.limiter = self
+            sample.limiter = self, kind
             sample.abort("budget")
         if self._task is not None and self._task is not _current_task():
             self._interrupted = True

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from ..cards.roles import VOTING, Role
+from ..cards.roles import NO_SAMPLES, VOTING, Role
 from ..problem import Problem
 from ..trace import NO_UNITS, Trace
 from ..votes import Votes
+from .prompts import Prompts
 from .usage import Price, Usage
 
 if TYPE_CHECKING:
     from ..execution.sample import Sample
+    from ..outcome import Outcome
     from .budget_guard import LimitedScope
 
 Needs = Callable[[], Mapping[str, Role]]
@@ -30,10 +32,11 @@ class Scope:
         origin, origins: where it began in the chain of tokens, and of every named unit.
         sequential, sequential_units: the longest chain known so far, counted from the run's beginning.
         active: samples under way, in the order they started.
-        pending: prices in named units of the requests under way.
+        pending: what the requests under way have reserved, in named units, tokens or money.
+        prompts: how long they are; shared by everything that happens for one problem.
         limits: whether it or anything above has a budget.
-        best: the method's last offer. limited: the kind of budget that refused a sample or cut one
-            short.
+        best: the method's last offer; choose: how it would choose among the attempts there are.
+        limited: the kind of budget that refused a sample or cut one short.
     """
 
     __slots__ = (
@@ -43,6 +46,7 @@ class Scope:
         "active",
         "best",
         "by_problem",
+        "choose",
         "keep",
         "limited",
         "limits",
@@ -82,10 +86,10 @@ class Scope:
         self.active: dict[Sample, None] = {}
         self.pending: list[Mapping[str, float]] = []
         self.best: tuple[str | None, Trace | None] | None = None
+        self.choose: Callable[[list[Trace]], Outcome] | None = None
         self.limited = ""
-        # (role, prompt key) -> its tokens; shared by everything that happens for one problem
-        inherited = parent.prompts if parent is not None and parent.problem is not None else None
-        self.prompts: dict[tuple[str, str], int] = {} if inherited is None else inherited
+        within = parent is not None and parent.problem is not None
+        self.prompts: Prompts = parent.prompts if parent is not None and within else Prompts()
         # everything above, innermost first; the scope itself is left out, so that it is freed as
         # soon as it is done with, without waiting for the collector
         self._above: tuple[Scope, ...] = () if parent is None else (parent, *parent._above)
@@ -138,22 +142,32 @@ class Scope:
             scope.active.pop(sample, None)
 
     def charge(self, sample: Sample, trace: Trace) -> None:
-        """Charge a sample that has ended here and in every scope above."""
-        shared = 0
-        if trace.prompt_tokens is not None:
-            requested = (trace.role, trace.prompt_key)
-            if requested not in self.prompts:
-                shared = self.prompts[requested] = trace.prompt_tokens
-        for scope in self.lineage if self._above else (self,):
+        """Charge a sample that has ended here and in every scope above. A prompt whose length it does
+        not tell has that of another sample's."""
+        prompts, scopes = self.prompts, self.lineage if self._above else (self,)
+        if trace.prompt_tokens is None:
+            trace.prompt_tokens = prompts.known.get((sample.role, sample.prompt_key))
+        reported = trace.prompt_tokens
+        if reported is None:
+            prompts.book(sample, trace, [scope.usage for scope in scopes])
+        else:
+            shared = reported if prompts.report(sample, reported) else 0
+            for scope in scopes:
+                scope.usage.charge(trace, sample.price, shared)
+        for scope in scopes:
             scope.active.pop(sample, None)
-            scope.usage.charge(trace, sample.price, shared)
             if scope.keep:
                 scope.traces.append(trace)
         if self.limits:
-            if trace.finish == "budget" and (owner := sample.limiter) is not None:
-                for scope in self.limit_by(owner, owner.ended or "sequential"):
+            if trace.finish == "budget" and sample.limiter is not None:
+                for scope in self.limit_by(*sample.limiter):
                     scope.sequential = max(scope.sequential, trace.sequential)
+            self._freed()
             self._replan()
+
+    def _freed(self) -> None:
+        for limited in self.budgeted:
+            limited.freed()
 
     def _replan(self) -> None:
         for scope in self.watched:
@@ -161,24 +175,28 @@ class Scope:
 
     # -- everything else
 
-    def charge_scored(self, role: str, tokens: int, price: Price | None) -> None:
+    def charge_scored(self, role: str, tokens: int, price: Price | None, estimated: bool) -> None:
         """Book tokens of a given text that a model read in order to judge or embed it."""
-        cost = None if price is None else tokens * price.prompt / 1e6
+        cost = None if price is None else price.of(tokens, 0)
         for scope in self.lineage:
-            scope.usage.charge_scored(role, tokens, cost)
+            scope.usage.charge_scored(role, tokens, cost, estimated)
 
-    def reserve(self, units: Mapping[str, float]) -> None:
-        """A request for so many named units starts."""
+    def charge_use(self, role: str, used: Mapping[str, float]) -> None:
+        """Book what a request to a metered resource used."""
         for scope in self.lineage:
-            scope.pending.append(units)
-
-    def charge_use(self, role: str, reserved: Mapping[str, float], used: Mapping[str, float]) -> None:
-        """A request has ended: book what it used, and give back what was reserved for it."""
-        for scope in self.lineage:
-            scope.pending.remove(reserved)
             scope.usage.charge_use(role, used)
-        for limited in self.budgeted:
-            limited.freed()
+
+    def reserve(self, amounts: Mapping[str, float]) -> None:
+        """A request for so much starts."""
+        for scope in self.lineage:
+            scope.pending.append(amounts)
+
+    def release(self, amounts: Mapping[str, float]) -> None:
+        """A request has ended: what was reserved for it is free."""
+        for scope in self.lineage:
+            scope.pending.remove(amounts)
+        if self.limits:
+            self._freed()
 
     def advance(self, sequential: int, sequential_units: Mapping[str, float]) -> None:
         """Something ended at `sequential` tokens, and at `sequential_units` named units."""
@@ -203,25 +221,29 @@ class Scope:
     def spent(self, kind: str, at: float | None = None) -> float:
         """Spent of one kind or named unit, what is under way included; in token time also at a
         later tick."""
+        reserved = sum(amounts.get(kind, 0.0) for amounts in self.pending) if self.pending else 0
         if kind == "tokens":
-            return self.usage.completion_tokens + sum(d.seen(at) for d in self.active)
+            return self.usage.tokens + reserved + sum(d.tokens(at) for d in self.active)
         if kind == "cost":
-            return self.usage.known_cost + sum(d.cost(at) for d in self.active)
+            return self.usage.known_cost + reserved + sum(d.cost(at) for d in self.active)
         if kind == "samples":
-            return self.usage.samples + len(self.active)
-        under_way = sum(price.get(kind, 0.0) for price in self.pending)
-        return self.usage.units.get(kind, 0.0) + under_way
+            return self.usage.samples + sum(d.part not in NO_SAMPLES for d in self.active)
+        if kind == "calls":
+            return self.usage.calls + reserved + len(self.active)
+        return self.usage.units.get(kind, 0.0) + reserved
 
     def best_so_far(self) -> tuple[str | None, Trace | None]:
-        """The last offer; without one, the plurality of the whole attempts that finished."""
+        """The last offer; without one, what the method would choose among the whole attempts that have
+        ended, or else their plurality."""
         if self.best is not None:
             return self.best
         if self.problem is None:
             return None, None
-        votes = Votes(self.problem)
-        for trace in self.traces:
-            if trace.part in VOTING:
-                votes.add(trace)
+        attempts = [trace for trace in self.traces if trace.part in VOTING]
+        if self.choose is not None:
+            chosen = self.choose(sorted(attempts, key=lambda trace: trace.index))
+            return chosen.answer, chosen.winner
+        votes = Votes.of(self.problem, attempts)
         return votes.top(), votes.winner()
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from operator import attrgetter
 from typing import Annotated, Any
 
-from ..cards.roles import Kind, kind_of
+from ..cards.roles import NO_SAMPLES, Kind, kind_of
 from ..settings.declared import AtLeast
 from ..trace import Trace
 
@@ -48,12 +48,14 @@ class Tally:
         completion_tokens: all generated tokens.
         cancelled_tokens: of these, in samples no longer wanted or ended by a budget.
         cut_tokens: of these, in samples a stop rule ended.
-        estimated_tokens: of these, estimated rather than counted.
-        scored_tokens: tokens of given texts that were scored, not generated.
+        scored_tokens: tokens of given texts that were read in order to judge them, not generated.
         scored_calls: calls that scored or embedded given texts.
-        unknown_prompts: calls whose prompt tokens the engine did not tell.
+        estimated_tokens: of those generated and scored, estimated rather than counted.
+        estimated_prompt_tokens: of the prompts', the same.
+        unknown_prompts: calls of whose prompts nothing is known, not even an estimate.
         uses: requests to a metered resource; units: the named amounts they and samples took.
         cost: money; None if the price is not known.
+        estimated_cost: of this, for tokens that are estimated.
     """
 
     calls: int = 0
@@ -71,6 +73,8 @@ class Tally:
     uses: int = 0
     units: dict[str, float] = field(default_factory=dict)
     cost: float | None = None
+    estimated_prompt_tokens: int = 0
+    estimated_cost: float = 0.0
 
     def add(self, other: Tally) -> None:
         """Add another scope's counters to these; the cost is unknown once any part of it is."""
@@ -93,6 +97,8 @@ class Tally:
         self.scored_calls += other.scored_calls
         self.unknown_prompts += other.unknown_prompts
         self.uses += other.uses
+        self.estimated_prompt_tokens += other.estimated_prompt_tokens
+        self.estimated_cost += other.estimated_cost
         add_units(self.units, other.units)
 
 
@@ -135,8 +141,11 @@ class Usage:
     sequential_units: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def charge(self, trace: Trace, price: Price | None, shared_prompt: int) -> None:
-        """Book one finished trace; `shared_prompt` is its prompt's tokens if it is a new prompt."""
+    def charge(
+        self, trace: Trace, price: Price | None, shared_prompt: int, estimated_prompt: int | None = None
+    ) -> None:
+        """Book one finished trace; `shared_prompt` is its prompt's tokens if it is a new prompt,
+        `estimated_prompt` what they probably are if the trace does not tell."""
         tally = self.by.get(trace.role)
         if tally is None:
             tally = self.by[trace.role] = Tally()
@@ -154,27 +163,49 @@ class Usage:
         if trace.part != "answer":  # not one more entry for every plain sample
             lost = tokens if finish == "cut" or finish in _UNWANTED else 0
             self.parts.setdefault(trace.part, PartTally()).add(PartTally(1, tokens, lost))
-        tally.estimated_tokens += trace.estimated
-        if trace.prompt_tokens is None:
+        guessed = trace.estimated
+        tally.estimated_tokens += guessed
+        prompt = trace.prompt_tokens
+        if prompt is None and estimated_prompt is not None:
+            prompt = estimated_prompt
+            tally.estimated_prompt_tokens += prompt
+            if price is not None:
+                tally.estimated_cost += price.of(prompt, 0)
+        if prompt is None:
             tally.unknown_prompts += 1
         else:
-            tally.prompt_tokens += trace.prompt_tokens
+            tally.prompt_tokens += prompt
             tally.shared_prompt_tokens += shared_prompt
             tally.cached_tokens += trace.cached_tokens or 0
         if price is not None:
-            cost = price.of(trace.prompt_tokens or 0, tokens, trace.cached_tokens or 0)
+            cost = price.of(prompt or 0, tokens, trace.cached_tokens or 0)
             tally.cost = cost if tally.cost is None else tally.cost + cost
+            if guessed:
+                tally.estimated_cost += price.of(0, guessed)
         if trace.units:
             add_units(tally.units, trace.units)
             add_units(self.units, trace.units)
 
-    def charge_scored(self, role: str, tokens: int, cost: float | None) -> None:
+    def settle(self, role: str, price: Price | None, estimated: int, reported: int, *, shared: bool) -> None:
+        """A prompt that was booked with an estimate is known by now; `shared`: it was a new one."""
+        tally, more = self.by[role], reported - estimated
+        tally.prompt_tokens += more
+        tally.shared_prompt_tokens += more if shared else 0
+        tally.estimated_prompt_tokens -= estimated
+        if price is not None:
+            tally.cost = (tally.cost or 0.0) + price.of(more, 0)
+            tally.estimated_cost = max(0.0, tally.estimated_cost - price.of(estimated, 0))
+
+    def charge_scored(self, role: str, tokens: int, cost: float | None, estimated: bool = False) -> None:
         """Book tokens of a given text that a model read in order to judge or embed it."""
         tally = self.by.setdefault(role, Tally())
         first = not tally.calls
         tally.calls += 1
         tally.scored_calls += 1
         tally.scored_tokens += tokens
+        if estimated:
+            tally.estimated_tokens += tokens
+            tally.estimated_cost += cost or 0.0
         if first:
             tally.cost = cost
         elif cost is not None and tally.cost is not None:
@@ -217,18 +248,24 @@ class Usage:
     def samples(self) -> int:
         """Samples that can hold an answer, or a piece of one: neither verdicts nor plans."""
         sampled = sum(tally.calls - tally.scored_calls for tally in self.by.values())
-        for part in ("verdict", "plan") if self.parts else ():
+        for part in NO_SAMPLES if self.parts else ():
             sampled -= self.parts[part].samples if part in self.parts else 0
         return sampled
 
     @property
+    def tokens(self) -> int:
+        """Generated, and read by verifiers: what budgets of tokens, tables and figures of merit
+        count. Prompts are apart."""
+        return self._sum("completion_tokens") + self._sum("scored_tokens")
+
+    @property
     def prompt_tokens(self) -> int | None:
-        """As billed; None if an engine did not tell."""
+        """As billed, `estimated_prompt_tokens` of them estimated; None if nothing is known of one."""
         return None if self._sum("unknown_prompts") else self._sum("prompt_tokens")
 
     @property
     def shared_prompt_tokens(self) -> int | None:
-        """Every distinct prompt once; None if an engine did not tell."""
+        """Every distinct prompt once; None if nothing is known of one."""
         return None if self._sum("unknown_prompts") else self._sum("shared_prompt_tokens")
 
     @property
@@ -246,6 +283,15 @@ class Usage:
     @property
     def estimated_tokens(self) -> int:
         return self._sum("estimated_tokens")
+
+    @property
+    def estimated_prompt_tokens(self) -> int:
+        return self._sum("estimated_prompt_tokens")
+
+    @property
+    def estimated_cost(self) -> float:
+        """Money for tokens that are estimated."""
+        return sum(tally.estimated_cost for tally in self.by.values())
 
     @property
     def verifier_tokens(self) -> int:
@@ -271,8 +317,8 @@ class Usage:
 
     @property
     def cost(self) -> float | None:
-        """Money; None if any role that was called has no price."""
-        costs = [t.cost for t in self.by.values() if t.calls]
+        """Money; None if any role that was called has no price, or nothing is known of a prompt."""
+        costs = [None if t.unknown_prompts else t.cost for t in self.by.values() if t.calls]
         return None if not costs or None in costs else float(sum(c for c in costs if c is not None))
 
     def as_dict(self) -> dict[str, Any]:
@@ -302,16 +348,19 @@ class Usage:
 TOTALS = (
     "calls",
     "samples",
+    "tokens",
     "prompt_tokens",
     "shared_prompt_tokens",
     "completion_tokens",
     "cancelled_tokens",
     "cut_tokens",
     "estimated_tokens",
+    "estimated_prompt_tokens",
     "verifier_tokens",
     "planning_tokens",
     "useful_tokens",
     "sequential_tokens",
     "seconds",
     "cost",
+    "estimated_cost",
 )

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from ...answers import RULES, rule_for
 from ...core import AtLeast, Engine, OneOf, UnknownName, UsageError, Within
 from ...core.settings.declared import read_values
+from ..http.address import root_of
 from . import downloads
 from .settings import read_query, split
 from .source import Catalogue, ModelSource
@@ -74,25 +75,12 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
 def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     body, options, sampling = read_query(body, _OPENAI, "openai")
     model, at, urls = body.partition("@http")
-    addresses = tuple(url.strip().rstrip("/") for url in f"http{urls}".split(",")) if at else ()
+    addresses = tuple(map(root_of, f"http{urls}".split(","))) if at else ()
     if not addresses:
         raise UsageError(
             f"model 'openai:{body}' does not say which server",
             fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
         )
-    for address in addresses:
-        try:
-            parts = urlsplit(address)
-            there = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        except ValueError:  # half an IPv6 address, a port beyond 65535
-            there = False
-        if not there:
-            raise UsageError(f"{address!r} is not an address", fix="write http://HOST:PORT/v1")
-        if parts.password:
-            raise UsageError(
-                f"the address of {parts.hostname} carries a password",
-                fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
-            )
 
     def make(**overrides: Any) -> Engine:
         from ..openai.engine import OpenAIHTTP

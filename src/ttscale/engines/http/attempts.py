@@ -4,11 +4,12 @@ wrong decides whether it is asked again, and when."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ...core import RateLimited, Unreachable
+from ...core import Unreachable
 from .. import real_time
 from . import failures
 from .failures import Failure
@@ -20,12 +21,23 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Wait = Callable[[int, float | None], float | None]
 """(retries so far, what the server wants) -> seconds until the next one, None to give up."""
+_numbers = itertools.count(1)
+
+
+def _for_ever() -> None:
+    return None
 
 
 class Attempts:
     """A request on its way to one replica after another.
 
     Only what has not produced a token is asked again.
+
+    Args:
+        cost, prefix: see `Replicas.lease`.
+        identity: what requests that ask the same have in common.
+        tried: replicas that are asked last: those this request has been to, and those given.
+        total: seconds for all attempts. time_left: seconds until the answer is of no use.
 
     Attributes:
         retries: attempts after the first.
@@ -41,15 +53,19 @@ class Attempts:
         *,
         cost: int = 1,
         prefix: int | None = None,
-        avoid: Collection[Replica] = (),
+        identity: bytes = b"",
+        tried: set[Replica] | None = None,
         total: float | None = None,
+        time_left: Callable[[], float | None] = _for_ever,
     ) -> None:
-        self._client, self._wait, self._total = client, wait, total
-        self._cost, self._prefix, self._avoid = cost, prefix, avoid
+        self._client, self._wait, self._total, self._time_left = client, wait, total, time_left
+        self._cost, self._prefix, self._identity = cost, prefix, identity
+        self._tried = set() if tried is None else tried
         self.retries = self.tokens = 0
         self._started = time.monotonic()
         self.heard: float | None = None
         self._expired: Unreachable | None = None
+        self._number = next(_numbers)
         self._task: asyncio.Task[object] | None = None
 
     async def run(self, attempt: Callable[[Lease], Awaitable[T]]) -> T:
@@ -63,22 +79,19 @@ class Attempts:
         client.on_chunk(self)
         try:
             while True:
-                lease = client.replicas.lease(self._cost, self._prefix, self._avoid)
+                lease = client.replicas.lease(self._cost, self._prefix, self._tried)
                 async with lease as replica:
                     try:
                         return await self._attempt(attempt, lease)
                     except Failure as caught:
                         failure = caught
-                        if isinstance(failure.error, RateLimited):
-                            replica.full(failure.after)
-                        elif failure.blamed:
-                            replica.failed()
-                again = failure.again and not self.tokens and not self._late(time.monotonic())
-                wait = self._wait(self.retries, failure.after) if again else None
+                        failure.note(replica, self._identity, self._number)
+                        self._tried.add(replica)
+                wait = self._pause(failure)
                 if wait is None:
                     raise failure
                 self.retries += 1
-                if wait and not client.replicas.free:  # else another one is asked at once
+                if wait:
                     await real_time.sleep(wait)
         finally:
             client.unwatch(self)
@@ -110,11 +123,22 @@ class Attempts:
             if expired is None or self._task is None or self._task.uncancel():
                 raise
             # one that hangs twice would hang for ever: each is asked once, a single one twice
-            raise Failure(expired, self.retries < max(1, len(client.replicas.all) - 1)) from None
+            again = self.retries < max(1, len(client.replicas.all) - 1)
+            raise Failure(expired, again, condition="failed") from None
         except failures.BROKEN as error:
             raise failures.of_connection(error, client.server, self.tokens) from None
         finally:
             self.heard = None
+
+    def _pause(self, failure: Failure) -> float | None:
+        """Seconds until the next attempt, None if there is to be none. Another replica is asked at
+        once, whatever this one wants."""
+        if not failure.again or self.tokens or self._late(time.monotonic()):
+            return None
+        if self._client.replicas.free(self._tried):
+            return None if self._wait(self.retries, None) is None else 0.0
+        wait, left = self._wait(self.retries, failure.after), self._time_left()
+        return None if wait is None or (left is not None and wait >= left) else wait
 
     def _late(self, now: float) -> bool:
         return self._total is not None and now - self._started > self._total

@@ -14,7 +14,9 @@ import orjson
 from ...core import UsageError
 from .. import real_time
 from . import failures
+from .address import root_of
 from .attempts import Attempts
+from .connector import Connector
 from .credentials import Key
 from .failures import Failure
 from .forwarding import Forwarding
@@ -28,7 +30,7 @@ class HTTPClient:
     """Asks servers, as many requests at a time as they take, and again where that may help.
 
     Args:
-        url: address, with or without /v1; several for replicas.
+        url: address, as `root_of` takes it; several for replicas.
         key_env, key_file: where the key is: an environment variable or a file. Without either
             none is sent.
         concurrency: requests at a time; further ones queue in the order they were started.
@@ -55,7 +57,7 @@ class HTTPClient:
         for setting, value in positive.items():
             if value is not None and not value > 0:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give more than 0")
-        self.urls = [_root(u) for u in ([url] if isinstance(url, str) else url)]
+        self.urls = list(dict.fromkeys(map(root_of, [url] if isinstance(url, str) else url)))
         self.server = f"server {self.urls[0]}" if self.urls else "the server"
         self.key = Key.read(key_env, key_file)
         self.concurrency, self.patience, self.retry = concurrency, connect, retry
@@ -75,7 +77,7 @@ class HTTPClient:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
             headers=self.headers,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -118,7 +120,7 @@ class HTTPClient:
             return reply
 
         try:
-            return await Attempts(self, (retry or self.retry).wait).run(attempt)
+            return await Attempts(self, (retry or self.retry).wait, identity=sent or b"").run(attempt)
         except Failure as failure:
             raise failure.error from None
 
@@ -164,16 +166,3 @@ class HTTPClient:
             attempts.expire(now)
         if self._waiting:
             self._stop_clock = real_time.later(self._interval, self._look)
-
-
-def _root(url: str) -> str:
-    """The address without /v1 and trailing slashes; http if it does not say."""
-    url = url.strip().rstrip("/")
-    if "://" not in url:
-        url = f"http://{url}"
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https") or not rest or " " in url:
-        raise UsageError(f"{url!r} is not the address of a server", fix="for example http://localhost:8000")
-    if "@" in rest.split("/", 1)[0]:
-        raise UsageError("a server's address must not hold a password", fix="use key_env or key_file")
-    return url.removesuffix("/v1")

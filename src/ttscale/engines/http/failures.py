@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+import zlib
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
-import orjson
 
 from ...core import AuthError, ContextOverflow, EngineError, ModelNotFound, RateLimited, Unreachable
+from . import error_bodies
 from .credentials import Key
-from .retry import retry_after
+from .error_bodies import ErrorBody
+from .retry import advice, requested_wait
 
-TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+if TYPE_CHECKING:
+    from .replicas import Replica
+
+TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(520, 528), 529, 530})
+_DOWN = TRANSIENT - {408, 409, 425, 429, 500}  # a 500 may be the request's own fault
 BROKEN = (aiohttp.ClientError, OSError, UnicodeError)
 """What is raised where a reply does not come, or not to its end; the last for an unusable name."""
 _OVERFLOW = re.compile(
@@ -22,11 +28,21 @@ _OVERFLOW = re.compile(
     r"|input (is too long|length .*exceed)",
     re.IGNORECASE,
 )
-_FILTERED = ("content_filter", "content_policy_violation", "responsible_ai_policy_violation")
+_FILTERED = ("content_filter", "content_policy", "responsible_ai_policy", "moderation", "safety_")
+_FLAGGED = re.compile(r"\bmoderat|\bflagged\b|content[ _](policy|filter)|usage polic", re.IGNORECASE)
+Condition = Literal["works", "full", "failed", "gone"]
+"""What a failure says of the replica: it works, and the request may be at fault; it takes no more for
+now; it failed on this prompt; it does not answer, whatever it is asked."""
 
 
 class Refused(EngineError):
     """The model or its server declined to answer."""
+
+
+class Unpaid(EngineError):
+    """The account has no credit left."""
+
+    fatal = True
 
 
 class Failure(Exception):
@@ -34,32 +50,62 @@ class Failure(Exception):
 
     Attributes:
         again: another attempt may do better. after: in so many seconds.
-        blamed: the replica is to rest; not if the request itself may be at fault.
+        condition: of the replica, as far as this failure shows it.
     """
 
     def __init__(
-        self, error: EngineError, again: bool, after: float | None = None, *, blamed: bool = True
+        self, error: EngineError, again: bool, after: float | None = None, *, condition: Condition = "works"
     ) -> None:
         super().__init__(str(error))
-        self.error, self.again, self.after = error, again, after
-        self.blamed = again and blamed
+        self.error, self.again, self.after, self.condition = error, again, after, condition
+
+    def note(self, replica: Replica, identity: bytes, attempts: Hashable) -> None:
+        """Let the replica rest if it is at fault.
+
+        What is asked again and again counts once, by all who ask it (`identity`): one prompt must not
+        close a server for the others. Where no request gets through, each one counts (`attempts`).
+        """
+        match self.condition:
+            case "full":
+                replica.full(self.after)
+            case "failed":
+                replica.failed(zlib.crc32(identity))
+            case "gone":
+                replica.failed(attempts)
 
 
 def of_response(status: int, headers: Mapping[str, str], body: bytes, server: str, key: Key) -> Failure:
     """What a reply that is not a success means; `server` is how to name it."""
-    kind, message = _message_of(body)
-    message = key.hide(message)
-    error = _error(status, kind, message, server, bool(key))
-    quota = "insufficient_quota" in kind  # waiting does not fill an account
-    again = status in TRANSIENT and type(error) in (RateLimited, Unreachable) and not quota
-    return Failure(error, again, retry_after(headers.get("Retry-After")))
+    return _of(status, headers, error_bodies.read(body), server, key)
 
 
 def of_event(error: Any, server: str, key: Key) -> Failure:
     """What an error object inside a stream, or in a reply of status 200, means."""
-    code = error.get("code") if isinstance(error, dict) else None
-    status = code if isinstance(code, int) else 500
-    return of_response(status, {}, orjson.dumps({"error": error}, default=str), server, key)
+    read = error_bodies.of({"error": error})
+    return _of(read.status or 500, {}, read, server, key)
+
+
+def of_event_data(data: bytes, server: str, key: Key) -> Failure:
+    """The same for the data of an event that is an error."""
+    read = error_bodies.read(data)
+    return _of(read.status or 500, {}, read, server, key)
+
+
+def _of(status: int, headers: Mapping[str, str], read: ErrorBody, server: str, key: Key) -> Failure:
+    error = _error(status, read.kind, key.hide(read.message), server, bool(key))
+    error.status, error.advice = status, advice(headers)
+    after = requested_wait(headers)
+    quota = "insufficient_quota" in read.kind  # waiting does not fill an account
+    again = status in TRANSIENT and type(error) in (RateLimited, Unreachable) and not quota
+    wanted = headers.get("x-should-retry", "").lower()
+    if wanted in ("true", "false"):
+        again = wanted == "true" and not error.fatal
+    condition: Condition = "works"
+    if isinstance(error, RateLimited) or (status in (503, 529) and after is not None):
+        condition = "full"
+    elif status in _DOWN and isinstance(error, Unreachable):
+        condition = "failed"
+    return Failure(error, again, after, condition=condition)
 
 
 def of_connection(error: BaseException, server: str, tokens: int = 0) -> Failure:
@@ -72,15 +118,19 @@ def of_connection(error: BaseException, server: str, tokens: int = 0) -> Failure
         )
     if isinstance(error, aiohttp.InvalidURL):
         return Failure(Unreachable(f"{server}: not an address", fix="check the URL"), False)
-    refused = isinstance(error, aiohttp.ClientConnectorError)
-    fix = "is the server running, and is the URL right?" if refused else "try again, or see its log"
-    return Failure(Unreachable(f"{server} cannot be reached ({_why(error)})", fix=fix), True)
+    gone = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+    fix = "is the server running, and is the URL right?" if gone else "try again, or see its log"
+    return Failure(
+        Unreachable(f"{server} cannot be reached ({_why(error)})", fix=fix),
+        True,
+        condition="gone" if gone else "failed",
+    )
 
 
 def broke_off(server: str, tokens: int) -> Failure:
     """A stream that ended before the model did."""
     what = f"broke off after {tokens} tokens" if tokens else "ended without a reply"
-    return Failure(Unreachable(f"{server} {what}", fix="try again, or see its log"), True)
+    return Failure(Unreachable(f"{server} {what}", fix="try again, or see its log"), True, condition="failed")
 
 
 def garbled(server: str, what: str) -> Failure:
@@ -92,8 +142,13 @@ def garbled(server: str, what: str) -> Failure:
 
 def _error(status: int, kind: str, message: str, server: str, has_key: bool) -> EngineError:
     quoted = f" ({message})" if message else ""
-    if any(word in kind for word in _FILTERED):
+    if any(word in kind for word in _FILTERED) or (status in (403, 451) and _FLAGGED.search(message)):
         return Refused(f"{server} declined to answer{quoted}")
+    if status < 400:
+        what = "redirects" if status >= 300 else "sends no reply"
+        return Unreachable(f"{server} {what}: status {status}", fix="check the URL")
+    if status == 402:
+        return Unpaid(f"{server} wants to be paid: status 402{quoted}", fix="check the account's credit")
     if status in (401, 403):
         fix = "check the key" if has_key else "name the key's environment variable or file"
         return AuthError(f"{server} refuses the key: status {status}{quoted}", fix=fix)
@@ -115,27 +170,9 @@ def _error(status: int, kind: str, message: str, server: str, has_key: bool) -> 
     return EngineError(f"{server} refuses the request: status {status}{quoted}")
 
 
-def _message_of(body: bytes) -> tuple[str, str]:
-    """(kind, message) of an error body of any of the usual shapes."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return "", _short(body.decode("utf-8", "replace"))
-    error = document.get("error", document) if isinstance(document, dict) else document
-    if not isinstance(error, dict):
-        return "", _short(str(error))
-    kind = f"{error.get('type') or ''} {error.get('code') or ''}".strip().lower()
-    return kind, _short(str(error.get("message") or error.get("detail") or ""))
-
-
-def _short(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= 200 else text[:199] + "…"
-
-
 def _why(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorError) and error.os_error is not None:
         return error.os_error.strerror or str(error.os_error) or "no connection"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "it closed the connection"
-    return _short(str(error)) or type(error).__name__
+    return error_bodies.short(str(error)) or type(error).__name__

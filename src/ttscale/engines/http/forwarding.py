@@ -1,8 +1,8 @@
 """Passing bytes on to a server, and its reply back as it comes.
 
-Until the reply begins, a replica that fails is replaced by another. One that is slow may be
-overtaken: after the hedging time a second replica is asked too, the first to answer is taken, and
-the other is told to stop.
+Until the first bytes of the reply have come, a replica that fails, or takes no more, is replaced by
+another. One that is slow may be overtaken: after the hedging time a second replica is asked too, the
+first to answer is taken, and the other is told to stop.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 
-from ...core import Unreachable
-from . import failures
+from . import error_bodies, failures
 from .attempts import Attempts
 from .failures import Failure
 from .replicas import Lease, Replica
-from .retry import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .client import HTTPClient
 
-_AGAIN = frozenset({500, 502, 503, 504, 529})
 _COST = 256  # tokens a reply is expected to have where the request does not say
 
 
 class _Reply(NamedTuple):
-    """A replica that answers, and the room it takes there."""
+    """A replica that answers, and the room it takes there.
+
+    `first` are the first bytes. `failure` says what a refusal means.
+    """
 
     response: aiohttp.ClientResponse
     lease: Lease
+    first: bytes
+    failure: Failure | None
 
     def close(self) -> None:
         self.response.close()  # if the rest was not read the connection goes: the server stops
@@ -47,7 +49,8 @@ class Forwarding:
     A replica whose reply breaks off has failed.
 
     Attributes:
-        status, headers, content_type: of the reply.
+        status, headers, content_type: of the reply. A stream of status 200 that begins with an error
+            has the status of that error.
         hedged: whether a second replica was asked.
     """
 
@@ -61,6 +64,7 @@ class Forwarding:
         self._cost, self._hedge = cost or _COST, hedge
         self._tried: set[Replica] = set()
         self._tries = 0
+        self._first_bytes = b""
         self._broken = self.hedged = False
 
     async def __aenter__(self) -> Forwarding:
@@ -70,30 +74,34 @@ class Forwarding:
             self._reply = await (self._first() if self._hedge and several else self._request())
         except Failure as failure:
             raise failure.error from None
-        response = self._reply.response
+        response, refusal = self._reply.response, self._reply.failure
         self.status, self.headers = response.status, response.headers
         self.content_type = response.content_type
+        self._first_bytes = self._reply.first
+        if refusal is not None and refusal.error.status is not None:
+            self.status = refusal.error.status
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        replica = self._reply.lease.replica
+        reply, replica = self._reply, self._reply.lease.replica
         if self._broken:
-            replica.failed()
-        elif kind is None and self.status == 429:
-            replica.full(retry_after(self.headers.get("Retry-After")))
-        elif kind is None and self._reply.response.content.at_eof():
+            failures.broke_off(self._client.server, 0).note(replica, self._payload, self)
+        elif kind is None and reply.failure is not None:
+            reply.failure.note(replica, self._payload, self)
+        elif kind is None and reply.response.content.at_eof():
             replica.worked()
-        self._reply.close()
+        reply.close()
 
     # -- the reply
 
     async def packet(self) -> bytes:
         """What comes next; empty at the end. Raises `Unreachable` if nothing does."""
+        first, self._first_bytes = self._first_bytes, b""
         content = self._reply.response.content
-        if content.at_eof():
-            return b""
+        if first or content.at_eof():
+            return first
         try:
             async with asyncio.timeout(self._client.idle):
                 return await content.readany()
@@ -112,8 +120,14 @@ class Forwarding:
 
     async def _request(self) -> _Reply:
         """Ask one replica after the other."""
-        prefix = zlib.crc32(self._payload[:1024])
-        attempts = Attempts(self._client, self._wait, cost=self._cost, prefix=prefix, avoid=self._tried)
+        attempts = Attempts(
+            self._client,
+            self._wait,
+            cost=self._cost,
+            prefix=zlib.crc32(self._payload[:1024]),
+            identity=self._payload,
+            tried=self._tried,
+        )
         return await attempts.run(self._request_one)
 
     async def _request_one(self, lease: Lease) -> _Reply:
@@ -123,12 +137,31 @@ class Forwarding:
         response = await client.session.post(
             replica.url + self._path, data=self._payload, allow_redirects=False
         )
-        status = response.status
-        if status in _AGAIN and len(client.replicas.all) > 1 and self._wait() is not None:
+        try:
+            first = await response.content.readany()
+            while error_bodies.half_an_error(first) and not response.content.at_eof():
+                first += await response.content.readany()
+            failure = self._failure(response, first)
+            if failure is not None and failure.again and self._another():
+                raise failure
+        except BaseException:
             response.close()
-            error = Unreachable(f"{client.server} failed: status {status}", fix="see its log")
-            raise Failure(error, True, blamed=status != 500)  # that may be the request's own fault
-        return _Reply(response, lease.keep())
+            raise
+        return _Reply(response, lease.keep(), first, failure)
+
+    def _failure(self, response: aiohttp.ClientResponse, first: bytes) -> Failure | None:
+        """What a reply that begins like this means; None for a success."""
+        client = self._client
+        if not 200 <= response.status < 300:
+            return failures.of_response(response.status, response.headers, first, client.server, client.key)
+        if response.content_type == "text/event-stream":
+            error = error_bodies.opening_error(first)
+            return None if error is None else failures.of_event_data(error, client.server, client.key)
+        return None
+
+    def _another(self) -> bool:
+        """Whether a refusal of this replica is not yet the last word."""
+        return self._tries < len(self._client.replicas.all)
 
     def _wait(self, retries: int = 0, requested: float | None = None) -> float | None:
         """Each is asked once and at once. A single one gets a second chance: its kept connection

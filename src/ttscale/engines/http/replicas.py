@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from types import TracebackType
 
 REST = 5.0  # seconds a replica that failed is avoided while another one works
@@ -21,33 +21,57 @@ class Replica:
 
     Attributes:
         tokens: expected of the outstanding requests.
-        failures: in a row.
+        failures: in a row, those on one thing counted once.
+        answered: it has done what it was asked, once at least.
     """
 
-    __slots__ = ("failures", "full_until", "outstanding", "rests_until", "served", "tokens", "url")
+    __slots__ = (
+        "_failed_on",
+        "answered",
+        "failures",
+        "full_until",
+        "outstanding",
+        "rests_until",
+        "served",
+        "tokens",
+        "url",
+    )
 
     def __init__(self, url: str) -> None:
         self.url, self.outstanding, self.served, self.tokens = url, 0, 0, 0
         self.failures, self.rests_until, self.full_until = 0, 0.0, 0.0
+        self.answered = False
+        self._failed_on: set[Hashable] = set()
 
     def full(self, seconds: float | None) -> None:
         """It works, but takes no more for now (429): others are asked first."""
-        self.failures = 0
+        self.worked()
         self.full_until = time.monotonic() + min(FULL if seconds is None else seconds, LONGEST_REST)
 
-    def failed(self) -> None:
-        """Avoid it for a while; longer every time."""
-        self.failures += 1
+    def failed(self, on: Hashable = None) -> None:
+        """Avoid it for a while, longer every time; failing on the same thing again is not another
+        time, unless that is None."""
+        if on is None or on not in self._failed_on:
+            self.failures += 1
+            if self.failures <= BROKEN:  # beyond, no more need to be told apart
+                self._failed_on.add(on)
         rest = min(LONGEST_REST, REST * 2.0 ** min(self.failures - 1, 8))
         self.rests_until = time.monotonic() + rest
 
     def worked(self) -> None:
-        """It answers again."""
-        self.failures, self.rests_until = 0, 0.0
+        """It answers."""
+        self.answered = True
+        if self.failures:
+            self.failures, self.rests_until = 0, 0.0
+            self._failed_on.clear()
 
     def rests(self, now: float) -> bool:
         """Whether it is to be avoided: it failed lately, or is being tried out by one request."""
         return self.rests_until > now or (self.broken and self.outstanding > 0)
+
+    def closed(self, now: float) -> bool:
+        """Whether it is not to be asked at all: it fails whatever it is asked."""
+        return self.broken and self.rests_until > now
 
     @property
     def broken(self) -> bool:
@@ -76,18 +100,17 @@ class Replicas:
         """
         return Lease(self, cost, prefix, avoid)
 
-    @property
-    def free(self) -> bool:
-        """Whether a replica can be asked at once; a single one is never worth more haste."""
+    def free(self, tried: Collection[Replica]) -> bool:
+        """Whether a replica that has not been tried can be asked at once."""
         now = time.monotonic()
-        return len(self.all) > 1 and any(not r.rests(now) and r.full_until <= now for r in self.all)
+        return any(not (r in tried or r.rests(now) or r.full_until > now) for r in self.all)
 
     def closed_for(self) -> float:
         """Seconds until any replica may be asked again: above 0 only if all are broken."""
         now = time.monotonic()
-        if any(not replica.broken for replica in self.all):
+        if any(not replica.closed(now) for replica in self.all):
             return 0.0
-        return max(0.0, min((r.rests_until - now for r in self.all), default=0.0))
+        return min((r.rests_until - now for r in self.all), default=0.0)
 
     def pick(self, cost: int, prefix: int | None, avoid: Collection[Replica]) -> Replica:
         """The replica to ask now; nothing is taken yet."""

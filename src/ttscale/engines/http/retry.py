@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
+from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Annotated
 
 from ...core import AtLeast, declared
+
+_ADVICE = frozenset({"retry-after", "retry-after-ms", "x-should-retry"})
 
 
 @declared
@@ -43,10 +48,36 @@ def retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        return _usable(float(value))
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        date = parsedate_to_datetime(value)
+        aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return _usable(aware.timestamp() - time.time())
     except (ValueError, OverflowError):
         return None
+
+
+def requested_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds after which a server wants to be asked again; None if it does not say."""
+    try:
+        return _usable(float(headers.get("retry-after-ms", "")) / 1000)
+    except ValueError:
+        return retry_after(headers.get("Retry-After"))
+
+
+def advice(headers: Mapping[str, str]) -> dict[str, str]:
+    """The fields that tell a client when it is worth asking again, as they came."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if (lower := name.lower()) in _ADVICE or lower.startswith(("x-ratelimit-", "ratelimit-"))
+    }
+
+
+def _usable(seconds: float) -> float:
+    """Raises `ValueError` for what cannot be waited for; the past is now."""
+    if not math.isfinite(seconds):
+        raise ValueError(seconds)
+    return max(0.0, seconds)

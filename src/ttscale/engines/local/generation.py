@@ -36,8 +36,17 @@ class LocalGeneration(LiveGeneration):
         else:
             request.loop.call_soon(self.end, row.full)
 
+    @property
+    def prompt_tokens(self) -> int:
+        return len(self.row.prompt)
+
     def seen(self, at: float | None = None) -> int:
         return self._tokens
+
+    @property
+    def late(self) -> int:
+        # the step the worker is at, and one that it has reported and was not taken in
+        return 0 if self.finished else max(0, min(2, self.row.most - self._tokens))
 
     def take(self) -> None:
         """Take in what has been reported: show it, finish if it was the end."""

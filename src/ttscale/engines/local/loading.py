@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...core import ModelNotFound, UsageError
+from ...core import ModelNotFound, UsageError, install_command
 
 _GENERATES = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 _JUDGES = ("ForTokenClassification", "ForSequenceClassification")
@@ -44,8 +44,7 @@ def need(module: str) -> Any:
     except ImportError as error:
         missing = (error.name or module).partition(".")[0]
         raise UsageError(
-            f"a transformers model needs {missing}, which is not installed",
-            fix="pip install 'ttscale[torch]'",
+            f"a transformers model needs {missing}, which is not installed", fix=install_command("torch")
         ) from None
 
 

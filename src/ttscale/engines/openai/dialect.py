@@ -23,6 +23,10 @@ class Dialect:
         scoring: prompt log-probabilities are real in "chat", "raw", both ("chat raw"), or "".
         rewarding: the endpoint that judges: "pooling", "rerank", or "".
         limit: the field for the most tokens a reply may have.
+        greedy: it can be asked for the most probable token, by temperature 0; models that think
+            often have a temperature of their own, and take no other.
+        greeting: tokens of a prompt that says hello: what its template adds to every prompt. 0 if it
+            does not tell.
     """
 
     kind: Kind = "other"
@@ -33,6 +37,8 @@ class Dialect:
     scoring: str = ""
     rewarding: str = ""
     limit: str = "max_tokens"
+    greedy: bool = True
+    greeting: int = 0
 
     @property
     def ahead(self) -> int:

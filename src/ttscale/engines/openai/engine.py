@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Literal
 
 from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
+from ...core.spending.prompt_lengths import PromptLengths, size_of
 from ..http.client import HTTPClient
+from ..http.forwarding import Forwarding
 from ..http.retry import Retry
-from . import probe, scoring
+from . import endless, probe, scoring
 from .dialect import Dialect
 from .generation import HTTPGeneration
 from .request_body import RequestBody
@@ -27,7 +29,7 @@ class OpenAIHTTP(HTTPClient):
     """A model behind one or several equal servers.
 
     Args:
-        model: its name there; "" for the only one, or whatever the server takes for that.
+        model: its name there; "" for the only one, or the `likely` one if there are several.
         seeds: send the sample's own seed, so that a rerun can give the same texts.
         dialect: what the server can do, if that is known; otherwise `open` probes it.
         cache: a directory in which to remember what was probed, by URL and model.
@@ -53,6 +55,7 @@ class OpenAIHTTP(HTTPClient):
         dialect: Dialect | None = None,
         cache: Path | None = None,
         name: str = "",
+        likely: str = "",
     ) -> None:
         super().__init__(
             url,
@@ -64,12 +67,13 @@ class OpenAIHTTP(HTTPClient):
             total=total,
             retry=retry or Retry(),
         )
-        self.model, self.seeds, self.cache = model, seeds, cache
+        self.model, self.likely, self.seeds, self.cache = model, likely, seeds, cache
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
         self._known = dialect
         self.dialect = dialect or Dialect()
         self._probed = False
+        self.prompt_lengths = PromptLengths()
         self._generations: dict[asyncio.Task[None], HTTPGeneration] = {}
         self._body: RequestBody | None = None  # the last: samples of a question follow one another
 
@@ -92,6 +96,9 @@ class OpenAIHTTP(HTTPClient):
             if self._known is None:
                 self.dialect, self.model = await probe.known_or_probed(self)
                 self._body = None
+            if self.dialect.greeting:
+                size = size_of(Prompt.user(probe.GREETING))
+                self.prompt_lengths.learn(size, self.dialect.greeting)
         except BaseException:
             if not connected:
                 await self.close()
@@ -119,13 +126,19 @@ class OpenAIHTTP(HTTPClient):
             raise RuntimeError(f"{self!r} is not open")
         body = self._body
         if body is None or not body.fits(request):
-            body = self._body = RequestBody(
-                request, self.dialect, self.model, seeds=self.seeds, server=self.server
-            )
+            body = self._body = self.body_for(request, self.dialect)
         generation = HTTPGeneration(self, request, body, model=self.model, ahead=self.dialect.ahead)
         self._generations[generation.task] = generation
         generation.task.add_done_callback(self._forget)
         return generation
+
+    def body_for(self, request: GenerationRequest, dialect: Dialect) -> RequestBody:
+        """The request that is sent for a sample, in a dialect."""
+        return RequestBody(request, dialect, self.model, seeds=self.seeds, server=self.server)
+
+    def learn(self, dialect: Dialect) -> None:
+        """Speak to the server like this from now on."""
+        self.dialect, self._body = dialect, None
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """A generation's connection has been given back."""
@@ -133,6 +146,14 @@ class OpenAIHTTP(HTTPClient):
         if generation is not None:
             generation.abort("cancelled")  # if it was the task that was cancelled
             del generation.task  # a cancelled task leads back to its generation: a circle
+
+    # -- passing on
+
+    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+        """As `HTTPClient.forward`. Raises `UsageError` for what the server would never answer."""
+        if self.dialect.kind == "llamacpp":
+            endless.check(payload, self.server)
+        return super().forward(path, payload, cost=cost, hedge=hedge)
 
     # -- judging
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -17,17 +18,19 @@ from ..http.attempts import Attempts
 from ..http.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
-from .request_body import RequestBody
+from .request_body import RequestBody, refuses_temperature
 from .response import ResponseReader
 
 if TYPE_CHECKING:
-    from ..http.client import HTTPClient
+    from .dialect import Dialect
+    from .engine import OpenAIHTTP
 
 LOG = logging.getLogger("ttscale.engines")
 _COST = 512  # tokens a sample without a limit is expected to take
 _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
 _REASONS = ("stop", "length", "tool_calls", "function_call", "content_filter")  # OpenAI's
+_UNREAD = 2  # tokens
 
 
 class HTTPGeneration(LiveGeneration):
@@ -42,20 +45,24 @@ class HTTPGeneration(LiveGeneration):
     """
 
     def __init__(
-        self, client: HTTPClient, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
+        self, client: OpenAIHTTP, request: GenerationRequest, body: RequestBody, *, model: str, ahead: int
     ) -> None:
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
         self._path, self._payload = body.path, body.encoded(request)
+        self._plainer: Dialect | None = None  # in which it is asked after temperature 0 was refused
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._cut: int | None = None
+        self._sent = False  # a server may have read the prompt
         self._attempts = Attempts(
             client,
             client.retry.wait,
             cost=request.sampling.max_tokens or _COST,
             prefix=body.prefix,
+            identity=body.shared,
             total=client.total,
+            time_left=request.time_left,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -66,6 +73,15 @@ class HTTPGeneration(LiveGeneration):
     @property
     def cached_tokens(self) -> int | None:
         return self._reader.cached_tokens
+
+    @property
+    def late(self) -> int:
+        # besides what comes after a stop, two steps that may have come and have not been read
+        if not self._sent or self._reader.settled:
+            return 0
+        most, _ = self.request.most()
+        late = self._ahead + _UNREAD
+        return late if most is None else max(0, min(late, most - self._reader.tokens))
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
@@ -92,11 +108,15 @@ class HTTPGeneration(LiveGeneration):
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()
+        self._sent = True
         try:
             async with self._client.session.post(
                 f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
+        except aiohttp.ClientConnectorError:
+            self._sent = False
+            raise
         finally:
             self._response = None
         lease.replica.worked()
@@ -104,8 +124,13 @@ class HTTPGeneration(LiveGeneration):
     async def _read(self, response: aiohttp.ClientResponse) -> None:
         client, reader, packets = self._client, self._reader, self._packets
         if response.status != 200:
+            self._sent = False
             body = await response.read()
-            raise failures.of_response(response.status, response.headers, body, client.server, client.key)
+            failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
+            raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
+        if self._plainer is not None and client.dialect.greedy:
+            LOG.warning("%s has a temperature of its own: temperature 0 is left out", client.server)
+            client.learn(self._plainer)
         self._response, content = response, response.content
         packet = await _beginning(content)
         if is_json(packet):  # whatever it is called
@@ -119,6 +144,14 @@ class HTTPGeneration(LiveGeneration):
         if reader.done and not content.is_eof():
             await _finish(content)
         self._conclude()
+
+    def _once_more(self, failure: Failure) -> Failure:
+        """A refusal of the temperature; if that is 0 the sample is asked again without it."""
+        if self.request.sampling.temperature != 0 or self._plainer is not None:
+            return failure
+        self._plainer = replace(self._client.dialect, greedy=False)
+        self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
+        return Failure(failure.error, True, 0.0)
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
@@ -193,7 +226,7 @@ class HTTPGeneration(LiveGeneration):
         trace = Trace(
             text=text,
             estimated=reader.estimated,
-            prompt_tokens=reader.prompt_tokens,
+            prompt_tokens=reader.prompt_tokens if self._sent else 0,
             cached_tokens=reader.cached_tokens,
             logprobs=logprobs,
             conf=conf,

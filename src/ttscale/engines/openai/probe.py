@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .engine import OpenAIHTTP
 
 _KINDS: dict[str, Kind] = {"llamacpp": "llamacpp", "vllm": "vllm", "sglang": "sglang", "session": "ollama"}
-_HELLO = {"role": "user", "content": "Hi"}
+GREETING = "Hi"
+_HELLO = {"role": "user", "content": GREETING}
 _BEGUN = {"role": "assistant", "content": "The capital of France is"}
 _TOOL = {
     "type": "function",
@@ -42,7 +43,7 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"word": {"type": "string"}}},
     },
 }
-_KNOWN: dict[tuple[str, str], tuple[Dialect, str]] = {}
+_KNOWN: dict[tuple[str, str, str], tuple[Dialect, str]] = {}
 MAX_AGE = 24 * 3600.0  # seconds for which a kept finding is believed: servers are upgraded
 
 
@@ -52,7 +53,7 @@ async def known_or_probed(engine: OpenAIHTTP) -> tuple[Dialect, str]:
     What is kept in a file belongs to the models the server lists: one request asks for them, and a
     server that was restarted with others is probed again.
     """
-    requested = (engine.urls[0], engine.model)
+    requested = (engine.urls[0], engine.model, engine.likely)
     found = _KNOWN.get(requested)
     if found is None:
         served = await _served(engine)
@@ -75,7 +76,7 @@ async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tup
     names = [str(m.get("id")) for m in served]
     kinds = (_KINDS.get(str(m.get("owned_by"))) for m in served)
     kind: Kind = next((k for k in kinds if k), "other")
-    model = engine.model or (names[0] if names else "")
+    model = engine.model or served_name(served, engine.likely, engine.server)
     if names and kind == "vllm" and model not in names:
         near = difflib.get_close_matches(model, names, n=1, cutoff=0.4) or names
         raise ModelNotFound(f"{engine.server} does not have model {model!r}", fix=f"it serves {near[0]!r}")
@@ -121,6 +122,29 @@ async def without_tools(engine: OpenAIHTTP, dialect: Dialect) -> Dialect:
         if properties["chat_template_caps"]["supports_tools"] is False:
             return replace(dialect, capabilities=dialect.capabilities - {"tools"})
     return dialect
+
+
+def served_name(served: Sequence[Mapping[str, Any]], likely: str, server: str) -> str:
+    """The model of a server that is meant where none is named: the likely one if it has that, else
+    its only one.
+
+    Raises:
+        ModelNotFound: if it has several others.
+    """
+    names = [str(m.get("id")) for m in served]
+    if not names:
+        return likely  # the server keeps its list to itself
+    for name in (likely, f"{likely}:latest"):  # as Ollama completes it
+        if name in names:
+            return name
+    own = [str(m.get("id")) for m in served if not m.get("parent")]  # vLLM lists adapters besides
+    if len(own or names) == 1:
+        return (own or names)[0]
+    shown = ", ".join(sorted(names)[:8]) + (", ..." if len(names) > 8 else "")
+    raise ModelNotFound(
+        f"{server} has {len(names)} models" + (f", none of them called {likely!r}" if likely else ""),
+        fix=f"name one, with --upstream-model or as openai:MODEL@URL: {shown}",
+    )
 
 
 async def _served(engine: OpenAIHTTP) -> list[dict[str, Any]]:
@@ -193,13 +217,15 @@ def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int]:
         counting = "timings"
     elif len([e for e in in_chunks if e.get("usage")]) > 1:
         counting = "usage"
+    prompt_tokens = (usages[-1].get("prompt_tokens") or 0) if usages else 0
     known = replace(
         dialect,
         usage=bool(usages),
         counting=counting,
+        greeting=prompt_tokens,
         capabilities=frozenset({"text", "logprobs"} if logprobs else {"text"}),
     )
-    return known, (usages[-1].get("prompt_tokens") or 0) if usages else 0
+    return known, prompt_tokens
 
 
 async def _prefix(engine: OpenAIHTTP, dialect: Dialect) -> Any:

@@ -16,19 +16,20 @@ class RequestBody:
 
     Attributes:
         path: below /v1.
+        shared: the bytes without a seed.
         prefix: a hash of model and beginning of the prompt.
     """
 
-    __slots__ = ("_body", "_seeds", "_written_for", "path", "prefix")
+    __slots__ = ("_seeds", "_written_for", "path", "prefix", "shared")
 
     def __init__(
         self, request: GenerationRequest, dialect: Dialect, model: str, *, seeds: bool, server: str
     ) -> None:
         prompt, sampling, limit = self._written_for = (request.prompt, request.sampling, request.limit)
         self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
-        self._body = orjson.dumps(body)
+        self.shared = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
-        self.prefix = zlib.crc32(self._body[:1024])
+        self.prefix = zlib.crc32(self.shared[:1024])
 
     def fits(self, request: GenerationRequest) -> bool:
         """Whether it is what this sample asks as well."""
@@ -37,7 +38,7 @@ class RequestBody:
 
     def encoded(self, request: GenerationRequest) -> bytes:
         """The bytes, with the seed of this sample."""
-        return b'%s,"seed":%d}' % (self._body[:-1], request.seed) if self._seeds else self._body
+        return b'%s,"seed":%d}' % (self.shared[:-1], request.seed) if self._seeds else self.shared
 
 
 def body_of(
@@ -118,5 +119,12 @@ def _settings(body: dict[str, Any], sampling: Sampling, dialect: Dialect, server
         value = getattr(sampling, name)
         if value is not None:
             body[name] = value
+    if not dialect.greedy and sampling.temperature == 0:
+        del body["temperature"]
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+
+
+def refuses_temperature(status: int, reply: bytes) -> bool:
+    """Whether a refusal may be of a temperature: servers word it in many ways, but name it."""
+    return status in (400, 422) and b"temperature" in reply.lower()

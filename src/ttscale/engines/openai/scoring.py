@@ -54,10 +54,16 @@ async def _score_raw(engine: OpenAIHTTP, before: str, text: str) -> Score:
 
 
 def _scored(logprobs: list[float], response: Any) -> Score:
-    tokens = (response.get("usage") or {}).get("prompt_tokens") or len(logprobs)
     import numpy as np
 
-    return Score(np.array(logprobs, dtype=np.float32), tokens)
+    return Score(np.array(logprobs, dtype=np.float32), _read(response))
+
+
+def _read(response: Any) -> int | None:
+    """Tokens of the texts, as the server counts them; None if it does not tell."""
+    usage = response.get("usage") or {}
+    tokens: int | None = usage.get("prompt_tokens", usage.get("total_tokens"))
+    return tokens
 
 
 async def embed(engine: OpenAIHTTP, texts: Sequence[str]) -> Embeddings:
@@ -69,7 +75,7 @@ async def embed(engine: OpenAIHTTP, texts: Sequence[str]) -> Embeddings:
     vectors = np.array([row["embedding"] for row in rows], dtype=np.float32)
     if len(vectors) != len(texts):
         raise EngineError(f"{engine.server} sent {len(vectors)} vectors for {len(texts)} texts")
-    return Embeddings(vectors, (response.get("usage") or {}).get("prompt_tokens") or 0)
+    return Embeddings(vectors, _read(response))
 
 
 async def reward(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) -> Rewards:
@@ -90,11 +96,12 @@ async def reward(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) 
     judged = await asyncio.gather(*(_pooled(engine, problem, trace.text) for trace in traces))
     steps = [rows for rows, _ in judged]
     several = any(len(rows) > 1 for rows in steps)
-    tokens = sum(count for _, count in judged)
+    counts = [count for _, count in judged if count is not None]
+    tokens = sum(counts) if len(counts) == len(judged) else None
     return Rewards([rows[-1] for rows in steps], tokens, steps if several else None)
 
 
-async def _pooled(engine: OpenAIHTTP, problem: Problem, text: str) -> tuple[list[float], int]:
+async def _pooled(engine: OpenAIHTTP, problem: Problem, text: str) -> tuple[list[float], int | None]:
     """(one reward per step, tokens read)."""
     turns = problem.prompt.turn(text, "").messages[:-1]
     body = {"model": engine.model, "messages": [m.as_openai() for m in turns], "add_generation_prompt": False}
@@ -105,7 +112,7 @@ async def _pooled(engine: OpenAIHTTP, problem: Problem, text: str) -> tuple[list
     if not data:
         raise EngineError(f"{engine.server} sent no reward")
     rows = [row[-1] if isinstance(row, list) else row for row in data]
-    return [float(r) for r in rows], (response.get("usage") or {}).get("prompt_tokens") or 0
+    return [float(r) for r in rows], _read(response)
 
 
 async def _rerank(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace]) -> Rewards:
@@ -118,4 +125,4 @@ async def _rerank(engine: OpenAIHTTP, problem: Problem, traces: Sequence[Trace])
     values = [0.0] * len(traces)
     for result in response["results"]:
         values[result["index"]] = float(result["relevance_score"])
-    return Rewards(values, (response.get("usage") or {}).get("prompt_tokens") or 0)
+    return Rewards(values, _read(response))

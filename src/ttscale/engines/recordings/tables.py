@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import orjson
 
-from ...core import RecordError, UsageError
+from ...core import RecordError, UsageError, install_command
 from .files import PACKED, ending, unpacked
 
 Kind = Literal["csv", "jsonl", "json", "parquet"]
@@ -315,7 +315,7 @@ def _parquet(path: Path) -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise UsageError(f"reading {path} needs pyarrow", fix="pip install 'ttscale[parquet]'") from None
+        raise UsageError(f"reading {path} needs pyarrow", fix=install_command("parquet")) from None
     try:
         return pyarrow.parquet.ParquetFile(path)
     except (pyarrow.ArrowInvalid, OSError) as error:

@@ -6,6 +6,7 @@ A key is 256 random bits, so a plain SHA-256 of it cannot be turned back by gues
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -33,7 +34,7 @@ ANONYMOUS = Client("", Account(hash=""))
 
 def digest(key: str) -> str:
     """What is kept of a key."""
-    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+    return "sha256:" + hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def new_key() -> tuple[str, str]:
@@ -48,43 +49,43 @@ class Keyring:
     def __init__(self, accounts: Mapping[str, Account]) -> None:
         self._clients = [(account.hash.encode(), Client(name, account)) for name, account in accounts.items()]
 
-    def client(self, authorization: str | None) -> Client:
-        """The client of an Authorization header.
+    def client(self, headers: Mapping[str, str]) -> Client:
+        """The client that a request's headers name.
 
         Raises:
             ApiError: 401 for a key that is missing or wrong.
         """
         if not self._clients:
             return ANONYMOUS
-        key = _presented(authorization or "")
-        if not key:
+        keys = presented(headers)
+        if not keys:
             raise ApiError(
                 401,
                 "a key is needed: send it as 'Authorization: Bearer KEY'",
                 code="missing_api_key",
                 headers=_REALM,
             )
-        presented = ("sha256:" + hashlib.sha256(key.encode(errors="replace")).hexdigest()).encode()
         found: Client | None = None
-        for kept, client in self._clients:  # all of them: the time tells nothing
-            if hmac.compare_digest(kept, presented):
-                found = client
+        for key in keys:
+            hashed = digest(key).encode()
+            for kept, client in self._clients:  # all of them: the time tells nothing
+                if hmac.compare_digest(kept, hashed):
+                    found = found or client
         if found is None:
             raise ApiError(401, "this key is not known", code="invalid_api_key", headers=_REALM)
         return found
 
 
-def _presented(authorization: str) -> str:
-    """The key of a header; a browser sends it as the password of any user."""
-    scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
+def presented(headers: Mapping[str, str]) -> list[str]:
+    """The keys that a request presents: as OpenAI's clients do, as Azure's, or as Anthropic's; a
+    browser sends one as the password of any user."""
+    scheme, _, rest = headers.get("Authorization", "").partition(" ")
+    keys = [rest.strip() if scheme.lower() == "bearer" else ""]
     if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except ValueError:
-            return ""
-    return ""
+        with contextlib.suppress(ValueError):
+            keys.append(base64.b64decode(rest, validate=True).decode().partition(":")[2])
+    keys += [headers.get(name, "").strip() for name in ("api-key", "x-api-key")]
+    return [key for key in keys if key]
 
 
 def check_exposure(host: str, accounts: Mapping[str, Account], anonymous: bool) -> None:

@@ -18,7 +18,7 @@ from ..errors import ApiError
 from .api_keys import Client
 
 DAY = 86_400.0
-SPENT = ("tokens", "samples", "seconds", "cost")
+SPENT = ("tokens", "samples", "calls", "seconds", "cost")
 _TABLE = """CREATE TABLE IF NOT EXISTS spent (
     day INTEGER, key TEXT, kind TEXT, amount REAL NOT NULL, PRIMARY KEY (day, key, kind))"""
 

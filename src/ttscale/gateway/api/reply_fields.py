@@ -63,23 +63,11 @@ def total(choices: Sequence[Choice]) -> Usage:
     return usage
 
 
-def prompt_tokens(choices: Sequence[Choice]) -> int:
-    """Prompt tokens as billed. A sample stopped before its server details has those of another sample
-    with the same prompt."""
-    tokens = 0
-    for choice in choices:
-        known = {t.prompt_key: t.prompt_tokens for t in choice.outcome.traces if t.prompt_tokens}
-        tokens += sum(
-            known.get(t.prompt_key, 0) if t.prompt_tokens is None else t.prompt_tokens
-            for t in choice.outcome.traces
-        )
-    return tokens
-
-
 def usage(choices: Sequence[Choice]) -> dict[str, Any]:
-    """All tokens really generated, those of stopped samples included."""
-    used, prompt = total(choices), prompt_tokens(choices)
-    completion = used.completion_tokens
+    """All tokens really generated, those of stopped samples included, and all prompts as billed; what
+    is estimated of them is told in the extension."""
+    used = total(choices)
+    prompt, completion = used.prompt_tokens or 0, used.completion_tokens
     traces = [trace for choice in choices for trace in choice.outcome.traces]
     document = _summed(trace.meta[USAGE] for trace in traces if USAGE in trace.meta)
     document |= {
@@ -139,6 +127,8 @@ def extension(choices: Sequence[Choice], method: Configured, options: Options) -
         "agreement": [s.agreement for s in choices],
         "unread": sum(unread(s.problem, s.outcome.traces) for s in choices),
         "samples": used.samples,
+        "calls": used.calls,
+        "tokens": used.tokens,
         "completion_tokens": used.completion_tokens,
         "useful_tokens": used.useful_tokens,
         "cancelled_tokens": used.cancelled_tokens,
@@ -147,8 +137,10 @@ def extension(choices: Sequence[Choice], method: Configured, options: Options) -
         "sequential_tokens": used.sequential_tokens,
         "estimated_tokens": used.estimated_tokens,
         "shared_prompt_tokens": used.shared_prompt_tokens,
+        "estimated_prompt_tokens": used.estimated_prompt_tokens,
         "seconds": round(used.seconds, 6),
         "cost": used.cost,
+        "estimated_cost": used.estimated_cost if used.cost is not None else None,
         "status": method.card.status,
     }
     if options.card:

@@ -6,7 +6,7 @@ Every field that means nothing to us goes to the upstream as it is.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
@@ -18,9 +18,13 @@ from ..config import Limits
 from ..errors import wrong
 from .options import Options
 
-_SETTINGS = {f.name for f in fields(Sampling)} - {"logprobs", "extra"} | {"max_completion_tokens"}
+_SETTINGS = {f.name for f in fields(Sampling)} - {"logprobs", "extra"}
 _OURS = {"model", "messages", "prompt", "stream", "stream_options", "n", "seed", "ttscale"}
-_OURS |= {"logprobs", "top_logprobs"} | _SETTINGS
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""The fields that limit a reply's tokens; the smaller one holds."""
+_OURS |= {"logprobs", "top_logprobs", *LIMITS} | _SETTINGS
+_MOST = 1 << 31
+_ALL = -1  # how servers are told "as many as there are"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,15 @@ def document(raw: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise wrong("the body must be a JSON object", code="invalid_json")
     return body
+
+
+def naming(body: Mapping[str, Any], model: str) -> tuple[dict[str, Any], bytes]:
+    """(body, its bytes) of a request whose address names the model."""
+    named = {**body, "model": model}
+    try:
+        return named, orjson.dumps(named)
+    except TypeError:
+        raise wrong("the body is nested too deeply", code="invalid_json") from None
 
 
 def chat(body: Mapping[str, Any], limits: Limits, options: Options) -> ApiRequest:
@@ -110,8 +123,10 @@ def message(given: Any, number: int) -> Message:
 
 def _part(given: Any, where: str) -> str | Image:
     """What a method sees of a part: text, or an image; anything else looks like no text."""
+    if isinstance(given, str):
+        return given
     if not isinstance(given, dict):
-        raise wrong(f"every part of '{where}.content' must be an object", where)
+        raise wrong(f"every part of '{where}.content' must be an object or a text", where)
     image = given.get("image_url")
     if isinstance(image, dict) and isinstance(image.get("url"), str):
         return Image(image["url"])
@@ -130,9 +145,9 @@ def _request(
     if n * len(prompts) > limits.max_choices:
         raise wrong(f"{n * len(prompts)} choices are more than {limits.max_choices} under a method", "n")
     seed = body.get("seed")
-    if seed is None:
+    if seed is None or seed == -1:  # as llama.cpp and vLLM take -1: none in particular
         seed = secrets.randbits(31)
-    elif isinstance(seed, bool) or not isinstance(seed, int):
+    elif (seed := whole(seed)) is None:
         raise wrong("'seed' must be a whole number", "seed")
     stream, wanted = body.get("stream"), body.get("stream_options")
     if stream not in (None, False, True):
@@ -161,10 +176,12 @@ def sampling(body: Mapping[str, Any], logprobs: int | None) -> Sampling:
     """
     extra = {name: value for name, value in body.items() if name not in _OURS}
     given = {name: body[name] for name in _SETTINGS if body.get(name) is not None}
-    if "max_completion_tokens" in given:
-        given.setdefault("max_tokens", given.pop("max_completion_tokens"))
-    if given.get("top_k") == -1:
-        given["top_k"] = 0  # vLLM's way to say: all
+    given["max_tokens"] = limit(body)
+    if given.get("top_k") == _ALL:
+        given["top_k"] = 0
+    if isinstance(given.get("stop"), str | list):  # an empty text would end a reply before it begins
+        stop = given["stop"]
+        given["stop"] = [text for text in ([stop] if isinstance(stop, str) else stop) if text != ""]
     try:
         orjson.dumps(body)  # what cannot be written again cannot be sent on
         return Sampling.of({**given, "logprobs": logprobs, "extra": extra})
@@ -174,11 +191,43 @@ def sampling(body: Mapping[str, Any], logprobs: int | None) -> Sampling:
         raise wrong("the body is nested too deeply", code="invalid_json") from None
 
 
-def count(body: Mapping[str, Any], name: str, least: int = 0) -> int | None:
-    """A whole number of the body, or None."""
-    value = body.get(name)
-    if value is None or (value == -1 and name == "top_k"):
+def whole(value: Any) -> int | None:
+    """A whole number as clients write it, 256 or 256.0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 1 << 31:
+    return int(value)
+
+
+def count(body: Mapping[str, Any], name: str, least: int = 0) -> int | None:
+    """A whole number of the body, or None.
+
+    Raises:
+        ApiError: 400 for anything else.
+    """
+    given = body.get(name)
+    if given is None:
+        return None
+    value = whole(given)
+    if value is None or not least <= value < _MOST:
         raise wrong(f"{name!r} must be a whole number from {least}", name)
     return value
+
+
+def limit(body: Mapping[str, Any], names: Sequence[str] = LIMITS) -> int | None:
+    """The most tokens that a reply may have; None if that is left open: by -1, or by more than any
+    reply has.
+
+    Raises:
+        ApiError: 400 for what cannot be a number of tokens.
+    """
+    bounds = []
+    for name in names:
+        value = body.get(name)
+        if value is None or value == _ALL:
+            continue
+        tokens = whole(value)
+        if tokens is None or tokens < 1:
+            raise wrong(f"{name!r} must be a whole number from 1", name)
+        bounds.append(tokens)
+    most = min(bounds, default=_MOST)
+    return most if most < _MOST else None

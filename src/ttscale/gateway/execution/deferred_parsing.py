@@ -135,7 +135,10 @@ class _Inner(GenerationRequest):
     def __init__(self, deferred: DeferredGeneration) -> None:
         for name in GenerationRequest.__slots__:
             setattr(self, name, getattr(deferred.request, name))
-        self._receive = deferred.receive
+        self._receive, self._time_left = deferred.receive, deferred.request.time_left
+
+    def time_left(self) -> float | None:
+        return self._time_left()
 
     def finish(self, trace: Trace) -> None:
         self._receive(trace)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import orjson
 from aiohttp import web
 
-from ...core import Configured, SampleCount
+from ...core import Configured, SampleCount, Usage
 from ..api.chat_and_completions import Shape
 from ..api.choice import Choice
 from ..api.reply_fields import total
@@ -33,10 +33,10 @@ async def run(
         ApiError: what the request or the upstream did wrong, if the reply has not begun.
     """
     gateway = state.gateway
-    state.model, state.method = upstream.name, method.label
+    state.model, state.method, state.series = upstream.name, method.label, method.method.name
     require(request.body, upstream)
     budget = state.budget(request.options.budget)
-    count, shape = SampleCount(), shaped(request, method)
+    count, spent, shape = SampleCount(), Usage(), shaped(request, method)
     pieces = ReplyEvents(shape) if request.stream else None
     choices: list[Choice] | None = None
     solving = solve(
@@ -46,6 +46,7 @@ async def run(
         budget,
         gateway.config.limits,
         count,
+        spent,
         gateway.reader,
         None if pieces is None else pieces.show,
     )
@@ -58,10 +59,10 @@ async def run(
             choices = await solving
             response = web.Response(body=orjson.dumps(shape.whole(choices)), content_type="application/json")
     finally:
-        _account(state, count, choices)
+        _account(state, count, spent, choices)
     if choices is not None:
         if gateway.recorder is not None and gateway.recorder.wants():
-            gateway.recorder.keep(upstream.name, method.label, request.sampling, choices)
+            gateway.recorder.keep(upstream.name, method.canonical, request.sampling, choices)
         if gateway.config.server.prompts:
             log(
                 "answered",
@@ -72,22 +73,26 @@ async def run(
     return response
 
 
-def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] | None) -> None:
-    """Count what was used: by the run's meter, or by what was seen of one that never ended."""
-    metrics, name = state.gateway.metrics, state.method.partition("(")[0]
-    state.samples = count.begun
+def _account(state: RequestState, count: SampleCount, spent: Usage, choices: Sequence[Choice] | None) -> None:
+    """Count what was used, also by a request that failed or whose client went away."""
+    metrics, name = state.gateway.metrics, state.series
+    state.samples, state.tokens = count.begun, spent.tokens
     metrics.add("samples_total", count.begun, method=name)
+    state.gateway.ledger.charge(
+        state.client,
+        tokens=spent.tokens,
+        samples=spent.samples,
+        calls=spent.calls,
+        seconds=spent.seconds,
+        cost=spent.known_cost,
+    )
     if choices is None:
-        state.tokens = count.tokens
         metrics.add("tokens_total", state.tokens, kind="unanswered", model=state.model)
-        state.gateway.ledger.charge(state.client, tokens=state.tokens, samples=state.samples)
         return
     used = total(choices)
-    state.tokens = used.completion_tokens
     tokens = {kind: getattr(used, f"{kind}_tokens") for kind in _KINDS}
-    samples, cost = used.samples, used.cost
-    for kind, spent in tokens.items():
-        metrics.add("tokens_total", spent, kind=kind, model=state.model)
+    for kind, amount in tokens.items():
+        metrics.add("tokens_total", amount, kind=kind, model=state.model)
     for choice in choices:
         votes = choice.agreement
         ending = "answered" if votes else "unanswered"
@@ -95,6 +100,3 @@ def _account(state: RequestState, count: SampleCount, choices: Sequence[Choice] 
         if votes:
             metrics.add("votes_total", votes["votes"], method=name, kind="for")
             metrics.add("votes_total", votes["of"], method=name, kind="cast")
-    state.gateway.ledger.charge(
-        state.client, tokens=state.tokens, samples=samples, seconds=used.seconds, cost=cost
-    )

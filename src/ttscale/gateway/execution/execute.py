@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...answers.rules.implicit import rule
 from ...assembly import Assembly
-from ...core import Budget, Configured, Outcome, Problem, SampleCount, Trace
+from ...core import Budget, Configured, EngineError, Outcome, Problem, SampleCount, Trace, Usage
 from ...core.cards.roles import may_answer
 from ...core.thinking import Spans
 from ..access.quotas import UNLIMITED
 from ..api.choice import Choice
 from ..api.requests import ApiRequest
 from ..config import Limits
-from ..errors import ApiError, of, wrong
+from ..errors import ApiError, of
 from ..upstreams.upstream import Upstream
 from .deferred_parsing import DeferringEngine, Reader
 from .live_text import LiveText, ShownEngine
@@ -31,25 +32,22 @@ async def solve(
     budget: Budget,
     limits: Limits,
     count: SampleCount,
+    spent: Usage,
     reader: Reader,
     show: Show | None = None,
 ) -> list[Choice]:
-    """Every choice of a request, in order; `count` is told of their samples.
+    """Every choice of a request, in order; `count` is told of their samples, and what they cost is
+    added to `spent`, also if the request fails or is given up.
 
     `show` is given the pieces of the replies, if the method's samples are the reply.
 
     Raises:
         ApiError: what the request or the upstream did wrong.
     """
-    samples = method.max_samples()
-    if samples is not None and samples * request.choices > limits.max_samples:
-        raise wrong(
-            f"{samples * request.choices} samples are more than {limits.max_samples} per request",
-            "ttscale.params",
-            "too_many_samples",
-        )
-    if samples is None and (budget.samples is None or budget.samples > limits.max_samples):
-        budget = dataclasses.replace(budget, samples=limits.max_samples)  # it may ask for any number
+    samples, most = method.max_samples(), limits.max_samples
+    unbounded = samples is None or samples * request.choices > most
+    if unbounded and (budget.samples is None or budget.samples > most):
+        budget = dataclasses.replace(budget, samples=most)
     try:
         models = (await upstream.opened()).wrapped(lambda _, engine: DeferringEngine(engine, reader))
         each = _share(budget, request.choices)
@@ -64,6 +62,7 @@ async def solve(
                 _showing(models, number, show) if streams else models,
                 each,
                 count,
+                spent,
                 request.seed + number % request.n,
             )
             for number, prompt in numbered
@@ -89,16 +88,33 @@ async def _answer(
     models: Assembly,
     budget: Budget | None,
     count: SampleCount,
+    spent: Usage,
     seed: int,
 ) -> Choice:
     run = models.run(seed=seed & 0x7FFF_FFFF, request=request.sampling, observers=[count])
-    outcome = await run.answer(method, problem, budget=budget)
+    began = time.monotonic()
+    try:
+        outcome = await run.answer(method, problem, budget=budget)
+    finally:
+        spent.add(run.usage)
+        spent.seconds = max(spent.seconds, time.monotonic() - began)  # choices run side by side
     if outcome.error is not None:
         raise outcome.error
+    if (refusal := _refusal(outcome)) is not None:
+        raise refusal
     if outcome.winner is not None:
         ended = outcome.winner.finish in ("stop", "refused")
         return Choice(problem, outcome, outcome.winner, not ended)
     return Choice(problem, outcome, _nearest(outcome), True)
+
+
+def _refusal(outcome: Outcome) -> EngineError | None:
+    """The error with which the upstream refused to take the prompt at all, if that is all there is;
+    a model that declines in a reply has replied."""
+    if any(trace.finish == "stop" for trace in outcome.traces):
+        return None
+    errors = (trace.error for trace in outcome.traces if trace.finish == "refused")
+    return next((e for e in errors if isinstance(e, EngineError) and e.status is not None), None)
 
 
 def _nearest(outcome: Outcome) -> Trace:
@@ -127,6 +143,7 @@ def _share(budget: Budget, choices: int) -> Budget | None:
         budget,
         tokens=None if budget.tokens is None else max(1, budget.tokens // choices),
         samples=None if budget.samples is None else max(1, budget.samples // choices),
+        calls=None if budget.calls is None else max(1, budget.calls // choices),
         cost=None if budget.cost is None else budget.cost / choices,
     )
 

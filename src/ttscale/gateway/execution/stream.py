@@ -146,9 +146,9 @@ class _Progress:
         count = self._count
         now = (count.ended, count.tokens)
         if self._kind == "none" or now == self._last:
-            return b": \n\n"
+            return b": \n"
         self._last = now
         text = f"{count.ended} of {count.begun} samples finished, {count.tokens} tokens"
         if self._kind == "reasoning" and self._shape.splits:
             return b"".join(self._shape.delta(0, f"{text}\n", ""))
-        return f": {text}\n\n".encode()
+        return f": {text}\n".encode()

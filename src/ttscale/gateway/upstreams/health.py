@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...core import TTScaleError
 from ...engines.http.replicas import Replica
@@ -12,6 +12,7 @@ from ..logs import log
 from .upstream import Upstream
 
 _PATIENCE = 5.0  # seconds a healthy server takes at most to list its models
+_GLANCE = 2.0  # seconds in which a question for readiness is to be answered
 _RETRY = 2.0  # seconds between two attempts to probe a server that is down
 
 
@@ -22,13 +23,21 @@ def replicas(upstream: Upstream) -> Sequence[Replica]:
 
 
 def works(replica: Replica) -> bool:
-    return not replica.rests(time.monotonic())
+    """Whether it has answered and is asked: failures on one thing or two may be that thing's fault."""
+    return replica.answered and not replica.closed(time.monotonic())
 
 
 def is_up(upstream: Upstream) -> bool:
-    """Whether any of its servers works."""
+    """Whether any of its servers works, as far as is known."""
     known = replicas(upstream)
     return any(works(r) for r in known) if known else upstream.ready
+
+
+async def seen(upstreams: Mapping[str, Upstream]) -> dict[str, bool]:
+    """Whether each upstream is up; those that are not known to be are looked at now."""
+    unknown = [(u, r) for u in upstreams.values() if not is_up(u) for r in replicas(u)]
+    await asyncio.gather(*(_look_at(u, r, _GLANCE) for u, r in unknown))
+    return {name: is_up(upstream) for name, upstream in upstreams.items()}
 
 
 async def look_after(upstream: Upstream) -> None:
@@ -49,13 +58,14 @@ async def look_after(upstream: Upstream) -> None:
             await _look_at(upstream, replica)
 
 
-async def _look_at(upstream: Upstream, replica: Replica) -> None:
+async def _look_at(upstream: Upstream, replica: Replica, seconds: float = _PATIENCE) -> None:
     """Note whether a replica answers. One that does is used again at once."""
     assert upstream.server is not None
-    if not await upstream.server.answers(replica, _PATIENCE):
+    if not await upstream.server.answers(replica, seconds):
         if works(replica):
             log("replica down", 30, model=upstream.name, url=replica.url)
         replica.failed()
-    elif replica.failures:
-        log("replica up", model=upstream.name, url=replica.url)
+    else:
+        if replica.failures:
+            log("replica up", model=upstream.name, url=replica.url)
         replica.worked()

@@ -31,7 +31,9 @@ class Upstream:
         self.name, self.model = name, model
         self.price: Price | None = model.price or source.price
         self.sampling: Sampling = model.sampling.over(source.sampling)
-        settings = {}
+        settings: dict[str, Any] = {}
+        if model.spec.startswith("openai:@"):
+            settings["likely"] = name
         if model.spec.startswith("openai:") and (model.concurrency or "concurrency=" not in model.spec):
             settings["concurrency"] = model.concurrency or CONCURRENCY
         self.engine: Engine = source.make(**settings)

@@ -57,6 +57,8 @@ async def best_of_n(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     finished = [t for t in traces if problem.answer(t) is not None]
     if not finished:
         return Outcome(None, stopped_by="n_samples")
+    agreed = Votes.of(problem, finished, tie=cfg.tie)
+    ctx.offer(agreed.top(), agreed.winner())  # all there is until they are judged
     scores = await judge(ctx, problem, finished)
     votes = Votes.of(problem, finished, scores, cfg.tie)
     order = sorted(range(len(finished)), key=lambda i: -scores[i])  # stable: first of equals

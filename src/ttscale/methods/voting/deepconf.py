@@ -113,14 +113,18 @@ class Config:
 @method(card=OFFLINE)
 async def deepconf(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Vote among the most confident of cfg.n samples; None if nothing parses."""
-    traces = await ctx.sample_all(problem.prompt, cfg.n, logprobs=signals.TOP)
-    answered = [t for t in traces if problem.answer(t) is not None]
-    values = np.array([_measure(t, cfg.measure, cfg.window, cfg.tail) for t in answered])
-    kept = signals.most_confident(values, cfg.keep)
-    weights = values[kept].tolist() if cfg.weighted else None
-    votes = Votes.of(problem, compress(answered, kept), weights, cfg.tie)
-    extra = {"kept": int(kept.sum()), "answered": len(answered), "votes": votes.counts}
-    return Outcome(votes.top(), votes.winner(), "n_samples", extra)
+
+    def choose(traces: list[Trace]) -> Outcome:
+        answered = [t for t in traces if problem.answer(t) is not None]
+        values = np.array([_measure(t, cfg.measure, cfg.window, cfg.tail) for t in answered])
+        kept = signals.most_confident(values, cfg.keep)
+        weights = values[kept].tolist() if cfg.weighted else None
+        votes = Votes.of(problem, compress(answered, kept), weights, cfg.tie)
+        extra = {"kept": int(kept.sum()), "answered": len(answered), "votes": votes.counts}
+        return Outcome(votes.top(), votes.winner(), "n_samples", extra)
+
+    ctx.offer_among(choose)
+    return choose(await ctx.sample_all(problem.prompt, cfg.n, logprobs=signals.TOP))
 
 
 @declared

@@ -77,6 +77,7 @@ class Config:
 async def first_finish(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Vote on the first k samples to finish; the rest are cancelled."""
     finished: list[Trace] = []
+    ctx.offer_among(lambda _: _vote(problem, finished[: cfg.k], cfg, "n_samples"))
     async with ctx.as_finished(problem.prompt, cfg.n) as race:
         async for trace in race:
             ended = problem.answer(trace) is not None or (not cfg.valid_only and trace.finish == "stop")
@@ -108,10 +109,14 @@ class LastConfig:
 @method(card=LFS)
 async def last_finish(problem: Problem, ctx: Context, cfg: LastConfig) -> Outcome:
     """Vote on the k longest of n samples that have an answer."""
-    traces = await ctx.sample_all(problem.prompt, cfg.n)
-    valid = [t for t in traces if problem.answer(t) is not None]
-    valid.sort(key=lambda t: (t.tokens, t.index))
-    return _vote(problem, valid[-cfg.k :], cfg, "n_samples")
+
+    def choose(traces: list[Trace]) -> Outcome:
+        valid = [t for t in traces if problem.answer(t) is not None]
+        valid.sort(key=lambda t: (t.tokens, t.index))
+        return _vote(problem, valid[-cfg.k :], cfg, "n_samples")
+
+    ctx.offer_among(choose)
+    return choose(await ctx.sample_all(problem.prompt, cfg.n))
 
 
 def _vote(problem: Problem, traces: list[Trace], cfg: Config | LastConfig, reached: str) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, Votes, declared
+from ...core import AtLeast, Card, Context, Outcome, Problem, Tie, Trace, Votes, declared
 from ..registry import method
 
 CARD = Card(
@@ -38,6 +38,10 @@ class Config:
 @method(card=CARD)
 async def self_consistency(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Vote over n samples; samples without an answer abstain."""
-    traces = await ctx.sample_all(problem.prompt, cfg.n)
-    votes = Votes.of(problem, traces, tie=cfg.tie)
-    return Outcome(votes.top(), votes.winner(), "n_samples", {"votes": votes.counts})
+
+    def choose(traces: list[Trace]) -> Outcome:
+        votes = Votes.of(problem, traces, tie=cfg.tie)
+        return Outcome(votes.top(), votes.winner(), "n_samples", {"votes": votes.counts})
+
+    ctx.offer_among(choose)
+    return choose(await ctx.sample_all(problem.prompt, cfg.n))

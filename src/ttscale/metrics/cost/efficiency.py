@@ -1,7 +1,8 @@
 """E3: accuracy and its price in one number.
 
 Plan-and-Budget, arXiv:2505.16122: E3 = A * (A / T) = A^2 / T, with A the mean accuracy in percent
-and T the mean completion tokens of a query. A / T alone would reward answering nothing.
+and T the mean tokens of a query: generated, and read by verifiers (ours: the paper has none). A / T
+alone would reward answering nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ def e3(accuracy: float, tokens: float) -> float:
 
     Args:
         accuracy: mean accuracy in [0, 1]; A is its percentage, as published.
-        tokens: mean completion tokens per query, those spent planning included.
+        tokens: mean tokens per query, those spent planning and judging included.
 
     Returns:
         NaN without tokens.

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from .json_values import writable_json
+from .json_values import count, string, writable_json
 from .merging import merged
 
 _READ = frozenset({"index", "id", "type", "function", "custom"})
@@ -59,7 +59,7 @@ class ToolCalls:
         return tuple(calls)
 
     def _take(self, piece: Mapping[str, Any], place: int) -> None:
-        index, written = _whole(piece.get("index")), _text(piece.get("id"))
+        index, written = count(piece.get("index")), string(piece.get("id"))
         ordinal = self._ordinal(index, written, place)
         if ordinal is None or self._calls[ordinal].begins_another(piece):
             before = None if ordinal is None else self._calls[ordinal]
@@ -95,14 +95,14 @@ class _Call:
     def begins_another(self, piece: Mapping[str, Any]) -> bool:
         """Whether a piece that seems to go on with this call is the beginning of the next."""
         body = _body(piece)
-        written, name, arguments = _text(piece.get("id")), _text(body.get("name")), _arguments(body)
+        written, name, arguments = string(piece.get("id")), string(body.get("name")), _arguments(body)
         if self.complete and arguments.lstrip().startswith("{"):
             return not self._again(written, name, arguments)
         if not name or (self.arguments and not self.complete):
             return False
         if written and self.id:
             return written != self.id
-        return not name.startswith(self.name) and (self.complete or bool(_text(piece.get("type"))))
+        return not name.startswith(self.name) and (self.complete or bool(string(piece.get("type"))))
 
     @property
     def complete(self) -> bool:
@@ -116,8 +116,8 @@ class _Call:
 
     def take(self, piece: Mapping[str, Any]) -> None:
         body = _body(piece)
-        written, name, arguments = _text(piece.get("id")), _text(body.get("name")), _arguments(body)
-        self.kind = self.kind or ("custom" if piece.get("custom") else _text(piece.get("type")))
+        written, name, arguments = string(piece.get("id")), string(body.get("name")), _arguments(body)
+        self.kind = self.kind or ("custom" if piece.get("custom") else string(piece.get("type")))
         if not (self.complete and self._again(written, name, arguments)):
             self.arguments += arguments
         if name.startswith(self.name):  # all of it in every piece
@@ -178,16 +178,3 @@ def _arguments(body: Mapping[str, Any]) -> str:
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _whole(value: Any) -> int | None:
-    """An index from 0; None if it is none."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 9:
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-        return None
-    return int(value) if 0 <= value < 1 << 31 else None

@@ -49,7 +49,7 @@ def as_chat_request(body: Mapping[str, Any], limits: Limits, options: Options) -
     chat["messages"] = messages(body.get("input"))
     if body.get("instructions") is not None:
         chat["messages"].insert(0, {"role": "system", "content": body["instructions"]})
-    chat["max_tokens"] = requests.count(body, "max_output_tokens", least=1)
+    chat["max_tokens"] = requests.limit(body, ["max_output_tokens"])
     chat |= chat_tools(body.get("tools"), body.get("tool_choice"))
     form = body["text"].get("format") if isinstance(body.get("text"), dict) else None
     if isinstance(form, dict) and form.get("type") != "text":
