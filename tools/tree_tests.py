@@ -99,8 +99,19 @@ class TreeTests:
                 os.dup2(quiet, stream)
             source = str(self.root / "src")
             sys.path.insert(0, source)
-            os.environ |= {"PYTHONPATH": source, "HYPOTHESIS_STORAGE_DIRECTORY": str(self.root / ".hypothesis")}
-            options = ["-x", "-q", "-m", "not slow", "-p", "no:cacheprovider", f"--hypothesis-seed={self.seed}"]
+            os.environ |= {
+                "PYTHONPATH": source,
+                "HYPOTHESIS_STORAGE_DIRECTORY": str(self.root / ".hypothesis"),
+            }
+            options = [
+                "-x",
+                "-q",
+                "-m",
+                "not slow",
+                "-p",
+                "no:cacheprovider",
+                f"--hypothesis-seed={self.seed}",
+            ]
             # libraries that stand here already cannot be rewritten
             options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
             code = int(pytest.main([*options, *arguments], plugins=[plugin]))
@@ -146,9 +157,7 @@ class Measured:
             for name, module in list(sys.modules.items())
             if "site-packages" in (getattr(module, "__file__", None) or "")
         ]
-        self.found.write_text(
-            json.dumps({"seconds": self.seconds, "lines": lines, "libraries": libraries})
-        )
+        self.found.write_text(json.dumps({"seconds": self.seconds, "lines": lines, "libraries": libraries}))
 
 
 class Chosen:

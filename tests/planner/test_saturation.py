@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
+from ttscale.metrics.accuracy.transitions import transition_rates
 from ttscale.planner import inference_factor, saturation_point
 from ttscale.planner.saturation import (
     budgets,
@@ -16,7 +17,6 @@ from ttscale.planner.saturation import (
     observed_saturation,
     spread_success,
     success,
-    transition_rates,
     useful_epsilon,
     with_losses,
 )
@@ -103,7 +103,9 @@ def test_the_measured_curve_is_pass_at_n_and_saturates_where_it_flattens():
     curve = hit_curve([(8, 8), (8, 0), (8, 4)])
     assert curve[0] == pytest.approx(0.5)
     assert curve[-1] == pytest.approx(2 / 3)
-    assert hit_curve([(4, 2), (8, 4)]) == pytest.approx([1 / 2, (5 / 6 + 11 / 14) / 2, (1 + 13 / 14) / 2, (2 - 1 / 70) / 2])
+    assert hit_curve([(4, 2), (8, 4)]) == pytest.approx(
+        [1 / 2, (5 / 6 + 11 / 14) / 2, (1 + 13 / 14) / 2, (2 - 1 / 70) / 2]
+    )
     assert observed_saturation([0.5, 0.6, 0.605], 0.01) == 2
     assert observed_saturation([0.5, 0.6], 0.01) is None
     assert fit([0.0, 0.0, 0.0]).saturation(0.01) == 0

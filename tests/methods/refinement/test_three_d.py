@@ -212,7 +212,7 @@ def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
 def test_two_judgements_have_to_agree(loser: int) -> None:
     def script(call: GenerationRequest) -> Trace:
         if call.role != "judge":
-            return said("aab"[call.index])
+            return said("baa"[call.index])
         shown = re.findall(r"Solution \d+:\n(.*)", call.prompt.text)
         wanted = "{b}" if call.index == loser else "{a}"
         return Trace(str(next(i for i, text in enumerate(shown, 1) if wanted in text)), 1)

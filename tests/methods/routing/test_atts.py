@@ -102,7 +102,9 @@ def test_a_segment_at_alpha_itself_is_kept(tmp_path: Path) -> None:
 
 def test_models_are_asked_for_segments_of_their_own_lengths_at_one_temperature() -> None:
     target, drafts = Target(), draft()
-    play(target, drafts, chains=2, calibration=3, draft_tokens=400, target_tokens=300, temperature=0.3, alpha=0)
+    play(
+        target, drafts, chains=2, calibration=3, draft_tokens=400, target_tokens=300, temperature=0.3, alpha=0
+    )
     asked = {(c.role, c.sampling.max_tokens, c.sampling.temperature) for c in target.calls + drafts.calls}
     assert asked == {("draft", 400, 0.3), ("target", 300, 0.3)}
 
