@@ -1,6 +1,6 @@
 """Measure the bundled reasoner on fresh held-out problems and print a table.
 
-    python benchmarks/lab_report.py [--weights DIR] [--problems N] [--seed S]
+    python benchmarks/lab_report.py [--weights DIR] [--problems N] [--seed S] [--only PART]
 
 Replies come from llama.cpp (two threads), at temperature 1, unless a line says greedy. Problems
 are drawn from the test split, which training never sees. Intervals are 95%, from a bootstrap over
@@ -16,76 +16,30 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-import aiohttp
-import xllamacpp
+from lab_client import (
+    SLOTS,
+    THREADS,
+    Client,
+    Reply,
+    Result,
+    Table,
+    interval,
+    length,
+    pass_at_1,
+    sample_items,
+    server,
+)
+from lab_verbose import add_given_up, add_overthinking, add_reopening, add_roles, verbose_items
 
-from ttscale.worlds.arithmetic import FAMILIES, WorldProblem, check_answer, extract_answer, messages, problems
+from ttscale.worlds.arithmetic import FAMILIES, check_answer, extract_answer, messages, problems
 from ttscale.worlds.arithmetic.training_documents import plan
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "src/ttscale/assets/tiny"
-SLOTS, THREADS, CONTEXT = 16, 2, 2048
-MAX_TOKENS = 500
-TOP_LOGPROBS = 20  # DeepConf's k
 GROUP = 16  # tokens in a confidence group; the paper's 2,048 suits traces a hundred times as long
 SAMPLES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    text: str
-    tokens: int
-    confidence: tuple[float, ...] = ()  # per token: minus the mean of the top log-probabilities, nats
-
-
-class Client:
-    """Chat with one llama.cpp server; at most SLOTS requests at a time."""
-
-    def __init__(self, address: str) -> None:
-        self.address, self.gate = address, asyncio.Semaphore(SLOTS)
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
-
-    async def chat(self, prompt: list[dict[str, str]], seed: int, **options) -> dict:
-        """The first choice of a completion, with its usage."""
-        body = (
-            {"messages": prompt, "seed": seed, "temperature": 1.0, "max_tokens": MAX_TOKENS}
-            | SAMPLER
-            | options
-        )
-        async with self.gate, self.session.post(f"{self.address}/v1/chat/completions", json=body) as response:
-            response.raise_for_status()
-            answer = await response.json()
-        return answer["choices"][0] | {"usage": answer["usage"]}
-
-    async def reply(
-        self, prompt: list[dict[str, str]], seed: int, *, confidence: bool = False, **options
-    ) -> Reply:
-        if confidence:
-            options |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-        choice = await self.chat(prompt, seed, **options)
-        tokens = choice["logprobs"]["content"] if confidence else ()
-        values = (-statistics.fmean(top["logprob"] for top in token["top_logprobs"]) for token in tokens)
-        return Reply(choice["message"]["content"], choice["usage"]["completion_tokens"], tuple(values))
-
-
-SAMPLER = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0, "reasoning_format": "none"}
-
-
-@contextmanager
-def server(path: Path) -> Iterator[str]:
-    """Address of a llama.cpp server for this GGUF, gone when the block ends."""
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(path)
-    settings.n_ctx, settings.n_parallel = SLOTS * CONTEXT, SLOTS
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = THREADS
-    settings.verbosity, settings.warmup = 0, False
-    running = xllamacpp.Server(settings)
-    yield running.listening_address
-    del running
 
 
 def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
@@ -105,45 +59,6 @@ def auc(positive: Sequence[float], negative: Sequence[float]) -> float:
     return total / (len(positive) * len(negative))
 
 
-def interval(
-    groups: Sequence, statistic: Callable[[Sequence], float], rounds: int = 300
-) -> tuple[float, float, float]:
-    """(value, low, high): the statistic of the groups and its 95% bootstrap interval."""
-    rng = random.Random(0)
-    sampled = sorted(
-        v for v in (statistic(rng.choices(groups, k=len(groups))) for _ in range(rounds)) if not math.isnan(v)
-    )
-    if not sampled:
-        return statistic(groups), math.nan, math.nan
-    return statistic(groups), sampled[int(0.025 * len(sampled))], sampled[int(0.975 * len(sampled))]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A problem with its sampled replies."""
-
-    problem: WorldProblem
-    replies: list[Reply]
-    right: list[bool]
-
-
-async def sample_items(
-    client: Client, chosen: list[WorldProblem], n: int, role: str = "solve", **options
-) -> list[Result]:
-    """`n` replies to each problem, in the order of their index."""
-
-    async def one(p: WorldProblem) -> Result:
-        prompt = messages(role, p.question)
-        replies = await asyncio.gather(*(client.reply(prompt, seed, **options) for seed in range(n)))
-        return Result(p, list(replies), [check_answer(p, r.text) for r in replies])
-
-    return list(await asyncio.gather(*map(one, chosen)))
-
-
-def pass_at_1(items: Sequence[Result]) -> float:
-    return statistics.fmean(statistics.fmean(item.right) for item in items)
-
-
 def pass_at_all(items: Sequence[Result]) -> float:
     return statistics.fmean(any(item.right) for item in items)
 
@@ -156,14 +71,6 @@ def majority(items: Sequence[Result]) -> float:
         return bool(votes) and check_answer(item.problem, votes.most_common(1)[0][0])
 
     return statistics.fmean(map(one, items))
-
-
-def length(items: Sequence[Result], right: bool | None = None) -> float:
-    """Mean tokens of the replies (that are right, or wrong)."""
-    lengths = [
-        r.tokens for i in items for r, ok in zip(i.replies, i.right, strict=True) if right in (None, ok)
-    ]
-    return statistics.fmean(lengths) if lengths else math.nan
 
 
 def score_auc(items: Sequence[tuple[Result, list[float]]]) -> float:
@@ -282,15 +189,38 @@ class RewardModel:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = AutoModelForTokenClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
-    def last_step(self, item: Result) -> list[float]:
+    def step_scores(self, item: Result) -> list[list[float]]:
+        """Per reply the reward after each of its steps, from the first to the end of the reply."""
         prompt = self.tokenizer.apply_chat_template(
             messages("solve", item.problem.question), add_generation_prompt=True, tokenize=False
         )
         batch = self.tokenizer([prompt + r.text for r in item.replies], padding=True, return_tensors="pt")
-        last = batch["attention_mask"].sum(1) - 1
+        given = len(self.tokenizer(prompt)["input_ids"])
         with self.torch.inference_mode():
             logits = self.model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.squeeze(-1)
-        return logits[self.torch.arange(len(last)), last].sigmoid().tolist()
+        rewards, blank = logits.sigmoid(), self.tokenizer.convert_tokens_to_ids("\n\n")
+        scores = []
+        for ids, mask, reward in zip(batch["input_ids"], batch["attention_mask"], rewards, strict=True):
+            last = int(mask.sum()) - 1
+            steps = [at for at in range(given, last) if ids[at] == blank]
+            scores.append([reward[at].item() for at in [*steps, last]])
+        return scores
+
+
+def best_of(scored: Sequence[tuple[Result, list[float]]]) -> float:
+    """Share of problems whose reply with the highest score is right, minus that of all replies."""
+    best = statistics.fmean(i.right[max(range(len(s)), key=s.__getitem__)] for i, s in scored)
+    return best - pass_at_1([i for i, _ in scored])
+
+
+def calibration_error(scored: Sequence[tuple[Result, list[float]]], bins: int = 10) -> float:
+    """Expected calibration error: mean distance of rewards and outcomes, over bins of equal width."""
+    pairs = [(s, ok) for item, scores in scored for s, ok in zip(scores, item.right, strict=True)]
+    found: dict[int, list[tuple[float, bool]]] = {}
+    for score, ok in pairs:
+        found.setdefault(min(bins - 1, int(score * bins)), []).append((score, ok))
+    gaps = (abs(sum(s for s, _ in part) - sum(ok for _, ok in part)) for part in found.values())
+    return sum(gaps) / len(pairs)
 
 
 async def agreement(
@@ -318,36 +248,6 @@ async def agreement(
     return 1 - len(different) / len(prompts), different
 
 
-class Table:
-    """Rows of: what, value with interval, target, whether it holds."""
-
-    def __init__(self) -> None:
-        self.rows: list[str] = [
-            "| measure | value | 95% interval | target | holds |",
-            "|---|---|---|---|---|",
-        ]
-
-    def add(
-        self,
-        what: str,
-        value: float,
-        low: float = math.nan,
-        high: float = math.nan,
-        target: str = "",
-        holds: bool | None = None,
-    ) -> None:
-        def show(x: float) -> str:
-            return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.2f}" if abs(x) < 10 else f"{x:.1f}"
-
-        span = "" if math.isnan(low) else f"{show(low)}-{show(high)}"
-        verdict = "" if holds is None else "yes" if holds else "**no**"
-        self.rows.append(f"| {what} | {show(value)} | {span} | {target} | {verdict} |")
-        print(self.rows[-1], file=sys.stderr, flush=True)
-
-    def __str__(self) -> str:
-        return "\n".join(self.rows)
-
-
 def by_family(table: Table, scored: Sequence[tuple[Result, list[float]]]) -> None:
     """Rows for the AUC of scores in each family, and within a problem."""
     for family in FAMILIES:
@@ -367,6 +267,64 @@ async def first_token(path: Path) -> float:
         seconds = time.monotonic() - begun
         await client.session.close()
     return seconds
+
+
+def add_rewards(table: Table, reward: RewardModel, items: Sequence[Result]) -> None:
+    """Rows of the reward model on replies to level 3."""
+    steps = [(i, reward.step_scores(i)) for i in items]
+    scored = [(i, [s[-1] for s in scores]) for i, scores in steps]
+    value = interval(scored, score_auc)
+    table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
+    by_family(table, scored)
+    value = interval(scored, best_of)
+    table.add("best of 16 by reward minus one sample", *value, ">= 0.05", value[0] >= 0.05)
+    for family in FAMILIES:
+        part = [(i, scores) for i, scores in scored if i.problem.family == family]
+        goal = 0.1 if family == "word" else None
+        value = interval(part, best_of)
+        table.add(f"&nbsp;&nbsp;{family}", *value, ">= 0.10" if goal else "", goal and value[0] >= goal)
+    halfway = [(i, [s[len(s) // 2] for s in scores]) for i, scores in steps]
+    table.add("reward half-way: calibration error", *interval(halfway, calibration_error))
+    table.add("reward half-way: AUC", *interval(halfway, score_auc))
+
+
+async def measure_verbose(weights: Path, count: int, seed: int) -> Table:
+    """The verbose models, both sizes, on level 3."""
+    table = Table()
+    chosen = [p for f in FAMILIES for p in problems(f, 3, count, seed)]
+    for name, concise_name in (("verbose", "base"), ("verbose-small", "small")):
+        with server(weights / f"{concise_name}.gguf") as address:
+            client = Client(address)
+            concise = await sample_items(client, chosen, 4)
+            await client.session.close()
+        with server(weights / f"{name}.gguf") as address:
+            client = Client(address)
+            add_overthinking(table, name, await verbose_items(client, chosen, 4), concise)
+            await add_reopening(table, name, client, chosen)
+            if name == "verbose":
+                await add_given_up(table, client, count)
+                await add_roles(table, client, concise, count)
+                await add_judges(table, client, concise)
+            await client.session.close()
+    return table
+
+
+async def add_judges(table: Table, client: Client, items: list[Result]) -> None:
+    """Rows of judges and raters, on the concise model's samples."""
+    for thinking, name, goal in (
+        (True, "judge AUC, level 3", 0.65),
+        (False, "&nbsp;&nbsp;without thinking", 0.75),
+    ):
+        scored = list(zip(items, await judge_scores(client, items, thinking), strict=True))
+        value = interval(scored, score_auc)
+        table.add(name, *value, f">= {goal:.2f}", value[0] >= goal)
+    for families, name in (
+        (FAMILIES, "right one of a pair rated higher"),
+        (("search",), "&nbsp;&nbsp;searches"),
+    ):
+        pairs = await rated_pairs(client, [i for i in items if i.problem.family in families])
+        value = interval(pairs, lambda ps: statistics.fmean(v for p in ps for v in p) if ps else math.nan)
+        table.add(name, *value, ">= 0.65", value[0] >= 0.65)
 
 
 async def measure(weights: Path, count: int, seed: int) -> Table:
@@ -417,11 +375,7 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             value = interval(scored, score_auc)
             table.add(f"confidence AUC ({name}), level 3", *value, ">= 0.65", value[0] >= 0.65)
             by_family(table, scored)
-        reward = RewardModel(weights / "prm")
-        scored = [(i, reward.last_step(i)) for i in middle]
-        value = interval(scored, score_auc)
-        table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
-        by_family(table, scored)
+        add_rewards(table, RewardModel(weights / "prm"), middle)
         judged = [Result(i.problem, i.replies[:6], i.right[:6]) for i in middle]
         scored = list(zip(judged, await judge_scores(client, judged), strict=True))
         value = interval(scored, score_auc)
@@ -477,12 +431,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--problems", type=int, default=60, help="problems per family and level")
     parser.add_argument("--seed", type=int, default=1, help="which held-out problems")
+    parser.add_argument("--only", choices=("concise", "verbose"), help="one part of the report")
     options = parser.parse_args(argv)
     begun = time.monotonic()
-    table = asyncio.run(measure(options.weights, options.problems, options.seed))
-    print(table)
+    parts = {"concise": measure, "verbose": measure_verbose}
+    for name, part in parts.items():
+        if options.only in (None, name):
+            print(asyncio.run(part(options.weights, options.problems, options.seed)), end="\n\n")
     print(
-        f"\n{options.problems} problems per family and level, seed {options.seed}, "
+        f"{options.problems} problems per family and level, seed {options.seed}, "
         f"{time.monotonic() - begun:.0f} s."
     )
     return 0

@@ -29,7 +29,7 @@ from ..core import (
     Unreachable,
     UsageError,
 )
-from ..engines.http.failures import Refused, Unpaid
+from ..engines.http.errors.failures import Refused, Unpaid
 
 KINDS = {
     401: "authentication_error",

@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ..worlds.arithmetic.training_documents import Document
+from ..worlds.arithmetic.document import Document
 from .tiny.tokenizer import END, PAD, chat
 
 R = TypeVar("R")
@@ -22,7 +22,7 @@ BUFFER = 1536  # documents sorted together
 
 def encode(tokenizer: Tokenizer, documents: list[Document]) -> list[Row]:
     given = tokenizer.encode_batch_fast([chat(d.system, d.user) + d.prefill for d in documents])
-    learned = tokenizer.encode_batch_fast([d.reply + END for d in documents])
+    learned = tokenizer.encode_batch_fast([d.reply + END * d.ends for d in documents])
     return [(g.ids + r.ids, len(g.ids)) for g, r in zip(given, learned, strict=True)]
 
 

@@ -233,6 +233,15 @@ class TestNames:
         assert one("tiny-small?slots=2").make().capabilities >= {"text"}
         assert one("tiny-prm").spec == "tiny-prm"
 
+    def test_an_embedder_is_a_model_of_its_own_kind(self, tmp_path):
+        pytest.importorskip("torch")
+        (tmp_path / "config.json").write_text("{}")
+        source = one(f"embedder:{tmp_path}?device=cpu")
+        assert source.name == tmp_path.name
+        assert source.make().capabilities == {"embed"}
+        with pytest.raises(UsageError):
+            one("embedder:")
+
     def test_alias_of_an_alias_wins(self):
         source = one("yours", self.CATALOGUE)
         assert (source.price, source.sampling.top_k) == (Price(1, 2), 7)

@@ -42,6 +42,7 @@ from ttscale.core import (  # noqa: E402
 from ttscale.engines.local.decoding.sampler import Sampler, filtered  # noqa: E402
 from ttscale.engines.local.decoding.sequence import Row  # noqa: E402
 from ttscale.engines.local.detokenizer import ByteSpeller, WindowSpeller, spelling  # noqa: E402
+from ttscale.engines.local.encoder import EncoderLocal  # noqa: E402
 from ttscale.engines.local.engine import TransformersLocal  # noqa: E402
 from ttscale.engines.local.reward import RewardLocal  # noqa: E402
 from ttscale.engines.synthetic import Synthetic, binary  # noqa: E402
@@ -805,6 +806,23 @@ def test_a_sentence_transformers_folder_embeds(folder: Path, tmp_path: Path) -> 
     vectors = working(engine, lambda ctx: ctx.embed(["one", "x" * 100], role="main"))
     assert vectors.shape == (2, 16)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-5)
+
+    async def alone() -> Any:
+        engine = EncoderLocal(tmp_path)
+        await engine.open()
+        try:
+            return await engine.embed(["one", "x" * 100])
+        finally:
+            await engine.close()
+
+    embedded = asyncio.run(alone())
+    np.testing.assert_allclose(embedded.vectors, vectors, atol=1e-6)
+    assert embedded.tokens > 2
+
+
+def test_a_model_that_is_no_embedder_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError):
+        asyncio.run(EncoderLocal(folder).open())
 
 
 def test_prompts_are_written_with_the_template(folder: Path) -> None:

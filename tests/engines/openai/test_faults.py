@@ -18,7 +18,7 @@ from ttscale.core import (
     Unreachable,
     UsageError,
 )
-from ttscale.engines.http.failures import Refused
+from ttscale.engines.http.errors.failures import Refused
 from ttscale.engines.http.retry import Retry
 from ttscale.engines.openai.engine import OpenAIHTTP
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ttscale.reproduce.protocol import Above, Below, Claim, Equals, Figure, Needs, System, Verdict
@@ -24,6 +25,28 @@ from ttscale.reproduce.protocol import Above, Below, Claim, Equals, Figure, Need
 )
 def test_the_interval_decides(criterion, low, value, high, verdict):
     assert criterion.judge(Figure(value, low, high)) is verdict
+
+
+def test_a_share_has_wilsons_interval():
+    figure = Figure.share([True] * 8 + [False] * 2)
+    # (p + z^2/2n -+ z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n)
+    assert (figure.value, figure.low, figure.high) == pytest.approx((0.8, 0.4902, 0.9433), abs=1e-4)
+
+
+def test_a_bootstrap_draws_units_whole():
+    # a question's two columns stay together: their ratio is the same in every draw
+    rows = np.arange(1.0, 41.0)
+    figure = Figure.resampled(lambda a, b: a.sum() / b.sum(), 3 * rows, rows)
+    assert (figure.value, figure.low, figure.high) == pytest.approx((3.0, 3.0, 3.0))
+
+
+def test_a_mean_has_the_interval_of_its_standard_error():
+    values = np.tile([0.0, 1.0], 200)
+    figure = Figure.mean(values)
+    # half an interval is 1.96 * .5 / 20; 2,000 draws know it to some per cent
+    assert figure.value == 0.5
+    assert figure.high - figure.low == pytest.approx(2 * 1.96 * 0.025, rel=0.1)
+    assert Figure.mean(values) == figure
 
 
 CLAIM = Claim(name="a", text="t", source="s", effect="e", criterion=Above(0.0), measure=lambda lab: None)

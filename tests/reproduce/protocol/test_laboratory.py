@@ -5,7 +5,7 @@ import pytest
 from ttscale.answers import TextRule
 from ttscale.core import Problem, Prompt
 from ttscale.engines.synthetic import Synthetic, binary
-from ttscale.reproduce.protocol import Above, Claim, Figure, Laboratory, Lacking, System, Verdict
+from ttscale.reproduce.protocol import Above, Claim, Figure, Laboratory, Lacking, System, Verdict, laboratory
 from ttscale.reproduce.protocol.results import Result, measure, write
 
 COLUMNS = "question,sample,answer,reference,completion_tokens\n"
@@ -43,9 +43,22 @@ def test_methods_are_compared_on_the_same_questions(recordings):
     assert (lab.generated, lab.calls, lab.replayed) == (0, 0, 2 * sum(range(10, 16)))
 
 
+def test_methods_are_found_as_they_were_written(recordings):
+    lab, spec = Laboratory(recordings), "best-of-n(n=3, verifier=oracle, weighted=true)"
+    found = lab.bench([spec], f"replay:{lab.recording('mine.csv')}")
+    assert found.grades(spec) == {"q1": (1, 1), "q2": (1, 1)}
+
+
 def test_a_model_that_is_not_there_is_lacking():
     with pytest.raises(Lacking, match="no-such-model"):
         Laboratory().bench(["simple"], "no-such-model", ["lab:word?level=1"])
+
+
+@pytest.mark.parametrize(("spec", "package"), [("tiny", "xllamacpp"), ("transformers:here", "torch")])
+def test_a_model_whose_package_is_not_there_says_which(monkeypatch, spec, package):
+    monkeypatch.setattr(laboratory, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(Lacking, match=rf"^{package}: pip install"):
+        Laboratory().model(spec)
 
 
 def test_worlds_draw_other_samples_for_other_questions():
@@ -56,6 +69,32 @@ def test_worlds_draw_other_samples_for_other_questions():
     assert {"right", "wrong"} == set(answers)
     assert (lab.generated, lab.replayed > 0) == (0, True)
     assert [outcome.answer for outcome in Laboratory().answer("simple", world, problems)] == answers
+
+
+def test_a_method_for_a_set_answers_them_together():
+    lab, world = Laboratory(), Synthetic(binary(0.5))
+    problems = [Problem(f"q{i}", Prompt.user("?"), TextRule(), "right") for i in range(5)]
+    outcomes = lab.answer("pets(average=4, options=2)", world, problems)
+    drawn = [outcome.extra["drawn"] for outcome in outcomes]
+    assert sum(drawn) == 20
+    assert len(set(drawn)) > 1
+
+
+@pytest.mark.real
+def test_a_live_model_is_recorded_once_and_replayed():
+    pytest.importorskip("xllamacpp")
+    lab = Laboratory()
+    source = lab.record("tiny", "lab:arith?level=1", n=3, samples=4, logprobs=5)
+    generated = lab.generated
+    found = lab.bench(["sc(n=4)", "deepconf(n=4, window=8)", "simple"], source)
+    assert {name: found.rows[name].repeats for name in found.rows} == {
+        "sc(n=4)": 1,
+        "deepconf(n=4, window=8)": 1,
+        "simple": 4,
+    }
+    whole = found.rows["sc(n=4)"].completion_tokens_total
+    assert lab.generated == generated == whole == found.rows["simple"].completion_tokens_total
+    assert lab.replayed == 3 * whole
 
 
 def test_work_shared_by_claims_is_done_once():

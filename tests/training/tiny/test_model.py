@@ -180,7 +180,7 @@ def test_a_reward_model_begins_as_the_reasoner(model, tokenizer):
 def test_impressions_are_the_reasoners_log_probabilities_standardised(model, tokenizer):
     prompt = tokenizer.encode(PROMPTS[0]).ids
     replies = [tokenizer.encode(text).ids for text in ("<think>\n3+4=7", "<think>\nWait")]
-    rows = [Labelled(prompt + reply, len(prompt), {}) for reply in replies]
+    rows = [Labelled(0, prompt + reply, len(prompt), {}) for reply in replies]
     found = impressions(model, rows)
     assert [part.shape for part in found] == [(len(reply), 3) for reply in replies]
     expected = []
@@ -200,10 +200,10 @@ def test_reward_loss_reads_scored_positions_and_replies_only(model, tokenizer):
     learner = Learner(start_from(model, layers=3))  # a zero head: every logit is 0
     torch.nn.init.zeros_(learner.impression.weight)
     torch.nn.init.zeros_(learner.impression.bias)
-    rows = [Labelled([5, 6, 7, 8], 2, {1: 0.25, 3: 1.0}), Labelled([5, 6, 7], 2, {2: 0.0})]
+    rows = [Labelled(0, [5, 6, 7, 8], 2, {1: 0.25, 3: 1.0}), Labelled(0, [5, 6, 7], 2, {2: 0.0})]
     seen = [torch.full((2, 3), -2.0), torch.full((1, 3), -1.0)]
-    ids, labels, found = next(batches(tokenizer, rows, seen, 100, random.Random(0)))
+    ids, labels, found, questions = next(batches(tokenizer, rows, seen, 100, random.Random(0)))
     assert ids.shape == labels.shape == (2, 4)
     assert found.shape == (2, 4, 3)
-    expected = math.log(2) + (2 * 4 + 1) / 3
-    assert learner.loss(ids, labels, found).item() == pytest.approx(expected, abs=1e-3)
+    expected = 2 * math.log(2) + (2 * 4 + 1) / 3  # outcomes, one pair, impressions
+    assert learner.loss(ids, labels, found, questions).item() == pytest.approx(expected, abs=1e-3)

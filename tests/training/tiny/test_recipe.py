@@ -1,7 +1,9 @@
 """The training loop: schedule, resumption, a run of the whole recipe in miniature."""
 
 import itertools
+import math
 import random
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -9,12 +11,17 @@ import torch
 from click.testing import CliRunner
 
 from ttscale.cli import main
-from ttscale.training.batches import stream
+from ttscale.engines.catalogue.bundled import FOLDER
+from ttscale.training.batches import encode, stream
 from ttscale.training.precision import multiplies_bfloat16
-from ttscale.training.tiny import prm, recipe, self_generated
+from ttscale.training.tiny import prm, recipe, self_generated, verbose
+from ttscale.training.tiny.fingerprint import check_fingerprint
 from ttscale.training.tiny.model import Reasoner
+from ttscale.training.tiny.tokenizer import END, chat
 from ttscale.training.trainer import WARMUP_STEPS, Schedule, fit
 from ttscale.worlds.arithmetic import problem
+from ttscale.worlds.arithmetic.document import Document
+from ttscale.worlds.arithmetic.problems import split_of
 from ttscale.worlds.arithmetic.skills import SYSTEM
 from ttscale.worlds.arithmetic.solutions import boxed
 
@@ -96,21 +103,78 @@ def test_own_documents_show_sampled_replies_with_their_true_verdicts():
 
 def test_a_pool_is_sampled_once(model, tokenizer, tmp_path):
     path = tmp_path / "pool.jsonl"
-    first = self_generated.collect(model, tokenizer, path, questions=3, samples=2, seed=0)
+    worlds = self_generated.contested_worlds(3, seed=0)
+    first = self_generated.collect(model, tokenizer, path, worlds, 2)
     assert [len(attempts.right) for attempts in first] == [2, 2, 2]
-    assert self_generated.collect(model, tokenizer, path, questions=3, samples=2, seed=0) == first
+    assert self_generated.collect(model, tokenizer, path, worlds, 2) == first
+
+
+def test_a_pool_that_was_stopped_goes_on_where_it_was(model, tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(self_generated, "CHUNK", 2)
+    path, worlds = tmp_path / "pool.jsonl", self_generated.contested_worlds(5, seed=0)
+    kept = self_generated.collect(model, tokenizer, path, worlds[:2], 2)
+    with path.open("a") as file:
+        file.write('["<think>')  # stopped in the middle of a line
+    whole = self_generated.collect(model, tokenizer, path, worlds, 2)
+    assert len(whole) == 5
+    assert whole[:2] == kept
+
+
+def test_contested_worlds_are_of_the_train_split_and_mostly_of_the_middle_levels():
+    worlds = self_generated.contested_worlds(90, seed=1)
+    assert {split_of(world) for world in worlds} == {"train"}
+    assert worlds == self_generated.contested_worlds(120, seed=1)[:90]
 
 
 def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
     path = tmp_path / "rows.jsonl"
-    sizes = {"questions": 3, "samples": 2, "branches": 3, "branched": 1}
-    rows = prm.rollouts(model, tokenizer, path, seed=0, **sizes)
-    assert len(rows) == 6
-    for ids, given, labels in rows:
+    worlds = self_generated.contested_worlds(3, seed=0)
+    pool = self_generated.collect(model, tokenizer, tmp_path / "pool.jsonl", worlds, 2)
+    rows = prm.rollouts(model, tokenizer, path, pool, branches=3, branched=1)
+    assert [row.question for row in rows] == [0, 0, 1, 1, 2, 2]
+    for _, ids, given, labels in rows:
         assert len(ids) - 1 in labels
         assert min(labels) >= given
         assert all(round(4 * v, 6).is_integer() for v in labels.values())
-    assert prm.rollouts(model, tokenizer, path, seed=1, **sizes) == rows  # kept, not sampled again
+    assert prm.rollouts(model, tokenizer, path, [], branches=1, branched=0) == rows  # kept, not made again
+
+
+def test_pairs_are_of_a_right_and_a_wrong_reply_to_one_question():
+    logits = torch.tensor([2.0, -1.0, 0.5, 3.0])
+    right, questions = torch.tensor([1.0, 0.0, 1.0, 0.0]), torch.tensor([7, 7, 7, 8])
+    wanted = (math.log1p(math.exp(-3.0)) + math.log1p(math.exp(-1.5))) / 2
+    assert prm.pair_loss(logits, right, questions).item() == pytest.approx(wanted)
+    alone = prm.pair_loss(logits, right, torch.arange(4))
+    assert alone.item() == 0.0
+
+
+def test_replies_to_one_question_share_a_batch(tokenizer):
+    rows = [prm.Labelled(k // 3, [5] * (4 + k), 2, {3: 1.0}) for k in range(12)]
+    seen = [torch.zeros(len(row.ids) - 2, 3) for row in rows]
+    made = prm.batches(tokenizer, rows, seen, 60, random.Random(0))
+    for _ in range(8):
+        ids, labels, impression, questions = next(made)
+        assert ids.shape == labels.shape == impression.shape[:2]
+        assert set(questions.bincount().tolist()) <= {0, 3}
+
+
+def test_documents_of_the_verbose_model_mix_new_roles_own_attempts_and_old_ones():
+    world = problem("arith", 3, 0, "train").world
+    pool = [self_generated.Attempts(world, [boxed(world.answer), boxed("nothing")])]
+    made = list(itertools.islice(verbose.documents(pool, random.Random(0)), 1500))
+    roles = Counter(d.role for d in made)
+    assert set(SYSTEM) - {"quick", "facts", "plan"} <= set(roles)
+    assert roles["verbose"] > roles["judge"] > roles["quick"]
+    assert sum(boxed("nothing") in d.user or "nothing" in d.reply for d in made) > 100
+    assert next(verbose.documents([], random.Random(0))).role in SYSTEM
+
+
+def test_a_reply_that_never_ends_is_learned_without_its_end(tokenizer):
+    ended = Document("verbose", "s", "u", "3+4=7")
+    (with_end, given), (without, _) = encode(tokenizer, [ended, replace(ended, ends=False)])
+    assert with_end[:-1] == without
+    assert with_end[-1] == tokenizer.token_to_id(END)
+    assert given < len(without)
 
 
 @pytest.mark.slow
@@ -121,13 +185,16 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "FIRST", {"small": short, "base": short})
     monkeypatch.setattr(recipe, "SECOND", short)
     monkeypatch.setattr(recipe, "REWARD", short)
+    monkeypatch.setattr(recipe, "VERBOSE", {"small": short, "base": short})
     monkeypatch.setattr(recipe, "POOL", {"questions": 6, "samples": 2})
-    monkeypatch.setattr(recipe, "ROLLOUTS", {"questions": 4, "samples": 2, "branches": 1, "branched": 1})
+    monkeypatch.setattr(recipe, "CONTESTED", {"questions": 4, "samples": 2})
+    monkeypatch.setattr(recipe, "ROLLOUTS", {"branches": 1, "branched": 1})
     done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     for folder in ("small", "base"):
         transformers.AutoModelForCausalLM.from_pretrained(tmp_path / folder)
-        assert (tmp_path / f"{folder}.gguf").stat().st_size > 1_000_000
+    for name in ("small", "base", "verbose", "verbose-small"):
+        assert (tmp_path / f"{name}.gguf").stat().st_size > 1_000_000
     transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "prm")
 
 
@@ -144,6 +211,42 @@ def test_a_device_that_is_not_there_is_named(tmp_path):
     done = CliRunner().invoke(main, ["train", "tiny", "--out", out, "--device", "cudo"])
     assert done.exit_code == 2
     assert "device 'cudo'" in done.stderr
+
+
+def test_a_work_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "work").mkdir()
+    check_fingerprint(tmp_path / "work", {"vocabulary": 600})
+    check_fingerprint(tmp_path / "work", {"vocabulary": 600})
+    with pytest.raises(ValueError, match="another recipe \\(other vocabulary\\)"):
+        check_fingerprint(tmp_path / "work", {"vocabulary": 601})
+    out = ["train", "tiny", "--out", str(tmp_path), "--device", "cpu", "--resume"]
+    done = CliRunner().invoke(main, out)
+    assert done.exit_code == 2
+    assert "use another folder" in done.stderr
+
+
+def test_checkpoints_without_a_recipe_are_refused(tmp_path):
+    (tmp_path / "base.pt").write_bytes(b"")
+    with pytest.raises(ValueError, match="unknown recipe"):
+        check_fingerprint(tmp_path, {})
+
+
+@pytest.mark.parametrize("size", ["small", "base", "all"])
+def test_concise_models_do_not_start_from_bundled_ones(tmp_path, size):
+    done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--size", size, "--bundled"])
+    assert done.exit_code == 2
+    assert "--size verbose or prm" in done.stderr
+
+
+def test_bundled_weights_stand_in_for_trained_ones(tmp_path):
+    recipe.start_from(FOLDER, tmp_path)
+    tokenizer = recipe.make_tokenizer(tmp_path)
+    run = recipe.Run(tmp_path, tokenizer, torch.device("cpu"), None, False, 0)
+    (tmp_path / "work").symlink_to(tmp_path)
+    ids = torch.tensor([tokenizer.encode(chat(SYSTEM["solve"], "Compute 3+4.") + "<think>\n3+4=").ids])
+    hidden = run.trained("base").model(ids)[0, -1]
+    next_token = (run.trained("base").model.embed_tokens.weight @ hidden).argmax().item()
+    assert tokenizer.id_to_token(next_token) in ("7", "\u010a3")
 
 
 def test_reward_training_without_a_base_model_says_what_to_do(tmp_path, monkeypatch):

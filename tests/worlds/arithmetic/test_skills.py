@@ -17,8 +17,10 @@ from ttscale.worlds.arithmetic import (
 from ttscale.worlds.arithmetic.calculations import Calculation
 from ttscale.worlds.arithmetic.paths import Maze
 from ttscale.worlds.arithmetic.training_documents import (
+    LATE,
     document,
     ends_right,
+    merged,
     random_world,
     solution,
     verdict,
@@ -35,7 +37,7 @@ def test_plain_solution_drops_the_tags_only():
 
 
 def test_every_role_has_a_system_message_of_its_own():
-    assert len({system_prompt(role) for role in SKILLS}) == len(SKILLS) == 9
+    assert len({system_prompt(role) for role in SKILLS}) == len(SKILLS) == 18
     with pytest.raises(ValueError, match="unknown role"):
         system_prompt("poet")
 
@@ -48,7 +50,7 @@ def test_user_messages_name_what_they_show():
     assert [m["role"] for m in messages("solve", "Q")] == ["system", "user"]
 
 
-@pytest.mark.parametrize("role", SKILLS)
+@pytest.mark.parametrize("role", LATE)
 def test_documents_of_every_role_use_its_layout(role):
     rng = random.Random(7)
     for _ in range(30):
@@ -91,6 +93,23 @@ def test_an_answer_that_is_none_is_judged_wrong():
     for family in FAMILIES:
         world = problem(family, 3, 0).world
         assert verification(world, ["no box,\nin two lines"], rng).endswith("nothing: No")
+
+
+def test_a_merge_works_out_only_what_the_replies_disagree_on():
+    rng = random.Random(11)
+    for family in FAMILIES:
+        world = problem(family, 3, 1, "train").world
+        right, wrong = (solution(world, rng, right) for right in (True, False))
+        agreed = merged(world, [right, right], rng)
+        assert agreed.startswith("<think>\n")
+        assert len(agreed) < len(merged(world, [wrong, right], rng))
+        for replies in ([right, right], [wrong, right, wrong], [wrong, wrong]):
+            assert ends_right(world, merged(world, replies, rng))
+
+
+def test_a_role_of_the_verbose_model_has_no_concise_documents():
+    with pytest.raises(ValueError, match="verbose"):
+        document(random.Random(0), role="split")
 
 
 def test_verdicts():

@@ -42,6 +42,15 @@ def bundled_models() -> Mapping[str, Bundled]:
             FOLDER / "small.gguf",
         ),
         Bundled(
+            "tiny-verbose",
+            "`tiny` as one that overthinks, with more roles",
+            "llamacpp",
+            FOLDER / "verbose.gguf",
+        ),
+        Bundled(
+            "tiny-verbose-small", "the same of a third of its size", "llamacpp", FOLDER / "verbose-small.gguf"
+        ),
+        Bundled(
             "tiny-prm", "its process reward model, for the role prm (extra torch)", "reward", FOLDER / "prm"
         ),
     )

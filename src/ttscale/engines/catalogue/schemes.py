@@ -56,6 +56,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "revision": str,
 }
 _REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
+_EMBEDDER: dict[str, Any] = {"device": str, "dtype": str}
 
 
 def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -114,6 +115,19 @@ def _reward(body: str, catalogue: Catalogue) -> list[ModelSource]:
         from ..local.reward import RewardLocal
 
         return RewardLocal(model, **{**options, **overrides})
+
+    return [ModelSource(name=Path(model).name, spec=body, make=make)]
+
+
+def _embedder(body: str, catalogue: Catalogue) -> list[ModelSource]:
+    body, settings = split(body)
+    options = read_values(_EMBEDDER, settings, "embedder", entry="setting")
+    model = _folder("embedder", body)
+
+    def make(**overrides: Any) -> Engine:
+        from ..local.encoder import EncoderLocal
+
+        return EncoderLocal(model, **{**options, **overrides})
 
     return [ModelSource(name=Path(model).name, spec=body, make=make)]
 
@@ -235,6 +249,7 @@ OPENERS: Mapping[str, Opener] = {
     "openai": _openai,
     "transformers": _transformers,
     "reward": _reward,
+    "embedder": _embedder,
     "replay": _replay,
     "synthetic": _synthetic,
 }

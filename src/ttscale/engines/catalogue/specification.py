@@ -4,6 +4,7 @@
     openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
     transformers:FOLDER[?device=cpu&batch=16]      a Hugging Face model, in this process
     reward:FOLDER[?device=cpu]                     a reward model, for the role prm
+    embedder:FOLDER[?device=cpu]                   a sentence embedder, for the role embedder
     replay:FILE[?where.model=X&columns.tokens=COL] recorded samples, in token time
     synthetic:p=0.7,length=200                     a distribution with known truth, in token time
     tiny                                           a known model, or an alias of the config

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...core import Unreachable
 from .. import real_time
-from . import failures
-from .failures import Failure
+from .errors import failures
+from .errors.failures import Failure
 from .replicas import Lease, Replica
 
 if TYPE_CHECKING:

@@ -13,12 +13,12 @@ import orjson
 
 from ...core import UsageError
 from .. import real_time
-from . import failures
 from .address import root_of
 from .attempts import Attempts
 from .connector import Connector
 from .credentials import Key
-from .failures import Failure
+from .errors import failures
+from .errors.failures import Failure
 from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 
-from . import error_bodies, failures
 from .attempts import Attempts
-from .failures import Failure
+from .errors import error_bodies, failures
+from .errors.failures import Failure
 from .replicas import Lease, Replica
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace
-from ..http import failures
 from ..http.attempts import Attempts
-from ..http.failures import Failure
+from ..http.errors import failures
+from ..http.errors.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
 from .request_body import RequestBody, refuses_temperature

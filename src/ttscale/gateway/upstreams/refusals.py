@@ -8,7 +8,7 @@ from aiohttp import web
 
 from ...core import AuthError
 from ...engines import OpenAIHTTP
-from ...engines.http import error_bodies, failures
+from ...engines.http.errors import error_bodies, failures
 from ...engines.http.retry import advice
 from ..errors import ApiError, of
 

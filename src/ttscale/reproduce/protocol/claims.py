@@ -7,14 +7,16 @@ cannot outlive a changed criterion.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
+from numpy.typing import ArrayLike
 
-from ...metrics import Difference
+from ...metrics import Difference, wilson
 
 if TYPE_CHECKING:
     from .laboratory import Laboratory
@@ -59,6 +61,37 @@ class Figure:
         if difference is None:
             raise ValueError("the two methods share no graded question")
         return cls(difference.value, difference.low, difference.high, f"{difference.questions} questions")
+
+    @classmethod
+    def share(cls, hits: Sequence[bool], of: str = "") -> Figure:
+        """A share of independent trials, with Wilson's interval."""
+        low, high = wilson(sum(hits), len(hits))
+        return cls(sum(hits) / len(hits), low, high, of)
+
+    @classmethod
+    def resampled(
+        cls, statistic: Callable[..., Any], *columns: ArrayLike, of: str = "", resamples: int = 2_000
+    ) -> Figure:
+        """A statistic with its percentile bootstrap.
+
+        Args:
+            statistic: of the columns, to a number.
+            columns: what is known of each unit, (units, ...), such as questions; a unit is drawn whole.
+            of: what it is a figure of.
+            resamples: of the bootstrap.
+        """
+        values = [np.asarray(column, dtype=float) for column in columns]
+        units = len(values[0])
+        rng = np.random.default_rng(0)
+        picks = (rng.integers(0, units, units) for _ in range(resamples))
+        spread = [float(statistic(*(column[pick] for column in values))) for pick in picks]
+        low, high = np.quantile(spread, (0.025, 0.975))
+        return cls(float(statistic(*values)), float(low), float(high), of)
+
+    @classmethod
+    def mean(cls, values: ArrayLike, of: str = "") -> Figure:
+        """The mean of independent values, (units,), with its percentile bootstrap."""
+        return cls.resampled(np.mean, values, of=of)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
     from ...bench import Result, Row, Settings, Task
     from ...core import Budget, Configured, Engine, Outcome, Problem, Usage
     from ...engines import ModelSource
+
+TAKES = {
+    "llamacpp": ("xllamacpp", "pip install 'ttscale[llamacpp]'"),
+    "transformers": ("torch", "pip install 'ttscale[torch]'"),
+    "reward": ("torch", "pip install 'ttscale[torch]'"),
+}
+"""Scheme of a model -> the package that runs it, and how to get it."""
 
 Size = TypeVar("Size")
 Kept = TypeVar("Kept")
@@ -30,8 +39,8 @@ class Comparison:
     """Methods compared on one model and task.
 
     Attributes:
-        rows: label of the method -> its row, with accuracy, interval and means of its usage.
-        results: label -> everything answered, repeats one after the other.
+        rows: the method as it was written -> its row, with accuracy, interval and means of its usage.
+        results: as written -> everything answered, repeats one after the other.
     """
 
     rows: Mapping[str, Row]
@@ -136,17 +145,16 @@ class Laboratory:
             Lacking: if the model, or what it takes to run it, is not here.
         """
         from ...bench import Settings, Store, Task, arrange, load_task, rows, run_bench
-        from ...core import Configured, UsageError
-        from ...engines import open_model
+        from ...core import Configured
         from ...methods import parse
 
         settings = settings or Settings()
-        try:
-            (source,) = open_model(model) if isinstance(model, str) else [model]
-            others = {role: open_model(spec)[0] for role, spec in (roles or {}).items()}
-        except UsageError as error:
-            raise Lacking(str(error)) from None
+        source = self.model(model) if isinstance(model, str) else model
+        others = {role: self.model(spec) for role, spec in (roles or {}).items()}
         chosen = [m if isinstance(m, Configured) else parse(m) for m in methods]
+        written = {
+            c.label: m if isinstance(m, str) else m.label for c, m in zip(chosen, methods, strict=True)
+        }
         given = [t if isinstance(t, Task) else load_task(t, n=n, seed=self.seed) for t in tasks]
         own = [Task(pool.task, pool.problems[:n]) for pool in source.pools]
         planned = arrange(chosen, [(source, given or own)], repeats=repeats or "auto", seed=self.seed)
@@ -156,13 +164,70 @@ class Laboratory:
             Store.create(Path(folder) / "bench.db", {}) as store,
         ):
             run_bench(store, planned, settings)
-            found = {row.method: row for row in rows(store)}
+            found = {written[row.method]: row for row in rows(store)}
             results: dict[str, list[Result]] = {label: [] for label in found}
             for cell in store.cells():
                 for result in store.items(cell):
-                    results[cell.method].append(result)
+                    results[written[cell.method]].append(result)
                     self.book(result.usage, replayed=bool(source.pools))
         return Comparison(found, results)
+
+    def record(self, model: str, task: str, *, n: int, samples: int, logprobs: int = 0) -> ModelSource:
+        """Samples of a live model, kept in memory as a recording: every method that only draws can then
+        be replayed on them, in as many orders as it takes.
+
+        Args:
+            model: a specification.
+            task: as written.
+            n: questions.
+            samples: of each question.
+            logprobs: most probable tokens whose log-probabilities are kept; 0 keeps none.
+
+        Raises:
+            Lacking: if the model, or what it takes to run it, is not here.
+        """
+        from ...bench import Settings, Store, arrange, load_task, pools_from_store, run_bench
+        from ...core import Sampling
+        from ...engines import ModelSource, Pool
+        from ...engines.recordings.engine import Replay
+        from ...methods import parse
+
+        source = self.model(model)
+        planned = arrange(
+            [parse(f"sc(n={samples})")], [(source, [load_task(task, n=n, seed=self.seed)])], seed=self.seed
+        )
+        settings = Settings(request=Sampling(logprobs=logprobs or None), keep_traces="all")
+        with tempfile.TemporaryDirectory(prefix="ttscale-reproduce-") as folder:
+            path = Path(folder) / "bench.db"
+            with Store.create(path, {}) as store:
+                run_bench(store, planned, settings)
+                for cell in store.cells():
+                    for result in store.items(cell):
+                        self.book(result.usage)
+            (stored,) = pools_from_store(path)
+            records = {(p.id, "main", ""): list(stored.find(p, "main", p.prompt)) for p in stored.problems}
+        pool = Pool(stored.model, stored.task, stored.problems, records, capabilities=stored.capabilities)
+        return ModelSource(name=pool.model, spec=model, make=partial(Replay, pool), pools=[pool])
+
+    def model(self, spec: str) -> ModelSource:
+        """The one model that a specification stands for.
+
+        Raises:
+            Lacking: if it, or the package that runs it, is not here.
+        """
+        from ...core import UsageError
+        from ...engines import open_model
+        from ...engines.catalogue.bundled import bundled_models
+
+        bundled = bundled_models().get(spec.partition("?")[0])
+        package, install = TAKES.get((bundled.spec if bundled else spec).partition(":")[0], (None, ""))
+        if package is not None and find_spec(package) is None:
+            raise Lacking(f"{package}: {install}")
+        try:
+            (source,) = open_model(spec)
+        except UsageError as error:
+            raise Lacking(str(error)) from None
+        return source
 
     def answer(
         self,
@@ -172,8 +237,9 @@ class Laboratory:
         *,
         budget: Budget | None = None,
     ) -> list[Outcome]:
-        """Answer problems one after the other on engines that are given by role, or as the main one:
-        for generated worlds. Problems that differ by their ids draw different samples."""
+        """Answer problems one after the other, or together where a method takes a set, on engines that
+        are given by role, or as the main one: for generated worlds. Problems that differ by their ids
+        draw different samples."""
         from ...core import Configured, Run, execute
         from ...methods import parse
 
@@ -182,6 +248,8 @@ class Laboratory:
         chosen = method if isinstance(method, Configured) else parse(method)
 
         async def all_of_them() -> list[Outcome]:
+            if chosen.card.scope == "set":
+                return await run.answer_set(chosen, problems, budget=budget)
             return [await run.answer(chosen, problem, budget=budget) for problem in problems]
 
         found = execute(run, all_of_them)

@@ -106,7 +106,7 @@ def measure(
     system: System, lab: Laboratory, on_claim: Callable[[Claim], None] = lambda claim: None
 ) -> Result:
     """Measure all claims of a system, one after the other. `on_claim` is called before each."""
-    began = time.perf_counter()
+    began, commit = time.perf_counter(), _commit()  # a checkout may move meanwhile
     findings = []
     for claim in system.claims:
         on_claim(claim)
@@ -114,7 +114,7 @@ def measure(
     return Result(
         system=system.name,
         criterion=system.criterion_hash,
-        commit=_commit(),
+        commit=commit,
         version=__version__,
         form="full" if lab.full else "quick",
         seed=lab.seed,

@@ -91,7 +91,9 @@ def interleave(weight: Tensor, heads: int) -> Tensor:
     return weight.view(heads, 2, rows // heads // 2, width).transpose(1, 2).reshape(rows, width)
 
 
-def save_gguf(model: Reasoner, tokenizer: Tokenizer, path: Path, name: str) -> None:
+def save_gguf(
+    model: Reasoner, tokenizer: Tokenizer, path: Path, name: str, template: str = CHAT_TEMPLATE
+) -> None:
     """One file for llama.cpp: weights, tokenizer and chat template."""
     shape = model.shape
     writer = gguf.GGUFWriter(str(path), "llama")
@@ -109,6 +111,7 @@ def save_gguf(model: Reasoner, tokenizer: Tokenizer, path: Path, name: str) -> N
     writer.add_vocab_size(shape.vocab)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     _add_vocabulary(writer, tokenizer)
+    writer.add_chat_template(template)
     for key, tensor in model.state_dict().items():
         kind = key.removesuffix(".weight").removeprefix("model.")
         tensor = tensor.detach().float().cpu()
@@ -143,4 +146,3 @@ def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_eos_token_id(ids[END])
     writer.add_pad_token_id(ids[PAD])
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)

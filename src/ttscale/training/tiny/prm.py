@@ -1,8 +1,14 @@
 """The process reward model: how likely is it that a reply will end right, step by step.
 
-After Snell et al. (arXiv:2408.03314), appendix D: solutions are sampled from the model, every
-step's prefix is continued several times, and the share that ends right is the soft label of that
-step. No label comes from the generator.
+After Snell et al. (arXiv:2408.03314), appendix D: solutions are sampled from the model, the
+prefixes of some are continued several times, and the share that ends right is the soft label of a
+step. A reply is itself one continuation of each of its prefixes. No label comes from the generator.
+
+Outcomes alone teach which questions are easy, and short replies belong to easy questions: the best
+of many by such a reward leaves out a step. So replies to one question are compared as well, in every
+pair of a right and a wrong one (Bradley and Terry 1952). Where rewards are calibrated and replies
+independent, the chance that of such a pair the first is the right one is the logistic function of the
+difference of their logits: the two losses agree.
 
 A few thousand outcomes are too little to learn from alone what a doubtful step looks like. So the
 model, a copy of the reasoner with further layers on top, learns at the same time how likely the
@@ -22,19 +28,22 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ...worlds.arithmetic.skills import SYSTEM
-from ...worlds.arithmetic.training_documents import ends_right, random_world
+from ...worlds.arithmetic.training_documents import ends_right
 from ..batches import cut
 from .model import Layer, ProcessRewardModel, Reasoner
 from .sampling import sample
+from .self_generated import Attempts
 from .tokenizer import PAD, chat
 
 LOWEST = -6.0  # a token that the reasoner found less likely than this is no worse
 IMPRESSIONS = 1.0  # weight of the impressions in the loss
+PAIRS = 1.0  # weight of the pairs
 
 
 class Labelled(NamedTuple):
     """A reply after its prompt; `labels`: position -> share of continuations that end right."""
 
+    question: int
     ids: list[int]
     given: int  # tokens of the prompt
     labels: dict[int, float]
@@ -48,44 +57,30 @@ def scored_positions(tokenizer: Tokenizer, ids: list[int], given: int) -> list[i
 
 
 def rollouts(
-    model: Reasoner,
-    tokenizer: Tokenizer,
-    path: Path,
-    *,
-    questions: int,
-    samples: int,
-    branches: int,
-    branched: int,
-    seed: int,
+    model: Reasoner, tokenizer: Tokenizer, path: Path, pool: list[Attempts], *, branches: int, branched: int
 ) -> list[Labelled]:
-    """Labelled replies, `samples` per question.
-
-    Those to the first `branched` questions are continued `branches` times from every step.
-
-    A reply is itself one continuation of each of its prefixes, so every prefix has 1 or `branches
-    + 1` of them.
-    """
+    """The pool's replies, labelled; those to the first `branched` questions are continued `branches`
+    times from every step. Kept in `path`."""
     if path.exists():
         lines = map(json.loads, path.read_text().splitlines())
-        return [Labelled(ids, given, {int(k): v for k, v in labels.items()}) for ids, given, labels in lines]
-    rng = random.Random(f"prm/{seed}")
-    sampled = [random_world(rng) for _ in range(questions)]
-    worlds = [world for world in sampled for _ in range(samples)]
-    prompts = [chat(SYSTEM["solve"], world.question) for world in worlds]
-    replies = sample(model, tokenizer, prompts)
+        return [
+            Labelled(q, ids, given, {int(k): v for k, v in labels.items()}) for q, ids, given, labels in lines
+        ]
     rows: list[Labelled] = []
     prefixes = []
-    for k, (world, prompt, reply) in enumerate(zip(worlds, prompts, replies, strict=True)):
-        given, own = len(tokenizer.encode(prompt).ids), tokenizer.encode(reply).ids
-        ids, outcome = tokenizer.encode(prompt).ids + own, float(ends_right(world, reply))
-        labels = dict.fromkeys(scored_positions(tokenizer, ids, given), outcome)
-        rows.append(Labelled(ids, given, labels))
-        if k < branched * samples:
-            prefixes += [(k, at) for at in labels if at < len(ids) - 1]
+    for question, attempts in enumerate(pool):
+        prompt = tokenizer.encode(chat(SYSTEM["solve"], attempts.world.question)).ids
+        for reply, right in zip(attempts.replies, attempts.right, strict=True):
+            ids = prompt + tokenizer.encode(reply).ids
+            labels = dict.fromkeys(scored_positions(tokenizer, ids, len(prompt)), float(right))
+            if question < branched:
+                prefixes += [(len(rows), at) for at in labels if at < len(ids) - 1]
+            rows.append(Labelled(question, ids, len(prompt), labels))
     texts = [tokenizer.decode(rows[k].ids[: at + 1], skip_special_tokens=False) for k, at in prefixes]
     ends = sample(model, tokenizer, [text for text in texts for _ in range(branches)])
     for n, (k, at) in enumerate(prefixes):
-        hits = sum(ends_right(worlds[k], end) for end in ends[n * branches : (n + 1) * branches])
+        world = pool[rows[k].question].world
+        hits = sum(ends_right(world, end) for end in ends[n * branches : (n + 1) * branches])
         rows[k].labels[at] = (rows[k].labels[at] + hits) / (branches + 1)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return rows
@@ -100,7 +95,7 @@ def impressions(reasoner: Reasoner, rows: list[Labelled]) -> list[Tensor]:
     """
     table = reasoner.model.embed_tokens.weight
     seen = []
-    for ids, given, _ in rows:
+    for _, ids, given, _ in rows:
         tokens = torch.tensor(ids, device=table.device)
         hidden = reasoner.model(tokens[None, :-1])[0, given - 1 :]
         found = (hidden @ table.T).log_softmax(-1).gather(1, tokens[given:, None])[:, 0]
@@ -139,33 +134,56 @@ class Learner(nn.Module):
         self.reward = reward
         self.impression = nn.Linear(reward.shape.width, 3).to(reward.score.weight.device)
 
-    def loss(self, ids: Tensor, labels: Tensor, seen: Tensor) -> Tensor:
-        """Cross-entropy with soft labels over scored positions, plus the squared error of the
-        impressions over replies. `labels` (batch, time) and `seen` (batch, time, 3) are NaN where
-        there is nothing to learn."""
+    def loss(self, ids: Tensor, labels: Tensor, seen: Tensor, questions: Tensor) -> Tensor:
+        """Cross-entropy with soft labels over scored positions, plus that of pairs, plus the squared
+        error of the impressions over replies. `labels` (batch, time) and `seen` (batch, time, 3) are
+        NaN where there is nothing to learn; `questions` is (batch,)."""
         hidden = self.reward.model(ids)
         scored, inside = ~labels.isnan(), ~seen[..., 0].isnan()
-        outcome = F.binary_cross_entropy_with_logits(
-            self.reward.score(hidden[scored]).squeeze(-1).float(), labels[scored]
-        )
+        logits = self.reward.score(hidden).squeeze(-1).float()
+        outcome = F.binary_cross_entropy_with_logits(logits[scored], labels[scored])
         impression = F.mse_loss(self.impression(hidden[inside]).float(), seen[inside])
-        return outcome + IMPRESSIONS * impression
+        rows, time = torch.arange(len(ids), device=ids.device), ids.shape[1]
+        last = time - 1 - scored.flip(1).int().argmax(1)
+        return (
+            outcome
+            + PAIRS * pair_loss(logits[rows, last], labels[rows, last], questions)
+            + IMPRESSIONS * impression
+        )
+
+
+def pair_loss(logits: Tensor, right: Tensor, questions: Tensor) -> Tensor:
+    """Mean over the pairs of a right and a wrong reply to one question of how little the right one is
+    preferred, in nats; 0 without pairs. All (replies,)."""
+    pairs = (questions[:, None] == questions) & (right[:, None] > right)
+    if not pairs.any():
+        return logits.sum() * 0.0
+    return F.softplus(logits - logits[:, None])[pairs].mean()
 
 
 def batches(
     tokenizer: Tokenizer, rows: list[Labelled], seen: list[Tensor], tokens: int, rng: random.Random
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Endless (ids, labels, seen) as `Learner.loss` takes them."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Endless (ids, labels, seen, questions) as `Learner.loss` takes them; the replies to a question
+    stay together."""
     pad = tokenizer.get_vocab()[PAD]
-    pairs = list(zip(rows, seen, strict=True))
+    groups: dict[int, list[tuple[Labelled, Tensor]]] = {}
+    for row, found in zip(rows, seen, strict=True):
+        groups.setdefault(row.question, []).append((row, found))
     while True:
-        for batch in cut(pairs, tokens, lambda pair: len(pair[0].ids), rng):
-            time = max(len(row.ids) for row, _ in batch)
-            ids = torch.full((len(batch), time), pad)
-            labels = torch.full((len(batch), time), torch.nan)
-            impression = torch.full((len(batch), time, 3), torch.nan)
-            for k, (row, found) in enumerate(batch):
+        for batch in cut(list(groups.values()), tokens, padded, rng):
+            together = [pair for group in batch for pair in group]
+            time = max(len(row.ids) for row, _ in together)
+            ids = torch.full((len(together), time), pad)
+            labels = torch.full((len(together), time), torch.nan)
+            impression = torch.full((len(together), time, 3), torch.nan)
+            for k, (row, found) in enumerate(together):
                 ids[k, : len(row.ids)] = torch.tensor(row.ids)
                 labels[k, list(row.labels)] = torch.tensor(list(row.labels.values()))
                 impression[k, row.given : len(row.ids)] = found
-            yield ids, labels, impression
+            yield ids, labels, impression, torch.tensor([row.question for row, _ in together])
+
+
+def padded(group: list[tuple[Labelled, Tensor]]) -> int:
+    """Tokens that the replies to one question take in a batch of their own."""
+    return len(group) * max(len(row.ids) for row, _ in group)

@@ -6,7 +6,7 @@ says.
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,21 +18,24 @@ from ...methods.refinement.revision import REANSWER, REVISE
 from ...verifiers.judge import QUESTION
 from ...worlds.arithmetic.calculations import Calculation
 from ...worlds.arithmetic.checker import extract_answer
+from ...worlds.arithmetic.document import Document
 from ...worlds.arithmetic.paths import Maze
+from ...worlds.arithmetic.problems import FAMILIES, LEVELS, generate
 from ...worlds.arithmetic.skills import SYSTEM, Skill, plain_solution, user_prompt
-from ...worlds.arithmetic.solutions import CLEAN, reason, render
+from ...worlds.arithmetic.solutions import reason, render
 from ...worlds.arithmetic.training_documents import (
     CAREFUL,
-    Document,
     document,
     ends_right,
     judgement,
+    merged,
     random_world,
 )
 from .model import Reasoner
 from .sampling import sample
 from .tokenizer import chat
 
+CHUNK = 40  # worlds whose replies are sampled, and kept, together
 SHARES: dict[Skill | Literal["world"], float] = {
     "judge": 22,
     "rate": 10,
@@ -52,22 +55,47 @@ class Attempts:
         return [ends_right(self.world, reply) for reply in self.replies]
 
 
+def contested_worlds(questions: int, seed: int) -> list[Calculation | Maze]:
+    """Train worlds, two of three from the levels where replies differ: neither all right nor all wrong."""
+    rng = random.Random(f"pairs/{seed}")
+    made = []
+    for k in range(questions):
+        if k % 3 == 0:
+            made.append(random_world(rng))
+        else:
+            family = rng.choices(FAMILIES, (30, 50, 20))[0]
+            made.append(generate(family, LEVELS[family][rng.choice((2, 3, 3, 3, 4))], rng, "train"))
+    return made
+
+
 def collect(
-    model: Reasoner, tokenizer: Tokenizer, path: Path, *, questions: int, samples: int, seed: int
+    model: Reasoner, tokenizer: Tokenizer, path: Path, worlds: list[Calculation | Maze], samples: int
 ) -> list[Attempts]:
-    """`samples` replies to each of `questions` train problems, kept in `path`, a line each."""
-    rng = random.Random(f"own/{seed}")
-    worlds = [random_world(rng) for _ in range(questions)]
-    if not path.exists():
-        prompts = [chat(SYSTEM["solve"], world.question) for world in worlds for _ in range(samples)]
+    """`samples` replies to each world, kept in `path`, a line a world; what is there is not sampled again."""
+    text = path.read_text() if path.exists() else ""
+    whole = text[: text.rfind("\n") + 1]
+    path.write_text(whole)  # a line that a stopped run left unfinished is sampled again
+    done = whole.count("\n")
+    for first in range(done, len(worlds), CHUNK):
+        chunk = worlds[first : first + CHUNK]
+        prompts = [chat(SYSTEM["solve"], world.question) for world in chunk for _ in range(samples)]
         texts = sample(model, tokenizer, prompts)
-        path.write_text("".join(json.dumps(reply) + "\n" for reply in texts))
-    replies = [json.loads(line) for line in path.read_text().splitlines()]
-    return [Attempts(world, replies[k * samples : (k + 1) * samples]) for k, world in enumerate(worlds)]
+        lines = [json.dumps(texts[k * samples : (k + 1) * samples]) + "\n" for k in range(len(chunk))]
+        with path.open("a") as file:
+            file.write("".join(lines))
+    kept = path.read_text().split("\n")
+    return [Attempts(world, json.loads(line)) for world, line in zip(worlds, kept, strict=False)]
 
 
-def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document]:
+def own_documents(
+    pool: list[Attempts],
+    rng: random.Random,
+    shares: Mapping[Skill | Literal["world"], float] = SHARES,
+    at_once: float = 0.25,
+) -> Iterator[Document]:
     """Endless documents: roles that look at solutions see sampled ones, the rest is as before.
+
+    `at_once`: share of the judges and raters that do not think first.
 
     Every other judgement and revision is asked for as this library's own methods ask, so that they
     work on the model without a role.
@@ -80,7 +108,7 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
         return rng.choice([r for r, ok in zip(attempts.replies, attempts.right, strict=True) if ok == right])
 
     while True:
-        kind = rng.choices(list(SHARES), list(SHARES.values()))[0]
+        kind = rng.choices(list(shares), list(shares.values()))[0]
         right = rng.random() < 0.5
         if kind == "judge" and rng.random() < 0.4:
             seen = ever_right if right else ever_wrong
@@ -103,10 +131,11 @@ def own_documents(pool: list[Attempts], rng: random.Random) -> Iterator[Document
         if role in ("judge", "revise") and rng.random() < 0.5:
             system, user = SYSTEM["solve"], as_methods_prompt(role, question, shown[0], rng)
         if role in ("judge", "rate"):
-            yield judgement(role, system, user, world, shown, rng)
+            yield judgement(role, system, user, world, shown, rng, at_once)
+        elif role == "merge":
+            yield Document(role, system, user, merged(world, shown, rng))
         else:
-            noise = CAREFUL if role == "revise" else CLEAN
-            yield Document(role, system, user, render(*reason(world, rng, noise)))
+            yield Document(role, system, user, render(*reason(world, rng, CAREFUL)))
 
 
 def as_methods_prompt(role: Skill, question: str, solution: str, rng: random.Random) -> str:

@@ -23,17 +23,24 @@ PAD, SYSTEM, USER, ASSISTANT, END = "<|pad|>", "<|system|>", "<|user|>", "<|assi
 CONTROL = (PAD, SYSTEM, USER, ASSISTANT, END)
 WRITTEN = (THINK.opening, THINK.closing, "\n\n")  # tokens that appear in a reply's text
 
-CHAT_TEMPLATE = (
-    "{%- if messages[0]['role'] != 'system' -%}{{ '<|system|>Think step by step.' }}{%- endif -%}"
-    "{%- for message in messages -%}"
-    "{{ '<|' + message['role'] + '|>' + message['content'] }}"
-    "{%- if message['role'] == 'assistant' -%}{{ '<|end|>' }}{%- endif -%}"
-    "{%- endfor -%}"
-    "{%- if add_generation_prompt -%}{{ '<|assistant|>' }}"
-    "{%- if thinking is defined and thinking is false -%}"
-    "{{ '" + THINK.wrap("", "").replace("\n", "\\n") + "' }}{%- endif -%}"
-    "{%- endif -%}"
-)
+
+def chat_template(system: str) -> str:
+    """The template of a model that takes this system message where a chat has none."""
+    return (
+        f"{{%- if messages[0]['role'] != 'system' -%}}{{{{ '{SYSTEM}{system}' }}}}{{%- endif -%}}"
+        "{%- for message in messages -%}"
+        "{{ '<|' + message['role'] + '|>' + message['content'] }}"
+        "{%- if message['role'] == 'assistant' -%}{{ '<|end|>' }}{%- endif -%}"
+        "{%- endfor -%}"
+        "{%- if add_generation_prompt -%}{{ '<|assistant|>' }}"
+        "{%- if thinking is defined and thinking is false -%}"
+        "{{ '" + THINK.wrap("", "").replace("\n", "\\n") + "' }}{%- endif -%}"
+        "{%- endif -%}"
+    )
+
+
+CHAT_TEMPLATE = chat_template("Think step by step.")
+VERBOSE_TEMPLATE = chat_template("Think at length.")
 
 
 def chat(system: str, user: str) -> str:

@@ -34,15 +34,20 @@ def check_answer(problem: WorldProblem, text_or_answer: str) -> bool:
     answer = extract_answer(text_or_answer)
     if answer is None:
         return False
-    if isinstance(problem.world, Maze):
-        return _reaches(problem.world, answer.replace(",", " ").split())
-    return as_number(answer) == int(problem.answer)
+    return is_right(problem.world, answer.replace(",", " ") if isinstance(problem.world, Maze) else answer)
 
 
 def as_number(answer: str) -> int | None:
     """The number that an answer is; None if it is none."""
     digits = answer.strip().removeprefix("+")
     return int(digits) if digits.isdecimal() else None
+
+
+def is_right(world: Calculation | Maze, answer: str) -> bool:
+    """Whether an answer, without a box, solves the world; any path that works counts."""
+    if isinstance(world, Calculation):
+        return as_number(answer) == int(world.answer)
+    return _reaches(world, answer.split())
 
 
 def _reaches(maze: Maze, path: list[str]) -> bool:

@@ -8,7 +8,26 @@ from typing import Any, Literal, get_args
 
 from ...core.thinking import THINK
 
-Skill = Literal["solve", "quick", "plan", "execute", "revise", "judge", "rate", "facts", "merge"]
+Skill = Literal[
+    "solve",
+    "quick",
+    "plan",
+    "execute",
+    "revise",
+    "judge",
+    "rate",
+    "facts",
+    "merge",
+    "verbose",
+    "reopen",
+    "split",
+    "step",
+    "extract",
+    "mend",
+    "hint",
+    "conclusive",
+    "same",
+]
 SKILLS: tuple[Skill, ...] = get_args(Skill)
 
 SYSTEM: dict[Skill, str] = {
@@ -21,6 +40,16 @@ SYSTEM: dict[Skill, str] = {
     "rate": "Rate both solutions.",
     "facts": "List the key facts.",
     "merge": "Merge the paths.",
+    # Known to the verbose model alone: `verbose` and `reopen` are its ways to think.
+    "verbose": "Think at length.",
+    "reopen": "Think at length, and again.",
+    "split": "Split the question.",
+    "step": "Answer the next step.",
+    "extract": "List the conditions.",
+    "mend": "Mend the conditions.",
+    "hint": "Name the key points.",
+    "conclusive": "Is there an answer?",
+    "same": "Are both the same?",
 }
 
 # Other ways people ask for a solution; the model knows them too.
@@ -50,11 +79,17 @@ def user_prompt(
     solutions: list[str] | tuple[str, ...] = (),
     plan: str = "",
     facts: str = "",
+    conditions: str = "",
+    excerpts: list[str] | tuple[str, ...] = (),
+    done: list[tuple[str, str]] | tuple[tuple[str, str], ...] = (),
+    step: str = "",
 ) -> str:
     """The user message of a role.
 
-    `solutions` (replies, tags or not): one for judge, two for rate, one to three for revise and
-    merge. `plan` or `facts`, as the model wrote them, for execute.
+    `solutions` (replies, tags or not): one for judge and extract, two for rate, one to three for
+    revise and merge. `plan`, `facts` or `conditions`, as the model wrote them, for execute;
+    `conditions` for mend. `excerpts` of thinking: one for conclusive, two for same. `step`, a line
+    of a split question, with the lines and answers that are `done`.
     """
     shown = [plain_solution(s) for s in solutions]
     match role:
@@ -69,7 +104,20 @@ def user_prompt(
             paths = [f"\n\nPath {k}:\n{s}" for k, s in enumerate(shown, 1)]
             return question + "".join(paths)
         case "execute":
-            return f"{question}\n\nPlan:\n{plan}" if plan else f"{question}\n\nFacts:\n{facts}"
+            shown_as = {"Plan": plan, "Conditions": conditions, "Facts": facts}
+            name = next((name for name, text in shown_as.items() if text), "Facts")
+            return f"{question}\n\n{name}:\n{shown_as[name]}"
+        case "extract":
+            return f"{question}\n\nAttempt:\n{shown[0]}"
+        case "mend":
+            return f"{question}\n\nConditions:\n{conditions}"
+        case "step":
+            lines = [f"{text} = {answer}" for text, answer in done]
+            return "\n".join([f"{question}\n", *lines, f"Now {step}"])
+        case "conclusive":
+            return f"{question}\n\nExcerpt:\n{excerpts[0]}"
+        case "same":
+            return f"{question}\n\nExcerpt A:\n{excerpts[0]}\n\nExcerpt B:\n{excerpts[1]}"
         case _:
             return question
 

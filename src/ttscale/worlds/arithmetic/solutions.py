@@ -63,6 +63,18 @@ def compare(value: int, target: int, misjudged: bool = False) -> str:
     return f"{max(value, target)}-{min(value, target)}={difference}: {verdict}"
 
 
+def walk(maze: Maze, answer: str) -> str:
+    """A path, as answers give it, gone once more and its end held against the target."""
+    path = tuple(answer.split())
+    if path not in maze.paths():
+        return f"{answer}: No"
+    value, lines = maze.start, []
+    for text in path:
+        lines.append(f"{value}{text}={move(value, text)}")
+        value = move(value, text)
+    return "\n".join([*lines, compare(value, maze.target)])
+
+
 def boxed(answer: str) -> str:
     return f"\\boxed{{{answer}}}"
 

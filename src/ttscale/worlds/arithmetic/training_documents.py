@@ -6,15 +6,15 @@ judges, raters and revisers also see traces with mistakes that were not noticed.
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ...core.thinking import THINK
 from .calculations import Calculation
-from .checker import as_number, extract_answer
-from .paths import Maze, move
+from .checker import as_number, extract_answer, is_right
+from .document import Document
+from .paths import Maze
 from .problems import FAMILIES, Split, generate
 from .skills import SOLVE_VARIANTS, SYSTEM, Skill, user_prompt
-from .solutions import CLEAN, Noise, compare, hardness, reason, render
+from .solutions import CLEAN, Noise, boxed, compare, hardness, reason, render, walk
 
 CAREFUL = Noise()
 CARELESS = Noise(slip=0.35, notice=0.25, doubt=0.04, repair=False)
@@ -34,17 +34,6 @@ LATE: dict[Skill, float] = {
     "execute": 4,
     "facts": 2,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One exchange. `prefill` begins the reply but is given, not learned."""
-
-    role: Skill
-    system: str
-    user: str
-    reply: str
-    prefill: str = ""
 
 
 def random_world(rng: random.Random, split: Split = "train") -> Calculation | Maze:
@@ -68,13 +57,6 @@ def solution(world: Calculation | Maze, rng: random.Random, right: bool) -> str:
         if is_right(world, answer) == right:
             return render(steps, answer)
     return render(*reason(world, rng, CAREFUL))  # a world too easy to get wrong
-
-
-def is_right(world: Calculation | Maze, answer: str) -> bool:
-    if isinstance(world, Calculation):
-        return as_number(answer) == int(world.answer)
-    paths = world.paths()
-    return tuple(answer.split()) in paths and paths[tuple(answer.split())][-1] == world.target
 
 
 def ends_right(world: Calculation | Maze, reply: str) -> bool:
@@ -114,7 +96,7 @@ def verification(world: Calculation | Maze, replies: Sequence[str], rng: random.
     `search`) and holds every claimed answer against it."""
     answers = [extract_answer(reply) or "nothing" for reply in replies]
     if isinstance(world, Maze):
-        return "\n\n".join(_walked(world, answer) for answer in answers)
+        return "\n\n".join(walk(world, answer) for answer in answers)
     steps, true = reason(world, rng, CLEAN)
     return "\n\n".join([*steps, "\n".join(_compared_with(answer, int(true)) for answer in answers)])
 
@@ -122,17 +104,6 @@ def verification(world: Calculation | Maze, replies: Sequence[str], rng: random.
 def _compared_with(answer: str, true: int) -> str:
     number = as_number(answer)
     return f"{answer}: No" if number is None else compare(number, true)
-
-
-def _walked(maze: Maze, answer: str) -> str:
-    path = tuple(answer.split())
-    if path not in maze.paths():
-        return f"{answer}: No"
-    value, lines = maze.start, []
-    for text in path:
-        lines.append(f"{value}{text}={move(value, text)}")
-        value = move(value, text)
-    return "\n".join([*lines, compare(value, maze.target)])
 
 
 def verdict(right: Sequence[bool]) -> str:
@@ -143,14 +114,35 @@ def verdict(right: Sequence[bool]) -> str:
 
 
 def judgement(
-    role: Skill, system: str, user: str, world: Calculation | Maze, replies: Sequence[str], rng: random.Random
+    role: Skill,
+    system: str,
+    user: str,
+    world: Calculation | Maze,
+    replies: Sequence[str],
+    rng: random.Random,
+    at_once: float = 0.25,
 ) -> Document:
-    """What a judge or rater of these replies writes; one time in four it does not think first."""
+    """What a judge or rater of these replies writes; a share `at_once` does not think first."""
     verdicts = verdict([ends_right(world, reply) for reply in replies])
-    if rng.random() < 0.25:
+    if rng.random() < at_once:
         return Document(role, system, user, verdicts, NO_THINKING)
     thinking = verification(world, replies, rng)
     return Document(role, system, user, THINK.wrap(thinking, verdicts))
+
+
+def merged(world: Calculation | Maze, replies: Sequence[str], rng: random.Random) -> str:
+    """How several replies are merged: their answers first, worked out only where these differ."""
+    answers = [extract_answer(reply) or "nothing" for reply in replies]
+    seen = ", ".join(answers)
+    if len(set(answers)) == 1 and is_right(world, answers[0]):
+        return render([seen], answers[0])
+    others = [boxed(answer) for answer in dict.fromkeys(answers)]
+    right = next((answer for answer in answers if is_right(world, answer)), None)
+    thinking = [seen, verification(world, others, rng)]
+    if right is None and isinstance(world, Maze):
+        steps, right = reason(world, rng, CLEAN)
+        thinking += steps
+    return render(thinking, right or world.answer)
 
 
 def document(rng: random.Random, progress: float = 1.0, role: Skill | None = None) -> Document:
@@ -204,8 +196,9 @@ def document(rng: random.Random, progress: float = 1.0, role: Skill | None = Non
         case "merge":
             shown = [solution(world, rng, rng.random() < 0.5) for _ in range(rng.choice((2, 2, 3)))]
             return Document(
-                role, system, user_prompt(role, question, solutions=shown), render(*reason(world, rng, CLEAN))
+                role, system, user_prompt(role, question, solutions=shown), merged(world, shown, rng)
             )
+    raise ValueError(f"role {role!r} is of the verbose model: see verbose.documents")
 
 
 NO_THINKING = THINK.wrap("", "")

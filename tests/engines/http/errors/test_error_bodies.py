@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.engines.http import error_bodies
 from ttscale.engines.http.credentials import Key
-from ttscale.engines.http.failures import of_event, of_response
+from ttscale.engines.http.errors import error_bodies
+from ttscale.engines.http.errors.failures import of_event, of_response
 
 JSON = st.recursive(
     st.none()

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 
-from ...core import AuthError, ContextOverflow, EngineError, ModelNotFound, RateLimited, Unreachable
+from ....core import AuthError, ContextOverflow, EngineError, ModelNotFound, RateLimited, Unreachable
+from ..credentials import Key
+from ..retry import advice, requested_wait
 from . import error_bodies
-from .credentials import Key
 from .error_bodies import ErrorBody
-from .retry import advice, requested_wait
 
 if TYPE_CHECKING:
-    from .replicas import Replica
+    from ..replicas import Replica
 
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504, *range(520, 528), 529, 530})
 _DOWN = TRANSIENT - {408, 409, 425, 429, 500}  # a 500 may be the request's own fault

@@ -1,0 +1,1 @@
+"""Generated worlds that several systems are measured on, in token time."""

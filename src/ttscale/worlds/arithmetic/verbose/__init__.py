@@ -1,0 +1,1 @@
+"""Thinking that goes on after the answer is there: making it, and measuring it."""
