@@ -6,7 +6,7 @@
 A fault is one of Cosmic Ray's: another operator, another number, a condition negated, a decorator
 removed. (mutmut leaves out decorated functions, as every method is one, and all that stands outside
 of functions, such as the defaults of a configuration.) None is planted where the program means the
-same with it: in annotations, in the text of an error, in what `@dataclass` is told about slots.
+same with it: in annotations, in the text of an error, in the options of `@dataclass`, in assertions.
 Everything happens in a copy of the tree. First all tests run once; then a fault meets the tests that
 run its line. A run that was interrupted goes on with `--log FILE`: faults in it are not tried again.
 
@@ -122,7 +122,8 @@ def _meaning(source: str) -> str | None:
 
 
 class Meaning(ast.NodeTransformer):
-    """Leaves out annotations, the text of errors, and the options of `@dataclass` and `zip`."""
+    """Leaves out annotations, the text of errors, the options of `@dataclass`, and what only a defect
+    could fail: assertions and the strictness of `zip`."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -146,6 +147,14 @@ class Meaning(ast.NodeTransformer):
                 decorator.keywords = []
         return self.generic_visit(node)
 
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        return ast.Pass()
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) == "zip":
+            node.keywords = []
+        return self.generic_visit(node)
+
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         for part in ast.walk(node):
             if isinstance(part, ast.JoinedStr):
@@ -156,19 +165,20 @@ class Meaning(ast.NodeTransformer):
 def _statement(source: str, line: int) -> range | None:
     """The lines of the statement at `line` (of its head, if it holds others); None outside of functions."""
     inner, inside = ast.stmt(), False
-    spans = list[tuple[int, int, bool, ast.stmt]]()
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.stmt):
-            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-            spans.append((first, node.end_lineno or first, False, node))
-    around = sorted((s for s in spans if s[0] <= line <= s[1]), key=lambda s: (s[0], -s[1]))
-    if not around:
+    for node in ast.walk(ast.parse(source)):  # what is outside comes before what is in it
+        if isinstance(node, ast.stmt) and line in _lines(node):
+            inside = inside or isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+            inner = node
+    if not inside:
         return None
-    first, last, _, inner = around[-1]
-    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-    inside = any(isinstance(node, functions) for *_, node in around[:-1])
-    body = getattr(inner, "body", None)
-    return range(first, body[0].lineno if body else last + 1) if inside else None
+    lines, body = _lines(inner), getattr(inner, "body", None)
+    return range(lines.start, body[0].lineno) if body else lines
+
+
+def _lines(node: ast.stmt) -> range:
+    """From its first decorator to its end."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return range(first, (node.end_lineno or first) + 1)
 
 
 def _diff(before: str, after: str, path: Path) -> str:
