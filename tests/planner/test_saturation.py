@@ -89,6 +89,15 @@ def test_one_p_sells_the_tail_of_a_spread_short_and_says_so():
     assert one.saturation(0.005) < spread.saturation(0.005)
 
 
+def test_what_four_samples_show_predicts_eight_where_p_may_spread():
+    rng = np.random.default_rng(3)
+    counts = [(8, int(c)) for c in rng.binomial(8, rng.beta(0.5, 0.5, 4000))]
+    measured = hit_curve(counts)
+    spread, one = fit(measured[:4], spread=True), fit(measured[:4])
+    assert spread.at(8) == pytest.approx(measured[-1], abs=0.01)
+    assert one.at(8) < measured[-1] - 0.02
+
+
 def test_budgets_of_their_own_reach_the_same_coverage_with_fewer_samples():
     rates = np.random.default_rng(1).beta(0.5, 0.5, 2000)
     own = budgets(rates, 0.02)

