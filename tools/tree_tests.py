@@ -30,16 +30,19 @@ class TreeTests:
     def __init__(self, root: Path, paths: Sequence[str], seed: int) -> None:
         self.root, self.paths, self.seed = root, paths, seed
         self.seconds: dict[str, float] = {}
+        self._start = 0.0  # seconds until the first test began
         self._lines: dict[str, dict[int, set[str]]] = {}
 
     def measure(self, files: Collection[Path]) -> bool:
         """Run them all, and find out which run the lines of `files`; whether they pass."""
         found = self.root.parent / "measured.json"
+        started = time.monotonic()
         code = self._run(Measured(self.root, files, found), list(self.paths), None)
         if code != 0:
             return False
         measured = json.loads(found.read_text())
         self.seconds = measured["seconds"]
+        self._start = time.monotonic() - started - sum(self.seconds.values())
         self._lines = {
             path: {int(line): set(tests) for line, tests in lines.items()}
             for path, lines in measured["lines"].items()
@@ -62,8 +65,8 @@ class TreeTests:
 
     def verdict(self, tests: Collection[str], timeout: float | None = None) -> Verdict:
         """What the tests say to the tree as it is, the quickest first, within so many seconds
-        (None: ten, and five times what they took when they were measured)."""
-        patience = timeout or 10 + 5 * sum(self.seconds[test] for test in tests)
+        (None: ten, and five times what they and pytest's start took when they were measured)."""
+        patience = timeout or 10 + 5 * (self._start + sum(self.seconds[test] for test in tests))
         files = dict.fromkeys(test.split("::")[0] for test in tests)
         code = self._run(Chosen(tests, self.seconds), list(files), patience)
         return "timeout" if code is None else "survived" if code == 0 else "killed"

@@ -15,7 +15,13 @@ from ttscale.bench.report.figures_of_merit import figures_of_merit
 from ttscale.core import GenerationRequest, Trace
 from ttscale.engines.catalogue.source import ModelSource
 
-SAYS = {"q0": ["2", "1", "2"], "q1": ["1", "1", "1"], "q2": ["1", None, "3"]}  # 1 is right
+SAYS = {
+    "q0": ["2", "1", "2"],
+    "q1": ["1", "1", "1"],
+    "q2": ["1", None, "3"],
+    "q3": ["1", "1", "1"],
+    "q4": ["2", "3", "2"],
+}  # 1 is right
 
 
 def figures(folder: Path, method: str) -> dict[str, Any]:
@@ -35,8 +41,8 @@ def figures(folder: Path, method: str) -> dict[str, Any]:
 
 def test_turns_tell_how_often_they_repair_an_answer_and_how_often_they_lose_one(tmp_path):
     found = figures(tmp_path, "turns(turns=3)")
-    # wrong twice with another turn to come, and repaired once; right four times, and lost twice
-    assert (found["repaired_per_turn"], found["lost_per_turn"]) == (1 / 2, 2 / 4)
+    # wrong four times with another turn to come, and repaired once; right six times, and lost twice
+    assert (found["repaired_per_turn"], found["lost_per_turn"]) == (1 / 4, 1 / 3)
 
 
 def test_a_method_without_turns_tells_no_rates(tmp_path):
