@@ -46,7 +46,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _no_server_is_remembered(tmp_path, monkeypatch):
     """What a test finds out about a server is not believed of another on the same port."""
     from ttscale.engines.catalogue import downloads
-    from ttscale.engines.openai import probe
+    from ttscale.engines.openai import findings
 
     monkeypatch.setattr(downloads, "server_cache", lambda: tmp_path / "servers")
-    probe.forget()
+    findings.forget()

@@ -70,6 +70,7 @@ class Assembly:
         request: Sampling | None = None,
         observers: Sequence[Observer] = (),
         journal: Journal | None = None,
+        rescue: bool = False,
     ) -> Run:
         """A run on these engines; see `Run` for the parameters."""
         return Run(
@@ -80,4 +81,5 @@ class Assembly:
             prices=self.prices,
             observers=observers,
             journal=journal,
+            rescue=rescue,
         )

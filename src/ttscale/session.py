@@ -32,6 +32,7 @@ from .core import (
     execute,
     opened,
 )
+from .core.settings.declared import check
 
 if TYPE_CHECKING:
     from .cli.config import Config
@@ -129,9 +130,11 @@ class Session:
         images: Sequence[str | Path] = (),
         seed: int | None = None,
         observers: Sequence[Observer] = (),
+        rescue: bool = False,
         **sampling: Any,
     ) -> Attempt:
         """Everything that is needed to answer a question; nothing has been spent yet."""
+        check(bool, rescue=rescue)
         config = self._config
         return Attempt(
             problem_of(
@@ -149,6 +152,7 @@ class Session:
                 seed=seed_of(seed, config),
                 request=Sampling.of({k: v for k, v in sampling.items() if v is not None}),
                 observers=observers,
+                rescue=rescue,
             ),
             limits_of(budget, tokens=tokens, seconds=seconds, cost=cost) or config.budget,
         )
@@ -195,7 +199,8 @@ def solve(
         roles: models for further roles of the method, such as `{"prm": "tiny-prm"}`.
         requested: `budget` (a `Budget` or a mapping) or `tokens`, `seconds`, `cost`; `answer`, the rule
             by which answers are found and compared ("math", "number", ...); `choices`, `reference`,
-            `system`, `images` (paths), `seed`, `observers` of the run; and any setting of `Sampling`.
+            `system`, `images` (paths), `seed`, `observers` of the run; `rescue`, for one more sample
+            where the reply has spent its tokens on thinking; and any setting of `Sampling`.
 
     Raises:
         UsageError: for anything that is not known or out of range, before a token is spent.

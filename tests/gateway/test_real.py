@@ -82,6 +82,25 @@ def question(number: int) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"What is {a} + {b} * {c}?"}]
 
 
+async def test_a_reply_that_is_all_thinking_is_rescued_and_billed_as_the_server_counts(server: Real) -> None:
+    if server.name != "tiny":
+        pytest.skip("the model does not think")
+    async with server.world() as w:
+        before = await server.made()
+        body = {"messages": question(1), "max_tokens": 6, "seed": 1}
+        _, plain = await w.post(model="m", **body)
+        _, reply = await w.post(model="sc(n=3)/m", **body)
+        events = await w.events(model="simple/m", stream_options={"include_usage": True}, **body)
+        told = sum(e["usage"]["completion_tokens"] for e in (plain, reply, events[-1]))
+        assert told == await server.made() - before
+    (choice,) = reply["choices"]
+    assert plain["usage"]["completion_tokens"] == 6
+    assert (reply["ttscale"]["rescued"], reply["ttscale"]["samples"]) == (True, 4)
+    assert (choice["finish_reason"], bool(choice["message"]["content"])) == ("stop", True)
+    assert content(events, part="reasoning_content")
+    assert content(events)
+
+
 async def test_where_nothing_is_stopped_every_token_is_reported(server: Real) -> None:
     async with server.world() as w:
         before, told = await server.made(), 0

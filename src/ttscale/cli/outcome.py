@@ -103,6 +103,8 @@ def _spent(outcome: Outcome, problem: Problem) -> str:
     if usage.cost is not None:
         parts.append(f"cost {'~' if usage.estimated_cost else ''}{usage.cost:.4g}")
     parts.append(f"stopped by {outcome.stopped_by}")
+    if outcome.extra.get("rescued"):
+        parts.append("rescued")
     if missed := unread(problem, outcome.traces):
         parts.append(f"unread: {missed}")
     correct = outcome_is_right(problem, outcome)

@@ -46,6 +46,7 @@ from .execution.context import Context, SampleRequest
 from .execution.observer import Observer, SampleCount
 from .execution.run import Journal, Run
 from .execution.streams import Live, Race
+from .execution.trials import Trials
 from .extras import install_command
 from .generation import Generation, GenerationRequest, LiveGeneration, StopRule
 from .known_generation import KnownGeneration
@@ -142,6 +143,7 @@ __all__ = [
     "Tie",
     "TokenLoop",
     "Trace",
+    "Trials",
     "UnknownName",
     "Unreachable",
     "Usage",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar, cast
 
 from .generation import Generation, GenerationRequest
 from .problem import Problem
 from .prompt import Prompt
 from .spending.prompt_lengths import PromptLengths
 from .trace import FloatArray, Trace
+
+if TYPE_CHECKING:
+    from .execution.trials import Trials
 
 Reply = TypeVar("Reply")
 
@@ -97,6 +100,18 @@ class Engine(Protocol):
         ...
 
 
+class Probing(Protocol):
+    """An engine that finds out what it can do when somebody needs to know."""
+
+    def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
+        """Which of these it may have or not."""
+        ...
+
+    async def probe(self, capabilities: Collection[str], trials: Trials) -> None:
+        """Find out; every request is one of `trials`."""
+        ...
+
+
 class Scorer(Protocol):
     """Capability `score`."""
 
@@ -129,6 +144,11 @@ class Finite(Protocol):
         ...
 
 
+def unknown(engine: Engine, capabilities: Collection[str]) -> frozenset[str]:
+    """Which of these an engine may have or not: none, unless it finds out only when asked."""
+    return cast(Probing, engine).unknown(capabilities) if hasattr(engine, "unknown") else frozenset()
+
+
 class EngineWrapper:
     """Another engine in all that a subclass does not change."""
 
@@ -150,6 +170,12 @@ class EngineWrapper:
     @property
     def prompt_lengths(self) -> PromptLengths | None:
         return getattr(self.engine, "prompt_lengths", None)
+
+    def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
+        return unknown(self.engine, capabilities)
+
+    async def probe(self, capabilities: Collection[str], trials: Trials) -> None:
+        await cast(Probing, self.engine).probe(capabilities, trials)
 
     async def open(self) -> None:
         await self.engine.open()

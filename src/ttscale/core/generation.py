@@ -88,6 +88,10 @@ class GenerationRequest(abc.ABC):
     def finish(self, trace: Trace) -> None:
         """Receive the trace: once, in the event loop's thread; later ones are ignored."""
 
+    def probed(self, prompt_tokens: int, tokens: int) -> None:
+        """On its way the engine has found out something of itself, at this cost; not the sample's own."""
+        return
+
     @property
     def seed(self) -> int:
         """A seed in [0, 2^31) that depends on what is asked and on its ordinal only."""

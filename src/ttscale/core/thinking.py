@@ -52,6 +52,12 @@ class ThinkTags:
         _, opening, tail = text.rpartition(self.opening)
         return bool(opening) and self.closing not in tail
 
+    def ended(self, text: str) -> str:
+        """A text that is all thinking, ended, so that what follows is the answer text."""
+        if text.rstrip().endswith(self.closing):
+            return text
+        return f"{text}{'' if text.endswith(chr(10)) else chr(10)}{self.closing}\n\n"
+
     def wrap(self, thinking: str, answer_text: str) -> str:
         """A whole reply as reasoners write it: the thinking between tags, a blank line, the rest."""
         return f"{self.opening}\n{thinking}\n{self.closing}\n\n{answer_text}"

@@ -19,7 +19,7 @@ from ..core import UsageError, install_command
 from . import real_time
 from .http.retry import Retry
 from .openai import probe
-from .openai.dialect import LLAMACPP
+from .openai.dialect import EMBEDDING, LLAMACPP, RERANKING
 from .openai.engine import OpenAIHTTP
 
 _MAGIC = b"GGUF"
@@ -34,6 +34,8 @@ class LlamaCpp(OpenAIHTTP):
         slots: sequences decoded at a time; further samples queue.
         context: tokens of prompt and reply together, of each slot.
         threads: for decoding; by default one per processor that is not in use.
+        prompt_cache: MiB of memory for prompts that no slot works on any more, so that a further
+            sample need not read them again; 0 for none.
         embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
     """
 
@@ -44,6 +46,7 @@ class LlamaCpp(OpenAIHTTP):
         slots: int = 4,
         context: int = 4096,
         threads: int | None = None,
+        prompt_cache: int = 256,
         embeddings: bool = False,
         reranking: bool = False,
         idle: float = 300.0,
@@ -53,18 +56,21 @@ class LlamaCpp(OpenAIHTTP):
         for setting, value in (("slots", slots), ("context", context), ("threads", threads)):
             if value is not None and value < 1:
                 raise UsageError(f"{setting}={value!r} is out of range", fix="give 1 or more")
+        if prompt_cache < 0:
+            raise UsageError(f"{prompt_cache=} is out of range", fix="give 0 or more")
         super().__init__(
             path.stem,
             [],
             concurrency=slots,
             idle=idle,
             retry=Retry(times=2),
-            dialect=None if embeddings or reranking else LLAMACPP,
+            dialect=EMBEDDING if embeddings else RERANKING if reranking else LLAMACPP,
             name=name or f"llamacpp:{path.stem}",
         )
         self.path, self.slots, self.context = path, slots, context
         self.threads = threads or _idle_processors()
         self.embeddings, self.reranking = embeddings, reranking
+        self.prompt_cache = prompt_cache
         self._server: Any = None
 
     async def open(self) -> None:
@@ -80,7 +86,7 @@ class LlamaCpp(OpenAIHTTP):
         self.urls = [str(self._server.listening_address)]
         self.server = f"the embedded server of {self.path.name}"
         await super().open()
-        if self.dialect.kind == "llamacpp":
+        if "tools" in self.dialect.capabilities:
             self.dialect = await probe.without_tools(self, self.dialect)
 
     async def close(self) -> None:
@@ -115,6 +121,7 @@ class LlamaCpp(OpenAIHTTP):
         params.n_parallel = self.slots
         params.n_ctx = self.slots * self.context  # the slots share it
         params.cpuparams.n_threads = self.threads
+        params.cache_ram_mib = self.prompt_cache  # by itself it takes 8 GiB
         params.endpoint_metrics, params.ui = True, False
         params.port = 0  # any that is free
         params.verbosity = -1

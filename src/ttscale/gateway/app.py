@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -17,9 +18,9 @@ from .api import openapi, requests
 from .api.addresses import address
 from .api.chat_and_completions import Chat, Completions
 from .api.content_encoding import inflated, too_large
-from .api.options import NONE, options
+from .api.options import NONE, Options, options
 from .api.responses import Responses, as_chat_request
-from .config import Server
+from .config import Limits, Server
 from .errors import ApiError, of, wrong
 from .execution.endpoint import Shaped, run
 from .gateway import Gateway
@@ -187,11 +188,19 @@ def _document(state: RequestState, raw: bytes) -> tuple[dict[str, Any], bytes]:
     return (body, raw) if not named else requests.naming(body, named)
 
 
+def _wanted(body: Mapping[str, Any], limits: Limits) -> Options:
+    """The options of a request; where all are rescued, that is asked for by each that does not say."""
+    wanted = options(body)
+    if wanted.rescue is None and limits.rescue == "all":
+        return replace(wanted, rescue=True)
+    return wanted
+
+
 def _generates(read: Callable[..., requests.ApiRequest], shaped: Shaped) -> Serve:
     async def serve(state: RequestState, raw: bytes) -> web.StreamResponse:
-        body, raw = _document(state, raw)
         gateway = state.gateway
-        wanted = options(body)
+        body, raw = _document(state, raw)
+        wanted = _wanted(body, gateway.config.limits)
         where = target(body.get("model"), wanted, state.client, gateway.upstreams)
         if where.method is None:
             return await pass_on(state, where.upstream, body, raw)
@@ -206,7 +215,7 @@ async def _responses(state: RequestState, raw: bytes) -> web.StreamResponse:
     """Passed on to a server that has this API; else, and under a method, translated."""
     gateway = state.gateway
     body, raw = _document(state, raw)
-    wanted = options(body)
+    wanted = _wanted(body, gateway.config.limits)
     where = target(body.get("model"), wanted, state.client, gateway.upstreams)
     if where.method is None:
         try:

@@ -24,7 +24,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from ..core import AtLeast, Budget, NotEmpty, Price, Sampling, UnknownName, UsageError, Within, declared
 from ..core.settings.declared import Inline, Shorthand, read
@@ -124,11 +124,18 @@ class Account:
 
 @declared
 class Limits:
-    """What one request may ask of a method. `budget` is the most any request may spend."""
+    """What one request may ask of a method.
+
+    Attributes:
+        budget: the most any request may spend.
+        rescue: which requests get one more sample where the reply is all thinking, if they do not say:
+            those for "methods", "all", which runs plain ones as `simple`, or "none".
+    """
 
     max_samples: _Count = 64
     max_choices: _Count = 16
     budget: Budget = field(default_factory=Budget)
+    rescue: Literal["methods", "all", "none"] = "methods"
 
 
 @declared

@@ -45,7 +45,12 @@ class PassedUsage:
         """Tokens of the prompt; estimated from the request's length where the upstream was silent."""
         if self.prompt_tokens is not None:
             return self.prompt_tokens
-        return len(request) // _BYTES if self.served else 0
+        return self.estimated_prompt(request) if self.served else 0
+
+    @staticmethod
+    def estimated_prompt(request: bytes) -> int:
+        """Tokens of the prompt, by the request's length."""
+        return len(request) // _BYTES
 
     def read(self, document: Mapping[str, Any]) -> None:
         """Take in a reply that was not streamed."""

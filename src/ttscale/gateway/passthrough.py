@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,16 +11,16 @@ import orjson
 from aiohttp import web
 
 from ..answers.rules.implicit import rule
-from ..core import Outcome, Problem, Sampling, Trace, Usage
+from ..core import Budget, Outcome, Problem, Sampling, Trace, Usage, UsageError
 from ..engines.http.sse import Packets
 from ..engines.openai.response import ResponseReader
 from .access.quotas import UNLIMITED
 from .api import requests
 from .api.choice import Choice
 from .api.options import NONE
-from .errors import ApiError
+from .errors import ApiError, wrong
 from .passed_usage import PassedUsage
-from .relay import relay
+from .relay import overdue, relay
 from .renaming import Renaming
 from .request_state import RequestState
 from .upstreams.abilities import require
@@ -38,29 +40,59 @@ async def pass_on(
         raise ApiError(
             503, f"no server of model {upstream.name!r} answers", code="upstream_down", after=closed
         )
-    if not server.model:
-        await upstream.open()  # it tells the name of its only model
     choices = requests.whole(body.get("n")) or 1
-    most = state.budget(UNLIMITED).tokens
-    payload, cost = forwarded(
-        body,
-        raw,
-        server.model,
-        None if most is None else max(1, most // max(1, choices)),
-        _configured(state.path, upstream.sampling),
-    )
+    budget, began = state.budget(UNLIMITED), time.monotonic()
+    if not server.model:
+        try:
+            async with asyncio.timeout(budget.seconds):
+                await upstream.open()  # it tells the name of its only model
+        except TimeoutError:
+            raise overdue(budget.seconds) from None
+    left = None if budget.seconds is None else max(0.0, budget.seconds - (time.monotonic() - began))
+    most = _most(budget, upstream, choices, raw)
+    payload, cost = forwarded(body, raw, server.model, most, _configured(state.path, upstream.sampling))
     passed = PassedUsage(max(1, choices or 1))
     recorder = gateway.recorder
     kept: list[bytes] | None = [] if recorder is not None and recorder.wants() else None
     try:
         response = await relay(
-            state.request, upstream, state.path, payload, cost, passed, Renaming(str(body["model"])), kept
+            state.request,
+            upstream,
+            state.path,
+            payload,
+            cost,
+            passed,
+            Renaming(str(body["model"])),
+            kept,
+            left,
         )
     finally:
         _account(state, upstream, passed, raw)
     if kept and response.status == 200:
         _keep(state, upstream, body, raw, kept, passed)
     return response
+
+
+def _most(budget: Budget, upstream: Upstream, choices: int, raw: bytes) -> int | None:
+    """Tokens each choice of a request may have within its budget; None if there is no limit.
+
+    Raises:
+        ApiError: if there may be no such choice at all.
+    """
+    if budget.samples is not None and choices > budget.samples:
+        raise wrong(f"{choices} choices are more than {budget.samples} per request", "n", "too_many_samples")
+    limits = [] if budget.tokens is None else [budget.tokens // choices]
+    if budget.sequential is not None:
+        limits.append(budget.sequential)
+    if budget.cost is not None:
+        if (price := upstream.price) is None:
+            raise UsageError(f"a budget of cost needs the price of model {upstream.name!r}, which has none")
+        left = budget.cost - price.of(PassedUsage.estimated_prompt(raw), 0)
+        if left <= 0:
+            raise wrong("the budget of cost does not pay for the prompt", None, "budget_too_small")
+        if price.completion:
+            limits.append(int(left * 1e6 / price.completion) // choices)
+    return max(1, min(limits)) if limits else None
 
 
 def forwarded(

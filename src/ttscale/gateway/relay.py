@@ -33,22 +33,26 @@ async def relay(
     passed: PassedUsage,
     renaming: Renaming,
     kept: list[bytes] | None = None,
+    seconds: float | None = None,
 ) -> web.StreamResponse:
-    """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes.
+    """Pass a request on to `path` of the upstream and its reply back; `kept` collects its bytes. After
+    `seconds` the request is given up.
 
     Raises:
-        ApiError: if no replica answers; a refusal of the upstream is passed on as it is.
+        ApiError: if no replica answers, or not in time; a refusal of the upstream is passed on as it is.
     """
     server = upstream.server
     assert server is not None
-    forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge)
+    forwarding = server.forward(path, payload, cost=cost, hedge=upstream.model.hedge, seconds=seconds)
     try:
         async with forwarding as upstream_response:
             refused = not 200 <= upstream_response.status < 300
             if upstream_response.content_type == "text/event-stream" and not refused:
-                return await _stream(request, upstream_response, passed, renaming, kept, path)
+                return await _stream(request, upstream_response, passed, renaming, kept, path, seconds)
             body = await upstream_response.read()
     except Unreachable:
+        if forwarding.overdue:
+            raise overdue(seconds) from None
         raise ApiError(
             502, f"{server.server} cannot be reached or broke off", code="upstream_failed"
         ) from None
@@ -83,6 +87,7 @@ async def _stream(
     renaming: Renaming,
     kept: list[bytes] | None,
     path: str,
+    seconds: float | None,
 ) -> web.StreamResponse:
     """Events as they come. They are looked at for the token count; only the model's name is changed."""
     response = web.StreamResponse(headers={**advice(upstream_response.headers), **STREAM_HEADERS})
@@ -103,9 +108,18 @@ async def _stream(
         await response.write(renaming.renamed(whole.rest()))
     except Unreachable:
         broken = ApiError(502, "the upstream broke off in the middle", code="upstream_broke_off")
+        if upstream_response.overdue:
+            broken = overdue(seconds)
         with contextlib.suppress(OSError):
             await response.write(failed_event(broken) if path.endswith("/responses") else broken.event())
     finally:
         passed.read_events(tail, events)  # also for a client that went away
     await response.write_eof()
     return response
+
+
+def overdue(seconds: float | None) -> ApiError:
+    """What a client is told whose reply takes more seconds than its budget has."""
+    return ApiError(
+        504, f"the reply was not done within the budget of {seconds or 0:.3g} s", code="budget_spent"
+    )

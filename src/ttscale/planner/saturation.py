@@ -21,9 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..core import UsageError
 from ..metrics.accuracy.passk import pass_at_k
+from ..metrics.special_functions import log_beta_ratio
+from .least_squares import least_squares
 
 FloatArray = NDArray[np.float64]
 GOOD_FIT = 0.01  # root mean squared error of an accuracy curve (ours)
+_LOG_BOX = (-14.0, -14.0), (14.0, 14.0)  # of log a and log b
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +81,7 @@ def success(n: ArrayLike, p: float, ceiling: float = 1.0) -> FloatArray:
 
 def spread_success(n: ArrayLike, a: float, b: float, ceiling: float = 1.0) -> FloatArray:
     """F(n) where questions differ: p ~ Beta(a, b), F_max (1 - B(a, b + n) / B(a, b))."""
-    from scipy.special import betaln
-
-    found: FloatArray = -ceiling * np.expm1(betaln(a, b + np.asarray(n, dtype=float)) - betaln(a, b))
-    return found
+    return -ceiling * np.expm1(log_beta_ratio(n, a, b))
 
 
 def with_losses(n: ArrayLike, p: float, loss: float, start: float = 0.0) -> FloatArray:
@@ -138,8 +138,6 @@ def fit(measured: ArrayLike, *, spread: bool = False) -> Curve:
     Raises:
         UsageError: for too few points.
     """
-    from scipy.optimize import least_squares
-
     y = np.asarray(measured, dtype=float)
     if len(y) < (4 if spread else 3):
         raise UsageError(
@@ -157,7 +155,7 @@ def fit(measured: ArrayLike, *, spread: bool = False) -> Curve:
         starts = [
             (math.log(max(y[0], 1e-3) * s), math.log((1 - min(y[0], 0.999)) * s)) for s in (0.3, 1.0, 5.0)
         ]
-        found = min((least_squares(residual, x, bounds=(-14, 14)) for x in starts), key=lambda f: f.cost)
+        found = min((least_squares(residual, x, *_LOG_BOX) for x in starts), key=lambda f: f.cost)
         a, b = math.exp(found.x[0]), math.exp(found.x[1])
         curve = Curve(1.0, a / (a + b), 0.0, 0.0, len(y), a, b)
     else:
@@ -168,8 +166,7 @@ def fit(measured: ArrayLike, *, spread: bool = False) -> Curve:
 
         first = min(max(y[0] / y[-1], 1e-6), 1 - 1e-6)
         inside = [min(max(float(y[-1]), 1e-6), 1 - 1e-9), first]
-        bounds = ([0.0, 1e-12], [1.0, 1.0])
-        best = least_squares(error, inside, bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        best = least_squares(error, inside, [0.0, 1e-12], [1.0, 1.0])
         curve = Curve(float(best.x[0]), float(best.x[1]), 0.0, 0.0, len(y))
     misses = curve.at(n) - y
     rmse = float(np.sqrt((misses**2).mean()))

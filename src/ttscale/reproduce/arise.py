@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import arise
-from ..metrics.curves.arise_sampling import Rule, sample
+from ..metrics.curves.arise_sampling import Rule, Sampled, sample
 from ..metrics.curves.scaling import end_to_end_slope
 from .protocol import Above, Below, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System
 
@@ -31,7 +31,7 @@ LOST = (0, 5, 10, 15, 20, 25, 30)  # items model B loses beside those it gains
 DOUBLED = (1000.0, 2000.0)
 RATES = np.column_stack([np.linspace(0.02, 0.9, 24), np.linspace(0.5, 0.98, 24)])  # rises everywhere
 REPEATS = {"quick": 60, "full": 300}
-COURSES = {"quick": 1_500, "full": 10_000}
+MANY = {"quick": 1_500, "full": 10_000}
 LIMITS = (16, 32, 64)  # tokens of the bundled reasoner's replies
 QUESTIONS = {"quick": 40, "full": 200}
 
@@ -96,7 +96,7 @@ def noise_is_penalised(lab: Laboratory) -> Figure:
     """Distance of the mean score of pure symmetric noise, tokens doubling, from -(2 - 1/2)/2 E|delta|, in
     standard errors."""
     rng = np.random.default_rng(lab.seed)
-    count = lab.size(*COURSES.values())
+    count = lab.size(*MANY.values())
     a = rng.binomial(5, 0.5, (count, 2)) / 5
     scores = arise(a, np.tile(DOUBLED, (count, 1))).items
     shifts = scores + 0.75 * np.abs(a[:, 1] - a[:, 0])
@@ -120,26 +120,27 @@ def _expected_runs(p: float, rule: Rule) -> float:
 def runs_are_the_chain(lab: Laboratory) -> Figure:
     """Largest distance of mean runs from the exact chain, in standard errors, over rates."""
     rates = [0.02, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.97]
-    rng, count, rule = np.random.default_rng(lab.seed), lab.size(*COURSES.values()) // 3, Rule()
-    drawn = {p: np.array([_runs(rng, p, rule) for _ in range(count)]) for p in rates}
+    rng, count, rule = np.random.default_rng(lab.seed), lab.size(*MANY.values()) // 3, Rule()
+    sampled = {p: np.array([_item(rng, p, rule).runs for _ in range(count)]) for p in rates}
     expected = [_expected_runs(p, rule) for p in rates]
-    means = [float(runs.mean()) for runs in drawn.values()]
+    means = [float(runs.mean()) for runs in sampled.values()]
     lab.plot(
         Curve(
             title="Runs of an item, by how often it is right (3 at least, 10 at most)",
             x_name="rate",
             y_name="runs",
             x=rates,
-            lines=[Line(name="drawn", y=means), Line(name="chain", y=expected)],
+            lines=[Line(name="sampled", y=means), Line(name="chain", y=expected)],
         )
     )
-    errors = [runs.std() / math.sqrt(count) for runs in drawn.values()]
+    errors = [runs.std() / math.sqrt(count) for runs in sampled.values()]
     far = max(abs(m - e) / s for m, e, s in zip(means, expected, errors, strict=True))
     return Figure.exact(far, f"{len(rates)} rates")
 
 
-def _runs(rng: np.random.Generator, p: float, rule: Rule) -> int:
-    return sample(lambda _: (float(rng.random() < p), 1000.0), rule).runs
+def _item(rng: np.random.Generator, p: float, rule: Rule) -> Sampled:
+    """An item that is right with p, with steady tokens."""
+    return sample(lambda _: (float(rng.random() < p), 1000.0), rule)
 
 
 @lru_cache
@@ -148,9 +149,9 @@ def _scores(repeats: int, seed: int, least: int, most: int) -> tuple[NDArray[np.
     rng, rule = np.random.default_rng(seed), Rule(m_min=least, m_max=most)
     tokens, scores, runs = np.tile(DOUBLED, (len(RATES), 1)), [], []
     for _ in range(repeats):
-        drawn = [[sample(lambda _, p=p: (float(rng.random() < p), 1.0), rule) for p in row] for row in RATES]  # type: ignore[misc]
-        scores.append(arise([[d.accuracy for d in row] for row in drawn], tokens).value)
-        runs += [d.runs for row in drawn for d in row]
+        sampled = [[_item(rng, p, rule) for p in row] for row in RATES]
+        scores.append(arise([[d.accuracy for d in row] for row in sampled], tokens).value)
+        runs += [d.runs for row in sampled for d in row]
     return np.array(scores), float(np.mean(runs))
 
 
@@ -202,7 +203,7 @@ SYSTEM = System(
         "lost": LOST,
         "rates": RATES.tolist(),
         "repeats": REPEATS,
-        "courses": COURSES,
+        "courses": MANY,
         "limits": LIMITS,
         "questions": QUESTIONS,
     },

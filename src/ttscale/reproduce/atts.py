@@ -28,13 +28,17 @@ LAST = 6  # segments of a solution in the world
 SPREADS = (0.2, 0.6, 1.2)  # of the logarithm of a segment's tokens
 CHAINS = (1, 2, 4, 8, 16)
 TRIALS = {"quick": 12, "full": 60}
-DRAWS = {"quick": 20_000, "full": 400_000}
+MANY = {"quick": 20_000, "full": 400_000}
 BANKS = (16, 99, 400)
 SPEEDS = ((1, 1), (1, 5), (7, 1))  # ticks a token of target and draft
 
 TASK = "lab:word?level=2"
 QUESTIONS = {"quick": 5, "full": 20}
-LIVE = f"chains=4, turns=4, draft_tokens=16, target_tokens=16, calibration=8, joiner='', alpha={ALPHA}"
+CALIBRATION = 8  # first segments in a question's bank
+LIVE = (
+    "chains=4, turns=4, draft_tokens=16, target_tokens=16, joiner='', "
+    f"calibration={CALIBRATION}, alpha={ALPHA}"
+)
 ROUTED, ALONE = f"atts({LIVE})", "sc(n=4)"
 
 
@@ -45,15 +49,15 @@ def rejection(lab: Laboratory) -> Figure:
     """Largest distance of the share of rejected scores from 1 - floor(alpha (N + 1)) / (N + 1), in
     standard errors, over distributions, levels and sizes of a bank; every score meets its own bank."""
     rng, far, cases = np.random.default_rng(lab.seed), 0.0, 0
-    draws: dict[str, Callable[..., Any]] = {
+    shapes: dict[str, Callable[..., Any]] = {
         "normal": rng.normal,
         "Cauchy": rng.standard_cauchy,
         "log-normal": rng.lognormal,
     }
-    for draw in draws.values():
+    for shape in shapes.values():
         for size in BANKS:
-            count = lab.size(*DRAWS.values()) // size
-            banks, scores = draw(size=(count, size)), draw(size=count)
+            count = lab.size(*MANY.values()) // size
+            banks, scores = shape(size=(count, size)), shape(size=count)
             p = np.array([Bank.of(bank, 1, None).p_value(s) for bank, s in zip(banks, scores, strict=True)])
             for alpha in (0.1, 0.6, 0.85):
                 expected = rejection_rate(alpha, size)
@@ -107,7 +111,7 @@ def _turns(outcome: Outcome) -> list[list[int]]:
 
 def _waiting(lab: Laboratory, chains: int, spread: float) -> NDArray[np.float64]:
     """Tokens one after the other if every turn waits for its slowest chain, over those of the slowest
-    chain alone; nobody is rejected, so that a chain is LAST drafts. (questions,)"""
+    chain alone; no segment is rejected, so that a chain is LAST drafts. (questions,)"""
 
     def script(request: GenerationRequest) -> Trace:
         trace = _segment(request, spread, "wrong")
@@ -216,13 +220,16 @@ def accuracy_of_the_target(lab: Laboratory) -> Figure:
 
 
 def _rates(lab: Laboratory, turn: int) -> Figure:
-    """Mean over questions of the share of a turn's segments that were taken over."""
+    """Distance from the nominal share of the mean, over questions, of a turn's segments taken over."""
     rates = [
         result.extra["rejected"][turn]
         for result in lab.once(_live).results[ROUTED]
         if len(result.extra["rejected"]) > turn
     ]
-    return Figure.mean(rates, f"{len(rates)} questions")
+    nominal = rejection_rate(ALPHA, CALIBRATION)
+    return Figure.resampled(
+        lambda found: abs(found.mean() - nominal), rates, of=f"{len(rates)} questions, {np.mean(rates):.3f}"
+    )
 
 
 def first_turn(lab: Laboratory) -> Figure:
@@ -242,7 +249,7 @@ SYSTEM = System(
         "spreads": SPREADS,
         "chains": CHAINS,
         "trials": TRIALS,
-        "draws": DRAWS,
+        "draws": MANY,
         "banks": BANKS,
         "speeds": SPEEDS,
         "task": TASK,
@@ -273,8 +280,8 @@ SYSTEM = System(
             text="The target takes over the nominal share.",
             number="0.402 at turn 1 against 0.40, in the authors' recorded run",
             source="released data",
-            effect="share taken over at turn 1, banks of 8, bundled reasoner",
-            criterion=Equals(rejection_rate(ALPHA, 8), 0.1),
+            effect="distance from .444 of the share taken over at turn 1, banks of 8, bundled reasoner",
+            criterion=Below(0.1),
             measure=first_turn,
         ),
         Claim(
@@ -282,8 +289,8 @@ SYSTEM = System(
             text="The target takes over the nominal share at every turn.",
             number="0.30 at turn 2 and 0.61 at turn 15, in the authors' recorded run",
             source="the guarantee needs exchangeable scores, which only turn 1 has",
-            effect="share taken over at turn 2, banks of 8, bundled reasoner",
-            criterion=Equals(rejection_rate(ALPHA, 8), 0.1),
+            effect="distance from .444 of the share taken over at turn 2, banks of 8, bundled reasoner",
+            criterion=Below(0.1),
             measure=later_turn,
         ),
         Claim(
@@ -305,7 +312,7 @@ SYSTEM = System(
         ),
         Claim(
             name="one-chain",
-            text="One chain waits for nobody.",
+            text="One chain never waits.",
             source="definition",
             effect="largest distance of the ratio from 1",
             criterion=Equals(0.0, 1e-12),

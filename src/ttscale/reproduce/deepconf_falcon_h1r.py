@@ -176,19 +176,19 @@ def misleading(lab: Laboratory) -> Figure:
 def online_pool(lab: Laboratory) -> Figure:
     """Questions on which the online rule lets other traces vote than those whose lowest group, seen whole,
     reaches the threshold."""
-    window, draws = 8, 60
+    window, samples = 8, 60
     engine, problems = Synthetic(replace(_world(2.0), noise=2.0)), questions(lab.size(10, 40))
-    online = f"deepconf-online(max_samples={draws}, window={window}, consensus=2.0)"
+    online = f"deepconf-online(max_samples={samples}, window={window}, consensus=2.0)"
     differ = 0
     for live, whole in zip(
-        lab.answer(online, engine, problems), lab.answer(f"sc(n={draws})", engine, problems), strict=True
+        lab.answer(online, engine, problems), lab.answer(f"sc(n={samples})", engine, problems), strict=True
     ):
         complete = sorted(whole.traces, key=lambda trace: trace.index)
         lowest = [lowest_group(t.conf, window) for t in complete if t.conf is not None]
         level = threshold(lowest[:WARM_UPS], 10)
         above = sum(value >= level for value in lowest)
         differ += (live.extra["threshold"], sum(live.extra["votes"])) != (level, above)
-    return Figure.exact(differ, f"{len(problems)} questions of {draws}")
+    return Figure.exact(differ, f"{len(problems)} questions of {samples}")
 
 
 def uniform_tokens(lab: Laboratory) -> Figure:

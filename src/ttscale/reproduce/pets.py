@@ -30,7 +30,7 @@ AVERAGES = (2, 4, 6, 8, 12)
 EVEN = 8  # samples of the even split whose agreement is to be reached
 REPEATS = {"quick": 2, "full": 8}
 RECORDED = "gsm8k_qwen2.5-0.5b.csv"
-DRAWS = {"quick": 20_000, "full": 200_000}
+MANY = {"quick": 20_000, "full": 200_000}
 THETA = (0.45, 0.3, 0.15, 0.1)
 KS = (1, 2, 3, 5, 9, 16)
 
@@ -180,7 +180,7 @@ def largest_of_two(lab: Laboratory) -> Figure:
 
 def curve_is_the_vote(lab: Laboratory) -> Figure:
     """Largest distance of A(k) from voting over multinomial draws, ties at random, in standard errors."""
-    rng, count = np.random.default_rng(lab.seed), lab.size(*DRAWS.values())
+    rng, count = np.random.default_rng(lab.seed), lab.size(*MANY.values())
     exact, far = agreement_curve(THETA, max(KS)), 0.0
     for k in KS:
         votes = rng.multinomial(k, THETA, count)
@@ -201,7 +201,7 @@ SYSTEM = System(
         "even": EVEN,
         "repeats": REPEATS,
         "recorded": RECORDED,
-        "draws": DRAWS,
+        "draws": MANY,
         "theta": THETA,
         "ks": KS,
     },

@@ -76,18 +76,18 @@ def misdescribed_methods(lab: Laboratory) -> Figure:
     a sequential one's later samples see more, a hybrid one's first and later ones do both."""
     wrong = 0
     for spec in LOOKED_AT:
-        asked: list[bool] = []  # whether a request is the question alone
+        alone: list[bool] = []  # whether a request is the question alone
 
-        def script(request: GenerationRequest, asked: list[bool] = asked) -> Trace:
-            asked.append(request.prompt == request.problem.prompt)
+        def script(request: GenerationRequest, alone: list[bool] = alone) -> Trace:
+            alone.append(request.prompt == request.problem.prompt)
             return _answers(request)
 
         lab.answer(spec, Scripted(script), questions(4))
         what = parse(spec).card.what
         wrong += not {
-            "parallel": all(asked),
-            "sequential": asked.count(True) == 4,
-            "hybrid": 4 < asked.count(True) < len(asked),
+            "parallel": all(alone),
+            "sequential": alone.count(True) == 4,
+            "hybrid": 4 < alone.count(True) < len(alone),
         }[what]
     return Figure.exact(wrong, f"{len(LOOKED_AT)} methods")
 

@@ -177,7 +177,7 @@ SYSTEM = System(
             name="recursion",
             text="A turn's pick is right by a recursion over batch, judge, repairs and losses.",
             source="derived from the procedure",
-            effect="simulated accuracy from the recursion, in standard errors, at most",
+            effect="simulated accuracy from the recursion (a turn shares one pick), standard errors",
             criterion=Below(4.0),
             measure=simulation_is_the_recursion,
         ),

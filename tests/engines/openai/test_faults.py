@@ -263,8 +263,10 @@ async def test_a_plain_reply_is_taken_and_the_repeated_beginning_left_out(desk: 
 
 async def test_no_server_at_all_is_told_with_the_fix() -> None:
     engine = OpenAIHTTP("m", "http://127.0.0.1:9", retry=Retry(times=1, first=0.01))
+    await engine.open()
     with pytest.raises(Unreachable, match="is the server running"):
-        await engine.open()
+        await engine.identify()
+    await engine.close()
     assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
 
 

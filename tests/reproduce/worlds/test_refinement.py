@@ -18,6 +18,12 @@ def test_one_candidate_is_a_chain_of_two_states():
     assert Refinement(p=0.3, r=0.3, s=0).accuracy(1, 4) == pytest.approx(1 - 0.7**4)
 
 
+def test_candidates_of_a_turn_share_the_pick_they_revise():
+    # all wrong in turn 1 (1/4), then all wrong again (1/4), or a right pick lost by both (1/16)
+    model = Refinement(p=0.5, r=0.5, s=0.25, j=1)
+    assert model.accuracy(2, 2) == pytest.approx(1 - (1 / 4 * 1 / 4 + 3 / 4 * 1 / 16))
+
+
 @pytest.mark.parametrize(
     ("chances", "right"),
     [

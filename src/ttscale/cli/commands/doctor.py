@@ -254,7 +254,9 @@ def _with_defaults() -> Iterator[tuple[Method, Any]]:
 def _sample_once(engine: Any) -> tuple[int, float, frozenset[str]]:
     """(tokens, seconds, capabilities) of one short sample from a freshly opened engine."""
     from ...answers import TextRule
-    from ...core import Problem, Prompt, Run, Sampling, execute
+    from ...core import Problem, Prompt, Run, Sampling, Trials, execute
+    from ...core.cards.vocabulary import CAPABILITIES
+    from ...core.spending.metering import Scope
     from ...methods import registry
 
     run = Run({"main": engine}, request=Sampling(max_tokens=8))
@@ -263,8 +265,11 @@ def _sample_once(engine: Any) -> tuple[int, float, frozenset[str]]:
     able: list[frozenset[str]] = []
 
     async def one() -> Any:
+        outcome = await run.answer(simple(), problem)
+        if hasattr(engine, "probe"):
+            await engine.probe(CAPABILITIES, Trials(Scope(None), None))
         able.append(engine.capabilities)  # complete only while it is open
-        return await run.answer(simple(), problem)
+        return outcome
 
     outcome = execute(run, one)
     if outcome.error is not None:

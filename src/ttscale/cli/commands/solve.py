@@ -75,6 +75,9 @@ Examples:
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@click.option(
+    "--rescue", is_flag=True, help="If all tokens went into thinking, end that and ask for the answer, once."
+)
 @click.option("--seed", type=int, help="The same seed draws the same samples.")
 @click.option(
     "--show",
@@ -94,6 +97,7 @@ def solve(
     reference: str | None,
     system: str | None,
     images: tuple[str, ...],
+    rescue: bool,
     seed: int | None,
     show: tuple[str, ...],
     as_json: bool,
@@ -121,6 +125,7 @@ def solve(
         reference=reference,
         system=system,
         images=images,
+        rescue=rescue,
         seed=seed,
         observers=[count],
         **sampling,

@@ -18,7 +18,7 @@ VOTING = frozenset({"answer", "pilot"})
 """The parts that may become the answer: a whole attempt at the question, also one whose first use
 is to plan. A step, a verdict or a reflection never is, whatever can be read in it."""
 
-NO_SAMPLES = ("verdict", "plan")
+NO_SAMPLES = ("verdict", "plan", "probe")
 """The parts that can hold neither an answer nor a piece of one: a call each, and no sample."""
 
 _DEFAULT: Mapping[Kind, str] = {"answers": "answer", "judges": "verdict", "plans": "plan", "acts": "action"}
@@ -28,6 +28,7 @@ _SERVES: Mapping[str, Kind] = {
     "plan": "plans",
     "calibration": "plans",
     "pilot": "plans",
+    "probe": "plans",
     "action": "acts",
 }
 

@@ -10,11 +10,11 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from ..cards.method import Configured
 from ..cards.roles import NO_SAMPLES
-from ..engine import Engine
+from ..engine import Engine, Probing, unknown
 from ..errors import BudgetEnded, CapabilityError, EngineError, TTScaleError, UsageError
 from ..generation import GenerationRequest
 from ..known_generation import KnownGeneration
@@ -31,7 +31,9 @@ from ..token_time import TokenLoop
 from ..trace import Chunk, Trace
 from .context import Context, SampleRequest
 from .observer import Observer
+from .rescue import rescued
 from .sample import Sample
+from .trials import Trials
 
 T = TypeVar("T")
 _NEARLY_SPENT = 512  # tokens; a server refuses a limit beyond its model's context
@@ -62,6 +64,8 @@ class Run:
         observers: told what happens.
         journal: serves samples of an interrupted run, and keeps those that are drawn.
         ticks_per_second: speed assumed in token time, for seconds.
+        rescue: whether a problem whose reply is all thinking gets one more sample (see `rescue`);
+            not one of a set.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Run:
         observers: Sequence[Observer] = (),
         journal: Journal | None = None,
         ticks_per_second: float = 100.0,
+        rescue: bool = False,
     ) -> None:
         if "main" not in engines:
             raise UsageError("a run needs an engine for role 'main'")
@@ -84,7 +89,7 @@ class Run:
         self.prices = dict(prices or {})
         self.observers, self.journal = tuple(observers), journal
         self._watched = bool(observers) or journal is not None
-        self.ticks_per_second = ticks_per_second
+        self.ticks_per_second, self.rescue = ticks_per_second, rescue
         self.usage = Usage()  # of all that was asked of it, also if it was cancelled or failed
         self._prompt_lengths: defaultdict[tuple[int, str], PromptLengths] = defaultdict(PromptLengths)
         self._ordinals: dict[tuple[str, str, str], int] = {}
@@ -126,7 +131,9 @@ class Run:
         `scope.by_problem`, also if it fails."""
         scope.needs = method.needs
         ctx = Context(self, scope, None)
-        outcomes, stopped_by = await self._guarded(scope, method.method.fn(list(problems), ctx, method.cfg))
+        outcomes, stopped_by = await self._guarded(
+            scope, method, lambda: method.method.fn(list(problems), ctx, method.cfg)
+        )
         if outcomes is None:
             outcomes = []
             for problem in problems:
@@ -145,13 +152,34 @@ class Run:
         """Run a method in a given scope; a budget of that scope ends here."""
         scope.needs = method.needs
         ctx = Context(self, scope, problem, scope.origin, scope.origins)
-        outcome, stopped_by = await self._guarded(scope, method.method.fn(problem, ctx, method.cfg))
+        if self.rescue and scope.parent is None:  # the answer to the problem, not a method's own attempts
+            return await self._rescued(method, problem, ctx)
+        outcome, stopped_by = await self._guarded(
+            scope, method, lambda: method.method.fn(problem, ctx, method.cfg)
+        )
         if outcome is None:
-            answer, winner = scope.best_so_far()
-            outcome = Outcome(answer, winner, f"budget:{stopped_by}")
+            outcome = _interrupted(scope, stopped_by)
         return self._complete(outcome, scope)
 
-    async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
+    async def _rescued(self, method: Configured, problem: Problem, ctx: Context) -> Outcome:
+        """Await the method and the rescue of what it comes to, which stays if a budget ends that."""
+        found: Outcome | None = None
+
+        async def both() -> None:
+            nonlocal found
+            found = await method.method.fn(problem, ctx, method.cfg)
+            found = await rescued(found, problem, ctx)
+
+        _, stopped_by = await self._guarded(ctx.scope, method, both)
+        if found is None:
+            found = _interrupted(ctx.scope, stopped_by)
+        elif stopped_by:
+            found.stopped_by = f"budget:{stopped_by}"
+        return self._complete(found, ctx.scope)
+
+    async def _guarded(
+        self, scope: Scope, method: Configured, work: Callable[[], Awaitable[T]]
+    ) -> tuple[T | None, str]:
         """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
         loop = self.loop
         began = loop.time()
@@ -160,7 +188,9 @@ class Run:
             limited.arm(loop, self.ticks_per_second)
         delivered = False
         try:
-            return await work, ""
+            if scope.parent is None:
+                await self._find_out(scope, method)
+            return await work(), ""
         except BudgetEnded as ended:
             if ended.scope is not scope:
                 raise
@@ -181,6 +211,20 @@ class Run:
             if scope.parent is None:
                 self.usage.add(scope.usage)
 
+    async def _find_out(self, scope: Scope, method: Configured) -> None:
+        """Let the engines try what the method needs and nobody knows of them, at its cost."""
+        found = False
+        for role, needed in method.needs().items():
+            engine, wanted = self.engine_of(role), needed.capabilities
+            if "text" in wanted and self.sampling_for({}, role).logprobs is not None:
+                wanted = wanted | {"logprobs"}  # the user's own wish
+            if unknown(engine, wanted):
+                found, trials = True, Trials(scope, self.price_of(role))
+                probing = cast(Probing, engine)
+                await self.real(engine, probing.probe(wanted, trials))
+        if found:
+            self.check(method)
+
     def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
         """Add what only the runner knows."""
         usage = scope.usage
@@ -196,11 +240,11 @@ class Run:
         return outcome
 
     def check(self, method: Configured, budget: Budget | None = None) -> None:
-        """Refuse a method whose needs the engines do not meet, or a budget of money where prices
-        are not known, before any token is spent."""
+        """Refuse a method whose needs the engines are known not to meet, or a budget of money where
+        prices are not known, before any token is spent."""
         for role, needed in method.needs().items():
             engine = self.engines.get(role, self.engines["main"])
-            missing = sorted(needed.capabilities - engine.capabilities)
+            missing = sorted(needed.capabilities - engine.capabilities - unknown(engine, needed.capabilities))
             if missing:
                 what = " and ".join(missing)
                 where = f"engine {engine.name!r}" + (
@@ -397,6 +441,12 @@ class Run:
             return None, None
         least, owner, kind = min(limits, key=lambda entry: entry[0])
         return max(0, int(least)), (owner, kind)
+
+
+def _interrupted(scope: Scope, kind: str) -> Outcome:
+    """What a method comes to that was ended by a budget."""
+    answer, winner = scope.best_so_far()
+    return Outcome(answer, winner, f"budget:{kind}")
 
 
 def _amounts(sample: Sample) -> dict[str, float]:

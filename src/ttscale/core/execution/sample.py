@@ -14,6 +14,7 @@ from ..spending.prompt_lengths import size_of
 from ..spending.usage import Price
 from ..thinking import THINK
 from ..trace import Chunk, Finish, Trace
+from .trials import Trial, Trials
 
 if TYPE_CHECKING:
     from .context import Context, SampleRequest
@@ -111,6 +112,9 @@ class Sample(GenerationRequest):
             trace.finish, trace.error = "error", error
         finally:
             on_finish(self, trace)
+
+    def probed(self, prompt_tokens: int, tokens: int) -> None:
+        Trials(self.scope, self.price).book(Trial(prompt_tokens, tokens, estimated=bool(tokens)))
 
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""

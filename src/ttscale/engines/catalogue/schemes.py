@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ...answers import RULES, rule_for
 from ...core import AtLeast, Engine, OneOf, UnknownName, UsageError, Within
+from ...core.cards.vocabulary import CAPABILITIES
 from ...core.settings.declared import read_values
 from ..http.address import root_of
 from . import downloads
@@ -33,6 +34,7 @@ _LLAMACPP: dict[str, Any] = {
     "slots": _Positive,
     "ctx": _Positive,
     "threads": _Positive,
+    "prompt_cache": _Count,
     "embeddings": bool,
     "reranking": bool,
     "idle": _Seconds,
@@ -45,6 +47,8 @@ _OPENAI: dict[str, Any] = {
     "idle": _Seconds,
     "total": _Seconds,
     "seeds": bool,
+    "server": Literal["llamacpp", "vllm", "sglang", "ollama", "other"],
+    "can": str,
 }
 _TRANSFORMERS: dict[str, Any] = {
     "device": str,
@@ -83,9 +87,17 @@ def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
             fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
         )
 
+    server, can = options.pop("server", "other"), options.pop("can", None)
+    abilities = tuple(name.strip() for name in (can or "").split(",") if name.strip())
+    for ability in abilities:
+        CAPABILITIES.check(ability, "openai: can")
+
     def make(**overrides: Any) -> Engine:
+        from ..openai.dialect import Dialect
         from ..openai.engine import OpenAIHTTP
 
+        if can is not None:
+            options["dialect"] = Dialect.declared(server, abilities)
         return OpenAIHTTP(model, addresses, **{"cache": downloads.server_cache(), **options, **overrides})
 
     name = model or urlsplit(addresses[0]).netloc  # a server's only model needs no name

@@ -37,13 +37,13 @@ class Attempts:
         cost, prefix: see `Replicas.lease`.
         identity: what requests that ask the same have in common.
         tried: replicas that are asked last: those this request has been to, and those given.
-        total: seconds for all attempts. time_left: seconds until the answer is of no use.
+        time_left: seconds until the answer is of no use.
+        produced: tokens that the attempt under way has produced.
 
     Attributes:
         retries: attempts after the first.
         heard: when the server last sent something, on the monotonic clock; None while nothing is
             expected of it: its turn or a retry is waited for, or all has been said.
-        tokens: that this attempt has produced.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Attempts:
         prefix: int | None = None,
         identity: bytes = b"",
         tried: set[Replica] | None = None,
-        total: float | None = None,
         time_left: Callable[[], float | None] = _for_ever,
+        produced: Callable[[], int] = int,
     ) -> None:
-        self._client, self._wait, self._total, self._time_left = client, wait, total, time_left
+        self._client, self._wait, self._time_left = client, wait, time_left
         self._cost, self._prefix, self._identity = cost, prefix, identity
         self._tried = set() if tried is None else tried
-        self.retries = self.tokens = 0
+        self.retries, self._produced = 0, produced
         self._started = time.monotonic()
         self.heard: float | None = None
         self._expired: Unreachable | None = None
@@ -76,7 +76,7 @@ class Attempts:
         """
         client = self._client
         self._task = asyncio.current_task()
-        client.on_chunk(self)
+        client.watch(self)
         try:
             while True:
                 lease = client.replicas.lease(self._cost, self._prefix, self._tried)
@@ -93,47 +93,59 @@ class Attempts:
                 self.retries += 1
                 if wait:
                     await real_time.sleep(wait)
+        except asyncio.CancelledError:
+            if (late := self._given_up()) is None:
+                raise
+            raise Failure(late, False) from None
         finally:
             client.unwatch(self)
             self._task = None
 
     def expire(self, now: float) -> None:
         """Give up what has been silent or under way for too long."""
-        if self.heard is None or self._expired is not None or self._task is None:
-            return
         client = self._client
-        if now - self.heard > client.idle:
-            what = f"was silent for {client.idle:g} s"
-        elif self._late(now):
-            what = f"was not done after {self._total:g} s"
-        else:
+        if self._expired is not None or self._task is None or now < self.due(now):
             return
-        if self.tokens:
-            what += f", after {self.tokens} tokens"
+        if self._late(now):
+            what = f"was not done after {client.total:g} s"
+        else:
+            what = f"was silent for {client.idle:g} s"
+        if tokens := self._produced():
+            what += f", after {tokens} tokens"
         self._expired = Unreachable(f"{client.server} {what}", fix="raise the timeout, or see its log")
         self._task.cancel()
 
+    def due(self, now: float) -> float:
+        """When there is something to give up, on the monotonic clock, if nothing is heard until then."""
+        total = self._client.total
+        silent = (now if self.heard is None else self.heard) + self._client.idle
+        return silent if total is None else min(silent, self._started + total)
+
+    def _given_up(self) -> Unreachable | None:
+        """Why `expire` has cancelled the task; None if somebody else has, too."""
+        expired, self._expired = self._expired, None
+        return None if expired is None or self._task is None or self._task.uncancel() else expired
+
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
-        self.heard, self.tokens = time.monotonic(), 0
+        self.heard = time.monotonic()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:
-            expired, self._expired = self._expired, None
-            if expired is None or self._task is None or self._task.uncancel():
+            if (expired := self._given_up()) is None:
                 raise
             # one that hangs twice would hang for ever: each is asked once, a single one twice
             again = self.retries < max(1, len(client.replicas.all) - 1)
             raise Failure(expired, again, condition="failed") from None
         except failures.BROKEN as error:
-            raise failures.of_connection(error, client.server, self.tokens) from None
+            raise failures.of_connection(error, client.server, self._produced()) from None
         finally:
             self.heard = None
 
     def _pause(self, failure: Failure) -> float | None:
         """Seconds until the next attempt, None if there is to be none. Another replica is asked at
         once, whatever this one wants."""
-        if not failure.again or self.tokens or self._late(time.monotonic()):
+        if not failure.again or self._produced() or self._late(time.monotonic()):
             return None
         if self._client.replicas.free(self._tried):
             return None if self._wait(self.retries, None) is None else 0.0
@@ -141,4 +153,4 @@ class Attempts:
         return None if wait is None or (left is not None and wait >= left) else wait
 
     def _late(self, now: float) -> bool:
-        return self._total is not None and now - self._started > self._total
+        return self._client.total is not None and now >= self._started + self._client.total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -15,7 +16,7 @@ from ...core import UsageError
 from .. import real_time
 from .address import root_of
 from .attempts import Attempts
-from .connector import Connector
+from .connector import Connector, Resolver
 from .credentials import Key
 from .errors import failures
 from .errors.failures import Failure
@@ -23,6 +24,7 @@ from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
 
+_SOON = 0.001  # seconds: what is given up needs a moment to go
 KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
 
 
@@ -35,7 +37,7 @@ class HTTPClient:
             none is sent.
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
-        total: seconds a sample may take in all, its retries included; None for no limit.
+        total: seconds a request may take in all, its turn and its retries included; None for no limit.
     """
 
     session: aiohttp.ClientSession
@@ -77,9 +79,10 @@ class HTTPClient:
             return
         self.replicas = Replicas(self.urls, self.concurrency)
         self.session = aiohttp.ClientSession(
-            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300),
+            connector=Connector(limit=0, keepalive_timeout=KEPT, ttl_dns_cache=300, resolver=Resolver()),
             headers=self.headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.patience),
+            # a threshold would round longer times up to whole seconds
+            timeout=aiohttp.ClientTimeout(total=None, connect=self.patience, ceil_threshold=math.inf),
             cookie_jar=aiohttp.DummyCookieJar(),
             read_bufsize=1 << 18,
         )
@@ -136,28 +139,27 @@ class HTTPClient:
                 return reply.status < 500
         return False
 
-    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+    def forward(
+        self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0, seconds: float | None = None
+    ) -> Forwarding:
         """Bytes passed on, and the reply as it comes: `async with client.forward(...) as reply`.
 
         The reply is expected to `cost` so many tokens, 0 if unknown. After `hedge` seconds, if not
-        0, a second replica is asked too.
+        0, a second replica is asked too. After `seconds`, if not None, it is given up.
         """
-        return Forwarding(self, path, payload, cost, hedge)
+        return Forwarding(self, path, payload, cost, hedge, seconds)
 
     # -- silence
 
-    def on_chunk(self, attempts: Attempts) -> None:
-        """End it when it takes too long: one timer for all is cheaper than one each."""
+    def watch(self, attempts: Attempts) -> None:
+        """End it when it takes too long. One timer for all is cheaper than one each, and never late:
+        those that came before are due before."""
         self._waiting[attempts] = None
         if self._stop_clock is None:
-            self._stop_clock = real_time.later(self._interval, self._look)
+            self._look()
 
     def unwatch(self, attempts: Attempts) -> None:
         del self._waiting[attempts]
-
-    @property
-    def _interval(self) -> float:
-        return min(1.0, self.idle / 4, (self.total or 4.0) / 4)
 
     def _look(self) -> None:
         self._stop_clock = None
@@ -165,4 +167,5 @@ class HTTPClient:
         for attempts in list(self._waiting):
             attempts.expire(now)
         if self._waiting:
-            self._stop_clock = real_time.later(self._interval, self._look)
+            due = min(attempts.due(now) for attempts in self._waiting)
+            self._stop_clock = real_time.later(max(_SOON, due - now), self._look)

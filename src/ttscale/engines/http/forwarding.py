@@ -8,12 +8,15 @@ first to answer is taken, and the other is told to stop.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 import zlib
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 
+from ...core import Unreachable
 from .attempts import Attempts
 from .errors import error_bodies, failures
 from .errors.failures import Failure
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
     from .client import HTTPClient
 
+_EARLY = 0.001  # seconds by which timers of event loops may ring before their time
 _COST = 256  # tokens a reply is expected to have where the request does not say
 
 
@@ -52,6 +56,7 @@ class Forwarding:
         status, headers, content_type: of the reply. A stream of status 200 that begins with an error
             has the status of that error.
         hedged: whether a second replica was asked.
+        overdue: whether its seconds are over.
     """
 
     _reply: _Reply
@@ -59,21 +64,27 @@ class Forwarding:
     headers: Mapping[str, str]
     content_type: str
 
-    def __init__(self, client: HTTPClient, path: str, payload: bytes, cost: int, hedge: float) -> None:
+    def __init__(
+        self, client: HTTPClient, path: str, payload: bytes, cost: int, hedge: float, seconds: float | None
+    ) -> None:
         self._client, self._path, self._payload = client, path, payload
         self._cost, self._hedge = cost or _COST, hedge
+        self._seconds, self._began = seconds, time.monotonic()
         self._tried: set[Replica] = set()
         self._tries = 0
         self._first_bytes = b""
         self._broken = self.hedged = False
 
     async def __aenter__(self) -> Forwarding:
-        """Raises `Unreachable` if no replica answers."""
+        """Raises `Unreachable` if no replica answers, or not in time."""
         several = len(self._client.replicas.all) > 1
         try:
-            self._reply = await (self._first() if self._hedge and several else self._request())
+            async with asyncio.timeout(self._seconds):
+                self._reply = await (self._first() if self._hedge and several else self._request())
         except Failure as failure:
             raise failure.error from None
+        except TimeoutError:
+            raise Unreachable(f"{self._client.server} was not done after {self._seconds:g} s") from None
         response, refusal = self._reply.response, self._reply.failure
         self.status, self.headers = response.status, response.headers
         self.content_type = response.content_type
@@ -103,7 +114,7 @@ class Forwarding:
         if first or content.at_eof():
             return first
         try:
-            async with asyncio.timeout(self._client.idle):
+            async with asyncio.timeout(self._patience()):
                 return await content.readany()
         except failures.BROKEN as error:
             self._broken = True
@@ -115,6 +126,17 @@ class Forwarding:
         while packet := await self.packet():
             packets.append(packet)
         return b"".join(packets)
+
+    @property
+    def overdue(self) -> bool:
+        return self._seconds is not None and time.monotonic() - self._began >= self._seconds - _EARLY
+
+    def _patience(self) -> float:
+        """Seconds until the next packet must have come."""
+        idle, total = self._client.idle, self._client.total
+        left = math.inf if self._seconds is None else self._seconds
+        left = min(left, math.inf if total is None else total) - (time.monotonic() - self._began)
+        return max(0.0, min(idle, left))
 
     # -- finding a replica
 

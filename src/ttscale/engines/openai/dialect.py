@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["llamacpp", "vllm", "sglang", "ollama", "other"]
@@ -15,6 +15,7 @@ class Dialect:
 
     Attributes:
         capabilities: those of the core's vocabulary that were seen to work.
+        tried: those that were tried, whether they work or not.
         usage: it reports its token count at the end of a stream.
         counting: it reports its token count in every chunk: a field of its own (`timings`), or
             `usage` on request.
@@ -31,6 +32,7 @@ class Dialect:
 
     kind: Kind = "other"
     capabilities: frozenset[str] = frozenset({"text"})
+    tried: frozenset[str] = frozenset()
     usage: bool = True
     counting: Literal["", "timings", "usage"] = ""
     prefix: Literal["", "last", "flags"] = ""
@@ -47,20 +49,53 @@ class Dialect:
         by then the next step runs (measured: 1.7 on average)."""
         return 2 if self.kind == "llamacpp" else 1
 
+    @classmethod
+    def declared(cls, kind: Kind, capabilities: Iterable[str]) -> Dialect:
+        """A server of which its user says what it is and what it can do, beside text."""
+        known = cls().of_kind(kind)
+        return replace(
+            known,
+            capabilities=frozenset({"text", *capabilities}),
+            prefix="flags" if kind in ("vllm", "sglang") else "last",
+            scoring="chat raw" if kind == "vllm" else "raw",
+            rewarding="rerank" if kind == "llamacpp" else "pooling",
+        )
+
+    def with_(self, capabilities: Iterable[str], **found: Any) -> Dialect:
+        """The same with more that works."""
+        return replace(self, capabilities=self.capabilities.union(capabilities), **found)
+
+    def only(self, capability: str, **found: Any) -> Dialect:
+        """The same of a server that turns out to do nothing else, if its kind does one thing at a time."""
+        if self.kind != "llamacpp":
+            return self.with_([capability], **found)
+        return replace(self, capabilities=frozenset({capability}), **found)
+
+    def of_kind(self, kind: Kind) -> Dialect:
+        """What is known of another server of which only the kind is; manners that were learned by
+        refusals stay."""
+        known = LLAMACPP if kind == "llamacpp" else Dialect(counting="usage" if kind == "vllm" else "")
+        return replace(known, kind=kind, usage=self.usage, limit=self.limit, greedy=self.greedy)
+
     def as_dict(self) -> dict[str, Any]:
         """The dialect, ready for JSON."""
-        return {**asdict(self), "capabilities": sorted(self.capabilities)}
+        return {**asdict(self), "capabilities": sorted(self.capabilities), "tried": sorted(self.tried)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Dialect:
         """The inverse of `as_dict`."""
-        return cls(**{**data, "capabilities": frozenset(data["capabilities"])})
+        return cls(**{**data, **{name: frozenset(data[name]) for name in ("capabilities", "tried")}})
 
 
 LLAMACPP = Dialect(
     kind="llamacpp",
     capabilities=frozenset({"text", "logprobs", "prefix", "tools"}),
+    tried=frozenset({"logprobs", "prefix", "score", "images"}),  # what embeds or ranks is not seen
     counting="timings",
     prefix="last",
 )
 """What every llama.cpp server with a chat model does."""
+
+EMBEDDING = Dialect(kind="llamacpp", capabilities=frozenset({"embed"}))
+RERANKING = Dialect(kind="llamacpp", capabilities=frozenset({"reward"}), rewarding="rerank")
+"""And those with a model of another kind."""

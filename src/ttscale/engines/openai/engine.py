@@ -3,23 +3,24 @@
     engine = OpenAIHTTP("Qwen/Qwen3-8B", "http://localhost:8000")
     engine = OpenAIHTTP("gpt-5", "https://api.openai.com", key_env="OPENAI_API_KEY")
 
-What a server can do is probed when the engine is opened, never assumed. Samples are always
+What a server can do is tried when somebody needs it, never assumed. Samples are always
 streamed, because only a stream can be stopped: closing its connection stops the server.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace
+from ...core import Embeddings, Generation, GenerationRequest, Problem, Prompt, Rewards, Score, Trace, Trials
+from ...core.spending.metering import Scope
 from ...core.spending.prompt_lengths import PromptLengths, size_of
 from ..http.client import HTTPClient
 from ..http.forwarding import Forwarding
 from ..http.retry import Retry
-from . import endless, probe, scoring
+from . import endless, findings, probe, scoring
 from .dialect import Dialect
 from .generation import HTTPGeneration
 from .request_body import RequestBody
@@ -31,10 +32,14 @@ class OpenAIHTTP(HTTPClient):
     Args:
         model: its name there; "" for the only one, or the `likely` one if there are several.
         seeds: send the sample's own seed, so that a rerun can give the same texts.
-        dialect: what the server can do, if that is known; otherwise `open` probes it.
-        cache: a directory in which to remember what was probed, by URL and model.
+        dialect: what the server can do, if that is known; otherwise it is tried.
+        cache: a directory in which to remember what was found, by URL and model.
 
     The others are those of `HTTPClient`.
+
+    Attributes:
+        confirmed: whether the server was asked what it lists, so that findings are its own.
+        listed: what it listed then, or when what is kept was found.
     """
 
     time: Literal["wall", "tokens"] = "wall"
@@ -72,7 +77,10 @@ class OpenAIHTTP(HTTPClient):
         self.name = name or f"openai:{model}@{host}"
         self._known = dialect
         self.dialect = dialect or Dialect()
-        self._probed = False
+        self._opened, self._finding = False, asyncio.Lock()
+        self.confirmed = dialect is not None
+        self.listed: tuple[str, ...] = ()
+        self._key = (self.urls[0] if self.urls else "", model, likely)
         self.prompt_lengths = PromptLengths()
         self._generations: dict[asyncio.Task[None], HTTPGeneration] = {}
         self._body: RequestBody | None = None  # the last: samples of a question follow one another
@@ -87,29 +95,51 @@ class OpenAIHTTP(HTTPClient):
     # -- opening and closing
 
     async def open(self) -> None:
-        """Connect and probe. Raises the typed error of an unreachable server or a wrong key."""
-        if self._probed:
+        """Get ready, and recall what is known of the server; it is asked nothing yet."""
+        if self._opened:
             return
-        connected = self.attached
         self.attach()
-        try:
-            if self._known is None:
-                self.dialect, self.model = await probe.known_or_probed(self)
-                self._body = None
-            if self.dialect.greeting:
-                size = size_of(Prompt.user(probe.GREETING))
-                self.prompt_lengths.learn(size, self.dialect.greeting)
-        except BaseException:
-            if not connected:
-                await self.close()
-            raise
-        self._probed = True
+        self._opened, self._finding = True, asyncio.Lock()
+        if self._known is not None:
+            return
+        found = findings.known(self._key)
+        if found is not None:
+            self.confirm(found.model, found.listed, found.dialect)
+        elif (found := findings.kept(self.cache, self._key)) is not None:
+            self.listed, self.dialect = found.listed, found.dialect
+
+    def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
+        """Which of these nobody has tried; "text", as long as the model's name is not known."""
+        if self._known is not None:
+            return frozenset()
+        untried = probe.TRIED.intersection(capabilities)
+        if self.confirmed:
+            untried -= self.dialect.tried
+        return untried if self.model else untried | {"text"}
+
+    async def probe(self, capabilities: Collection[str], trials: Trials) -> None:
+        """Find out what of these is unknown; see `probe.find_out`. What several want to know is found
+        out for the first of them."""
+        async with self._finding:
+            if self.unknown(capabilities):
+                await probe.find_out(self, capabilities, trials)
+
+    async def identify(self) -> None:
+        """Learn what the server says of itself, which takes no token."""
+        if self._known is None:
+            async with self._finding:
+                await probe.identify(self, Trials(Scope(None), None))
+
+    def confirm(self, model: str, listed: tuple[str, ...], dialect: Dialect) -> None:
+        """The server has told its name for the model, and what it lists."""
+        self.confirmed, self.model, self.listed = True, model, listed
+        self.learn(dialect)
 
     async def close(self) -> None:
         """Abort what is under way and close all connections."""
         if not self.attached:
             return
-        self.attached = self._probed = False
+        self.attached = self._opened = False
         for generation in list(self._generations.values()):
             generation.abort("cancelled")
         tasks = list(self._generations)
@@ -139,6 +169,20 @@ class OpenAIHTTP(HTTPClient):
     def learn(self, dialect: Dialect) -> None:
         """Speak to the server like this from now on."""
         self.dialect, self._body = dialect, None
+        if dialect.greeting:
+            self.prompt_lengths.learn(size_of(Prompt.user(probe.GREETING)), dialect.greeting)
+        if self._known is None:
+            found = findings.Finding(dialect, self.model, self.listed)
+            findings.remember(self.cache, self._key, found, confirmed=self.confirmed)
+
+    def mistakes(self, spoken: Dialect, headers: Mapping[str, str]) -> bool:
+        """Whether a reply to a request in a dialect is llama.cpp's, and nobody knew. It samples by habits
+        of its own unless it is told not to, so that it is asked once more."""
+        if self._known is not None or spoken.kind != "other" or headers.get("Server") != "llama.cpp":
+            return False
+        if self.dialect.kind == "other":
+            self.learn(self.dialect.of_kind("llamacpp"))
+        return self.dialect.kind == "llamacpp"
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         """A generation's connection has been given back."""
@@ -149,11 +193,11 @@ class OpenAIHTTP(HTTPClient):
 
     # -- passing on
 
-    def forward(self, path: str, payload: bytes, *, cost: int = 0, hedge: float = 0.0) -> Forwarding:
+    def forward(self, path: str, payload: bytes, **settings: Any) -> Forwarding:
         """As `HTTPClient.forward`. Raises `UsageError` for what the server would never answer."""
         if self.dialect.kind == "llamacpp":
             endless.check(payload, self.server)
-        return super().forward(path, payload, cost=cost, hedge=hedge)
+        return super().forward(path, payload, **settings)
 
     # -- judging
 

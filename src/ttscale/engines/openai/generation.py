@@ -7,18 +7,18 @@ import contextlib
 import logging
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import aiohttp
 
-from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace
+from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace, Unreachable
+from ...core.spending.prompt_lengths import size_of
 from ..http.attempts import Attempts
 from ..http.errors import failures
 from ..http.errors.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
-from .request_body import RequestBody, refuses_temperature
+from .request_body import RequestBody, plainer_dialect
 from .response import ResponseReader
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _DRAIN = 0.5  # seconds a server has to end a stream after its last event
 _LOOK = 1 << 18  # bytes
 _REASONS = ("stop", "length", "tool_calls", "function_call", "content_filter")  # OpenAI's
 _UNREAD = 2  # tokens
+_BYTES = 3  # of a prompt per token, at most
 
 
 class HTTPGeneration(LiveGeneration):
@@ -50,7 +51,8 @@ class HTTPGeneration(LiveGeneration):
         super().__init__(request)
         self._client, self._model, self._ahead = client, model, ahead
         self._path, self._payload = body.path, body.encoded(request)
-        self._plainer: Dialect | None = None  # in which it is asked after temperature 0 was refused
+        self._spoken = client.dialect
+        self._plainer: Dialect | None = None  # in which it is asked after a refusal
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._cut: int | None = None
@@ -61,8 +63,8 @@ class HTTPGeneration(LiveGeneration):
             cost=request.sampling.max_tokens or _COST,
             prefix=body.prefix,
             identity=body.shared,
-            total=client.total,
             time_left=request.time_left,
+            produced=self._produced,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -85,6 +87,11 @@ class HTTPGeneration(LiveGeneration):
 
     def seen(self, at: float | None = None) -> int:
         return self._reader.tokens
+
+    def _produced(self) -> int:
+        """Tokens of this attempt; a text that was begun without any counts, too: it is never shown
+        twice."""
+        return max(self._reader.tokens, self._reader.begun)
 
     # -- asking and reading
 
@@ -114,7 +121,7 @@ class HTTPGeneration(LiveGeneration):
                 f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
-        except aiohttp.ClientConnectorError:
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             self._sent = False
             raise
         finally:
@@ -127,10 +134,17 @@ class HTTPGeneration(LiveGeneration):
             self._sent = False
             body = await response.read()
             failure = failures.of_response(response.status, response.headers, body, client.server, client.key)
-            raise self._once_more(failure) if refuses_temperature(response.status, body) else failure
-        if self._plainer is not None and client.dialect.greedy:
-            LOG.warning("%s has a temperature of its own: temperature 0 is left out", client.server)
+            raise self._plainly(failure, body) or failure
+        if self._plainer is not None:
+            if client.dialect.greedy and not self._plainer.greedy:
+                LOG.warning("%s has a temperature of its own: temperature 0 is left out", client.server)
             client.learn(self._plainer)
+            self._plainer = None
+        elif client.mistakes(self._spoken, response.headers):
+            self.request.probed(size_of(self.request.prompt) // _BYTES, client.dialect.ahead)
+            self._spoken = client.dialect
+            self._payload = client.body_for(self.request, client.dialect).encoded(self.request)
+            raise Failure(Unreachable(f"{client.server} is a llama.cpp server"), True, 0.0)
         self._response, content = response, response.content
         packet = await _beginning(content)
         if is_json(packet):  # whatever it is called
@@ -145,19 +159,21 @@ class HTTPGeneration(LiveGeneration):
             await _finish(content)
         self._conclude()
 
-    def _once_more(self, failure: Failure) -> Failure:
-        """A refusal of the temperature; if that is 0 the sample is asked again without it."""
-        if self.request.sampling.temperature != 0 or self._plainer is not None:
-            return failure
-        self._plainer = replace(self._client.dialect, greedy=False)
-        self._payload = self._client.body_for(self.request, self._plainer).encoded(self.request)
+    def _plainly(self, failure: Failure, refusal: bytes) -> Failure | None:
+        """A refusal of something that the sample can do without: it is asked again without it."""
+        client = self._client
+        before = client.dialect if self._plainer is None else self._plainer
+        plainer = plainer_dialect(before, self.request.sampling, failure.error.status or 0, refusal)
+        if plainer is None:
+            return None
+        self.request.probed(0, 0)
+        self._plainer = plainer
+        self._payload = client.body_for(self.request, plainer).encoded(self.request)
         return Failure(failure.error, True, 0.0)
 
     def _take(self, chunk: Chunk | None) -> None:
         """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
-        reader, attempts = self._reader, self._attempts
-        # what was begun counts, too: a text is never shown twice
-        attempts.heard, attempts.tokens = time.monotonic(), max(reader.tokens, reader.begun)
+        reader, self._attempts.heard = self._reader, time.monotonic()
         if chunk is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:

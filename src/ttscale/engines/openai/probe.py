@@ -1,32 +1,29 @@
-"""Finding out what a server can do by asking it for one token or two.
+"""Finding out what a server can do by asking it for one token or two: only what somebody needs to know,
+and once.
 
 A status of 200 proves nothing: servers ignore fields they do not know. So the meaning of a reply is
 looked at: tools and images must lengthen the prompt, a continued reply must shorten it against one
-that is answered, a given text's log-probabilities must be there for every token.
+that is answered, a given text's log-probabilities must be there for every token. A server that fails in
+passing (it times out, it breaks off, status 500) has not answered the question.
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import difflib
-import hashlib
-import os
 import struct
-import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from ...core import EngineError, ModelNotFound, Unreachable
+from ...core import EngineError, ModelNotFound, Trials
 from ..http.retry import Retry
 from ..http.sse import Packets
-from .dialect import LLAMACPP, Dialect, Kind
+from .dialect import Dialect, Kind
 
 if TYPE_CHECKING:
     from .engine import OpenAIHTTP
@@ -43,82 +40,56 @@ _TOOL = {
         "parameters": {"type": "object", "properties": {"word": {"type": "string"}}},
     },
 }
-_KNOWN: dict[tuple[str, str, str], tuple[Dialect, str]] = {}
-MAX_AGE = 24 * 3600.0  # seconds for which a kept finding is believed: servers are upgraded
+_BYTES = 3  # of a request per token of its prompt, at most
+_SHOWING = 4  # tokens in which a stream shows how it counts
+_PASSING = frozenset({401, 402, 403, 408, 409, 425, 429})  # statuses that answer nothing; and 5xx but 501
+_ONCE_MORE = Retry(times=1)
 
 
-async def known_or_probed(engine: OpenAIHTTP) -> tuple[Dialect, str]:
-    """(dialect, model name): from this process, from the engine's cache directory, or probed.
+async def find_out(engine: OpenAIHTTP, wanted: Collection[str], trials: Trials) -> None:
+    """Try those of the `wanted` capabilities that nobody has tried; the engine learns each at once.
 
-    What is kept in a file belongs to the models the server lists: one request asks for them, and a
-    server that was restarted with others is probed again.
+    Raises:
+        EngineError: of a server that did not answer; what it did not answer stays unknown.
     """
-    requested = (engine.urls[0], engine.model, engine.likely)
-    found = _KNOWN.get(requested)
-    if found is None:
+    await identify(engine, trials)
+    for capability in sorted(frozenset(wanted) & _TRIED_BY.keys()):
+        if capability not in engine.dialect.tried:
+            found = await _TRIED_BY[capability](engine, engine.dialect, trials)
+            engine.learn(replace(found, tried=found.tried | {capability}))
+
+
+async def identify(engine: OpenAIHTTP, trials: Trials) -> None:
+    """Learn what the server says of itself: its kind, and its name for the model if none is given. That
+    takes no token. What was kept of a server that lists something else is forgotten.
+
+    Raises:
+        ModelNotFound: if it does not have the model, or has several and none is named.
+    """
+    if engine.confirmed:
+        return
+    async with trials.begun() as trial:
+        trial.report(0, 0)
         served = await _served(engine)
-        identity = (*requested, *(f"{m.get('id')} {m.get('owned_by')}" for m in served))
-        found = _load(engine.cache, identity)
-        if found is None:
-            found = await _probe(engine, served)
-            with contextlib.suppress(OSError):  # it can be probed again next time
-                _save(engine.cache, identity, found)
-    _KNOWN[requested] = found
-    return found
-
-
-def forget() -> None:
-    """Probe again at the next opening."""
-    _KNOWN.clear()
-
-
-async def _probe(engine: OpenAIHTTP, served: Sequence[Mapping[str, Any]]) -> tuple[Dialect, str]:
     names = [str(m.get("id")) for m in served]
-    kinds = (_KINDS.get(str(m.get("owned_by"))) for m in served)
-    kind: Kind = next((k for k in kinds if k), "other")
+    kind: Kind = next((k for m in served if (k := _KINDS.get(str(m.get("owned_by"))))), "other")
     model = engine.model or served_name(served, engine.likely, engine.server)
     if names and kind == "vllm" and model not in names:
         near = difflib.get_close_matches(model, names, n=1, cutoff=0.4) or names
         raise ModelNotFound(f"{engine.server} does not have model {model!r}", fix=f"it serves {near[0]!r}")
-    engine.model = model
-    dialect, prompt_tokens = await _text(engine, Dialect(kind=kind))
-    if kind == "llamacpp" and "text" in dialect.capabilities:
+    listed = tuple(f"{m.get('id')} {m.get('owned_by')}" for m in served)
+    dialect = engine.dialect if listed == engine.listed else engine.dialect.of_kind(kind)
+    if kind == "llamacpp":
         modalities = served[0].get("architecture", {}).get("input_modalities", ())
         seen = {"images"} if "image" in modalities else set()
-        reports = dialect.counting == "timings"
-        known = await without_tools(engine, LLAMACPP)
-        return replace(
-            known, capabilities=known.capabilities | seen, counting="timings" if reports else dialect.counting
-        ), model
-    if "text" in dialect.capabilities:
-        prefix, tools, images, scoring = await asyncio.gather(
-            _prefix(engine, dialect),
-            _longer(engine, dialect, prompt_tokens, tools=[_TOOL]),
-            _longer(engine, dialect, prompt_tokens, messages=[_picture()]),
-            _scoring(engine),
-        )
-        more = {
-            name
-            for name, there in (("prefix", prefix), ("tools", tools), ("images", images), ("score", scoring))
-            if there
-        }
-        return replace(
-            dialect, prefix=prefix, scoring=scoring, capabilities=dialect.capabilities | more
-        ), model
-    embeds, rewarding = await asyncio.gather(_embeds(engine), _rewarding(engine))
-    more = {name for name, there in (("embed", embeds), ("reward", rewarding)) if there}
-    if not more:
-        raise Unreachable(
-            f"{engine.server} neither chats, nor completes, nor embeds, nor judges with model {model!r}",
-            fix="check the model's name and the URL",
-        )
-    return replace(dialect, capabilities=frozenset(more), rewarding=rewarding), model
+        dialect = replace(dialect, capabilities=dialect.capabilities | seen)
+    engine.confirm(model, listed, dialect)
 
 
 async def without_tools(engine: OpenAIHTTP, dialect: Dialect) -> Dialect:
     """The dialect of a llama.cpp server, less tools if it says that its chat template leaves them out."""
     with contextlib.suppress(EngineError, KeyError, TypeError):
-        properties = await engine.fetch("/props", retry=Retry(times=1))
+        properties = await engine.fetch("/props", retry=_ONCE_MORE)
         if properties["chat_template_caps"]["supports_tools"] is False:
             return replace(dialect, capabilities=dialect.capabilities - {"tools"})
     return dialect
@@ -151,58 +122,45 @@ async def _served(engine: OpenAIHTTP) -> list[dict[str, Any]]:
     """The models a server lists; empty if it keeps them to itself."""
     try:
         # at the very start a second try is enough: a server that is down should be told soon
-        response = await engine.fetch("/v1/models", retry=Retry(times=1))
+        response = await engine.fetch("/v1/models", retry=_ONCE_MORE)
         return [m for m in response["data"] if isinstance(m, dict)]
-    except ModelNotFound:
-        return []
-    except (KeyError, TypeError):
+    except (ModelNotFound, KeyError, TypeError):
         return []
 
 
-async def _text(engine: OpenAIHTTP, dialect: Dialect) -> tuple[Dialect, int]:
-    """What streaming a chat reply shows, and the tokens of its prompt.
+# -- one capability each: the dialect, with what was found
 
-    Servers that are strict about fields refuse the first ways of asking.
+
+async def _logprobs(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
+    """Whether a streamed reply has log-probabilities with alternatives; it also shows how it counts.
+
+    Servers that are strict about fields refuse the first way of asking.
     """
-    everything: dict[str, Any] = {
-        "stream_options": {"include_usage": True, "continuous_usage_stats": True},
-        "timings_per_token": True,
-        "logprobs": True,
-        "top_logprobs": 2,
-    }
-    usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
-    ways = [everything, {**usage, "logprobs": True, "top_logprobs": 2}, usage, {}]
-    limit, refused = "max_tokens", EngineError("")
-    while ways:
-        body: dict[str, Any] = {
-            "model": engine.model,
-            "messages": [_HELLO],
-            limit: 8,
-            "stream": True,
-            **ways[0],
-        }
-        try:
-            raw = await engine.fetch_raw("/v1/chat/completions", body)
-        except ModelNotFound as error:
-            refused = error
-            break
-        except EngineError as error:
-            if error.fatal or (isinstance(error, Unreachable) and "status 501" not in str(error)):
-                raise
-            refused = error
-            if "max_completion_tokens" in str(error) and limit == "max_tokens":
-                limit = "max_completion_tokens"
-            else:
-                ways.pop(0)
-            continue
-        return _shown(raw, replace(dialect, limit=limit))
-    if await _embeds(engine) or await _rewarding(engine):
-        return replace(dialect, capabilities=frozenset()), 0
-    raise refused
+    wanted: dict[str, Any] = {"logprobs": True, "top_logprobs": 2, "stream": True, dialect.limit: _SHOWING}
+    usage: dict[str, Any] = {"include_usage": True}
+    for fields in (
+        {"stream_options": {**usage, "continuous_usage_stats": True}, "timings_per_token": True},
+        {"stream_options": usage},
+        {},
+    ):
+        body = {"model": engine.model, "messages": [_HELLO], **wanted, **fields}
+        async with trials.begun(len(orjson.dumps(body)) // _BYTES, _SHOWING) as trial:
+            try:
+                raw = await engine.fetch_raw("/v1/chat/completions", body, retry=_ONCE_MORE)
+            except EngineError as error:
+                if _passes(error):
+                    raise
+                trial.report(0, 0)
+                continue
+            shown, prompt, tokens = _shown(raw, dialect)
+            if shown.usage:
+                trial.report(prompt, tokens)
+        return shown
+    return dialect
 
 
-def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int]:
-    """What a streamed reply shows of the server, and the tokens of its prompt."""
+def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int, int]:
+    """What a streamed reply shows of the server, and the tokens of its prompt and of itself."""
     packets = Packets()
     events = [e for d in packets.feed(raw) + packets.rest() if (e := _loaded(d)) is not None]
     in_chunks = [e for e in events if e.get("choices")]
@@ -217,39 +175,57 @@ def _shown(raw: bytes, dialect: Dialect) -> tuple[Dialect, int]:
         counting = "timings"
     elif len([e for e in in_chunks if e.get("usage")]) > 1:
         counting = "usage"
-    prompt_tokens = (usages[-1].get("prompt_tokens") or 0) if usages else 0
+    last = usages[-1] if usages else {}
+    prompt_tokens = last.get("prompt_tokens") or 0
     known = replace(
         dialect,
         usage=bool(usages),
         counting=counting,
         greeting=prompt_tokens,
-        capabilities=frozenset({"text", "logprobs"} if logprobs else {"text"}),
+        capabilities=dialect.capabilities | ({"logprobs"} if logprobs else set()),
     )
-    return known, prompt_tokens
+    return known, prompt_tokens, last.get("completion_tokens") or 0
 
 
-async def _prefix(engine: OpenAIHTTP, dialect: Dialect) -> Any:
+async def _prefix(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
     """How a reply is continued whose beginning is given."""
-    flags = {"add_generation_prompt": False, "continue_final_message": True}
     messages = [_HELLO, _BEGUN]
-    last, flagged = await asyncio.gather(
-        _one(engine, dialect, messages=messages), _one(engine, dialect, messages=messages, **flags)
-    )
+    last = await _one(engine, dialect, trials, messages=messages)
     if last and _content(last).startswith(_BEGUN["content"]):
-        return "last"
+        return dialect.with_(["prefix"], prefix="last")
+    flags = {"add_generation_prompt": False, "continue_final_message": True}
+    flagged = await _one(engine, dialect, trials, messages=messages, **flags)
     # a continued turn is not closed, and no new one is opened: its prompt is shorter
     if flagged and (not last or 0 < _prompt_tokens(flagged) < _prompt_tokens(last)):
-        return "flags"
-    return ""
+        return dialect.with_(["prefix"], prefix="flags")
+    return dialect
 
 
-async def _longer(engine: OpenAIHTTP, dialect: Dialect, than: int, **fields: Any) -> bool:
+async def _tools(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
+    if dialect.kind == "llamacpp":
+        async with trials.begun() as trial:
+            trial.report(0, 0)
+            return await without_tools(engine, dialect)
+    return await _longer(engine, dialect, trials, "tools", tools=[_TOOL])
+
+
+async def _images(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
+    return await _longer(engine, dialect, trials, "images", messages=[_picture()])
+
+
+async def _longer(
+    engine: OpenAIHTTP, dialect: Dialect, trials: Trials, capability: str, **fields: Any
+) -> Dialect:
     """Whether the fields lengthen the prompt, so that the model has really seen them."""
-    response = await _one(engine, dialect, **{"messages": [_HELLO], **fields})
-    return response is not None and _prompt_tokens(response) > than > 0
+    if not dialect.greeting:
+        plain = await _one(engine, dialect, trials, messages=[_HELLO])
+        dialect = replace(dialect, greeting=_prompt_tokens(plain) if plain else 0)
+    response = await _one(engine, dialect, trials, **{"messages": [_HELLO], **fields})
+    longer = response is not None and _prompt_tokens(response) > dialect.greeting > 0
+    return dialect.with_([capability]) if longer else dialect
 
 
-async def _scoring(engine: OpenAIHTTP) -> str:
+async def _score(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
     """Where log-probabilities of a given text are real."""
     chat = {
         "messages": [_HELLO, _BEGUN],
@@ -259,57 +235,89 @@ async def _scoring(engine: OpenAIHTTP) -> str:
         "prompt_logprobs": 1,
     }
     raw = {"prompt": "The capital of France", "max_tokens": 1, "echo": True, "logprobs": 1}
-    chatted, completed = await asyncio.gather(
-        _try(engine, "/v1/chat/completions", chat), _try(engine, "/v1/completions", raw)
-    )
+    chatted = await _try(engine, trials, "/v1/chat/completions", chat)
+    completed = await _try(engine, trials, "/v1/completions", raw)
     found = []
     given = (chatted or {}).get("prompt_logprobs")
     if given and len(given) == _prompt_tokens(chatted) and all(given[1:]):
         found.append("chat")
-    try:
+    with contextlib.suppress(KeyError, TypeError, IndexError):
         columns = completed["choices"][0]["logprobs"]
         known = [lp for lp in columns["token_logprobs"] if lp is not None]
         if columns["text_offset"][0] == 0 and len(known) >= _prompt_tokens(completed) > 1:
             found.append("raw")
-    except (KeyError, TypeError, IndexError):
-        pass
-    return " ".join(found)
+    return dialect.with_(["score"], scoring=" ".join(found)) if found else dialect
 
 
-async def _embeds(engine: OpenAIHTTP) -> bool:
-    response = await _try(engine, "/v1/embeddings", {"input": ["one", "two"]})
-    try:
-        return len(response["data"]) == 2 and len(response["data"][0]["embedding"]) > 1
-    except (KeyError, TypeError, IndexError):
-        return False
+async def _embed(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
+    response = await _try(engine, trials, "/v1/embeddings", {"input": ["one", "two"]}, generates=0)
+    with contextlib.suppress(KeyError, TypeError, IndexError):
+        if len(response["data"]) == 2 and len(response["data"][0]["embedding"]) > 1:
+            return dialect.only("embed")
+    return dialect
 
 
-async def _rewarding(engine: OpenAIHTTP) -> str:
-    """The endpoint that judges solutions; "" if none does."""
+async def _reward(engine: OpenAIHTTP, dialect: Dialect, trials: Trials) -> Dialect:
+    """The endpoint that judges solutions."""
     answered = [_HELLO, {"role": "assistant", "content": "Hello."}]
-    response = await _try(engine, "/pooling", {"messages": answered, "add_generation_prompt": False})
-    try:
+    body = {"messages": answered, "add_generation_prompt": False}
+    response = await _try(engine, trials, "/pooling", body, generates=0)
+    with contextlib.suppress(KeyError, TypeError, IndexError):
         data = response["data"][0]["data"]
         # an embedding model pools too, into hundreds of numbers
         if not isinstance(data, list) or isinstance(data[0], list) or len(data) <= 2:
-            return "pooling"
-    except (KeyError, TypeError, IndexError):
-        pass
-    response = await _try(engine, "/v1/rerank", {"query": "Hi", "documents": ["Hello.", "No."]})
-    results = response.get("results") if isinstance(response, dict) else None
-    return "rerank" if results and len(results) == 2 else ""
+            return dialect.only("reward", rewarding="pooling")
+    documents = {"query": "Hi", "documents": ["Hello.", "No."]}
+    response = await _try(engine, trials, "/v1/rerank", documents, generates=0)
+    ranks = response is not None and len(response.get("results") or ()) == 2
+    return dialect.only("reward", rewarding="rerank") if ranks else dialect
 
 
-async def _one(engine: OpenAIHTTP, dialect: Dialect, **fields: Any) -> Any:
+_Finder = Callable[["OpenAIHTTP", Dialect, Trials], Awaitable[Dialect]]
+_TRIED_BY: Mapping[str, _Finder] = {
+    "logprobs": _logprobs,
+    "prefix": _prefix,
+    "tools": _tools,
+    "images": _images,
+    "score": _score,
+    "embed": _embed,
+    "reward": _reward,
+}
+TRIED = frozenset(_TRIED_BY)
+"""The capabilities a server may have or not; each samples texts."""
+
+
+# -- asking
+
+
+async def _one(engine: OpenAIHTTP, dialect: Dialect, trials: Trials, **fields: Any) -> Any:
     """One plain chat reply of a token; None if it is refused."""
-    return await _try(engine, "/v1/chat/completions", {dialect.limit: 1, **fields})
+    return await _try(engine, trials, "/v1/chat/completions", {dialect.limit: 1, **fields})
 
 
-async def _try(engine: OpenAIHTTP, path: str, body: dict[str, Any]) -> Any:
-    try:
-        return await engine.fetch(path, {"model": engine.model, **body}, retry=Retry(times=1))
-    except EngineError:
-        return None
+async def _try(
+    engine: OpenAIHTTP, trials: Trials, path: str, body: dict[str, Any], *, generates: int = 1
+) -> Any:
+    """The reply, booked; None if it is refused. Raises the error of a server that fails in passing."""
+    sent = {"model": engine.model, **body}
+    async with trials.begun(len(orjson.dumps(sent)) // _BYTES, generates) as trial:
+        try:
+            raw = await engine.fetch_raw(path, sent, retry=_ONCE_MORE)
+        except EngineError as error:
+            if _passes(error):
+                raise
+            trial.report(0, 0)
+            return None
+        reply = _loaded(raw)
+        if reply is not None and (read := _prompt_tokens(reply)):
+            trial.report(read, generates)
+        return reply
+
+
+def _passes(error: EngineError) -> bool:
+    """Whether it says nothing of what the server can do: another time it may answer."""
+    status = error.status
+    return status is None or status in _PASSING or 500 <= status != 501
 
 
 def _content(response: Any) -> str:
@@ -341,31 +349,3 @@ def _picture() -> dict[str, Any]:
     url = f"data:image/png;base64,{base64.b64encode(png).decode()}"
     content = [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": url}}]
     return {"role": "user", "content": content}
-
-
-def _file(cache: Path, identity: tuple[str, ...]) -> Path:
-    digest = hashlib.blake2b("|".join(identity).encode(), digest_size=12).hexdigest()
-    return cache / f"server-{digest}.json"
-
-
-def _load(cache: Path | None, identity: tuple[str, ...]) -> tuple[Dialect, str] | None:
-    if cache is None:
-        return None
-    try:
-        file = _file(cache, identity)
-        if time.time() - file.stat().st_mtime > MAX_AGE:
-            return None
-        kept = orjson.loads(file.read_bytes())
-        return Dialect.from_dict(kept["dialect"]), kept["model"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # absent, or written by another version
-
-
-def _save(cache: Path | None, identity: tuple[str, ...], found: tuple[Dialect, str]) -> None:
-    if cache is not None:
-        cache.mkdir(parents=True, exist_ok=True)
-        file = _file(cache, identity)
-        kept = {"url": identity[0], "model": found[1], "dialect": found[0].as_dict()}
-        partial = file.with_suffix(f".{os.getpid()}")  # a reader never sees half a file
-        partial.write_bytes(orjson.dumps(kept))
-        partial.replace(file)

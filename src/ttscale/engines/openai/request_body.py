@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -125,6 +126,19 @@ def _settings(body: dict[str, Any], sampling: Sampling, dialect: Dialect, server
         body["stop"] = list(sampling.stop)
 
 
-def refuses_temperature(status: int, reply: bytes) -> bool:
-    """Whether a refusal may be of a temperature: servers word it in many ways, but name it."""
-    return status in (400, 422) and b"temperature" in reply.lower()
+def plainer_dialect(dialect: Dialect, sampling: Sampling, status: int, refusal: bytes) -> Dialect | None:
+    """How to ask a server again that refused something a sample can do without; None if it was something
+    else. Servers word it in many ways, but name it."""
+    if status not in (400, 422):
+        return None
+    words = refusal.lower()
+    if b"max_completion_tokens" in words and dialect.limit == "max_tokens":
+        return replace(dialect, limit="max_completion_tokens")
+    for field in (b"timings_per_token", b"continuous_usage_stats"):
+        if field in words and dialect.counting:
+            return replace(dialect, counting="")
+    if (b"stream_options" in words or b"include_usage" in words) and dialect.usage:
+        return replace(dialect, usage=False, counting="")
+    if b"temperature" in words and sampling.temperature == 0 and dialect.greedy:
+        return replace(dialect, greedy=False)
+    return None

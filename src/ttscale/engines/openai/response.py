@@ -13,7 +13,7 @@ import orjson
 
 from ...core import THINK, Chunk, Finish, FloatArray
 from ...core.thinking import Spans, within
-from .reading.carried_fields import CarriedFields
+from .reading.carried_fields import UNCARRIED, CarriedFields
 from .reading.content import content_of
 from .reading.finish_reasons import finish_of, word_of
 from .reading.json_values import Joiner, count, load, mapping, string
@@ -58,20 +58,21 @@ class ResponseReader:
         self._scores = LogProbabilities()
         self._thinking: list[tuple[int, int]] = []  # spans of it, where the server tells it apart
         self._inside = False  # the last of them may go on
+        self._sloppy = False  # some of it is not JSON by the rules, and may hold half a letter
         self._content_joiner, self._thinking_joiner = Joiner(), Joiner()
 
     # -- taking in
 
     def feed(self, events: Sequence[bytes]) -> Chunk | None:
         """Take in events; the chunk they make, or None if they bring neither text nor tokens."""
-        counted, part, begin, scored = self._count, len(self._parts), self._length, len(self._scores)
-        tokens = counted.tokens
+        counted, scores, part, begin = self._count, self._scores.logprobs, len(self._parts), self._length
+        tokens, scored = counted.tokens, len(scores)
         for data in events:
             if data == DONE:
                 self.done = self.settled = True
                 break
             try:
-                self._event(load(data))
+                self._event(self._loaded(data))
             except Exception:  # whatever is in it: a reply that cannot be read is not one that hangs
                 self.error = _glued_error(data)
                 self.malformed = "" if self.error else "an event that cannot be read"
@@ -83,10 +84,17 @@ class ResponseReader:
         return Chunk(
             "".join(self._parts[part:]),
             counted.tokens - tokens,
-            *(self._scores.arrays(scored) if scored < len(self._scores) else (None, None)),
+            *(self._scores.arrays(scored) if scored < len(scores) else (None, None)),
             None if ends is None or len(ends) != counted.tokens else [e - begin for e in ends[tokens:]],
             within(self._thinking, begin, self._length) if self._thinking else None,
         )
+
+    def _loaded(self, data: bytes) -> Any:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:
+            self._sloppy = True
+            return load(data)
 
     def plain(self, body: bytes) -> Chunk | None:
         """Take in a reply that was not streamed although that was wanted."""
@@ -108,7 +116,8 @@ class ResponseReader:
         elif not usage and type(event.get("message", event.get("detail"))) is str:
             self.error = event  # vLLM's error object, and others', is not wrapped
             return
-        self.carried.of_reply(event, usage)
+        if usage or not event.keys() <= UNCARRIED:
+            self.carried.of_reply(event, usage)
         counter = None
         if usage or event.get("timings"):
             counter = self._used(mapping(usage), mapping(event.get("timings")))
@@ -121,12 +130,14 @@ class ResponseReader:
         """Take in what the model has said; whether that is anything."""
         delta = choice.get("delta")
         generated = False
-        if type(delta) is str:
-            generated = self._show(self._content_joiner.feed(delta))
+        if type(delta) is dict:
+            generated = self._message(delta)
+        elif type(delta) is str:
+            generated = self._show(delta)
         elif delta is not None:
-            generated = self._message(mapping(delta))
+            pass  # nothing that says anything
         elif choice.get("message") is None:
-            generated = self._show(self._content_joiner.feed(string(choice.get("text"))))
+            generated = self._show(string(choice.get("text")))
         elif not (whole and self._length):  # some repeat at the end what they have streamed
             generated = self._message(self._without_prefix(mapping(choice["message"])))
         reason = choice.get("finish_reason")
@@ -140,16 +151,17 @@ class ResponseReader:
     def _message(self, message: Mapping[str, Any]) -> bool:
         """Take in a message or a piece of one."""
         if len(message) == 1 and type(words := message.get("content")) is str:  # most are no more
-            return self._show(self._content_joiner.feed(words))
+            return self._show(words)
         thinking, words, refusal = content_of(message)
         called = self.calls.feed(message)
         self.carried.of_message(message)
         if refusal:
             self.refusal += refusal
-        thinking = self._thinking_joiner.feed(thinking)
+        if self._sloppy:
+            thinking = self._thinking_joiner.feed(thinking)
         if thinking:
             self._think(thinking)
-        return self._show(self._content_joiner.feed(words)) or bool(thinking or called or refusal)
+        return self._show(words) or bool(thinking or called or refusal)
 
     def _without_prefix(self, message: dict[str, Any]) -> Mapping[str, Any]:
         """A whole message: it repeats the beginning it was given, a streamed one does not."""
@@ -171,6 +183,8 @@ class ResponseReader:
         self._thinking[-1] = (self._thinking[-1][0], self._length)
 
     def _show(self, words: str) -> bool:
+        if self._sloppy:
+            words = self._content_joiner.feed(words)
         if not words:
             return False
         if self._inside:
@@ -236,7 +250,7 @@ class ResponseReader:
 
     def settle(self, kept: int | None) -> None:
         """Nothing more is read; a cut keeps so many tokens."""
-        self._count.settle(max(kept or 0, len(self._scores)))
+        self._count.settle(max(kept or 0, len(self._scores.logprobs)))
 
     def text(self, kept: int | None = None) -> str:
         """What was shown; if a cut keeps so many tokens, up to the end of the last of them."""

@@ -27,6 +27,8 @@ class Options:
         answer: how answers are found and compared; "" finds out from the texts.
         candidates: return every sample. card: return the method's card.
         progress: how a stream shows that samples are under way.
+        rescue: whether a reply that is all thinking is worth one more sample; None leaves it to the
+            configuration.
     """
 
     method: str | None = None
@@ -36,6 +38,7 @@ class Options:
     candidates: bool = False
     card: bool = False
     progress: Progress = "comments"
+    rescue: bool | None = None
 
     def __post_init__(self) -> None:
         if self.budget.units:
@@ -44,7 +47,7 @@ class Options:
     @property
     def runs(self) -> bool:
         """Whether anything is asked for that passing through could not give."""
-        return bool(self.budget != NONE.budget or self.answer or self.candidates or self.card)
+        return bool(self.budget != NONE.budget or self.answer or self.candidates or self.card or self.rescue)
 
 
 NONE = Options()

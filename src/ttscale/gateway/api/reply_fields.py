@@ -123,6 +123,7 @@ def extension(choices: Sequence[Choice], method: Configured, options: Options) -
         "stopped_by": choices[0].outcome.stopped_by,
         "over_budget": any(s.outcome.over_budget for s in choices),
         "partial": any(s.partial for s in choices),
+        "rescued": any(s.outcome.extra.get("rescued", False) for s in choices),
         "answers": [s.outcome.answer for s in choices],
         "agreement": [s.agreement for s in choices],
         "unread": sum(unread(s.problem, s.outcome.traces) for s in choices),

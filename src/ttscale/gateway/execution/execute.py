@@ -45,7 +45,8 @@ async def solve(
         ApiError: what the request or the upstream did wrong.
     """
     samples, most = method.max_samples(), limits.max_samples
-    unbounded = samples is None or samples * request.choices > most
+    rescue = limits.rescue != "none" if request.options.rescue is None else request.options.rescue
+    unbounded = samples is None or (samples + rescue) * request.choices > most
     if unbounded and (budget.samples is None or budget.samples > most):
         budget = dataclasses.replace(budget, samples=most)
     try:
@@ -64,6 +65,7 @@ async def solve(
                 count,
                 spent,
                 request.seed + number % request.n,
+                rescue,
             )
             for number, prompt in numbered
         ]
@@ -90,8 +92,9 @@ async def _answer(
     count: SampleCount,
     spent: Usage,
     seed: int,
+    rescue: bool,
 ) -> Choice:
-    run = models.run(seed=seed & 0x7FFF_FFFF, request=request.sampling, observers=[count])
+    run = models.run(seed=seed & 0x7FFF_FFFF, request=request.sampling, observers=[count], rescue=rescue)
     began = time.monotonic()
     try:
         outcome = await run.answer(method, problem, budget=budget)

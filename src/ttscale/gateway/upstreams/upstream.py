@@ -1,7 +1,8 @@
-"""The models behind the gateway: opened once, shared by all requests, probed when first needed.
+"""The models behind the gateway: opened once, shared by all requests.
 
 An upstream that is down does not keep the gateway from starting: plain requests are passed on as
-soon as a connection can be made, methods once the server has been probed.
+soon as a connection can be made, and so are the requests of methods. What a server can do is found out
+by the first request that needs it, at its cost.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...assembly import Assembly
-from ...core import Engine, Price, Sampling, TTScaleError, UnknownName, UsageError
+from ...core import Engine, Price, Sampling, Trials, TTScaleError, UnknownName, UsageError
+from ...core.engine import unknown
+from ...core.spending.metering import Scope
 from ...engines import Catalogue, LlamaCpp, ModelSource, OpenAIHTTP, open_model
 from ...methods import registry
 from ..config import Model
@@ -54,7 +57,7 @@ class Upstream:
 
     @property
     def ready(self) -> bool:
-        """Whether it has been opened and probed."""
+        """Whether it has been opened, and has told what it is."""
         return self._ready
 
     @property
@@ -64,7 +67,8 @@ class Upstream:
 
     def lacks(self, capability: str) -> bool:
         """Whether it is known not to be able to do this."""
-        return not self.elsewhere and capability not in self.engine.capabilities
+        known = not self.elsewhere and not unknown(self.engine, [capability])
+        return known and capability not in self.engine.capabilities
 
     async def connect(self) -> None:
         """Get ready to pass requests on; load what lives in this process."""
@@ -74,7 +78,7 @@ class Upstream:
             await self.open()
 
     async def open(self) -> None:
-        """Get ready for methods. Raises the error of a server that cannot be probed."""
+        """Get ready, and let a server tell what it is. Raises the error of one that does not."""
         if self._ready:
             return
         if self._opening is None:
@@ -82,10 +86,11 @@ class Upstream:
         async with self._opening:
             if not self._ready:
                 await self.engine.open()
-                self._ready = True
                 if self.server is not None:
-                    for replica in self.server.replicas.all:
-                        replica.worked()  # probing asks for what servers may not have
+                    await self.server.identify()
+                    if self.server.dialect.kind == "llamacpp":  # it tells for nothing
+                        await self.server.probe(["tools"], Trials(Scope(None), None))
+                self._ready = True
 
     async def close(self) -> None:
         await self.engine.close()
@@ -102,13 +107,13 @@ class Upstream:
         )
 
     async def opened(self) -> Assembly:
-        """The same when all engines are open."""
+        """The same when all engines are open; servers are not waited for."""
         for upstream in (self, *self.roles.values()):
-            await upstream.open()
+            await (upstream.open() if upstream.server is None else upstream.server.open())
         return self.assembly
 
     def runnable(self) -> list[str]:
-        """The methods it can run, as far as it has been probed."""
+        """The methods it can run, as far as is known."""
         if not self._ready:
             return []
         run = self.assembly.run()

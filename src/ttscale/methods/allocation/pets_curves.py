@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ...metrics.special_functions import normal_quantile
+
 FloatArray = NDArray[np.float64]
 Kind = Literal["choice", "open", "patterns"]
 
@@ -61,11 +63,9 @@ def agreement_curve(counts: Sequence[float], k_max: int) -> FloatArray:
 
 def fit_curve(curve: FloatArray) -> tuple[float, float]:
     """(a, b) of A(k) = Phi(a sqrt(k) + b), by least squares on the probit scale over k >= 3."""
-    from scipy.special import ndtri
-
     k = np.arange(1, len(curve) + 1)
     used = k >= min(K_MIN, len(curve) - 1)
-    probit = ndtri(np.clip(curve[used], CLIP, 1 - CLIP))
+    probit = [normal_quantile(p) for p in np.clip(curve[used], CLIP, 1 - CLIP).tolist()]
     slope, offset = np.polyfit(np.sqrt(k[used]), probit, 1)
     return float(slope), float(offset)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ...core import AtLeast, SavedFile, UsageError, Within
 from ...core.settings.declared import check
+from ...metrics.special_functions import log_normal_cdf
 from .pets_curves import K_MAX, PATTERNS, WARM_UP, Kind, agreement_curve, bucket, fit_curve, pattern_shares
 
 FloatArray = NDArray[np.float64]
@@ -192,10 +193,8 @@ def log_gain(slope: FloatArray, offset: FloatArray, k: NDArray[np.int64]) -> Flo
 
     From log survival functions: A itself saturates at 1 long before its gains vanish.
     """
-    from scipy.special import log_ndtr
-
-    before = log_ndtr(-(slope * np.sqrt(k) + offset))
-    after = log_ndtr(-(slope * np.sqrt(k + 1) + offset))
+    before = log_normal_cdf(-(slope * np.sqrt(k) + offset))
+    after = log_normal_cdf(-(slope * np.sqrt(k + 1) + offset))
     ratio = after - before  # of the failures that are left
     with np.errstate(divide="ignore"):
         return np.where(ratio < 0, before + np.log(-np.expm1(np.minimum(ratio, 0.0))), -np.inf)

@@ -10,6 +10,7 @@ are cached by them, and the rows f and F by single parameters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import groupby
@@ -17,11 +18,14 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ...metrics.special_functions import gamma_cdf
+
 FloatArray = NDArray[np.float64]
 Alpha = tuple[float, ...]
 
 POINTS = 127  # of the quadrature
-_LOW, _HIGH = 1e-17, 1 - 1e-15  # quantiles between which the density is integrated
+_TAIL = 37.0  # the density is integrated to where at most exp(-37) lies beyond, on either side
+_NEWTON = 8  # steps; from its starts the method has converged after six
 
 
 def probability_largest(alpha: Sequence[float]) -> FloatArray:
@@ -102,10 +106,7 @@ def _largest(alpha: Alpha, m: int) -> float:
 @lru_cache(maxsize=1 << 12)
 def _density(a: float) -> tuple[FloatArray, FloatArray]:
     """Points x, and f_Gamma(a)(x) dx at them, (POINTS,) each."""
-    from scipy.special import gammaincinv
-
-    low, high = np.log(gammaincinv(a, [_LOW, _HIGH]))
-    t = np.linspace(low, high, POINTS)
+    t = np.log(a) + np.linspace(*_reach(_TAIL / a), POINTS)
     x = np.exp(t)
     weights = np.exp(a * t - x - (a * np.log(a) - a if a > 1 else 0.0))  # near 1 at the mode
     return x, weights / weights.sum()
@@ -114,7 +115,19 @@ def _density(a: float) -> tuple[FloatArray, FloatArray]:
 @lru_cache(maxsize=1 << 14)
 def _distribution(a: float, b: float) -> FloatArray:
     """F_Gamma(b) at the points of `a`, (POINTS,)."""
-    from scipy.special import gammainc
+    return gamma_cdf(b, _density(a)[0])
 
-    row: FloatArray = gammainc(b, _density(a)[0])
-    return row
+
+def _reach(tail: float) -> tuple[float, float]:
+    """The two t, below and above 0, at which exp(t) - 1 - t is `tail`, by Newton's method.
+
+    By Chernoff's bound a Gamma(a) variable lies beyond a * exp(t) with a probability of at most
+    exp(-a * (exp(t) - 1 - t)). Both starts are outside, from where the method never passes a root of
+    a convex function.
+    """
+    ends = []
+    for t in (-1 - tail, math.log1p(tail + math.sqrt(2 * tail))):
+        for _ in range(_NEWTON):
+            t -= (math.expm1(t) - t - tail) / math.expm1(t)
+        ends.append(t)
+    return ends[0], ends[1]

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import bdtr, ndtri, stdtrit
+
+from ..special_functions import fair_binomial_cdf, normal_quantile, student_quantile
 
 LEVEL = 0.95
 _SIGN_FLIPS = 20_000
@@ -26,7 +27,7 @@ def wilson(right: float, n: float, *, level: float = LEVEL, z: float | None = No
     if n <= 0:
         return 0.0, 1.0
     if z is None:
-        z = float(ndtri(0.5 + level / 2))
+        z = normal_quantile(0.5 + level / 2)
     p = right / n
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -58,7 +59,7 @@ def accuracy_interval(
     variance = questions / (questions - 1) * float(residual @ residual) / total**2
     effective = total if variance == 0 else p * (1 - p) / variance
     effective = min(max(effective, questions), total)
-    t = float(stdtrit(questions - 1, 0.5 + level / 2))
+    t = student_quantile(0.5 + level / 2, questions - 1)
     return wilson(p * effective, effective, z=t)
 
 
@@ -100,7 +101,7 @@ def paired_difference(
         return None
     gaps = np.array([_mean(first[q]) - _mean(second[q]) for q in common])
     widened = np.append(gaps, (1.0, -1.0))
-    centre, z = widened.mean(), float(ndtri(0.5 + level / 2))
+    centre, z = widened.mean(), normal_quantile(0.5 + level / 2)
     half = z * widened.std() / math.sqrt(len(widened))
     value = float(gaps.mean())
     return Difference(
@@ -120,7 +121,7 @@ def sign_flip_p(gaps: Sequence[float] | np.ndarray) -> float:
         return 1.0
     if np.all(np.abs(moved) == np.abs(moved[0])):
         wins = int((moved > 0).sum())
-        return min(1.0, 2 * float(bdtr(min(wins, len(moved) - wins), len(moved), 0.5)))
+        return min(1.0, 2 * fair_binomial_cdf(min(wins, len(moved) - wins), len(moved)))
     rng = np.random.default_rng(0)
     observed, reached, left = abs(moved.sum()) - 1e-12, 0, _SIGN_FLIPS
     while left:

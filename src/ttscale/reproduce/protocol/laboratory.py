@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ...engines import ModelSource
 
 TAKES = {
-    "llamacpp": ("xllamacpp", "pip install 'ttscale[llamacpp]'"),
-    "transformers": ("torch", "pip install 'ttscale[torch]'"),
-    "reward": ("torch", "pip install 'ttscale[torch]'"),
+    "llamacpp": ("xllamacpp", "llamacpp"),
+    "transformers": ("torch", "torch"),
+    "reward": ("torch", "torch"),
 }
-"""Scheme of a model -> the package that runs it, and how to get it."""
+"""Scheme of a model -> the package that runs it, and the extra that brings it."""
 
 Size = TypeVar("Size")
 Kept = TypeVar("Kept")
@@ -215,14 +215,14 @@ class Laboratory:
         Raises:
             Lacking: if it, or the package that runs it, is not here.
         """
-        from ...core import UsageError
+        from ...core import UsageError, install_command
         from ...engines import open_model
         from ...engines.catalogue.bundled import bundled_models
 
         bundled = bundled_models().get(spec.partition("?")[0])
-        package, install = TAKES.get((bundled.spec if bundled else spec).partition(":")[0], (None, ""))
+        package, extra = TAKES.get((bundled.spec if bundled else spec).partition(":")[0], (None, ""))
         if package is not None and find_spec(package) is None:
-            raise Lacking(f"{package}: {install}")
+            raise Lacking(f"{package}: {install_command(extra)}")
         try:
             (source,) = open_model(spec)
         except UsageError as error:

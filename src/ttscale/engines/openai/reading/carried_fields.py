@@ -14,7 +14,9 @@ _READ_OF_MESSAGE = frozenset({"role", "content", "refusal", "tool_calls", "funct
 _READ_OF_REPLY = frozenset({"id", "object", "created", "model", "choices", "usage", "timings", "error"})
 _OF_THE_SERVER = frozenset(
     {"system_fingerprint", "service_tier", "prompt_logprobs", "prompt_token_ids", "kv_transfer_params"}
-)  # says something of the server or the prompt, not of the answer
+)
+UNCARRIED = _READ_OF_REPLY | _OF_THE_SERVER
+"""Fields of a reply that are read, or say something of the server or the prompt, not of the answer."""
 _READ_OF_USAGE = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 
 
@@ -43,10 +45,9 @@ class CarriedFields:
 
     def of_reply(self, event: Mapping[str, Any], usage: Any) -> None:
         """Take in what stands beside the choices, and the counts."""
-        if not event.keys() <= _READ_OF_REPLY:
-            for name in event.keys() - _READ_OF_REPLY - _OF_THE_SERVER:
-                if event[name] not in (None, [], {}):
-                    self.reply[name] = event[name]  # whole, again and again
+        for name in event.keys() - UNCARRIED:
+            if event[name] not in (None, [], {}):
+                self.reply[name] = event[name]  # whole, again and again
         if isinstance(usage, Mapping):
             self.usage |= {k: v for k, v in usage.items() if k not in _READ_OF_USAGE and v is not None}
 

@@ -14,17 +14,17 @@ class LogProbabilities:
     """One log-probability and one confidence per token, as far as they are reported.
 
     Where one is missing among others, which token has which is not known, and none is given out.
+
+    Attributes:
+        logprobs: as they were reported, 0 for one that is missing.
     """
 
-    __slots__ = ("_confs", "_logprobs", "_unknown")
+    __slots__ = ("_confs", "_unknown", "logprobs")
 
     def __init__(self) -> None:
-        self._logprobs: list[float] = []
+        self.logprobs: list[float] = []
         self._confs: list[float] = []
         self._unknown = False
-
-    def __len__(self) -> int:
-        return len(self._logprobs)
 
     def read(self, entries: Any) -> list[str]:
         """Take in the `logprobs` of an event; the texts of its tokens."""
@@ -54,7 +54,7 @@ class LogProbabilities:
     def _note(self, logprob: Any, tops: Iterable[Any]) -> None:
         value = number(logprob)
         self._unknown |= value is None
-        self._logprobs.append(value or 0.0)
+        self.logprobs.append(value or 0.0)
         known = [top for top in tops if (type(top) is float and isfinite(top)) or number(top) is not None]
         if known:
             self._confs.append(-sum(known) / len(known))
@@ -63,7 +63,7 @@ class LogProbabilities:
         """(log-probabilities, confidences) of tokens [begin, end)."""
         if self._unknown:
             return None, None
-        return _array(self._logprobs[begin:end]), _array(self._confs[begin:end])
+        return _array(self.logprobs[begin:end]), _array(self._confs[begin:end])
 
 
 def _array(values: list[float]) -> FloatArray | None:
