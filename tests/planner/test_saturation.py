@@ -131,5 +131,6 @@ def test_the_exchange_with_a_model_fourteen_times_as_large(ratio, factor):
 
 def test_an_equal_model_exchanges_one_to_one():
     assert inference_factor(1, 5) == 1
-    with pytest.raises(UsageError):
-        inference_factor(14, 0)
+    for size, ratio in ((14, 0), (14, -1), (0.9, 5)):
+        with pytest.raises(UsageError):
+            inference_factor(size, ratio)
