@@ -38,7 +38,7 @@ def test_the_closed_form_is_the_first_small_gain(p, epsilon, ceiling):
     while ceiling * p * (1 - p) ** n > epsilon:
         n += 1
     assert saturation_point(p, epsilon, ceiling) == n
-    assert useful_epsilon(p, n, ceiling) <= epsilon
+    assert useful_epsilon(p, n, ceiling) == pytest.approx(success(n + 1, p, ceiling) - success(n, p, ceiling))
 
 
 def test_edges():
@@ -78,12 +78,12 @@ def test_a_fit_recovers_the_truth(p, ceiling):
 
 
 def test_one_p_sells_the_tail_of_a_spread_short_and_says_so():
-    measured = spread_success(N[:8], 0.5, 0.5)
+    measured = spread_success(N[:8], 0.4, 0.8)
     one, spread = fit(measured), fit(measured, spread=True)
     assert not one.good
     assert spread.good
-    assert (spread.a, spread.b) == pytest.approx((0.5, 0.5), rel=1e-2)
-    later = spread_success(64, 0.5, 0.5)
+    assert (spread.a, spread.b, spread.p) == pytest.approx((0.4, 0.8, 1 / 3), rel=1e-2)
+    later = spread_success(64, 0.4, 0.8)
     assert one.at(64) < later - 0.02
     assert spread.at(64) == pytest.approx(later, abs=1e-3)
     assert one.saturation(0.005) < spread.saturation(0.005)
