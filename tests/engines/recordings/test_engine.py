@@ -77,7 +77,8 @@ def test_recorded_rewards_judge_and_missing_ones_are_named():
     best = parse("bon(n=2)")
     rows = [said("A", 5, reward=0.2), said("B", 6, reward=0.7)]
     made = Pool("m", "t", [problem()], {("p", "main", ""): rows}, capabilities=frozenset({"text", "reward"}))
-    assert answer(Replay(made), best.method, best.cfg).answer == "B"
+    judged = answer(Replay(made), best.method, best.cfg)
+    assert (judged.answer, judged.usage.verifier_tokens) == ("B", 0)  # nothing is read again
     rows[0].reward = None
     with pytest.raises(UsageError, match="without a recorded reward"):
         answer(Replay(made), best.method, best.cfg)

@@ -86,9 +86,11 @@ def test_sparse_cost_is_the_sum_over_steps(prompt, generated, trials, budget):
 
 @given(lengths, lengths)
 def test_a_budget_that_never_binds_is_dense_attention_without_a_shared_prompt(prompt, generated):
-    wide = sparse(SMALL, prompt, generated, prompt + generated + 1, trials=3)
+    budget = prompt + generated + 1
+    wide, once = sparse(SMALL, prompt, generated, budget, trials=3), sparse(SMALL, prompt, generated, budget)
     one = dense(SMALL, prompt, generated)
     assert wide.total == pytest.approx(3 * one.total)
+    assert once.total == pytest.approx(one.total)
 
 
 def test_the_published_closed_form_once_the_budget_binds():
