@@ -5,8 +5,10 @@
 
 A fault is one of Cosmic Ray's: another operator, another number, a condition negated, a decorator
 removed. (mutmut leaves out decorated functions, as every method is one, and all that stands outside
-of functions, such as the defaults of a configuration.) Everything happens in a copy of the tree. A
-run that was interrupted goes on with `--log FILE`: faults in it are not tried again.
+of functions, such as the defaults of a configuration.) None is planted where the program means the
+same with it: in annotations, in the text of an error, in the options of `@dataclass`, in assertions.
+Everything happens in a copy of the tree. First all tests run once; then a fault meets the tests that
+run its line. A run that was interrupted goes on with `--log FILE`: faults in it are not tried again.
 
 A fault that survives is a test that is missing, or a fault that changes nothing: read its diff.
 """
@@ -21,8 +23,6 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,27 +30,30 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 try:
     from cosmic_ray.ast import ast_nodes, get_ast
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator, operator_names
+    from tree_tests import TreeTests, Verdict
 except ImportError:
-    sys.exit("tools/mutate.py needs Cosmic Ray: pip install 'ttscale[mutate]'")
+    sys.exit("tools/mutate.py needs Cosmic Ray and Coverage: pip install 'ttscale[mutate]'")
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_COPIED = (".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "out", "dist", "build")
 
-Verdict = Literal["killed", "timeout", "survived"]
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One small change of a module: where, what, and the source with it."""
+    """One small change of a module: where, what, and the source with it.
+
+    `reach` are the lines of its statement, which a test that sees it has to run; None if the
+    statement is run when the module is imported.
+    """
 
     module: str
     line: int
+    reach: range | None
     operator: str
     diff: str
     mutated: str
@@ -106,49 +109,81 @@ def choose(module: str, path: Path, source: str, n: int, rng: random.Random) -> 
         if mutated is None or _meaning(mutated) == meaning:
             continue
         n -= 1
-        yield Fault(module, place[0], name.removeprefix("core/"), _diff(source, mutated, path), mutated)
+        reach, diff = _statement(source, place[0]), _diff(source, mutated, path)
+        yield Fault(module, place[0], reach, name.removeprefix("core/"), diff, mutated)
 
 
 def _meaning(source: str) -> str | None:
-    """The module's syntax tree without annotations; None if it is not Python."""
+    """The module's syntax tree without what no test should hold; None if it is not Python."""
     try:
-        tree = ast.parse(source)
+        return ast.dump(Meaning().visit(ast.parse(source)))
     except SyntaxError:
         return None
-    for node in ast.walk(tree):
-        if isinstance(node, ast.arg):
-            node.annotation = None
-        elif isinstance(node, ast.AnnAssign):
-            node.annotation = ast.Constant(None)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.returns = None
-    return ast.dump(tree)
+
+
+class Meaning(ast.NodeTransformer):
+    """Leaves out annotations, the text of errors, the options of `@dataclass`, and what only a defect
+    could fail: assertions and the strictness of `zip`."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        node.annotation = ast.Constant(None)
+        return self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "dataclass":
+                decorator.keywords = []
+        return self.generic_visit(node)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        return ast.Pass()
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) == "zip":
+            node.keywords = []
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        for part in ast.walk(node):
+            if isinstance(part, ast.JoinedStr):
+                part.values = []
+        return self.generic_visit(node)
+
+
+def _statement(source: str, line: int) -> range | None:
+    """The lines of the statement at `line` (of its head, if it holds others); None outside of functions."""
+    inner, inside = ast.stmt(), False
+    for node in ast.walk(ast.parse(source)):  # what is outside comes before what is in it
+        if isinstance(node, ast.stmt) and line in _lines(node):
+            inside = inside or isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef)
+            inner = node
+    if not inside:
+        return None
+    lines, body = _lines(inner), getattr(inner, "body", None)
+    return range(lines.start, body[0].lineno) if body else lines
+
+
+def _lines(node: ast.stmt) -> range:
+    """From its first decorator to its end."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    return range(first, (node.end_lineno or first) + 1)
 
 
 def _diff(before: str, after: str, path: Path) -> str:
     lines = (text.splitlines(keepends=True) for text in (before, after))
     return "".join(difflib.unified_diff(*lines, f"a/{path}", f"b/{path}", n=2))
-
-
-def run_tests(copy: Path, tests: Sequence[str], seed: int, timeout: float | None) -> Verdict:
-    """What the quick tests say to the copy as it is. A test run that hangs is ended, children and all."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-m", "not slow", "-p", "no:cacheprovider"]
-    process = subprocess.Popen(
-        [*command, f"--hypothesis-seed={seed}", *tests],
-        cwd=copy,
-        env={**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        return "survived" if process.wait(timeout) == 0 else "killed"
-    except subprocess.TimeoutExpired:
-        return "timeout"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def measure(
@@ -163,29 +198,35 @@ def measure(
 ) -> Iterator[Result]:
     """Plant n faults in each module of a copy of `root` and run the tests against each.
 
-    `timeout` is in seconds for one run of the tests; None: five times what they take as the tree is,
-    and ten seconds. Results in `known` (by key) are passed on. NotTestable before the first fault.
+    `timeout` is in seconds for the tests of one fault; None: five times what they take as the tree
+    is, and ten seconds. Results in `known` (by key) are passed on. NotTestable before the first fault.
     """
     with tempfile.TemporaryDirectory(prefix="mutate-") as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(root, copy, ignore=shutil.ignore_patterns(*NOT_COPIED))
-        started = time.monotonic()
-        if run_tests(copy, tests, seed, timeout=None) != "survived":
+        paths = {module: path_of(module, copy) for module in modules}
+        suite = TreeTests(copy, tests, seed)
+        if not suite.measure(paths.values()):
             raise NotTestable(f"the tests fail without any fault: pytest {' '.join(tests)}")
-        patience = timeout or 10 + 5 * (time.monotonic() - started)
-        for module in modules:
-            path = path_of(module, copy)
+        for module, path in paths.items():
             source = (copy / path).read_text()
             for fault in choose(module, path, source, n, random.Random(f"{seed} {module}")):
                 if fault.key in known:
                     yield known[fault.key]
                     continue
                 started = time.monotonic()
-                (copy / path).write_text(fault.mutated)
-                verdict = run_tests(copy, tests, seed, patience)
+                plant(copy / path, fault.mutated)
+                verdict = suite.verdict(suite.reaching(path, fault.reach), timeout)
                 seconds = round(time.monotonic() - started, 2)
                 yield Result(fault.key, module, fault.line, fault.operator, verdict, seconds, fault.diff)
-            (copy / path).write_text(source)
+            plant(copy / path, source)
+
+
+def plant(path: Path, source: str) -> None:
+    """Write a module that no bytecode on disk is taken for: that goes by whole seconds and the size."""
+    path.write_text(source)
+    later = time.time() + 3600
+    os.utime(path, (later, later))
 
 
 def summary(results: Sequence[Result]) -> list[dict[str, object]]:
@@ -222,7 +263,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=20, help="faults per module (20)")
     parser.add_argument("--seed", type=int, default=0, help="which faults, and Hypothesis's seed (0)")
     parser.add_argument("--tests", nargs="+", default=["tests"], metavar="PATH", help="what pytest gets")
-    parser.add_argument("--timeout", type=float, help="seconds for one run of the tests")
+    parser.add_argument("--timeout", type=float, help="seconds for the tests of one fault")
     parser.add_argument("--log", type=Path, metavar="FILE", help="results as they come; go on from it")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree with src/ and tests/")
     parser.add_argument("--json", action="store_true", help="one document on stdout")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ttscale.answers import answer_text, detect, rule_for
+from ttscale.answers import answer_text, detect, last_boxed, rule_for
 from ttscale.core import Trace
 
 BOXES = [
@@ -728,3 +728,8 @@ def test_the_rule_that_the_golds_suit(golds, dataset, rule):
 )
 def test_ten_letters(text, letter):
     assert rule_for("choice", letters="ABCDEFGHIJ").extract(Trace(text=text)) == letter
+
+
+@pytest.mark.parametrize("inside", [r"\left\{ 1, 2 \right.", r"0 \}", r"\{", r"\text{a \{ b}"])
+def test_an_escaped_brace_neither_opens_nor_ends_a_box(inside):
+    assert last_boxed(f"so \\boxed{{{inside}}} and }} more") == inside

@@ -26,13 +26,14 @@ pytestmark = pytest.mark.real
 
 METHODS = methods()
 SLOTS = 8
+FORCED = 40  # tokens of thinking: an early end is ignored, and the limit reached
 # settings for a model that needs some thirty tokens, where the defaults are for thousands
 SMALL: dict[str, str] = {
     "atts": "chains=3, turns=4, draft_tokens=24, target_tokens=24, calibration=4",
     "atts-marginal": "chains=3, turns=4, draft_tokens=24, target_tokens=24, calibration=4",
     "beam-search": "n=4, width=2, verifier=judge",
     "best-of-n": "n=4, verifier=judge, weighted=true",
-    "budget-forcing": "n_ignore=1, max_thinking=120",
+    "budget-forcing": f"n_ignore=1, max_thinking={FORCED}",
     "deepconf": "n=8, window=16",
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
@@ -90,6 +91,17 @@ async def answers(name: str, spec: str, asked: list[Problem]) -> tuple[list[Outc
     return outcomes, run, counted
 
 
+def assert_forced(outcomes: list[Outcome]) -> None:
+    """Thinking ends at its limit to the token, and an early end was ignored where there was room."""
+    for outcome in outcomes:
+        *rounds, _ = outcome.traces
+        thought = sum(t.tokens for t in rounds)
+        assert outcome.extra["thinking_tokens"] == thought <= FORCED
+        assert outcome.stopped_by == ("max_thinking" if thought == FORCED else "thinking_ended")
+        assert outcome.extra["ignored"] == len(rounds) - 1
+    assert any(outcome.stopped_by == "max_thinking" for outcome in outcomes)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_it_answers_and_reports_what_was_generated(name, tmp_path):
     task = load_task("lab:arith?level=1", n=4)
@@ -99,6 +111,8 @@ def test_it_answers_and_reports_what_was_generated(name, tmp_path):
     usage = run.usage
     assert usage.completion_tokens > 0
     assert all(0 < o.usage.sequential_tokens <= usage.completion_tokens for o in outcomes)
+    if name == "budget-forcing":
+        assert_forced(outcomes)
     if counted >= 0:
         cancelled = sum(t.finish == "cancelled" for o in outcomes for t in o.traces)
         assert abs(counted - usage.completion_tokens) <= EXTRA * cancelled

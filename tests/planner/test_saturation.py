@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import UsageError
+from ttscale.metrics.accuracy.transitions import transition_rates
 from ttscale.planner import inference_factor, saturation_point
 from ttscale.planner.saturation import (
     budgets,
@@ -16,7 +17,6 @@ from ttscale.planner.saturation import (
     observed_saturation,
     spread_success,
     success,
-    transition_rates,
     useful_epsilon,
     with_losses,
 )
@@ -38,7 +38,7 @@ def test_the_closed_form_is_the_first_small_gain(p, epsilon, ceiling):
     while ceiling * p * (1 - p) ** n > epsilon:
         n += 1
     assert saturation_point(p, epsilon, ceiling) == n
-    assert useful_epsilon(p, n, ceiling) <= epsilon
+    assert useful_epsilon(p, n, ceiling) == pytest.approx(success(n + 1, p, ceiling) - success(n, p, ceiling))
 
 
 def test_edges():
@@ -78,15 +78,24 @@ def test_a_fit_recovers_the_truth(p, ceiling):
 
 
 def test_one_p_sells_the_tail_of_a_spread_short_and_says_so():
-    measured = spread_success(N[:8], 0.5, 0.5)
+    measured = spread_success(N[:8], 0.4, 0.8)
     one, spread = fit(measured), fit(measured, spread=True)
     assert not one.good
     assert spread.good
-    assert (spread.a, spread.b) == pytest.approx((0.5, 0.5), rel=1e-2)
-    later = spread_success(64, 0.5, 0.5)
+    assert (spread.a, spread.b, spread.p) == pytest.approx((0.4, 0.8, 1 / 3), rel=1e-2)
+    later = spread_success(64, 0.4, 0.8)
     assert one.at(64) < later - 0.02
     assert spread.at(64) == pytest.approx(later, abs=1e-3)
     assert one.saturation(0.005) < spread.saturation(0.005)
+
+
+def test_what_four_samples_show_predicts_eight_where_p_may_spread():
+    rng = np.random.default_rng(3)
+    counts = [(8, int(c)) for c in rng.binomial(8, rng.beta(0.5, 0.5, 4000))]
+    measured = hit_curve(counts)
+    spread, one = fit(measured[:4], spread=True), fit(measured[:4])
+    assert spread.at(8) == pytest.approx(measured[-1], abs=0.01)
+    assert one.at(8) < measured[-1] - 0.02
 
 
 def test_budgets_of_their_own_reach_the_same_coverage_with_fewer_samples():
@@ -95,12 +104,17 @@ def test_budgets_of_their_own_reach_the_same_coverage_with_fewer_samples():
     covered = (1 - (1 - rates) ** own).mean()
     common = next(n for n in range(1, 1000) if (1 - (1 - rates) ** n).mean() >= covered)
     assert own.mean() < common
+    assert budgets([0.05, 0.9], 0.01).tolist() == [32, 2]
+    assert budgets([0.05, 0.9], 0.01, most=20).tolist() == [20, 2]
 
 
 def test_the_measured_curve_is_pass_at_n_and_saturates_where_it_flattens():
     curve = hit_curve([(8, 8), (8, 0), (8, 4)])
     assert curve[0] == pytest.approx(0.5)
     assert curve[-1] == pytest.approx(2 / 3)
+    assert hit_curve([(4, 2), (8, 4)]) == pytest.approx(
+        [1 / 2, (5 / 6 + 11 / 14) / 2, (1 + 13 / 14) / 2, (2 - 1 / 70) / 2]
+    )
     assert observed_saturation([0.5, 0.6, 0.605], 0.01) == 2
     assert observed_saturation([0.5, 0.6], 0.01) is None
     assert fit([0.0, 0.0, 0.0]).saturation(0.01) == 0
@@ -117,5 +131,6 @@ def test_the_exchange_with_a_model_fourteen_times_as_large(ratio, factor):
 
 def test_an_equal_model_exchanges_one_to_one():
     assert inference_factor(1, 5) == 1
-    with pytest.raises(UsageError):
-        inference_factor(14, 0)
+    for size, ratio in ((14, 0), (14, -1), (0.9, 5)):
+        with pytest.raises(UsageError):
+            inference_factor(size, ratio)

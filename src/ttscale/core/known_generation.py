@@ -94,8 +94,9 @@ class KnownGeneration(Generation):
     def cap(self, tokens: int) -> None:
         if self.finished or tokens >= self._tokens:
             return
-        self._tokens, self._finish = tokens, "cut"
-        if self.seen() >= tokens:
+        seen = self.seen()  # tokens beyond the cap were spent, and count
+        self._tokens, self._finish = max(tokens, seen), "cut"
+        if seen >= tokens:
             self._withdraw()
             self._end()
         elif self.request.on_chunk is None and isinstance(self._loop, TokenLoop):

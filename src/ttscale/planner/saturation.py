@@ -12,7 +12,6 @@ Beta distribution, and rounds that can also lose a right answer.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -92,15 +91,6 @@ def with_losses(n: ArrayLike, p: float, loss: float, start: float = 0.0) -> Floa
         return np.full_like(np.asarray(n, dtype=float), start)
     limit = p / (p + loss)
     return limit + (start - limit) * (1 - p - loss) ** np.asarray(n, dtype=float)
-
-
-def transition_rates(rounds: Sequence[Sequence[bool]]) -> tuple[float, float]:
-    """(wrong to right, right to wrong) per round, from the verdicts of chains round by round; NaN
-    where the chains never were in that state."""
-    moves = [(x, y) for chain in rounds for x, y in itertools.pairwise(chain)]
-    wrong = [y for x, y in moves if not x]
-    right = [not y for x, y in moves if x]
-    return (sum(wrong) / len(wrong) if wrong else math.nan, sum(right) / len(right) if right else math.nan)
 
 
 def saturation_point(p: float, epsilon: float, ceiling: float = 1.0) -> int:

@@ -50,6 +50,7 @@ def test_resampling_never_runs_dry_and_has_common_random_numbers():
     many = drawn(engine, 60)
     assert set(many) == {3, 5, 9}
     assert drawn(engine, 20) == many[:20]
+    assert drawn(engine, 60, seed=1) != many  # another run draws others
     assert engine.pool_size(problem(), problem().prompt, "main") is None
 
 
@@ -76,7 +77,8 @@ def test_recorded_rewards_judge_and_missing_ones_are_named():
     best = parse("bon(n=2)")
     rows = [said("A", 5, reward=0.2), said("B", 6, reward=0.7)]
     made = Pool("m", "t", [problem()], {("p", "main", ""): rows}, capabilities=frozenset({"text", "reward"}))
-    assert answer(Replay(made), best.method, best.cfg).answer == "B"
+    judged = answer(Replay(made), best.method, best.cfg)
+    assert (judged.answer, judged.usage.verifier_tokens) == ("B", 0)  # nothing is read again
     rows[0].reward = None
     with pytest.raises(UsageError, match="without a recorded reward"):
         answer(Replay(made), best.method, best.cfg)
@@ -93,6 +95,16 @@ def test_speed_is_ticks_per_token():
     vote = parse("sc(n=2)")
     outcome = answer(Replay(pool(50, 30), ticks_per_token=4), vote.method, vote.cfg)
     assert (outcome.usage.seconds, outcome.usage.sequential_tokens) == (2.0, 50)
+
+
+@pytest.mark.parametrize(("limit", "finish"), [(49, "length"), (50, "stop"), (51, "stop")])
+def test_a_recording_that_fits_its_limit_to_the_token_ends_as_it_did(limit, finish):
+    async def fn(p, ctx, cfg):
+        trace = await ctx.sample(p.prompt, max_tokens=limit)
+        return Outcome(p.answer(trace), trace)
+
+    outcome = answer(Replay(pool(50)), fn)
+    assert (outcome.winner.finish, outcome.winner.tokens) == (finish, min(limit, 50))
 
 
 def test_an_unknown_order_is_refused():

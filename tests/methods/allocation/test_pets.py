@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.engines.synthetic import Synthetic, World
 from ttscale.methods import registry
-from ttscale.methods.allocation.pets import Config, largest, pets
+from ttscale.methods.allocation.pets import Config, Question, largest, pets
 from ttscale.methods.allocation.pets_curves import agreement_curve
 from ttscale.methods.voting.dirichlet import optimistic_gain, probability_largest
 
@@ -92,16 +93,19 @@ def test_warm_up_is_all_there_is_if_the_average_says_so() -> None:
     assert sampled(outcomes) == [2, 2]
 
 
+FIVE = ["aab", "abc", "a", "abb", "ba"]
+
+
 @settings(max_examples=15)
-@given(st.permutations(["aab", "abc", "a", "abb", "ba"]), st.integers(1, 4))
+@given(st.permutations(FIVE), st.integers(1, 4))
 def test_permuting_the_questions_permutes_the_result(order: list[str], per_round: int) -> None:
-    # every question has a different history, but equal ones meet: compare what is spent per kind
-    first = play(named("aab", "abc", "a"), says({n: n for n in order}), average=8, options=3)
-    names = [n for n in order if n in ("aab", "abc", "a")]
-    second = play(named(*names), says({n: n for n in order}), average=8, options=3)
-    spent = dict(zip(names, sampled(second), strict=True))
-    # a last sample may fall to another of equal gains
-    assert [spent[n] for n in ("aab", "abc", "a")] == pytest.approx(sampled(first), abs=1)
+    def spent(names: list[str]) -> dict[str, int]:
+        # as many choices as nobody else has, so that no two gains are ever equal
+        asked = [replace(p, choices=tuple("abcdefgh"[: 3 + FIVE.index(p.id)])) for p in named(*names)]
+        outcomes = play(asked, says({n: n for n in names}), average=8, per_round=per_round)
+        return dict(zip(names, sampled(outcomes), strict=True))
+
+    assert spent(order) == spent(FIVE)
 
 
 def test_no_question_gets_more_than_its_limit_and_the_rest_is_not_spent() -> None:
@@ -193,6 +197,24 @@ def test_votes_can_weigh_their_confidence() -> None:
     plain = play(named("p"), Scripted(script), average=3)
     weighted = play(named("p"), Scripted(script), average=3, weight="mean", keep=100)
     assert (plain[0].answer, weighted[0].answer) == ("a", "b")
+
+
+def test_only_the_most_confident_share_votes() -> None:
+    def script(call: GenerationRequest) -> Trace:
+        sure = call.index == 2
+        return said("b" if sure else "a", 4, conf=np.full(4, 9.0 if sure else 5.0, np.float32))
+
+    # ten for a and nine for b, unless b alone is kept
+    everyone = play(named("p"), Scripted(script), average=3, weight="mean", keep=100)
+    surest = play(named("p"), Scripted(script), average=3, weight="mean", keep=30)
+    assert (everyone[0].answer, surest[0].answer) == ("a", "b")
+
+
+def test_a_gain_counts_by_the_share_of_samples_that_moved_something() -> None:
+    question = Question(problem(), Config(options=4))
+    for letter in ("a", None, None):
+        question.add(said(letter))
+    assert question.gain() == pytest.approx(optimistic_gain([2, 1, 1, 1]) * 2 / 4)
 
 
 def test_soft_counts_are_the_confidence_over_sixteen() -> None:

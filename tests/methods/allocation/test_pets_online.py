@@ -71,6 +71,17 @@ def test_the_fit_recovers_a_probit_curve() -> None:
     assert (a, b) == (pytest.approx(0.4, abs=1e-9), pytest.approx(-0.7, abs=1e-9))
 
 
+def test_the_fit_starts_at_three_and_ends_at_forty() -> None:
+    curve = ndtr(0.4 * np.sqrt(np.arange(1, 41)) - 0.7)
+    curve[:2] = 0.5
+    assert fit_curve(curve) == (pytest.approx(0.4, abs=1e-9), pytest.approx(-0.7, abs=1e-9))
+    curve[2] = 0.5
+    assert fit_curve(curve)[0] != pytest.approx(0.4, abs=1e-6)
+    table = fit_table([POOLS[1]], 8, kind="choice")
+    slope, offset = fit_curve(agreement_curve([40, 20, 4], 40))
+    assert (table.slope[0], table.offset[0]) == pytest.approx((slope, offset))
+
+
 # -- buckets
 
 
@@ -153,6 +164,18 @@ def test_a_bucket_that_does_not_fit_is_skipped_or_ends_the_plan() -> None:
     share, a, b = np.array([0.7, 0.3]), np.array([0.5, 0.1]), np.zeros(2)
     assert plan(share, a, b, 4.6, when_full="skip") == [4, 6]
     assert plan(share, a, b, 4.6, when_full="stop") == [4, 4]
+
+
+def test_a_table_for_choices_skips_what_does_not_fit_and_one_for_open_answers_stops() -> None:
+    skips = {
+        kind: [
+            fit_table(POOLS, 5.1, kind=kind, when_full=when).budgets  # type: ignore[arg-type]
+            == fit_table(POOLS, 5.1, kind=kind).budgets  # type: ignore[arg-type]
+            for when in ("skip", "stop")
+        ]
+        for kind in ("choice", "patterns", "open")
+    }
+    assert skips == {"choice": [True, False], "patterns": [True, False], "open": [False, True]}
 
 
 def test_a_bucket_nobody_fell_into_gets_the_average() -> None:

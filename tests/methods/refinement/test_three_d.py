@@ -208,6 +208,52 @@ def test_a_judge_that_disagrees_with_itself_yields_to_the_vote() -> None:
     assert outcome.answer == "a"
 
 
+@pytest.mark.parametrize("loser", [0, 1])
+def test_two_judgements_have_to_agree(loser: int) -> None:
+    def script(call: GenerationRequest) -> Trace:
+        if call.role != "judge":
+            return said("baa"[call.index])
+        shown = re.findall(r"Solution \d+:\n(.*)", call.prompt.text)
+        wanted = "{b}" if call.index == loser else "{a}"
+        return Trace(str(next(i for i, text in enumerate(shown, 1) if wanted in text)), 1)
+
+    engine = Scripted(script)
+    judged = answer(engine, three_d, Config(batch=3, turns=1, aggregator="judge"))
+    assert judged.answer == "a"
+    assert [c.sampling.temperature for c in engine.calls if c.role == "judge"] == [0, 0]
+
+
+def test_every_judgement_sees_all_candidates_in_an_order_of_its_own() -> None:
+    def script(call: GenerationRequest) -> Trace:
+        return Trace("1", 1) if call.role == "judge" else said(f"{call.index}")
+
+    engine = Scripted(script)
+    answer(engine, three_d, Config(batch=8, turns=1, aggregator="judge"))
+    orders = [re.findall(r"boxed{(\d)}", c.prompt.text) for c in engine.calls if c.role == "judge"]
+    assert [sorted(order) for order in orders] == [list("01234567")] * 2
+    # by chance two of these are equal once in 13,000
+    assert len({"01234567", *map("".join, orders)}) == 3
+
+
+def test_a_verifier_picks_what_it_scores_highest() -> None:
+    engine = Scripted(candidates("a", "b", "c"), rewards=lambda t: {"a": 0.2, "b": 0.9, "c": 0.1}[t.text[7]])
+    assert answer(engine, three_d, Config(batch=3, turns=1, aggregator="prm")).answer == "b"
+
+
+def test_the_vote_of_all_turns_counts_every_candidate() -> None:
+    # the turns pick a and b; of all six three are b
+    cfg = Config(batch=3, turns=2, carry="solution")
+    assert answer(Scripted(candidates(*"aacbbb")), three_d, cfg).answer == "b"
+    assert answer(Scripted(candidates(*"aaabbc")), three_d, cfg).answer == "a"
+
+
+def test_where_nothing_has_an_answer_the_longest_beginning_is_carried_on() -> None:
+    beginnings = [Trace(text, n, "length") for text, n in (("brief", 3), ("lengthy", 9), ("middling", 6))]
+    engine = Scripted([*beginnings, *candidates("a", "a", "a")])
+    answer(engine, three_d, Config(batch=3, turns=2, carry="solution"))
+    assert "lengthy" in engine.calls[3].prompt.text
+
+
 def test_a_judge_that_names_no_candidate_yields_to_the_vote() -> None:
     def script(call: GenerationRequest) -> Trace:
         return Trace("the 9th", 1) if call.role == "judge" else said("aab"[call.index])

@@ -93,6 +93,32 @@ def test_the_target_takes_over_what_is_worse_than_the_bank(tmp_path: Path) -> No
     assert sum(t.role == "target" for t in always.traces) == 8
 
 
+def test_a_segment_at_alpha_itself_is_kept(tmp_path: Path) -> None:
+    # p = (2 + 1) / 5 of every segment
+    drafts = Scripted(lambda call: Trace("d(-1.0)", 5), capabilities=("text", "prefix"))
+    outcome = play(drafts=drafts, bank=saved(tmp_path, -2, -2, -0.5, -0.5), chains=2, turns=2)
+    assert outcome.extra["rejected"] == [0, 0]
+    assert {t.role for t in outcome.traces} == {"draft"}
+
+
+def test_models_are_asked_for_segments_of_their_own_lengths_at_one_temperature() -> None:
+    target, drafts = Target(), draft()
+    play(
+        target, drafts, chains=2, calibration=3, draft_tokens=400, target_tokens=300, temperature=0.3, alpha=0
+    )
+    asked = {(c.role, c.sampling.max_tokens, c.sampling.temperature) for c in target.calls + drafts.calls}
+    assert asked == {("draft", 400, 0.3), ("target", 300, 0.3)}
+
+
+def test_a_chain_has_all_its_tokens_and_the_targets_share_is_of_them(tmp_path: Path) -> None:
+    outcome = play(bank=saved(tmp_path, *[0.0] * 9), chains=1)
+    assert outcome.winner is not None
+    assert outcome.winner.tokens == sum(t.tokens for t in outcome.traces) == outcome.usage.completion_tokens
+    written = outcome.usage.by["target"].completion_tokens
+    assert 1 < written < outcome.winner.tokens
+    assert outcome.extra["target_share"] == pytest.approx(written / outcome.winner.tokens)
+
+
 def test_a_rejected_segment_stays_and_the_target_goes_on_behind_it(tmp_path: Path) -> None:
     target = Target()
     play(target, bank=saved(tmp_path, 0.0), chains=1)

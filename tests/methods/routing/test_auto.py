@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from fakes import problem, said
+from fakes import Scripted, problem, said
+from fakes import answer as play
 from recorded_benches import bench, recording
 
 from ttscale.core import Budget, CapabilityError, PoolExhausted, RecordError, Run, UsageError, execute
@@ -13,6 +14,7 @@ from ttscale.engines.catalogue.source import ModelSource
 from ttscale.engines.recordings.engine import Replay
 from ttscale.engines.recordings.pool import Pool
 from ttscale.methods.registry import parse
+from ttscale.methods.routing.difficulty import agreement
 from ttscale.planner import Difficulty, Level, Policy, fit_policy, from_results, replayed
 
 
@@ -72,6 +74,8 @@ def test_a_fitted_policy_spends_where_it_helps_and_costs_less_than_one_strategy_
     assert ours["accuracy"] > 0.95
     assert ours["cost"] < 0.75 * 16
     assert fitted.saturation["measured"][0] == pytest.approx(13 / 16, abs=1e-6)
+    assert fitted.saturation["epsilon"] == 0.005
+    assert len(fitted.saturation["measured"]) == 16
 
 
 def test_a_policy_comes_back_from_its_file_and_runs_as_a_method(tmp_path):
@@ -95,6 +99,51 @@ def test_another_method_follows_the_pilot_on_further_samples(tmp_path):
     assert hard.usage.cancelled_tokens >= 0
     draws = sorted(t.index for t in hard.traces)
     assert draws == list(range(8))
+
+
+def test_the_pilot_answers_where_the_chosen_method_has_none(tmp_path):
+    path, asked = tmp_path / "policy.json", problem("q0")
+    policy("sc(n=2)", cuts=()).save(path)
+    drawn = [said(x, 10) for x in ("b", "a", "a", "b", None, None)]
+    source = Replay(Pool("m", "t", [asked], {("q0", "main", ""): drawn}))
+    run = Run({"main": source})
+    found = execute(run, lambda: run.answer(parse(f"auto(policy='{path}')"), asked))
+    assert (found.answer, found.usage.samples) == ("b", 6)
+
+
+def test_the_highest_level_within_a_budget_is_followed():
+    levels = tuple(Level(limit=n, strategies=(f"pilot(n={n})",)) for n in (4, 8, 16))
+    made = Policy(
+        model="m",
+        task="t",
+        questions=1,
+        unit="samples",
+        difficulty=Difficulty(kind="agreement", pilot=4, cuts=()),
+        levels=levels,
+    )
+    found = {budget: made.level(budget).limit for budget in (None, 1, 4, 7.9, 8, 15, 16, 99)}
+    assert found == {None: 16, 1: 4, 4: 4, 7.9: 4, 8: 8, 15: 8, 16: 16, 99: 16}
+
+
+def test_one_sample_more_than_the_pilot_is_drawn(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=5)", cuts=()).save(path)
+    assert answer(mixed(), path).usage.samples == 5
+
+
+def test_agreement_is_of_all_the_pilots_samples():
+    asked = problem()
+    assert agreement(asked, [said("a"), said("a"), said(None), said("b")]) == 0.5
+    assert agreement(asked, [said(None)] * 4) == 0
+
+
+def test_only_samples_that_answered_are_judged(tmp_path):
+    path = tmp_path / "policy.json"
+    policy("pilot(n=4)", kind="reward", cuts=()).save(path)
+    chosen, engine = parse(f"auto(policy='{path}')"), Scripted([said(x, 10) for x in ("a", None, "b", None)])
+    found = play(engine, chosen.method, chosen.cfg)
+    assert found.usage.by["prm"].scored_tokens == 20
+    assert found.extra["score"] == 0.5
 
 
 def test_the_pilot_is_planning_and_may_answer(tmp_path):

@@ -7,7 +7,7 @@ import math
 import pytest
 from fakes import Scripted, answer, problem
 
-from ttscale.core import CapabilityError, Run, Trace, UsageError, run_in_token_time
+from ttscale.core import CapabilityError, Rewards, Run, Trace, UsageError, run_in_token_time
 from ttscale.engines.synthetic import StepWorld
 from ttscale.methods.search.beam_search import Config, beam_search, dvts
 from ttscale.methods.search.best_of_n import Config as BestConfig
@@ -47,6 +47,16 @@ def test_a_width_of_one_keeps_all_beams_and_only_selects(select):
     beams, steps = accuracy(beam_search, Config(n=4, width=1, select=select), StepWorld(Q, STEPS))
     assert steps == 4 * STEPS
     assert close(beams, 1 - (1 - Q**STEPS) ** 4)
+
+
+def test_one_kept_beam_without_a_difference_in_scores_is_one_sample():
+    class Indifferent(StepWorld):
+        async def reward(self, problem, traces):
+            return Rewards([0.5] * len(traces), tokens=0)
+
+    found, steps = accuracy(beam_search, Config(n=4, width=4, select="best"), Indifferent(Q, STEPS))
+    assert steps == 4 * STEPS
+    assert close(found, Q**STEPS)
 
 
 def test_one_beam_is_one_sample():
@@ -107,6 +117,23 @@ def test_ended_beams_stay_candidates_and_the_others_go_on():
     assert best.answer == "early"
     weighted = answer(engine, beam_search, Config(n=4, width=2, select="weighted"))
     assert weighted.answer == "late"
+
+
+def test_equal_beams_are_dropped_before_copying_if_asked():
+    def script(call):
+        first = not call.prompt.prefix
+        text = ("same", "same", "other", "worst")[call.index] if first else "\\boxed{x}"
+        return Trace(text, 1, ends=[len(text)])
+
+    def prefixes(**more):
+        worth = {"same": 0.9, "other": 0.5, "worst": 0.1}
+        engine = Scripted(script, rewards=lambda t: worth.get(t.text.split("\n\n")[0], 1.0))
+        answer(engine, beam_search, Config(n=4, width=2, **more))
+        assert {call.sampling.temperature for call in engine.calls} == {0.8}  # as released
+        return [call.prompt.prefix.strip() for call in engine.calls[4:]]
+
+    assert prefixes() == ["same"] * 4
+    assert prefixes(unique=True) == ["same", "other"] * 2
 
 
 def ladder(call):

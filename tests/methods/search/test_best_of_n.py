@@ -21,10 +21,12 @@ def scored(entries, **cfg):
 
 
 def test_plain_takes_the_best_sample_and_weighted_the_best_scored_answer():
-    entries = [("A", 0.91), ("B", 0.63), ("B", 0.62)]
+    entries = [("A", 0.91), ("B", 0.62), ("B", 0.63)]
     plain, weighted = scored(entries), scored(entries, weighted=True)
     assert (plain.answer, plain.winner.tokens) == ("A", 10)
-    assert (weighted.answer, weighted.winner.tokens) == ("B", 11)  # B's better sample speaks for it
+    assert (weighted.answer, weighted.winner.tokens) == ("B", 12)  # B's better sample speaks for it
+    # scores are summed, not counted
+    assert scored([("B", 0.4), ("B", 0.5), ("A", 0.91)], weighted=True).answer == "A"
 
 
 @given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=1, max_size=12))

@@ -20,6 +20,7 @@ from ttscale.methods.voting.adaptive_consistency import (
     dirichlet_confidence,
     leader_confidence,
     relative_entropy,
+    stop_rule,
 )
 
 SIGMAS = 5.0  # a random assertion fails by accident once in 1.7 million
@@ -147,8 +148,9 @@ def test_the_majority_rule_stops_at_a_share_of_four_fifths_after_two():
 
 def test_the_entropy_rule_stops_below_three_quarters_of_the_largest_entropy():
     assert drawn_on("AA", Config(rule="entropy")) == (2, "A", "entropy")
-    # H(4/5) = .722 of one bit, H(3/4) = .811
+    # H(4/5) = .722 of one bit, H(3/4) = .811, H(7/9) = .764
     assert drawn_on("ABAAA", Config(rule="entropy"))[0] == 5
+    assert drawn_on("ABABAAAAAA", Config(rule="entropy"))[0] == 10
     assert relative_entropy((1, 1)) == pytest.approx(1.0)
     assert relative_entropy((2, 1, 1)) == pytest.approx(1.5 / math.log2(3))
     assert relative_entropy((3,)) == relative_entropy(()) == 0.0
@@ -161,8 +163,16 @@ def test_the_random_rule_stops_with_its_probability():
     assert abs(mean - 1 / p) < SIGMAS * math.sqrt((1 - p) / p**2 / 400)
 
 
+def test_the_random_rule_stops_after_one_sample_in_ten():
+    stops = stop_rule(Config(rule="random"), random.Random(1))
+    share = sum(stops((1,)) for _ in range(20_000)) / 20_000
+    assert abs(share - 0.1) < SIGMAS * math.sqrt(0.1 * 0.9 / 20_000)
+
+
 def test_the_dirichlet_rule_is_the_beta_rule_for_two_answers_and_symmetric_for_equals():
     assert dirichlet_confidence((5, 2)) == leader_confidence((5, 2))
+    # .935 at 6-1-1, .963 at 7-1-1
+    assert drawn_on("ABCAAAAAA", Config(rule="dirichlet")) == (9, "A", "dirichlet")
     assert dirichlet_confidence((3, 3, 3)) == pytest.approx(1 / 3, abs=1e-9)
     assert dirichlet_confidence((2, 2, 2, 2)) == pytest.approx(1 / 4, abs=1e-9)
 

@@ -144,9 +144,27 @@ def test_a_trace_below_the_threshold_is_stopped_and_does_not_vote() -> None:
 
 
 def test_a_trace_above_the_threshold_votes_with_its_lowest_group() -> None:
-    outcome = answer(Scripted([*warm_up(), sure("c", 9, 9, 9)]), deepconf_online, online(max_samples=9))
+    script = [*warm_up(), sure("c", 20, 9, 9)]
+    outcome = answer(Scripted(script), deepconf_online, online(max_samples=9))
     assert (outcome.answer, outcome.extra["votes"]) == ("c", [1, 1])
     assert outcome.extra["agreement"] == pytest.approx(9 / 17)
+    plain = answer(Scripted(script), deepconf_online, online(max_samples=9, weighted=False))
+    assert (plain.answer, plain.extra["agreement"]) == ("a", 0.5)
+
+
+def test_who_stands_at_the_threshold_votes_and_who_reaches_the_consensus_settles() -> None:
+    # keeping all puts the threshold at the least sure trace, whose vote is with "b"
+    outcome = answer(Scripted(warm_up()), deepconf_online, online(keep=100, max_samples=8))
+    assert (outcome.extra["threshold"], outcome.extra["votes"]) == (1, [4, 4])
+    halves = [sure("a", 2, 2), sure("b", 2, 2)]
+    settled = answer(Scripted(halves), deepconf_online, online(warm_up=2, keep=100, consensus=0.5))
+    assert (settled.stopped_by, settled.usage.samples) == ("consensus", 2)
+
+
+def test_a_warm_up_trace_at_its_token_limit_helps_to_set_the_threshold() -> None:
+    script = [sure("a", 1, 1), sure(None, 9, 9, finish="length")]
+    outcome = answer(Scripted(script), deepconf_online, online(warm_up=2, max_samples=2))
+    assert outcome.extra["threshold"] == pytest.approx(8.2)
 
 
 def test_the_consensus_stops_the_drawing() -> None:

@@ -67,11 +67,12 @@ def test_an_even_question_can_gain_a_settled_one_cannot() -> None:
     assert optimistic_gain([4, 4, 1, 1]) > 0.05
 
 
-@given(alphas)
-def test_the_gain_is_the_best_of_all_next_votes(alpha: list[int]) -> None:
-    grown = [[a + (i == m) for i, a in enumerate(alpha)] for m in range(len(alpha))]
+@given(alphas, st.sampled_from([0.5, 1.0, 3.0]))
+def test_the_gain_is_the_best_of_all_next_votes(alpha: list[int], step: float) -> None:
+    grown = [[a + step * (i == m) for i, a in enumerate(alpha)] for m in range(len(alpha))]
     expected = max(0.0, *(confidence(g) for g in grown)) - confidence(alpha)
-    assert optimistic_gain(alpha) == pytest.approx(expected, abs=1e-12)
+    assert optimistic_gain(alpha, step) == pytest.approx(expected, abs=1e-12)
+    assert optimistic_gains([alpha], step).tolist() == [optimistic_gain(alpha, step)]
 
 
 def test_many_questions_at_once_equal_one_by_one() -> None:

@@ -37,7 +37,8 @@ def test_expected_samples_are_those_of_the_table_and_of_the_method(p, samples):
 
 
 def test_the_unanimous_window_answers_whatever_came_before():
-    assert played("AAAABBBBBB", Config()) == (10, "B", "unanimous_window")
+    # six of the eleven votes are for A
+    assert played("AAABAAACBBBB", Config(window=4)) == (12, "B", "unanimous_window")
 
 
 def test_without_a_unanimous_window_the_plurality_of_all_answers():
@@ -70,8 +71,8 @@ def test_the_risk_is_the_normal_tail_of_a_wrong_answer_filling_a_window():
 
 
 def test_control_takes_the_cheapest_pair_of_acceptable_risk():
-    p, windows, limits = (0.8, 0.2), (3, 5, 8), (10, 20, 40)
-    for most in (1e-6, 1e-4, 1e-2, 0.1):
+    p, windows, limits = (0.6, 0.4), (3, 5, 8), (10, 20, 40)
+    for most in (1e-6, 3e-4, 1e-2, 0.1):
         safe = [(w, m) for w in windows for m in limits if risk(p, w) <= most]
         chosen = control(p, windows, limits, most)
         if safe:
@@ -79,7 +80,9 @@ def test_control_takes_the_cheapest_pair_of_acceptable_risk():
             assert chosen in safe
             assert expected_samples(p, *chosen) == pytest.approx(cost)
         else:
-            assert risk(p, chosen[0]) == min(risk(p, w) for w in windows)
+            assert chosen == (8, 40)
+    # what costs the same may take more samples where no window agrees
+    assert control(p, (5,), (10, 11), 0.1) == (5, 11)
 
 
 def test_control_keeps_what_was_drawn_and_goes_on_with_the_new_window():
@@ -88,6 +91,20 @@ def test_control_keeps_what_was_drawn_and_goes_on_with_the_new_window():
     )
     assert outcome.usage.samples == 5 + 3
     assert outcome.extra["window"] == 3
+
+
+def test_control_chooses_once_whatever_later_windows_say():
+    # .8 and .2 ask for windows of three; .64 and .36 would ask for six
+    script = [said(a) for a in "AAAAB" + "ABB" + "ABA" + "AAA"]
+    outcome = answer(Scripted(script), esc, Config(control=True, windows=(3, 6), limits=(40,)))
+    assert (outcome.usage.samples, outcome.extra["window"]) == (14, 3)
+
+
+def test_control_judges_by_the_votes_and_takes_back_no_sample():
+    # two thirds of the votes, .4 of the samples: what does not vote is no answer
+    script = [said(a) for a in ("A", None, "B", None, "A")]
+    outcome = answer(Scripted(script), esc, Config(control=True, windows=(3,), limits=(4,), max_risk=0.1))
+    assert (outcome.usage.samples, outcome.stopped_by, outcome.answer) == (5, "max_samples", "A")
 
 
 def test_a_window_larger_than_the_limit_is_refused():

@@ -62,18 +62,14 @@ def test_accuracy_and_shortest_length_match_the_integrals(name, n):
     mean = sum(chains) / trials
     spread = math.sqrt(sum((c - mean) ** 2 for c in chains) / (trials - 1))
     assert abs(mean - shortest) < 0.5 + 5 * spread / math.sqrt(trials)
-
-
-def test_accuracy_rises_with_n_if_right_is_shorter_falls_if_longer_and_is_flat_if_equal():
-    def course(name: str) -> list[float]:
-        return [integrals(*WORLDS[name], n)[0] for n in (1, 2, 4, 8, 16)]
-
-    rising, falling, flat = (course(n) for n in ("right is shorter", "right is longer", "equal"))
-    assert rising == sorted(rising)
-    assert rising[-1] > rising[0] + 0.2
-    assert falling == sorted(falling, reverse=True)
-    assert falling[-1] < falling[0] - 0.2
-    assert flat == pytest.approx([C] * 5, abs=1e-6)
+    if n == 8:  # racing helps if the right answers are the short ones, and hurts if the long ones are
+        gain = right / trials - C
+        expected = {
+            "right is shorter": gain > 0.15,
+            "right is longer": gain < -0.15,
+            "equal": abs(gain) < 0.13,
+        }
+        assert expected.get(name, True)
 
 
 @settings(max_examples=100)
@@ -129,6 +125,15 @@ def test_at_unequal_speeds_sync_takes_the_shortest_and_async_the_first():
     assert lockstep.usage.completion_tokens == 30 + 10 + 30  # nobody beyond the thirty
 
 
+@pytest.mark.parametrize(("k", "slow"), [(1, 12), (2, 30)])
+def test_in_lockstep_nobody_goes_beyond_the_kth_shortest(k, slow):
+    engine = Uneven([said("long", 30), said("short", 10), said("slow", 90)])
+    engine.speeds = (1, 5, 4)
+    outcome = answer(engine, first_finish, Config(n=3, k=k, mode="sync"))
+    # when the short one ends, after 50 ticks, the slow one has 12 tokens: they were spent
+    assert outcome.usage.completion_tokens == 30 + 10 + slow
+
+
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_an_instant_or_empty_end_does_not_win(mode):
     script = [said(None, 0), said(None, 1), said("A", 20), said("B", 30)]
@@ -144,7 +149,9 @@ def test_without_the_guard_the_empty_end_wins_the_race():
 
 def test_a_trace_at_the_token_limit_has_not_finished():
     script = [said("A", 5, finish="length"), said("B", 20)]
-    assert answer(Scripted(script), first_finish, Config(n=2)).answer == "B"
+    for valid_only in (True, False):
+        cfg = Config(n=2, valid_only=valid_only)
+        assert answer(Scripted(script), first_finish, cfg).answer == "B"
 
 
 def test_with_fewer_than_k_answers_all_run_to_their_end_and_those_that_answered_vote():
@@ -187,6 +194,19 @@ def test_lfs_votes_on_the_longest():
     outcome = answer(Scripted(script), last_finish, LastConfig(n=5, k=3))
     assert outcome.answer == "B"
     assert answer(Scripted(script), last_finish, LastConfig(n=5, k=1)).answer == "C"
+    equals = [said("A", 20), said("B", 20), said(None, 30)]
+    assert answer(Scripted(equals), last_finish, LastConfig(n=3, k=1)).answer == "B"
+
+
+def test_fewer_answers_than_k_are_all_samples_and_the_longest_are_the_samples():
+    script = [said("A", 20), said("B", 30), said("B", 40)]
+    for method, cfg, reason in (
+        (first_finish, Config(n=3, k=2), "k_finished"),
+        (first_finish, Config(n=3, k=3), "k_finished"),
+        (last_finish, LastConfig(n=3, k=3), "n_samples"),
+        (last_finish, LastConfig(n=3, k=2), "n_samples"),
+    ):
+        assert answer(Scripted(script), method, cfg).stopped_by == reason
 
 
 def test_k_above_n_is_refused():

@@ -61,6 +61,14 @@ def test_all_right_or_none_leaves_the_accuracy_open_as_far_as_its_interval(n):
     assert (low, high) == (pytest.approx(7.0 / (1 - least)), math.inf)
 
 
+@pytest.mark.parametrize(
+    ("costs", "right"), [(1.0, 1.0), ([], []), ([1.0], [1.0, 0.0]), ([[1.0, 2.0]], [[1.0, 0.0]])]
+)
+def test_costs_and_successes_have_to_be_one_of_each_a_question(costs, right):
+    with pytest.raises(UsageError):
+        interval(costs, right)
+
+
 def test_marginal_cost_reproduces_the_published_step():
     # two steps of Reflexion bought the same four points: 325.5 - 56.0 s against 25.6 - 16.9 s
     first, second = marginal_cost([16.9, 25.6], [0, 4])[0], marginal_cost([56.0, 325.5], [0, 4])[0]
@@ -78,6 +86,8 @@ def test_the_choice_is_the_cheapest_pass_that_does_not_lose_too_much():
     assert cheapest(settings) == "middling"
     assert cheapest(settings, tolerance=0) == "big"
     assert cheapest(settings, tolerance=1) == "tiny"
+    # an attempt of the small one costs less, a pass more
+    assert cheapest({"small": Setting(0.5, 0.9, 100), "large": Setting(0.62, 1, 100)}, tolerance=1) == "large"
     with pytest.raises(UsageError):
         cheapest({})
 
@@ -87,5 +97,6 @@ def test_e3_squares_the_accuracy_and_halves_when_tokens_double():
     assert e3(0.5, 2000) == e3(0.5, 1000) / 2
     assert e3(0, 1000) == 0
     assert math.isnan(e3(0, 0))
-    with pytest.raises(UsageError):
-        e3(50, 1000)
+    for accuracy, tokens in ((50, 1000), (-0.5, 1000), (0.5, -1)):
+        with pytest.raises(UsageError):
+            e3(accuracy, tokens)

@@ -86,9 +86,11 @@ def test_sparse_cost_is_the_sum_over_steps(prompt, generated, trials, budget):
 
 @given(lengths, lengths)
 def test_a_budget_that_never_binds_is_dense_attention_without_a_shared_prompt(prompt, generated):
-    wide = sparse(SMALL, prompt, generated, prompt + generated + 1, trials=3)
+    budget = prompt + generated + 1
+    wide, once = sparse(SMALL, prompt, generated, budget, trials=3), sparse(SMALL, prompt, generated, budget)
     one = dense(SMALL, prompt, generated)
     assert wide.total == pytest.approx(3 * one.total)
+    assert once.total == pytest.approx(one.total)
 
 
 def test_the_published_closed_form_once_the_budget_binds():
@@ -107,6 +109,25 @@ def test_no_intensity_is_the_flops_only_law_and_every_argument_adds_cost():
     searched = sparse(SMALL, 200, 3000, 512, 4, block=16)
     assert searched.total > sparse(SMALL, 200, 3000, 512, 4).total
     assert searched.total < dense(SMALL, 200, 30000, 4).total
+
+
+def test_a_search_over_block_summaries_is_the_sum_over_steps():
+    # a summary is a key without a value; what is shared of the prompt is read once
+    prompt, generated, trials, block = 160, 64, 3, 16
+    searched = sparse(BIG, prompt, generated, 32, trials, block=block)
+    ideal = sparse(BIG, prompt, generated, 32, trials)
+    attention = reads = 0.0
+    for t in range(generated):
+        attention += 2 * trials * (prompt + t + 0.5) / block * BIG.layers * BIG.heads * BIG.head_dim
+        reads += 562.5 * BIG.kv_elements * (prompt + trials * (t + 0.5)) / block
+    assert searched.attention - ideal.attention == pytest.approx(attention)
+    assert searched.kv - ideal.kv == pytest.approx(reads)
+
+
+def test_a_b200_does_four_and_a_half_petaflops_on_eight_terabytes_a_second():
+    cost = dense(SMALL, 0, 16384)
+    assert cost.seconds == cost.total / 4.5e15
+    assert cost.kv / dense(SMALL, 0, 16384, intensity=1).kv == pytest.approx(4.5e15 / 8e12)
 
 
 def test_lengths_may_be_arrays():
@@ -146,6 +167,14 @@ def test_memory_moves_the_frontier_to_larger_models():
     assert crossing(562.5) > crossing(0.0)
 
 
+def test_the_envelope_takes_the_best_affordable_setting_of_every_question():
+    # each question is answered at one setting only; the second costs 2 of the second question
+    cost, right = [[1.0, 1.0], [1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]
+    envelope = oracle_envelope({"a": (cost, right), "b": (cost, right)}, [0.5, 1, 2])
+    assert envelope.accuracy.tolist() == [0, 0.5, 1]
+    assert envelope.model == ("a", "a", "a")
+
+
 def test_no_point_of_a_frontier_is_beaten():
     kept = pareto([1, 2, 2, 3], [0.1, 0.5, 0.4, 0.5])
     assert kept.tolist() == [True, True, False, False]
@@ -167,6 +196,8 @@ def test_a_shape_is_read_from_a_config(tmp_path):
     assert Shape.of({"text_config": config}) == shape
     experts = {**config, "num_experts_per_tok": 8, "moe_intermediate_size": 100, "num_experts": 64}
     assert Shape.of(experts).intermediate == 800
+    assert Shape.of({**experts, "n_shared_experts": 2}).intermediate == 1000
+    assert Shape.of({**experts, "shared_expert_intermediate_size": 50}).intermediate == 850
     with pytest.raises(RecordError):
         Shape.of({})
     with pytest.raises(RecordError):

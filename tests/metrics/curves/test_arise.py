@@ -84,6 +84,8 @@ def test_two_models_with_one_slope_differ_where_one_of_them_loses_items():
     assert (told.gained, told.lost, told.mixed) == (20, 10, 0)
     assert (told.always_right, told.always_wrong, told.unmoved) == (30, 40, 0)
     assert (told.loss_mean, told.loss_ratio, told.severe) == (1, 2, 10)
+    # a loss at one and a half times the tokens is not yet severe
+    assert [flows([[1, 0]], [[1000, now]]).severe for now in (1500, 1501)] == [0, 1]
 
 
 def test_noise_is_penalised_by_its_closed_form_and_repeats_shrink_it():

@@ -43,6 +43,16 @@ def test_expected_runs_are_those_of_the_chain(p):
     assert np.mean(runs) == pytest.approx(expected_runs(p, RULE), abs=5 * 3.5 / math.sqrt(1500))
 
 
+def test_an_item_settles_at_a_spread_of_a_half_and_no_earlier():
+    def first_wrong(i):
+        return float(i > 0), 1000.0
+
+    # of 3, 4 and 5 runs with one wrong the spread is .71, .58 and .5
+    assert sample(first_wrong).runs == 5
+    steady = sample(lambda i: (1.0, 1000.0), Rule(tau=0))
+    assert (steady.runs, steady.settled) == (3, True)  # what is reached is enough
+
+
 @given(st.floats(0, 1), st.integers(0, 99), st.integers(1, 4), st.integers(0, 6))
 def test_runs_stay_within_their_bounds(p, seed, least, more):
     rule = Rule(m_min=least, m_max=least + more)

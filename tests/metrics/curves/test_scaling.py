@@ -27,8 +27,8 @@ def test_a_straight_line_scales_by_its_slope(compute, slope):
 
 
 def test_scaling_weighs_all_pairs_alike():
-    assert scaling([1, 2, 3], [0, 1, 1]) == pytest.approx((1 + 0 + 0.5) / 3)
-    assert scaling([3, 1, 2], [1, 0, 1]) == scaling([1, 2, 3], [0, 1, 1])
+    assert scaling([1, 2, 4], [0, 1, 1]) == pytest.approx((1 + 0 + 1 / 3) / 3)
+    assert scaling([4, 1, 2], [1, 0, 1]) == scaling([1, 2, 4], [0, 1, 1])
     assert math.isnan(scaling([5, 5], [0, 1]))
     assert end_to_end_slope([10, 5], [0, 1]) == 0
     assert performance([0.2, 0.7, 0.5]) == 0.7

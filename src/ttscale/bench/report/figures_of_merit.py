@@ -21,6 +21,7 @@ from ...engines import Pool
 from ...metrics.accuracy.consk import cons_at_k
 from ...metrics.accuracy.intervals import accuracy_interval
 from ...metrics.accuracy.passk import mean_pass_at_k
+from ...metrics.accuracy.transitions import transition_rates
 from ...metrics.cost import eflops
 from ...metrics.cost.cost_of_pass import interval
 from ...metrics.cost.energy import cpu_energy_wh, energy_per_success
@@ -51,6 +52,7 @@ def figures_of_merit(
     from ..store.replay_pool import pools_from_store
 
     pools = {(p.model, p.task): p for p in pools_from_store(path)}
+    questions = {key: {problem.id: problem for problem in pool.problems} for key, pool in pools.items()}
     samples = {key: of_samples(pool, shape) for key, pool in pools.items()}
     parts: dict[tuple[str, str], list[Row]] = {}
     with Store.open(path) as store:
@@ -61,7 +63,9 @@ def figures_of_merit(
                 "model": model,
                 "task": task,
                 "samples": _with_errors(store, model, task, samples.get((model, task))),
-                "methods": [_of_method(store, row, shape, watts) for row in part],
+                "methods": [
+                    _of_method(store, row, questions.get((model, task), {}), shape, watts) for row in part
+                ],
                 "curves": _curves(store, part),
             }
             for (model, task), part in parts.items()
@@ -138,7 +142,9 @@ def _cells(store: Store, row: Row) -> list[Cell]:
     return [c for c in store.cells() if (c.method, c.model, c.task) == named]
 
 
-def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None) -> dict[str, Any]:
+def _of_method(
+    store: Store, row: Row, questions: Mapping[str, Problem], shape: Shape | None, watts: float | None
+) -> dict[str, Any]:
     cells = _cells(store, row)
     tokens: dict[str, list[int]] = {}
     right: dict[str, list[bool]] = {}
@@ -156,6 +162,7 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
         "tokens_per_right_ci": None,
         "accuracy_ci": accuracy_interval({q: (sum(r), len(r)) for q, r in right.items()}),
         "errors": row.errors,
+        **turn_rates([i for cell in cells for i in store.items(cell)], questions),
     }
     if tokens:
         means = [float(np.mean(t)) for t in tokens.values()]
@@ -166,6 +173,26 @@ def _of_method(store: Store, row: Row, shape: Shape | None, watts: float | None)
         found["wh_mean_estimate"] = wh = cpu_energy_wh(row.seconds_mean, watts)
         found["wh_per_right_estimate"] = energy_per_success(wh, row.accuracy)
     return found
+
+
+def turn_rates(results: Sequence[Result], questions: Mapping[str, Problem]) -> dict[str, float | None]:
+    """How often a further turn makes a wrong answer right, and a right one wrong, of a method that
+    tells the answers of its turns, chain by chain; None where no turn began so, or no verdict is known.
+
+    Args:
+        results: items of the method.
+        questions: question -> itself, with its gold answer.
+    """
+    verdicts = [
+        [questions[result.problem].correct(answer) for answer in chain]
+        for result in results
+        if result.problem in questions
+        for chain in result.extra.get("answers", ())
+        if isinstance(chain, list)
+    ]
+    known = [[bool(v) for v in chain] for chain in verdicts if None not in chain]
+    rates = zip(("repaired_per_turn", "lost_per_turn"), transition_rates(known), strict=True)
+    return {name: None if math.isnan(rate) else rate for name, rate in rates}
 
 
 def _graded(store: Store, cells: Sequence[Cell]) -> list[Result]:

@@ -60,6 +60,8 @@ def metrics(path: Path, config: Path | None, watts: float | None, as_json: bool)
             "tokens_per_right": "tokens per right",
             "tokens_per_right_ci": "95% CI",
             "cost_of_pass": "cost-of-pass",
+            "repaired_per_turn": "repaired a turn",
+            "lost_per_turn": "lost a turn",
             "errors": "errors",
             "eflops_mean": "eFLOPs",
             "wh_mean_estimate": "Wh (estimate)",

@@ -37,6 +37,8 @@ CARD = Card(
         "Samples without an answer count against the budget, with both kinds of question.",
         "A bucket that never occurred in the fit gets the average budget (inferred).",
         "A bucket budget above what a replay pool holds is cut to it.",
+        "Curves are fitted up to k = 40 for open answers too; the released code takes 32, and ten "
+        "answers at most.",
         "A table of kind patterns sorts open answers into the five buckets of a choice (ours).",
     ),
 )

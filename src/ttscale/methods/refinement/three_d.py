@@ -45,6 +45,8 @@ CARD = Card(
         "the last turn's (select=last).",
         "The judge sees the candidates shuffled, twice; if it disagrees with itself, or names "
         "none, the vote decides. It is not asked where all candidates agree.",
+        "What the reflection is told to avoid is the first candidate that answers otherwise, not one "
+        "drawn at random.",
         "Judging, reflection and growing prompts are metered; the paper's budget C*B*T counts none of them.",
         "The context limit cuts a whole reply, not only its thinking.",
         "The human aggregator and the embodied variant are left out.",

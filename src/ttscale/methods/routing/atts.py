@@ -27,7 +27,8 @@ DEVIATIONS = (
     "Chains vote; the released accuracy counts a question as right if any of its chains is.",
     "p has the +1 that makes the guarantee exact; the released percentile has not.",
     "A chain has answered when a model ended its text with an answer in it; a box in a segment "
-    "that its limit cut does not end the chain, as it does in the released code.",
+    "that its limit cut does not end the chain, as it does in the released code, which also looks "
+    "for one in what there is after the last turn: here such a chain does not vote.",
     "The bank does not grow during inference (nor does it in the released code).",
     "The question's own prompt is used, without the released system message.",
 )

@@ -28,7 +28,10 @@ CARD = Card(
     draws="n",
     stops="n samples",
     needs={"main": roles.answers("text"), "prm": roles.judges("reward")},
-    deviations=("With verifier=oracle it is the upper bound pass@n, not a method.",),
+    deviations=(
+        "With verifier=oracle it is the upper bound pass@n, not a method.",
+        "A sample without an answer is not judged and cannot win.",
+    ),
     aliases=("bon",),
 )
 

@@ -25,6 +25,8 @@ CARD = Card(
     deviations=(
         "The end-of-thinking marker is a stop text, so the tokens it is made of count as thinking.",
         "max_thinking has no automatic value: without it, thinking ends when the model ends it.",
+        "A new line stands before what replaces the end marker.",
+        "A round of thinking may be empty; the released code has it write a token at least.",
     ),
     aliases=("s1",),
     streams=True,

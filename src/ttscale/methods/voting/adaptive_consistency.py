@@ -39,6 +39,7 @@ CARD = Card(
         "The released evaluation loop calls a method that does not exist and returns nothing at "
         "the maximum; here the plurality is returned.",
         "Samples without an answer do not vote but count towards the maximum.",
+        "Samples are drawn at the model's own temperature; the paper sets 0.7.",
     ),
     aliases=("adaptive", "ac"),
 )

@@ -77,6 +77,7 @@ ONLINE = Card(
         "DeepConf-high, an older script called 90 low.",
         "A finished trace shorter than the window, which no rule can stop, is held to the "
         "threshold by its mean, as the warm-up is (inferred).",
+        "A warm-up trace that its token limit cut helps to set the threshold as it stands.",
         "If no trace above the threshold answered, all complete warm-up traces vote (inferred).",
         "The low variant needs its warm-up: of 16 traces two are above the threshold, of 8 or fewer "
         "one, which alone is a consensus.",

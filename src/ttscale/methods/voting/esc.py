@@ -33,6 +33,7 @@ CARD = Card(
         "Samples without an answer never vote and spoil their window's unanimity; in the released "
         "code they vote as answers of their own.",
         "A last window of fewer than w samples cannot stop.",
+        "Samples are drawn at the model's own temperature; the paper sets 0.7.",
     ),
 )
 

@@ -23,6 +23,7 @@ CARD = Card(
     knob="n",
     draws="n",
     stops="n samples",
+    deviations=("Samples are drawn at the model's own temperature; the paper sets 0.7.",),
     aliases=("sc", "vote", "majority"),
 )
 

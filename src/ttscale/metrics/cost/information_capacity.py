@@ -7,6 +7,9 @@ Inputs are log-probabilities of given texts, which an engine with the capability
 
 S is averaged over lines and E over tokens, as released; `weighting="token"` averages both over
 tokens, which makes E / S comparable across tokenizers.
+
+Not as released: S is not rounded, a text's first word is context only (`scored`), and there are no
+formulas for latent attention (MLA) or for gpt-oss.
 """
 
 from __future__ import annotations

@@ -1,0 +1,54 @@
+"""Defaults are the published ones: a run without settings is what the paper or its code runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from ttscale.methods import registry
+from ttscale.metrics.cost import information_capacity
+from ttscale.metrics.curves.arise_sampling import Rule
+from ttscale.signals import confidence
+
+# what a paper or its released code names; defaults of our own are not in it
+PUBLISHED = {
+    "ffs": {"n": 8, "k": 1, "mode": "async", "valid_only": True, "tie": "shortest"},  # arXiv:2505.18149
+    "lfs": {"n": 8},  # arXiv:2512.02008
+    "adaptive-consistency": {"rule": "beta", "max_samples": 40, "batch": 1},  # arXiv:2305.11860
+    "esc": {"window": 5, "max_samples": 40, "control": False},  # arXiv:2401.10480, GSM8K
+    "deepconf": {"measure": "tail", "keep": 10, "window": 2048, "tail": 2048, "weighted": True},
+    "deepconf-online": {
+        "survivors": 10,
+        "warm_up": 16,
+        "consensus": 0.95,
+        "batch": 1,
+        "window": 2048,
+        "weighted": True,
+    },  # arXiv:2508.15260
+    "pets": {"warm_up": 1, "per_round": 1, "max_samples": 64, "max_options": 16, "keep": 70, "soft": False},
+    "pets-online": {"max_samples": 64},  # arXiv:2602.16745
+    "atts": {
+        "chains": 16,
+        "turns": 15,
+        "draft_tokens": 500,
+        "target_tokens": 500,
+        "alpha": 0.6,
+        "temperature": 0.8,
+        "calibration": 16,
+    },  # arXiv:2509.15148
+    "beam-search": {"n": 4, "width": 4, "iterations": 40, "temperature": 0.8, "separator": "\n\n"},
+    "budget-forcing": {"n_ignore": 0, "wait": "Wait", "temperature": 0, "answer_tokens": 1000},
+    "turns": {"turns": 4, "chains": 1, "carry": "answer"},  # arXiv:2503.19855
+    "three-d": {"carry": "reflection", "negative": True},  # arXiv:2511.15738
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_run_without_settings_is_the_published_one(name):
+    cfg = registry.get(name).configure({})
+    assert {setting: getattr(cfg, setting) for setting in PUBLISHED[name]} == PUBLISHED[name]
+
+
+def test_measures_have_their_published_constants():
+    assert (confidence.TOP, confidence.WINDOW, confidence.TAIL) == (20, 2048, 2048)
+    assert (information_capacity.LENGTH, information_capacity.BIAS) == (1024, -24)
+    assert (Rule().m_min, Rule().m_max, Rule().tau, Rule().accuracy) == (3, 10, 0.5, "cv")
