@@ -70,8 +70,8 @@ async def relay(
         raise ApiError(
             502, f"{server.server} sent no reply that can be read: {error}", code="upstream_garbled"
         ) from None
-    if (error := in_reply(server, document)) is not None:
-        raise error
+    if (refusal := in_reply(server, document)) is not None:
+        raise refusal
     passed.read(document)
     if shape.streamed or not exact:
         body = shape.written(document)

@@ -15,6 +15,7 @@ from scipy.special import betaincinv
 
 from ..bench import load_task
 from ..engines.synthetic import Synthetic, binary
+from ..metrics.accuracy.transitions import transition_rates
 from ..planner.evidence import graded
 from ..planner.saturation import (
     budgets,
@@ -24,7 +25,6 @@ from ..planner.saturation import (
     saturation_point,
     spread_success,
     success,
-    transition_rates,
 )
 from .protocol import Above, Below, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System
 from .worlds.refinement import Refinement
