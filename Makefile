@@ -10,7 +10,7 @@ OUT    := out
 TESTS  ?= tests
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo install test test-all lint docs systems clean
+.PHONY: demo install test test-all lint docs site systems clean
 
 demo: $(VENV)/all.stamp
 	@PATH="$(abspath $(BIN)):$$PATH" OUT=$(OUT) bash examples/demo.sh
@@ -32,6 +32,10 @@ docs: install
 	$(BIN)/ttscale methods list --markdown > docs/methods.md
 	$(BIN)/python -m ttscale.cli.manual > docs/cli.md
 	$(BIN)/python -m ttscale.reproduce.protocol.page > docs/systems.md
+
+# The documents as a web site, in out/site; a warning is an error.
+site: $(if $(findstring docs,$(EXTRAS)),install,$(VENV)/docs.stamp)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir $(OUT)/site
 
 # Measures every system anew, with the recordings that DATA names, and keeps what came out.
 systems: install

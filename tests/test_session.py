@@ -12,6 +12,7 @@ import pytest
 from fakes import Live, Scripted, method_of, said
 
 import ttscale
+from ttscale.answers import TextRule
 from ttscale.bench import load_task
 from ttscale.cli.config import Config
 from ttscale.core import Budget, Outcome, Problem, Prompt, UnknownName, UsageError
@@ -124,6 +125,85 @@ def test_every_exported_name_is_there_and_nothing_is_loaded_before_it_is_used():
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     loaded = [name for name in json.loads(ran.stdout) if name.startswith("ttscale")]
     assert loaded == ["ttscale"]
+
+
+def test_importing_takes_less_than_a_sixth_of_a_second():
+    """Of processor time beyond a bare interpreter's, the best of five: a busy machine only adds."""
+
+    def took(script: str) -> float:
+        timed = f"import time; began = time.process_time(); {script}; print(time.process_time() - began)"
+        return min(
+            float(subprocess.run([sys.executable, "-c", timed], capture_output=True, check=True).stdout)
+            for _ in range(5)
+        )
+
+    assert took("import ttscale") < 0.15
+
+
+def test_an_outcome_says_whether_it_is_right_and_shows_itself_shortly():
+    asked = {"model": "synthetic:p=1,length=20", "method": "sc(n=3)", "answer": "text"}
+    outcome = ttscale.solve("<b>?", reference="right", **asked)
+    assert outcome.correct is True
+    assert ttscale.solve("?", reference="left", **asked).correct is False
+    assert ttscale.solve("?", **asked).correct is None
+    assert repr(outcome) == (
+        f"<Outcome 'right': right, 3 samples, {outcome.usage.completion_tokens} tokens, stopped by n_samples>"
+    )
+    outcome.answer = "<i>"
+    assert "&lt;i&gt;" in outcome._repr_html_()
+    assert outcome._repr_html_().count("<details>") == 3
+
+
+def test_a_method_cannot_see_whether_what_it_runs_is_right():
+    seen = []
+
+    async def peeking(problem, ctx, cfg) -> Outcome:
+        inner = await ctx.solve(self_consistency(n=3), problem)
+        seen.append(inner.correct)
+        return inner
+
+    problem = Problem("q", Prompt.user("?"), TextRule(), reference="right")
+    outcome = ttscale.solve(problem, model="synthetic:p=1,length=9", method=method_of(peeking))
+    assert (seen, outcome.correct) == ([None], True)
+
+
+def test_the_bundled_reasoner_is_asked_as_it_was_trained_and_anything_else_as_it_stands():
+    asked = ttscale.open("tiny").attempt("What is 1 + 2?").problem.prompt.messages
+    assert [m.role for m in asked] == ["system", "user"]
+    own = ttscale.open("tiny").attempt("What is 1 + 2?", system="Be brief.").problem.prompt.messages
+    assert own[0].content == "Be brief."
+    assert [m.role for m in ttscale.open(COIN).attempt("?").problem.prompt.messages] == ["user"]
+
+
+def test_a_session_compares_methods_and_keeps_the_run_where_it_is_asked_to(own_folder):
+    (own_folder / "mine.csv").write_text("question,answer\na,right\nb,right\nc,right\n")
+
+    async def main(**settings):
+        async with ttscale.open(COIN) as session:
+            return await session.bench("sc(n=3)", self_consistency(n=5), task="mine.csv", seed=2, **settings)
+
+    kept = asyncio.run(main(out="kept.db"))
+    assert [row.method for row in kept] == ["sc(n=3)", "self-consistency(n=5)"]
+    assert kept["sc(n=3)"].questions == 3
+    assert "95%" in kept._repr_html_()
+    assert "├" in repr(kept)
+    with pytest.raises(UnknownName, match="sc"):
+        kept["sc(n=4)"]
+    assert (own_folder / "kept.db").exists()
+    assert asyncio.run(main())["sc(n=3)"].accuracy == kept["sc(n=3)"].accuracy, "the same seed"
+
+
+def test_a_cancelled_comparison_stops(own_folder):
+    (own_folder / "mine.csv").write_text("question\n" + "".join(f"q{i}\n" for i in range(2000)))
+
+    async def main():
+        async with ttscale.open("synthetic:p=0.5,length=2000") as session:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await session.bench("sc(n=64)", task="mine.csv", out="cut.db")
+
+    asyncio.run(main())  # waits for the thread: it would go on for minutes
+    assert not [t for t in threading.enumerate() if t.name.startswith("ttscale")]
 
 
 def sources(**engines):

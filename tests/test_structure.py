@@ -23,7 +23,7 @@ FLOORS = (
 )
 """From the ground up. What stands on one floor may know each other, as long as nothing goes round."""
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names.split()}
-ROOF = frozenset({"__init__", "__main__", "arguments", "session"})  # the ways in
+ROOF = frozenset({"__init__", "__main__", "arguments", "notebook", "session"})  # the ways in
 MANY = 10  # modules of a folder without subfolders
 SIBLINGS = 20  # packages side by side
 

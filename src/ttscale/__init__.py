@@ -2,7 +2,7 @@
 
     import ttscale
 
-    outcome = ttscale.solve("What is 17 * 23?", method="self-consistency(n=8)", tokens=4000)
+    outcome = ttscale.solve("Find the value of 17+7*6.", method="self-consistency(n=8)", tokens=4000)
     print(outcome.answer, outcome.usage.completion_tokens)
 
 Names are loaded when they are first used: `import ttscale` itself costs next to nothing.
@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .assembly import Assembly
+    from .bench import Comparison
     from .core import (
         Budget,
         Context,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "assembly": ("Assembly",),
+    "bench": ("Comparison",),
     "core": (
         "Budget",
         "Context",
@@ -61,6 +63,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Assembly",
     "Budget",
+    "Comparison",
     "Context",
     "Message",
     "Outcome",

@@ -124,8 +124,13 @@ def problem_of(
     for written in (text, *choices, reference or "", system or ""):
         _check_encodable(written)
     rule = _rule(answer or ("choice" if choices else default_rule), len(choices))
+    system = main.system if system is None else system
     listed = "".join(f"\n{letter}) {choice}" for letter, choice in zip(string.ascii_uppercase, choices))
-    prompt = Prompt.user(f"{text}\n{listed}" if choices else text, *map(_image, images), system=system)
+    prompt = Prompt.user(
+        f"{text}\n{listed}" if choices else text,
+        *map(_image, images),
+        system=main.system if system is None else system,
+    )
     return Problem("question", prompt, rule, reference, choices)
 
 

@@ -1,6 +1,6 @@
 """The way in from Python: one question, or a session of many.
 
-outcome = ttscale.solve("What is 17 * 23?", method="ffs(n=8)", tokens=2000)
+outcome = ttscale.solve("Find the value of 17+7*6.", method="ffs(n=8, k=4)", tokens=2000)
 
 async with ttscale.open("openai:qwen3@http://localhost:8000/v1") as session:
     outcome = await session.solve("What is 17 * 23?", method="self-consistency(n=16)")
@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from . import notebook
 from .arguments import limits_of, method_of, problem_of, seed_of, sources_of
 from .assembly import Assembly
 from .core import (
@@ -26,6 +29,7 @@ from .core import (
     Outcome,
     Problem,
     Run,
+    SampleCount,
     Sampling,
     ThreadedExecution,
     UsageError,
@@ -33,8 +37,10 @@ from .core import (
     opened,
 )
 from .core.settings.declared import check
+from .core.verdict import outcome_is_right
 
 if TYPE_CHECKING:
+    from .bench import Comparison, Progress
     from .cli.config import Config
     from .core import Observer
     from .engines import ModelSource
@@ -44,16 +50,28 @@ Answering = Coroutine[Any, Any, Outcome]
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One question with the method, the run and the budget that are to answer it."""
+    """One question with the method, the run and the budget that are to answer it.
+
+    Attributes:
+        count: of its samples, while it is answered.
+    """
 
     problem: Problem
     method: Configured
     run: Run
     budget: Budget | None
+    count: SampleCount
 
     async def answer(self) -> Outcome:
         """Answer it on engines that are open."""
-        return await self.run.answer(self.method, self.problem, budget=self.budget)
+        show = notebook.line()
+        answering = self.run.answer(self.method, self.problem, budget=self.budget)
+        outcome = await (answering if show is None else self._followed(answering, show))
+        outcome.correct = outcome_is_right(self.problem, outcome)
+        return outcome
+
+    async def _followed(self, answering: Answering, show: Callable[[str], None]) -> Outcome:
+        return await self.count.followed(answering, lambda text: show(f"{self.method.label}: {text}"))
 
     def execute(self, around: Callable[[Answering], Answering] | None = None) -> Outcome:
         """Open the engines, answer, and close them; blocks. `around` wraps what is awaited, for
@@ -135,7 +153,7 @@ class Session:
     ) -> Attempt:
         """Everything that is needed to answer a question; nothing has been spent yet."""
         check(bool, rescue=rescue)
-        config = self._config
+        config, count = self._config, SampleCount()
         return Attempt(
             problem_of(
                 self.sources["main"],
@@ -151,11 +169,92 @@ class Session:
             self._assembly.run(
                 seed=seed_of(seed, config),
                 request=Sampling.of({k: v for k, v in sampling.items() if v is not None}),
-                observers=observers,
+                observers=(*observers, count),
                 rescue=rescue,
             ),
             limits_of(budget, tokens=tokens, seconds=seconds, cost=cost) or config.budget,
+            count,
         )
+
+    async def bench(
+        self,
+        *methods: str | Method | Configured,
+        task: str | None = None,
+        n: int | None = None,
+        repeats: int | Literal["auto"] = "auto",
+        budget: Budget | Mapping[str, Any] | None = None,
+        concurrency: int = 16,
+        seed: int | None = None,
+        out: str | Path | None = None,
+        **sampling: Any,
+    ) -> Comparison:
+        """Compare methods on the questions of a task, as `ttscale bench run` does.
+
+        It runs in a thread of its own, on models of its own. Cancelled, it stops after the question
+        that is finished next.
+
+        Args:
+            methods: the first is what the others are compared with.
+            task: a file of questions, or `lab:...`, `rg:...`; see `load_task`. A recording brings
+                its own.
+            n: questions at most.
+            repeats: of each method; "auto" uses every sample of a recording once.
+            budget: limits on each question.
+            concurrency: questions in flight.
+            seed: the same seed draws the same samples.
+            out: where the run is kept, to be resumed and replayed; nowhere by default.
+            sampling: settings that override the methods' taste.
+
+        Raises:
+            UsageError: before a token is spent, for what is not known or out of range.
+            EngineError: if every question would fail.
+        """
+        from .bench import Plan, tasks_of
+
+        config, source = self._config, self.sources["main"]
+        chosen = [method_of(one) for one in methods]
+        limits, request = limits_of(budget) or config.budget, Sampling.of(sampling)
+        roles = {role: one for role, one in self.sources.items() if role != "main"}
+        plan = Plan(
+            methods=tuple(one.label for one in chosen),
+            models=(source.spec,),
+            tasks=() if task is None else (task,),
+            n=n,
+            repeats=repeats,
+            budget=limits.given() if limits else {},
+            sampling=request.given(),
+            defaults=config.sampling.given(),
+            roles={role: one.spec for role, one in roles.items()},
+            concurrency=concurrency,
+            seed=seed_of(seed, config),
+        )
+        tasks = tasks_of(source, plan, {pool.task for pool in source.pools})
+        show = notebook.line()
+        stopped = threading.Event()
+
+        def on_progress(progress: Progress) -> None:
+            if stopped.is_set():
+                raise asyncio.CancelledError
+            if show is not None:
+                show(f"{progress.label}: {progress.done} of {progress.total} items")
+
+        def run() -> Comparison:
+            from .bench import Comparison, Settings, Store, arrange, rows, run_bench
+
+            planned = arrange(chosen, [(source, tasks)], repeats=repeats, seed=plan.seed)
+            settings = Settings(
+                budget=limits, request=request, defaults=config.sampling, roles=roles, concurrency=concurrency
+            )
+            with TemporaryDirectory() as folder:
+                path = Path(folder) / "bench.db" if out is None else Path(out)
+                with Store.create(path, plan.as_dict()) as store:
+                    run_bench(store, planned, settings, on_progress)
+                    return Comparison(rows(store), None if out is None else path)
+
+        try:
+            return await asyncio.to_thread(run)
+        finally:
+            stopped.set()
 
 
 def open_session(model: str | None = None, *, config: Config | None = None, **roles: str) -> Session:

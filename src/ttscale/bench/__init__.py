@@ -1,6 +1,7 @@
 """Benches: methods x models x tasks under equal budgets, in one file that resumes and replays."""
 
-from .plan import Plan, Planned, Settings, arrange, grid
+from .comparison import Comparison
+from .plan import Plan, Planned, Settings, arrange, grid, tasks_of
 from .progress import Progress
 from .report.summary import Row, rows
 from .runner import run_bench
@@ -12,6 +13,7 @@ from .tasks.task import Task, load_task
 
 __all__ = [
     "Cell",
+    "Comparison",
     "Plan",
     "Planned",
     "Progress",
@@ -27,4 +29,5 @@ __all__ = [
     "pools_from_store",
     "rows",
     "run_bench",
+    "tasks_of",
 ]

@@ -90,6 +90,8 @@ class Settings:
         request: sampling settings asked for explicitly.
         defaults: used where neither user, method nor model asks for anything.
         roles: role -> model.
+        seconds: of real time for the run; what is in flight then is stopped and not kept. None for
+            no limit.
     """
 
     budget: Budget | None = None
@@ -98,6 +100,7 @@ class Settings:
     roles: Mapping[str, ModelSource] | None = None
     concurrency: int = 16
     keep_traces: Keep = "auto"
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,6 +89,8 @@ class _Runner:
         self._reported = 0.0
         self._lost = 0  # questions in a row that found no server
         self._stopped: asyncio.Future[None] | None = None
+        seconds = self.settings.seconds
+        self._ends = None if seconds is None else time.monotonic() + seconds
 
     def run(self, planned: Sequence[Planned]) -> Progress:
         columns = [list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))]
@@ -189,8 +191,10 @@ class _Runner:
         try:
             while pending:
                 done, pending = await asyncio.wait(
-                    {*pending, self._stopped}, return_when=asyncio.FIRST_COMPLETED
+                    {*pending, self._stopped}, timeout=self._left(cells), return_when=asyncio.FIRST_COMPLETED
                 )
+                if not done:  # the time is over
+                    break
                 pending.discard(self._stopped)
                 for finished in done:
                     finished.result()
@@ -199,6 +203,12 @@ class _Runner:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
             self._stopped.cancel()
+
+    def _left(self, cells: Sequence[Open]) -> float | None:
+        """Seconds until the run is to end; None if it need not, or takes no real time."""
+        if self._ends is None or cells[0].run.token_time:
+            return None
+        return max(0.0, self._ends - time.monotonic())
 
     def _jobs(self, cells: Sequence[Open]) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
         for cell in cells:

@@ -7,10 +7,13 @@ from contextlib import suppress
 import click
 from click.shell_completion import CompletionItem
 
+from . import output
+
 
 @click.command(short_help="Print a shell's completion script.")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
+@output.common
+def completion(shell: str, as_json: bool) -> None:
     """Print the completion script of SHELL.
 
     \b
@@ -24,7 +27,11 @@ def completion(shell: str) -> None:
 
     kind = get_completion_class(shell)
     assert kind is not None  # click knows all three
-    click.echo(kind(main, {}, "ttscale", "_TTSCALE_COMPLETE").source())
+    script = kind(main, {}, "ttscale", "_TTSCALE_COMPLETE").source()
+    if as_json:
+        output.emit_json({"shell": shell, "script": script})
+    else:
+        click.echo(script)
 
 
 def method_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

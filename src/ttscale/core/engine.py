@@ -101,7 +101,7 @@ class Engine(Protocol):
 
 
 class Probing(Protocol):
-    """An engine that finds out what it can do when somebody needs to know."""
+    """An engine that finds out what it can do when a method needs to know."""
 
     def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
         """Which of these it may have or not."""

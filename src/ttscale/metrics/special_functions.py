@@ -1,4 +1,4 @@
-"""The few special functions that statistics here need, so that nobody has to install scipy for them.
+"""The few special functions that statistics here need, so that scipy need not be installed for them.
 
 Each is one textbook formula, exact to rounding in the range it is used in and tested against scipy.
 """

@@ -25,14 +25,16 @@ recordings assume 100 tokens a second; seconds of live models were measured with
 once."""
 
 
-def write_html(path: str | Path, found: Sequence[Row], plan: Mapping[str, Any]) -> None:
-    """Write the report of `found` rows.
+def write_html(
+    path: str | Path, found: Sequence[Row], plan: Mapping[str, Any], notes: Sequence[str] = ()
+) -> None:
+    """Write the report of `found` rows, under what `notes` say.
 
     Raises:
         UsageError: without plotly, or if there are no rows.
         StoreError: if the disk is full.
     """
-    write_page(Path(path), html(found, plan))
+    write_page(Path(path), html(found, plan, notes))
 
 
 def write_page(path: Path, page: str) -> None:
@@ -45,12 +47,13 @@ def write_page(path: Path, page: str) -> None:
         unfinished.write_text(page, encoding="utf-8")
 
 
-def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
-    """The page."""
+def html(found: Sequence[Row], plan: Mapping[str, Any], notes: Sequence[str] = ()) -> str:
+    """The page; `notes` are plain texts that stand above the tables."""
     if not found:
         raise UsageError("the run holds no results yet", fix="wait for the first items")
     plots: dict[str, Any] = {}
-    parts, links = [], []
+    links: list[str] = []
+    parts = [f'<div class="card">{"".join(f"<p>{escape(n)}</p>" for n in notes)}</div>'] if notes else []
     for i, ((model, task), part) in enumerate(sections(found).items()):
         ids: list[str] = []
         for figure in figures(part):
@@ -62,7 +65,7 @@ def html(found: Sequence[Row], plan: Mapping[str, Any]) -> str:
         questions = max(row.questions for row in part)
         parts.append(
             f'<h2 id="s{i}">{title}<small>{questions:,} questions</small></h2>\n'
-            f'<div class="card scroll">{_table(part)}</div>\n<div class="plots">{boxes}</div>'
+            f'<div class="card scroll">{table(part)}</div>\n<div class="plots">{boxes}</div>'
         )
     return document(
         title="Test-time scaling bench",
@@ -117,7 +120,8 @@ def _subtitle(plan: Mapping[str, Any]) -> str:
     return " · ".join(facts)
 
 
-def _table(part: Sequence[Row]) -> str:
+def table(part: Sequence[Row]) -> str:
+    """The HTML table of one model and task."""
     style = styles(part)
     best = max((r.accuracy for r in part if r.accuracy is not None), default=None)
     has_cost = any(r.cost_mean is not None for r in part)

@@ -17,6 +17,7 @@ EXAMPLES = """
 Examples:
   ttscale bench run --model replay:samples.csv -m simple -m "sc(n=8)" -m "ffs(n=8, k=4)"
   ttscale bench run --model smollm2-135m --task rg:chain_sum -n 20 -m simple -m "sc(n=4)"
+  ttscale bench quick --model openai:MODEL@http://localhost:8000/v1
   ttscale bench resume runs/mine.db
   ttscale bench report runs/mine.db --html mine.html
   ttscale bench export runs/mine.db mine.parquet
@@ -166,6 +167,83 @@ def run(
             if not begun(store):
                 store.delete()  # there is nothing to resume
             raise
+
+
+@bench.command(short_help="What would each method save on your own model? 200 requests, 120 s.")
+@click.argument("questions", required=False, metavar="[QUESTIONS]")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    shell_complete=model_names,
+    help="Specification, known name or alias; the configured or bundled model by default.",
+)
+@click.option(
+    "--requests",
+    type=click.IntRange(1),
+    default=200,
+    show_default=True,
+    help="HTTP requests at most, probes and retries included.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=120.0, show_default=True, help="Of real time at most."
+)
+@click.option(
+    "-n", "--samples", type=click.IntRange(2), default=8, show_default=True, help="Samples of each question."
+)
+@click.option(
+    "--together",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Questions in flight; fewer for a slow server, more for one that batches well.",
+)
+@click.option("--seed", type=int, help="The same seed draws the same samples.")
+@click.option("--temperature", type=float, help="Of the samples.")
+@click.option("--top-p", type=float, help="In [0, 1].")
+@click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@click.option("--logprobs", type=int, metavar="K", help="Alternatives per token; 20 lets DeepConf take part.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where samples are kept; in ./runs by default.")
+@click.option("--html", type=click.Path(path_type=Path), help="The page; beside the samples by default.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+@output.common
+def quick(
+    questions: str | None,
+    model: str | None,
+    requests: int,
+    seconds: float,
+    samples: int,
+    together: int,
+    seed: int | None,
+    out: Path | None,
+    html: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **sampling: Any,
+) -> None:
+    """Sample a model once, replay every method that the samples allow, and say what each would save.
+
+    QUESTIONS is a file or another task (see docs/tasks.md); by default a small bundled set. Samples are
+    kept, and can be replayed with other methods: ttscale bench run --model replay:STORE.
+    """
+    from ...arguments import default_model, seed_of
+    from ...bench.quick import Limits
+    from ...core import Sampling
+    from ..config import load
+    from ..quick import quick_look
+
+    config = load()
+    quick_look(
+        model or config.model or default_model(),
+        questions,
+        Limits(requests=requests, seconds=seconds, samples=samples, together=together),
+        config=config,
+        request=Sampling.of({k: v for k, v in sampling.items() if v is not None}),
+        seed=seed_of(seed, config),
+        store=_free(out),
+        page=html,
+        quiet=quiet,
+        as_json=as_json,
+    )
 
 
 @bench.command(short_help="Go on with an interrupted run.")

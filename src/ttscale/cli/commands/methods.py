@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True, short_help="List the methods, or show one.")
+@output.common
 @click.pass_context
-def methods(ctx: click.Context) -> None:
+def methods(ctx: click.Context, as_json: bool) -> None:
     """List the methods, or show one. Without a command: list."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_methods, as_json=False, markdown=False)
+        ctx.invoke(list_methods, as_json=as_json, markdown=False)
 
 
 @methods.command("list")

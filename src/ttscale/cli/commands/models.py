@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True, short_help="List the known models, or fetch one.")
+@output.common
 @click.pass_context
-def models(ctx: click.Context) -> None:
+def models(ctx: click.Context, as_json: bool) -> None:
     """List the known models, or fetch one. Without a command: list."""
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_models, as_json=False)
+        ctx.invoke(list_models, as_json=as_json)
 
 
 @models.command("list")

@@ -24,7 +24,7 @@ Examples:
 \b
 Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
   NAME                    passed through
-  ffs/NAME                first-finish search in front of it
+  sc/NAME                 the vote of several samples in front of it
   "deepconf(n=32)/NAME"   any method with its parameters
   auto/NAME               what a policy says for the question (--policy)
 """

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 EXAMPLES = """
 \b
 Examples:
-  ttscale solve "What is 17 * 23?"
-  ttscale solve "What is 17 * 23?" --method "ffs(n=8, k=2)" --answer number
+  ttscale solve "What is 7*6?"
+  ttscale solve "Find the value of 17+7*6." --method "ffs(n=8, k=4)" --answer number
   ttscale solve - --model openai:qwen3@http://localhost:8000/v1 --budget tokens=4000 < task.txt
 """
 
@@ -108,14 +108,12 @@ def solve(
     The answer goes to standard output, what it cost to standard error. For a recording
     (replay:FILE), QUESTION is the id or the text of a recorded question.
     """
-    from ...core import SampleCount
     from ...session import session_on
     from ..config import load
 
     text = sys.stdin.read() if question == "-" else question
     config = load()
     session = session_on(model_spec, assignments(roles, "--role"), config)
-    count = SampleCount()
     attempt = session.attempt(
         text,
         method=method_spec,
@@ -127,10 +125,9 @@ def solve(
         images=images,
         rescue=rescue,
         seed=seed,
-        observers=[count],
         **sampling,
     )
-    progress = _Progress(attempt.method.label, count)
+    progress = _Progress(attempt.method.label, attempt.count)
     with progress.shown(not attempt.run.token_time):
         outcome = attempt.execute(progress.follow)
     show_outcome(outcome, attempt.problem, attempt.method, session.sources, attempt.run.seed, show, as_json)
@@ -154,21 +151,7 @@ class _Progress:
         self._status = None
 
     async def follow(self, work: Coroutine[Any, Any, Outcome]) -> Outcome:
-        """Await `work` and show how far it is, five times a second."""
+        """Await `work` and show how far it is."""
         if self._status is None:
             return await work
-        import asyncio
-
-        async def report() -> None:
-            while True:
-                count = self._count
-                self._status.update(
-                    f"{self._label}: {count.ended} of {count.begun} samples finished, {count.tokens:,} tokens"
-                )
-                await asyncio.sleep(0.2)
-
-        reporting = asyncio.create_task(report())
-        try:
-            return await work
-        finally:
-            reporting.cancel()
+        return await self._count.followed(work, lambda text: self._status.update(f"{self._label}: {text}"))

@@ -26,7 +26,9 @@ class Method:
         Raises:
             UsageError: if a parameter is unknown or out of range.
         """
-        return self.bind(self.configure(params))
+        given = ", ".join(f"{name}={value!r}" for name, value in params.items())
+        label = f"{self.name}({given})" if given else self.name
+        return Configured(self, self.configure(params), label)
 
     def bind(self, cfg: Any) -> Configured:
         """The method with a config that exists already."""
@@ -52,7 +54,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A method with its parameters. `label` is how it was written."""
+    """A method with its parameters. `label` is how it was written, or would be."""
 
     method: Method
     cfg: Any

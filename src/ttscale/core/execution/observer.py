@@ -6,13 +6,16 @@ method waiting for ever: they must neither block nor raise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from ..problem import Problem
     from ..trace import Trace
     from .sample import Sample
+
+T = TypeVar("T")
 
 
 class Observer:
@@ -56,3 +59,21 @@ class SampleCount(Observer):
     def tokens(self) -> int:
         """Generated so far, by the samples under way too."""
         return self._tokens + sum(sample.seen() for sample in self._under_way)
+
+    async def followed(self, work: Coroutine[Any, Any, T], show: Callable[[str], None]) -> T:
+        """Await `work`, and show how far it is five times a second and once at its end."""
+
+        async def report() -> None:
+            while True:
+                show(str(self))
+                await asyncio.sleep(0.2)
+
+        reporting = asyncio.create_task(report())
+        try:
+            return await work
+        finally:
+            reporting.cancel()
+            show(str(self))
+
+    def __str__(self) -> str:
+        return f"{self.ended} of {self.begun} samples finished, {self.tokens:,} tokens"

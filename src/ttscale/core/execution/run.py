@@ -131,9 +131,8 @@ class Run:
         `scope.by_problem`, also if it fails."""
         scope.needs = method.needs
         ctx = Context(self, scope, None)
-        outcomes, stopped_by = await self._guarded(
-            scope, method, lambda: method.method.fn(list(problems), ctx, method.cfg)
-        )
+        work = self._able(scope, method, lambda: method.method.fn(list(problems), ctx, method.cfg))
+        outcomes, stopped_by = await self._guarded(scope, work)
         if outcomes is None:
             outcomes = []
             for problem in problems:
@@ -152,34 +151,31 @@ class Run:
         """Run a method in a given scope; a budget of that scope ends here."""
         scope.needs = method.needs
         ctx = Context(self, scope, problem, scope.origin, scope.origins)
+        work = self._able(scope, method, lambda: method.method.fn(problem, ctx, method.cfg))
         if self.rescue and scope.parent is None:  # the answer to the problem, not a method's own attempts
-            return await self._rescued(method, problem, ctx)
-        outcome, stopped_by = await self._guarded(
-            scope, method, lambda: method.method.fn(problem, ctx, method.cfg)
-        )
+            return await self._rescued(work, problem, ctx)
+        outcome, stopped_by = await self._guarded(scope, work)
         if outcome is None:
             outcome = _interrupted(scope, stopped_by)
         return self._complete(outcome, scope)
 
-    async def _rescued(self, method: Configured, problem: Problem, ctx: Context) -> Outcome:
+    async def _rescued(self, work: Awaitable[Outcome], problem: Problem, ctx: Context) -> Outcome:
         """Await the method and the rescue of what it comes to, which stays if a budget ends that."""
         found: Outcome | None = None
 
         async def both() -> None:
             nonlocal found
-            found = await method.method.fn(problem, ctx, method.cfg)
+            found = await work
             found = await rescued(found, problem, ctx)
 
-        _, stopped_by = await self._guarded(ctx.scope, method, both)
+        _, stopped_by = await self._guarded(ctx.scope, both())
         if found is None:
             found = _interrupted(ctx.scope, stopped_by)
         elif stopped_by:
             found.stopped_by = f"budget:{stopped_by}"
         return self._complete(found, ctx.scope)
 
-    async def _guarded(
-        self, scope: Scope, method: Configured, work: Callable[[], Awaitable[T]]
-    ) -> tuple[T | None, str]:
+    async def _guarded(self, scope: Scope, work: Awaitable[T]) -> tuple[T | None, str]:
         """Await the method; (result, "") or, if the scope's own budget ended, (None, kind)."""
         loop = self.loop
         began = loop.time()
@@ -188,9 +184,7 @@ class Run:
             limited.arm(loop, self.ticks_per_second)
         delivered = False
         try:
-            if scope.parent is None:
-                await self._find_out(scope, method)
-            return await work(), ""
+            return await work, ""
         except BudgetEnded as ended:
             if ended.scope is not scope:
                 raise
@@ -211,19 +205,32 @@ class Run:
             if scope.parent is None:
                 self.usage.add(scope.usage)
 
+    async def _able(self, scope: Scope, method: Configured, work: Callable[[], Awaitable[T]]) -> T:
+        """Await a method on engines that are known to give what it needs."""
+        if scope.parent is None:
+            await self._find_out(scope, method)
+        return await work()
+
     async def _find_out(self, scope: Scope, method: Configured) -> None:
-        """Let the engines try what the method needs and nobody knows of them, at its cost."""
+        """Let the engines try what the method needs and is not known of them."""
         found = False
         for role, needed in method.needs().items():
-            engine, wanted = self.engine_of(role), needed.capabilities
+            wanted = needed.capabilities
             if "text" in wanted and self.sampling_for({}, role).logprobs is not None:
                 wanted = wanted | {"logprobs"}  # the user's own wish
-            if unknown(engine, wanted):
-                found, trials = True, Trials(scope, self.price_of(role))
-                probing = cast(Probing, engine)
-                await self.real(engine, probing.probe(wanted, trials))
+            found = await self.find_out(scope, role, wanted) or found
         if found:
             self.check(method)
+
+    async def find_out(self, scope: Scope, role: str, capabilities: frozenset[str]) -> bool:
+        """Let a role's engine try what of these is not known of it, at the cost of `scope`; whether there
+        was anything."""
+        engine = self.engine_of(role)
+        if not unknown(engine, capabilities):
+            return False
+        trials = Trials(scope, self.price_of(role))
+        await self.real(engine, cast(Probing, engine).probe(capabilities, trials))
+        return True
 
     def _complete(self, outcome: Outcome, scope: Scope) -> Outcome:
         """Add what only the runner knows."""

@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "assets" / "tiny"
+_SOLVE = "Think step by step."
 
 
 @dataclass(frozen=True, slots=True)
 class Bundled:
-    """One of the models: `scheme` and `path` make its specification."""
+    """One of the models: `scheme` and `path` make its specification.
+
+    Attributes:
+        system: the message before the question that it was trained with; None for one that does
+            not answer questions.
+    """
 
     name: str
     about: str
     scheme: str
     path: Path
+    system: str | None = None
 
     @property
     def spec(self) -> str:
@@ -33,13 +40,18 @@ def bundled_models() -> Mapping[str, Bundled]:
     """Name -> model, for all that are there; the default one first."""
     made = (
         Bundled(
-            "tiny", "the bundled reasoner: a laboratory, not an assistant", "llamacpp", FOLDER / "base.gguf"
+            "tiny",
+            "the bundled reasoner: a laboratory, not an assistant",
+            "llamacpp",
+            FOLDER / "base.gguf",
+            _SOLVE,
         ),
         Bundled(
             "tiny-small",
             "a third of its size, for draft and target, small and large",
             "llamacpp",
             FOLDER / "small.gguf",
+            _SOLVE,
         ),
         Bundled(
             "tiny-verbose",

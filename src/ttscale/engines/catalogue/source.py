@@ -64,6 +64,7 @@ class ModelSource:
         pools: the one recording a replay serves; empty for models that generate.
         price: None if it is not known.
         sampling: used where neither the user nor the method asks for anything.
+        system: the message before a question where the user gives none.
     """
 
     name: str
@@ -72,3 +73,4 @@ class ModelSource:
     pools: list[Pool] = field(default_factory=list)
     price: Price | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    system: str | None = None

@@ -44,6 +44,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
     name, query = _named(spec.strip())
     requested = sampling_of(spec.strip()) if name in catalogue.aliases else Sampling()
     text, price, sampling, passed = spec.strip(), None, Sampling(), set()
+    system = None
     while (alias := catalogue.aliases.get(name)) is not None:
         if name in passed:
             raise UsageError(f"alias {name!r} leads back to itself", fix="correct the config")
@@ -54,6 +55,8 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
     if ":" not in name and name in known_names():  # no known name looks like a scheme
         passed.add(name)
         text = _joined(_spec_of(name), query)
+        if (own := bundled_models().get(name)) is not None:
+            system = own.system
     scheme, body = _scheme(text, catalogue)
     sources = OPENERS[scheme](body, catalogue)
     own_name = _named(spec.strip())[0] if passed else ""
@@ -64,6 +67,7 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
             spec=spec,
             price=price or catalogue.prices.get(own_name) or catalogue.prices.get(source.name),
             sampling=requested.over(sampling).over(source.sampling),
+            system=system,
         )
         for source in sources
     ]

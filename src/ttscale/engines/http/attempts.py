@@ -76,7 +76,7 @@ class Attempts:
         """
         client = self._client
         self._task = asyncio.current_task()
-        client.watch(self)
+        client.supervise(self)
         try:
             while True:
                 lease = client.replicas.lease(self._cost, self._prefix, self._tried)
@@ -122,13 +122,14 @@ class Attempts:
         return silent if total is None else min(silent, self._started + total)
 
     def _given_up(self) -> Unreachable | None:
-        """Why `expire` has cancelled the task; None if somebody else has, too."""
+        """Why `expire` has cancelled the task; None if it was cancelled otherwise, too."""
         expired, self._expired = self._expired, None
         return None if expired is None or self._task is None or self._task.uncancel() else expired
 
     async def _attempt(self, attempt: Callable[[Lease], Awaitable[T]], lease: Lease) -> T:
         client = self._client
         self.heard = time.monotonic()
+        client.count_request()
         try:
             return await attempt(lease)
         except asyncio.CancelledError:

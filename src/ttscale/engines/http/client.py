@@ -19,7 +19,7 @@ from .attempts import Attempts
 from .connector import Connector, Resolver
 from .credentials import Key
 from .errors import failures
-from .errors.failures import Failure
+from .errors.failures import Failure, RequestsSpent
 from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
@@ -38,10 +38,15 @@ class HTTPClient:
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
         total: seconds a request may take in all, its turn and its retries included; None for no limit.
+
+    Attributes:
+        requests: sent so far, retries and probes included.
+        most_requests: how many may be sent in all; None for no limit.
     """
 
     session: aiohttp.ClientSession
     replicas: Replicas
+    most_requests: int | None
 
     def __init__(
         self,
@@ -69,6 +74,7 @@ class HTTPClient:
             "Accept-Encoding": "identity",  # compression would hold tokens back
             **self.key.headers(),
         }
+        self.requests, self.most_requests = 0, None
         self.attached = False
         self._waiting: dict[Attempts, None] = {}
         self._stop_clock: Callable[[], None] | None = None
@@ -127,6 +133,17 @@ class HTTPClient:
         except Failure as failure:
             raise failure.error from None
 
+    def count_request(self) -> None:
+        """One more is sent.
+
+        Raises:
+            Failure: if no more may be.
+        """
+        if self.most_requests is not None and self.requests >= self.most_requests:
+            fact = f"{self.requests} requests have been sent, which is the limit"
+            raise Failure(RequestsSpent(fact, fix="allow more"), again=False)
+        self.requests += 1
+
     async def answers(self, replica: Replica, seconds: float) -> bool:
         """Whether a replica lists its models, within so many seconds."""
         with contextlib.suppress(*failures.BROKEN):  # a timeout is one
@@ -151,7 +168,7 @@ class HTTPClient:
 
     # -- silence
 
-    def watch(self, attempts: Attempts) -> None:
+    def supervise(self, attempts: Attempts) -> None:
         """End it when it takes too long. One timer for all is cheaper than one each, and never late:
         those that came before are due before."""
         self._waiting[attempts] = None

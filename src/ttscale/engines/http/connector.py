@@ -1,7 +1,7 @@
-"""Connections that keep nobody waiting for nothing.
+"""Connections that do not wait for what never comes.
 
 aiohttp's parser drops a reply whose chunks cannot be read without a word to who reads it: the
-connection is closed, and the reader waits until its own patience ends. And a name that nobody resolves
+connection is closed, and the reader waits until its own patience ends. And a name that no server resolves
 is looked up in a thread of the event loop's own, which waits for it when it is closed.
 """
 
@@ -42,7 +42,7 @@ class Connector(aiohttp.TCPConnector):
 
 
 class Resolver(aiohttp.ThreadedResolver):
-    """Looks names up in threads that nobody has to wait for."""
+    """Looks names up in threads that are not waited for at the end."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
     engine = OpenAIHTTP("Qwen/Qwen3-8B", "http://localhost:8000")
     engine = OpenAIHTTP("gpt-5", "https://api.openai.com", key_env="OPENAI_API_KEY")
 
-What a server can do is tried when somebody needs it, never assumed. Samples are always
+What a server can do is tried when it is needed, never assumed. Samples are always
 streamed, because only a stream can be stopped: closing its connection stops the server.
 """
 
@@ -109,7 +109,7 @@ class OpenAIHTTP(HTTPClient):
             self.listed, self.dialect = found.listed, found.dialect
 
     def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
-        """Which of these nobody has tried; "text", as long as the model's name is not known."""
+        """Which of these have not been tried; "text", as long as the model's name is not known."""
         if self._known is not None:
             return frozenset()
         untried = probe.TRIED.intersection(capabilities)
@@ -176,7 +176,7 @@ class OpenAIHTTP(HTTPClient):
             findings.remember(self.cache, self._key, found, confirmed=self.confirmed)
 
     def mistakes(self, spoken: Dialect, headers: Mapping[str, str]) -> bool:
-        """Whether a reply to a request in a dialect is llama.cpp's, and nobody knew. It samples by habits
+        """Whether a reply to a request in a dialect is llama.cpp's, and that was not known. It samples by habits
         of its own unless it is told not to, so that it is asked once more."""
         if self._known is not None or spoken.kind != "other" or headers.get("Server") != "llama.cpp":
             return False

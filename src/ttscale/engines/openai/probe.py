@@ -1,4 +1,4 @@
-"""Finding out what a server can do by asking it for one token or two: only what somebody needs to know,
+"""Finding out what a server can do by asking it for one token or two: only what has to be known,
 and once.
 
 A status of 200 proves nothing: servers ignore fields they do not know. So the meaning of a reply is
@@ -47,7 +47,7 @@ _ONCE_MORE = Retry(times=1)
 
 
 async def find_out(engine: OpenAIHTTP, wanted: Collection[str], trials: Trials) -> None:
-    """Try those of the `wanted` capabilities that nobody has tried; the engine learns each at once.
+    """Try those of the `wanted` capabilities that have not been tried; the engine learns each at once.
 
     Raises:
         EngineError: of a server that did not answer; what it did not answer stays unknown.

@@ -39,6 +39,12 @@ class Refused(EngineError):
     """The model or its server declined to answer."""
 
 
+class RequestsSpent(EngineError):
+    """As many requests have been sent as may be."""
+
+    fatal = True
+
+
 class Unpaid(EngineError):
     """The account has no credit left."""
 
