@@ -58,7 +58,7 @@ class ReplyShape:
                 return document, True
         document = self._put_together(body)
         if not isinstance(document, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
         return document, False
 
     def _put_together(self, body: bytes) -> Any:

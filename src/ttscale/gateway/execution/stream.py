@@ -121,7 +121,7 @@ async def stream(
         return response, choices
     finally:
         task.cancel()
-        # a client may go away just when it has failed: then nobody else asks how it ended
+        # a client may go away just when it has failed: its failure is taken here
         await asyncio.gather(task, return_exceptions=True)
 
 
