@@ -71,7 +71,7 @@ def in_words(found: Replayed, unit: Unit) -> str:
         return f"What would have saved {name} is not known: no question has a gold answer."
     if not right:
         return (
-            f"What would have saved {name} cannot be sentence: {found.reference} was right on none of "
+            f"What would have saved {name} cannot be told: {found.reference} was right on none of "
             f"{graded} questions. Easier questions, or longer samples, would tell."
         )
     saving = best_saving(found, unit)

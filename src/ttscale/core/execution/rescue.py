@@ -36,12 +36,10 @@ async def rescued(outcome: Outcome, problem: Problem, ctx: Context) -> Outcome:
     """The outcome with the answer that its thinking leads to; as it was where there is nothing to
     rescue, or that fails."""
     spent = None if _settled(outcome, ctx) else next(_all_thinking(outcome, problem, ctx), None)
-    if spent is None:
+    request = None if spent is None else _request(spent, problem, ctx)
+    if spent is None or request is None:
         return outcome
     try:
-        await ctx.run.find_out(ctx.scope, RESCUE, frozenset({"prefix"}))
-        if (request := _request(spent, problem, ctx)) is None:
-            return outcome
         async with Race(ctx, [request]) as race:
             more = await anext(race)
     except (BudgetEnded, TTScaleError):

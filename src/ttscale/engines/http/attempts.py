@@ -38,7 +38,6 @@ class Attempts:
         identity: what requests that ask the same have in common.
         tried: replicas that are asked last: those this request has been to, and those given.
         time_left: seconds until the answer is of no use.
-        produced: tokens that the attempt under way has produced.
 
     Attributes:
         retries: attempts after the first.
@@ -56,26 +55,27 @@ class Attempts:
         identity: bytes = b"",
         tried: set[Replica] | None = None,
         time_left: Callable[[], float | None] = _for_ever,
-        produced: Callable[[], int] = int,
     ) -> None:
         self._client, self._wait, self._time_left = client, wait, time_left
         self._cost, self._prefix, self._identity = cost, prefix, identity
         self._tried = set() if tried is None else tried
-        self.retries, self._produced = 0, produced
+        self.retries = 0
+        self._produced: Callable[[], int] = int
         self._started = time.monotonic()
         self.heard: float | None = None
         self._expired: Unreachable | None = None
         self._number = next(_numbers)
         self._task: asyncio.Task[object] | None = None
 
-    async def run(self, attempt: Callable[[Lease], Awaitable[T]]) -> T:
-        """What `attempt` makes of the first replica that does not fail.
+    async def run(self, attempt: Callable[[Lease], Awaitable[T]], produced: Callable[[], int] = int) -> T:
+        """What `attempt` makes of the first replica that does not fail; `produced` gives the tokens of the
+        attempt under way.
 
         Raises:
             Failure: the last one. `attempt` raises it, or what aiohttp raises.
         """
         client = self._client
-        self._task = asyncio.current_task()
+        self._task, self._produced = asyncio.current_task(), produced
         client.supervise(self)
         try:
             while True:
@@ -99,7 +99,7 @@ class Attempts:
             raise Failure(late, False) from None
         finally:
             client.unwatch(self)
-            self._task = None
+            self._task, self._produced = None, int  # nothing refers to the generation any more
 
     def expire(self, now: float) -> None:
         """Give up what has been silent or under way for too long."""

@@ -64,7 +64,6 @@ class HTTPGeneration(LiveGeneration):
             prefix=body.prefix,
             identity=body.shared,
             time_left=request.time_left,
-            produced=self._produced,
         )
         self.task = request.loop.create_task(self._run(), name=f"sample {request.index} of {client.server}")
 
@@ -101,7 +100,7 @@ class HTTPGeneration(LiveGeneration):
             self.end("budget")
             return
         try:
-            await self._attempts.run(self._attempt)
+            await self._attempts.run(self._attempt, self._produced)
         except Exception as caught:
             error = caught.error if isinstance(caught, Failure) else caught
             if not isinstance(caught, Failure):
