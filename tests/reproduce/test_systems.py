@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,17 @@ def drawn():
     except (OSError, subprocess.SubprocessError):
         return BUILT[:AGAIN]
     return random.Random(head.stdout.strip()).sample(BUILT, min(AGAIN, len(BUILT)))
+
+
+def test_a_plain_installation_lists_the_systems_and_their_verdicts():
+    script = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['scipy', 'torch', 'transformers', 'plotly']))\n"
+        "from ttscale.reproduce.protocol.page import verdicts\n"
+        "print(len(verdicts()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.stderr) == ("62", "")
 
 
 def test_the_list_has_sixty_two_systems():

@@ -11,7 +11,6 @@ import math
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import betaincinv
 
 from ..bench import load_task
 from ..engines.synthetic import Synthetic, binary
@@ -183,6 +182,8 @@ def tail_of_many(lab: Laboratory) -> Figure:
 
 def own_budgets_save(lab: Laboratory) -> Figure:
     """Share of samples saved by each question's own N* against one N for all of the same coverage."""
+    from scipy.special import betaincinv
+
     rates = betaincinv(A, B, (np.arange(2_000) + 0.5) / 2_000)
     own = budgets(rates, EPSILON)
     coverage = float(np.mean(1 - (1 - rates) ** own))

@@ -1,5 +1,7 @@
 """What claims are measured with counts what it spends, and says what is not there."""
 
+from dataclasses import replace
+
 import pytest
 
 from ttscale.answers import TextRule
@@ -128,6 +130,15 @@ def test_a_missing_recording_costs_its_claim_and_no_other():
     found = measure(SYSTEM, Laboratory())
     assert [f.verdict for f in found.findings] == [Verdict.REPRODUCED, Verdict.NEEDS]
     assert "gone.csv" in found.findings[1].needs
+
+
+def test_a_missing_package_is_what_a_claim_needs():
+    def imports(lab):
+        import no_such_package  # noqa: F401
+
+    claim = replace(SYSTEM.claims[0], measure=imports)
+    (found,) = measure(System(name="x", claims=(claim,)), Laboratory()).findings
+    assert (found.verdict, found.needs) == (Verdict.NEEDS, "the Python package no_such_package")
 
 
 def test_results_survive_their_file(tmp_path):

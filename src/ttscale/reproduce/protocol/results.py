@@ -140,6 +140,8 @@ def _finding(claim: Claim, lab: Laboratory) -> Finding:
             verdict = claim.criterion.judge(figure)
         except Lacking as lacking:
             verdict, needs = Verdict.NEEDS, str(lacking)
+        except ModuleNotFoundError as missing:
+            verdict, needs = Verdict.NEEDS, f"the Python package {missing.name}"
     seconds = round(time.perf_counter() - began, 2)
     return Finding(claim=claim.name, verdict=verdict, figure=figure, needs=needs, seconds=seconds)
 
