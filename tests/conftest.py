@@ -10,8 +10,13 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
+# New examples are found at a desk, where they can be looked at; continuous integration tries the same ones each time.
 settings.register_profile(
-    "ttscale", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "ttscale",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
+    derandomize=os.environ.get("CI") == "true",
 )
 settings.load_profile("ttscale")
 
