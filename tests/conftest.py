@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
-# New examples are found at a desk, where they can be looked at; continuous integration tries the same ones each time.
+# Continuous integration tries the same examples each time; new ones are found on a developer's machine.
 settings.register_profile(
     "ttscale",
     deadline=None,
