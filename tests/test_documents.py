@@ -52,6 +52,13 @@ def blocks(page: Path) -> list[tuple[str, str, str]]:
     return [(b["mark"] or "", b["language"], b["body"]) for b in found]
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_command_stands_in_a_block_that_is_not_run(page: Path) -> None:
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+    not_run = [body for language, body in fences if language not in ("console", "python")]
+    assert not [body for body in not_run if re.search(r"^(\$ |ttscale |pip )", body, re.M)]
+
+
 def commands(body: str) -> list[str]:
     joined = re.sub(r"\\\n\s*", "", body)
     return [line[2:] for line in joined.splitlines() if line.startswith("$ ")]
