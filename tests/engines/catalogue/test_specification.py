@@ -139,6 +139,7 @@ class TestOpenAI:
             ("openai:m@http://h:99999/v1", "is not the address of a server"),
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
+            ("openai:m@http://h?api-version=1%262", "is more than an address"),
             ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
             ("openai:m@http://h?temperature=-1", "temperature=-1.0: give a number from 0 to 100"),
             ("openai:m@http://h?concurrency=many", "give a whole number"),

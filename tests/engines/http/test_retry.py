@@ -63,7 +63,9 @@ def test_a_key_comes_from_a_file_and_is_shown_nowhere(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("  sk-1234\n")
     key = Key.read(file=file)
-    assert key.headers() == {"Authorization": "Bearer sk-1234"}
+    assert key.headers() == key.headers("Authorization") == {"Authorization": "Bearer sk-1234"}
+    assert key.headers("api-key") == {"api-key": "sk-1234"}
+    assert Key().headers("api-key") == {}
     assert "1234" not in f"{key} {key!r}"
     assert key.hide("bad key sk-1234!") == "bad key ***!"
     assert not Key.read()

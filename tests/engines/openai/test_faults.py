@@ -7,7 +7,19 @@ import time
 from typing import Any
 
 import pytest
-from engines.fake_server import PROBLEM, Server, answer, event, hang, refuse, reset, said, stream
+from engines.fake_server import (
+    CHAT,
+    PROBLEM,
+    AwaitedRequest,
+    Server,
+    answer,
+    event,
+    hang,
+    refuse,
+    reset,
+    said,
+    stream,
+)
 
 from ttscale.core import (
     AuthError,
@@ -15,6 +27,7 @@ from ttscale.core import (
     EngineError,
     ModelNotFound,
     RateLimited,
+    Sampling,
     Unreachable,
     UsageError,
 )
@@ -268,6 +281,25 @@ async def test_no_server_at_all_is_told_with_the_fix() -> None:
         await engine.identify()
     await engine.close()
     assert not [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+
+
+@pytest.mark.parametrize("dead", [1, 3])
+async def test_a_server_that_was_never_there_is_asked_twice_and_each_replica_once(dead: int) -> None:
+    engine = OpenAIHTTP("m", [f"http://127.0.0.1:{port}" for port in range(9, 9 + dead)], dialect=CHAT)
+    await engine.open()
+    ask = AwaitedRequest(Sampling(), PROBLEM.prompt, 0)
+    engine.start(ask)
+    assert isinstance((await ask.done).error, Unreachable)
+    assert engine.requests == max(2, dead)
+    await engine.close()
+
+
+async def test_a_server_that_starts_again_is_waited_for(desk: Any) -> None:
+    async with desk(stream(said("a", usage=1)), retry=Retry(times=3, first=0.01)) as d:
+        assert (await d.sample()).text == "a"
+        d.engine.replicas.all[0].url = "http://127.0.0.1:9"
+        assert isinstance((await d.sample()).error, Unreachable)
+        assert d.engine.requests == 1 + 4
 
 
 async def test_bad_addresses_and_keys_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from ...answers import RULES, rule_for
 from ...core import AtLeast, Engine, OneOf, UnknownName, UsageError, Within
 from ...core.cards.vocabulary import CAPABILITIES
 from ...core.settings.declared import read_values
-from ..http.address import root_of
+from ..http.address import root_of, versioned
 from . import downloads
 from .settings import read_query, split
 from .source import Catalogue, ModelSource
@@ -42,6 +42,8 @@ _LLAMACPP: dict[str, Any] = {
 _OPENAI: dict[str, Any] = {
     "key_env": str,
     "key_file": str,
+    "key_in": str,
+    "api-version": str,
     "concurrency": _Positive,
     "connect": _Seconds,
     "idle": _Seconds,
@@ -80,7 +82,9 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
 def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
     body, options, sampling = read_query(body, _OPENAI, "openai")
     model, at, urls = body.partition("@http")
-    addresses = tuple(map(root_of, f"http{urls}".split(","))) if at else ()
+    version = options.pop("api-version", "")
+    written = f"http{urls}".split(",") if at else ()
+    addresses = tuple(root_of(versioned(url, version)) for url in written)
     if not addresses:
         raise UsageError(
             f"model 'openai:{body}' does not say which server",

@@ -145,11 +145,14 @@ class Attempts:
 
     def _pause(self, failure: Failure) -> float | None:
         """Seconds until the next attempt, None if there is to be none. Another replica is asked at
-        once, whatever this one wants."""
+        once, whatever this one wants. Where nobody has ever been met, a second look is enough: what is not
+        there will not come; one that has answered may be starting again, and gets every retry."""
         if not failure.again or self._produced() or self._late(time.monotonic()):
             return None
         if self._client.replicas.free(self._tried):
             return None if self._wait(self.retries, None) is None else 0.0
+        if failure.condition == "gone" and self.retries and not self._client.replicas.met:
+            return None
         wait, left = self._wait(self.retries, failure.after), self._time_left()
         return None if wait is None or (left is not None and wait >= left) else wait
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic
@@ -14,7 +15,7 @@ import orjson
 
 from ...core import UsageError
 from .. import real_time
-from .address import root_of
+from .address import endpoint, key_header, root_of
 from .attempts import Attempts
 from .connector import Connector, Resolver
 from .credentials import Key
@@ -24,6 +25,7 @@ from .forwarding import Forwarding
 from .replicas import Lease, Replica, Replicas
 from .retry import Retry
 
+_HEADER = re.compile(r"[\w-]+", re.ASCII)
 _SOON = 0.001  # seconds: what is given up needs a moment to go
 KEPT = 4.0  # seconds a connection is kept: many servers close theirs after 5, and a race is lost
 
@@ -35,6 +37,7 @@ class HTTPClient:
         url: address, as `root_of` takes it; several for replicas.
         key_env, key_file: where the key is: an environment variable or a file. Without either
             none is sent.
+        key_in: the header that carries it; None for the one such a server expects.
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
         total: seconds a request may take in all, its turn and its retries included; None for no limit.
@@ -54,6 +57,7 @@ class HTTPClient:
         *,
         key_env: str | None,
         key_file: str | Path | None,
+        key_in: str | None = None,
         concurrency: int,
         connect: float,
         idle: float,
@@ -67,12 +71,15 @@ class HTTPClient:
         self.urls = list(dict.fromkeys(map(root_of, [url] if isinstance(url, str) else url)))
         self.server = f"server {self.urls[0]}" if self.urls else "the server"
         self.key = Key.read(key_env, key_file)
+        if key_in and not _HEADER.fullmatch(key_in):
+            raise UsageError(f"{key_in=} cannot be a header", fix="for example key_in=x-api-key")
+        key_in = key_in or (key_header(self.urls[0]) if self.urls else None)
         self.concurrency, self.patience, self.retry = concurrency, connect, retry
         self.idle, self.total = idle, total
         self.headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # compression would hold tokens back
-            **self.key.headers(),
+            **self.key.headers(key_in),
         }
         self.requests, self.most_requests = 0, None
         self.attached = False
@@ -120,7 +127,7 @@ class HTTPClient:
         method, sent = ("GET", None) if body is None else ("POST", orjson.dumps(body))
 
         async def attempt(lease: Lease) -> bytes:
-            url = lease.replica.url + path
+            url = endpoint(lease.replica.url, path)
             async with self.session.request(method, url, data=sent, allow_redirects=False) as response:
                 reply = await response.read()
             if response.status != 200:
@@ -148,7 +155,7 @@ class HTTPClient:
         """Whether a replica lists its models, within so many seconds."""
         with contextlib.suppress(*failures.BROKEN):  # a timeout is one
             async with self.session.get(
-                f"{replica.url}/v1/models",
+                endpoint(replica.url, "/v1/models"),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=seconds),
             ) as reply:

@@ -41,9 +41,14 @@ class Key:
             raise AuthError(f"{where} does not hold a key", fix=fix)
         return cls(text)
 
-    def headers(self) -> dict[str, str]:
-        """The header that carries the key; empty without a key."""
-        return {"Authorization": f"Bearer {self._text}"} if self._text else {}
+    def headers(self, name: str | None = None) -> dict[str, str]:
+        """The header that carries the key: by default, and as Authorization, behind the word Bearer;
+        alone in any other. Empty without a key."""
+        if not self._text:
+            return {}
+        if name is None or name.lower() == "authorization":
+            return {"Authorization": f"Bearer {self._text}"}
+        return {name: self._text}
 
     def hide(self, text: str) -> str:
         """`text` with the key blotted out: servers like to quote what they refuse."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import aiohttp
 
 from ...core import Unreachable
+from .address import endpoint
 from .attempts import Attempts
 from .errors import error_bodies, failures
 from .errors.failures import Failure
@@ -171,7 +172,7 @@ class Forwarding:
         self._tried.add(replica)
         self._tries += 1
         response = await client.session.post(
-            replica.url + self._path, data=self._payload, allow_redirects=False
+            endpoint(replica.url, self._path), data=self._payload, allow_redirects=False
         )
         try:
             first = await response.content.readany()

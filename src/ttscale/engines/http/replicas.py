@@ -105,6 +105,11 @@ class Replicas:
         now = time.monotonic()
         return any(not (r in tried or r.rests(now) or r.full_until > now) for r in self.all)
 
+    @property
+    def met(self) -> bool:
+        """Whether any has ever answered."""
+        return any(replica.answered for replica in self.all)
+
     def closed_for(self) -> float:
         """Seconds until any replica may be asked again: above 0 only if all are broken."""
         now = time.monotonic()

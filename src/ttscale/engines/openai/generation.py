@@ -13,6 +13,7 @@ import aiohttp
 
 from ...core import Chunk, Finish, GenerationRequest, LiveGeneration, Trace, Unreachable
 from ...core.spending.prompt_lengths import size_of
+from ..http.address import endpoint
 from ..http.attempts import Attempts
 from ..http.errors import failures
 from ..http.errors.failures import Failure
@@ -117,7 +118,7 @@ class HTTPGeneration(LiveGeneration):
         self._sent = True
         try:
             async with self._client.session.post(
-                f"{lease.replica.url}/v1{self._path}", data=self._payload, allow_redirects=False
+                endpoint(lease.replica.url, f"/v1{self._path}"), data=self._payload, allow_redirects=False
             ) as response:
                 await self._read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
