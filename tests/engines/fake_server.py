@@ -198,14 +198,18 @@ class Desk:
 
 @asynccontextmanager
 async def opened(
-    *plays: Play, dialect: Dialect | None = CHAT, others: Sequence[str] = (), **settings: Any
+    *plays: Play,
+    make: Callable[..., OpenAIHTTP] = OpenAIHTTP,
+    dialect: Dialect | None = CHAT,
+    others: Sequence[str] = (),
+    **settings: Any,
 ) -> AsyncIterator[Desk]:
     """A desk on a server with these plays; at the end nothing may be left behind."""
     before = asyncio.all_tasks()
     async with Server().up() as server:
         server.plays = list(plays)
         settings = {"retry": QUICK, "idle": 5.0, **settings}
-        engine = OpenAIHTTP("m", [server.url, *others], dialect=dialect, **settings)
+        engine = make("m", [server.url, *others], dialect=dialect, **settings)
         await engine.open()
         try:
             yield Desk(server, engine)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, fields
 from typing import Annotated, Any
 
-from .settings.declared import Within, declared, read, with_checked
+from .settings.declared import NotEmpty, Within, declared, read, with_checked
 
 _MOST = 1 << 31
 
@@ -22,6 +22,8 @@ class Sampling:
         max_tokens: generated tokens at most, prompt excluded.
         min_tokens: generated tokens at least.
         stop: texts that end the reply; they are generated but not returned.
+        reasoning_effort: how hard a model that thinks is to think, in its server's words: none, minimal, low,
+            medium, high, xhigh.
         logprobs: how many alternatives per token to report; 0 reports the sampled token only.
         extra: further fields of the request body, passed through untouched.
     """
@@ -33,6 +35,7 @@ class Sampling:
     max_tokens: Annotated[int, Within(1, _MOST)] | None = None
     min_tokens: Annotated[int, Within(0, _MOST)] | None = None
     stop: tuple[str, ...] = ()
+    reasoning_effort: Annotated[str, NotEmpty()] | None = None
     logprobs: Annotated[int, Within(0, 100)] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 

@@ -18,6 +18,10 @@ VLLM = Dialect(
 )
 
 
+def written(call: AwaitedRequest, *, seeds: bool) -> RequestBody:
+    return RequestBody(call, *body_of(call.prompt, call.sampling, LLAMACPP, "m"), seeds=seeds)
+
+
 def test_nothing_is_sent_that_nobody_asked_for() -> None:
     path, body = body_of(ASK, Sampling(), Dialect(usage=False), "m")
     assert path == "/chat/completions"
@@ -35,7 +39,7 @@ def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions(
 async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() -> None:
     sampling = Sampling(temperature=0.7)
     calls = [AwaitedRequest(sampling, ASK, draw) for draw in range(3)]
-    shared = RequestBody(calls[0], LLAMACPP, "m", seeds=True, server="s")
+    shared = written(calls[0], seeds=True)
     assert all(shared.fits(call) for call in calls)
     bodies = [orjson.loads(shared.encoded(call)) for call in calls]
     assert [body.pop("seed") for body in bodies] == [call.seed for call in calls]
@@ -46,9 +50,26 @@ async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() 
 
 async def test_a_seed_that_was_asked_for_is_the_one_sent() -> None:
     call = AwaitedRequest(Sampling(extra={"seed": 7}), ASK, 0)
-    assert orjson.loads(RequestBody(call, LLAMACPP, "m", seeds=True, server="s").encoded(call))["seed"] == 7
+    assert orjson.loads(written(call, seeds=True).encoded(call))["seed"] == 7
     plain = AwaitedRequest(Sampling(), ASK, 0)
-    assert b"seed" not in RequestBody(plain, LLAMACPP, "m", seeds=False, server="s").encoded(plain)
+    assert b"seed" not in written(plain, seeds=False).encoded(plain)
+
+
+def test_effort_is_told_in_the_words_of_the_server() -> None:
+    think = Sampling(reasoning_effort="low")
+    _, body = body_of(ASK, think, Dialect(), "m")
+    assert body["reasoning_effort"] == "low"
+    assert "chat_template_kwargs" not in body
+    _, body = body_of(ASK, think, Dialect(), "m", effort="reasoning")
+    assert body["reasoning"] == {"effort": "low"}
+    assert "reasoning_effort" not in body
+    extra = {"chat_template_kwargs": {"builtin_tools": []}}
+    _, body = body_of(ASK, Sampling(reasoning_effort="none", extra=extra), VLLM, "m")
+    assert body["chat_template_kwargs"] == {
+        "reasoning_effort": "none",
+        "enable_thinking": False,
+        "builtin_tools": [],
+    }
 
 
 def test_vllm_counts_in_every_chunk_and_continues_by_flags() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -37,6 +37,7 @@ class HTTPClient:
         url: address, as `root_of` takes it; several for replicas.
         key_env, key_file: where the key is: an environment variable or a file. Without either
             none is sent.
+        headers: sent with every request, beside those of the protocol.
         key_in: the header that carries it; None for the one such a server expects.
         concurrency: requests at a time; further ones queue in the order they were started.
         connect, idle: seconds until a connection must stand, and between two packets.
@@ -58,6 +59,7 @@ class HTTPClient:
         key_env: str | None,
         key_file: str | Path | None,
         key_in: str | None = None,
+        headers: Mapping[str, str] | None = None,
         concurrency: int,
         connect: float,
         idle: float,
@@ -79,6 +81,7 @@ class HTTPClient:
         self.headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # compression would hold tokens back
+            **_checked(headers or {}),
             **self.key.headers(key_in),
         }
         self.requests, self.most_requests = 0, None
@@ -193,3 +196,15 @@ class HTTPClient:
         if self._waiting:
             due = min(attempts.due(now) for attempts in self._waiting)
             self._stop_clock = real_time.later(max(_SOON, due - now), self._look)
+
+
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers that can be sent.
+
+    Raises:
+        UsageError: for one that cannot.
+    """
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or not isinstance(value, str) or not value.isprintable():
+            raise UsageError(f"header {name!r} cannot be sent", fix="for example headers.X-Title=bench")
+    return dict(headers)

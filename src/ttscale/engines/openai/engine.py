@@ -23,7 +23,8 @@ from ..http.retry import Retry
 from . import endless, findings, probe, scoring
 from .dialect import Dialect
 from .generation import HTTPGeneration
-from .request_body import RequestBody
+from .request_body import EffortField, RequestBody, body_of
+from .response import ResponseReader
 
 
 class OpenAIHTTP(HTTPClient):
@@ -33,6 +34,7 @@ class OpenAIHTTP(HTTPClient):
         model: its name there; "" for the only one, or the `likely` one if there are several.
         seeds: send the sample's own seed, so that a rerun can give the same texts.
         dialect: what the server can do, if that is known; otherwise it is tried.
+        effort: the field in which the server is told how hard to think.
         cache: a directory in which to remember what was found, by URL and model.
 
     The others are those of `HTTPClient`.
@@ -52,6 +54,7 @@ class OpenAIHTTP(HTTPClient):
         key_env: str | None = None,
         key_file: str | Path | None = None,
         key_in: str | None = None,
+        headers: Mapping[str, str] | None = None,
         concurrency: int = 64,
         connect: float = 10.0,
         idle: float = 120.0,
@@ -59,6 +62,7 @@ class OpenAIHTTP(HTTPClient):
         retry: Retry | None = None,
         seeds: bool = True,
         dialect: Dialect | None = None,
+        effort: EffortField = "reasoning_effort",
         cache: Path | None = None,
         name: str = "",
         likely: str = "",
@@ -68,6 +72,7 @@ class OpenAIHTTP(HTTPClient):
             key_env=key_env,
             key_file=key_file,
             key_in=key_in,
+            headers=headers,
             concurrency=concurrency,
             connect=connect,
             idle=idle,
@@ -75,6 +80,7 @@ class OpenAIHTTP(HTTPClient):
             retry=retry or Retry(),
         )
         self.model, self.likely, self.seeds, self.cache = model, likely, seeds, cache
+        self.effort: EffortField = effort
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
         self._known = dialect
@@ -166,7 +172,20 @@ class OpenAIHTTP(HTTPClient):
 
     def body_for(self, request: GenerationRequest, dialect: Dialect) -> RequestBody:
         """The request that is sent for a sample, in a dialect."""
-        return RequestBody(request, dialect, self.model, seeds=self.seeds, server=self.server)
+        path, body = body_of(
+            request.prompt,
+            request.sampling,
+            dialect,
+            self.model,
+            limit=request.limit,
+            server=self.server,
+            effort=self.effort,
+        )
+        return RequestBody(request, path, body, seeds=self.seeds)
+
+    def reader(self, prefix: str) -> ResponseReader:
+        """What reads the reply that continues `prefix`."""
+        return ResponseReader(prefix)
 
     def learn(self, dialect: Dialect) -> None:
         """Speak to the server like this from now on."""

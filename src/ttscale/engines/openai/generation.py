@@ -20,7 +20,6 @@ from ..http.errors.failures import Failure
 from ..http.replicas import Lease
 from ..http.sse import BOM, Packets, is_json
 from .request_body import RequestBody, plainer_dialect
-from .response import ResponseReader
 
 if TYPE_CHECKING:
     from .dialect import Dialect
@@ -109,7 +108,7 @@ class HTTPGeneration(LiveGeneration):
             self.end("refused" if isinstance(error, failures.Refused) else "error", error)
 
     def _begin(self) -> None:
-        self._reader, self._packets = ResponseReader(self.request.prompt.prefix), Packets()
+        self._reader, self._packets = self._client.reader(self.request.prompt.prefix), Packets()
 
     async def _attempt(self, lease: Lease) -> None:
         """Ask once, and finish unless that fails."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from ...core import CapabilityError, GenerationRequest, Prompt, Sampling
 from .dialect import Dialect
+
+EffortField = Literal["reasoning_effort", "reasoning"]
+"""OpenAI's field, and OpenRouter's object."""
 
 
 class RequestBody:
@@ -23,11 +27,9 @@ class RequestBody:
 
     __slots__ = ("_seeds", "_written_for", "path", "prefix", "shared")
 
-    def __init__(
-        self, request: GenerationRequest, dialect: Dialect, model: str, *, seeds: bool, server: str
-    ) -> None:
-        prompt, sampling, limit = self._written_for = (request.prompt, request.sampling, request.limit)
-        self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
+    def __init__(self, request: GenerationRequest, path: str, body: dict[str, Any], *, seeds: bool) -> None:
+        self._written_for = (request.prompt, request.sampling, request.limit)
+        self.path = path
         self.shared = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
         self.prefix = zlib.crc32(self.shared[:1024])
@@ -50,8 +52,10 @@ def body_of(
     *,
     limit: int | None = None,
     server: str = "the server",
+    effort: EffortField = "reasoning_effort",
 ) -> tuple[str, dict[str, Any]]:
-    """(path, body) of a streamed sample, without its seed; `limit` is a further bound on its tokens.
+    """(path, body) of a streamed sample, without its seed; `limit` is a further bound on its tokens, and
+    `effort` the field in which the server is told how hard to think.
 
     Raises `CapabilityError` for what the server is known not to do: dropped in silence, it would
     be a different experiment.
@@ -71,7 +75,9 @@ def body_of(
             body["logprobs"], body["top_logprobs"] = True, count
         else:
             body["logprobs"] = count
-    body.update(sampling.extra)
+    if sampling.reasoning_effort is not None:
+        _think(body, sampling.reasoning_effort, effort, dialect)
+    body.update(_over(body, sampling.extra))
     body["stream"] = True
     if dialect.usage:
         body["stream_options"] = {"include_usage": True}
@@ -124,6 +130,25 @@ def _settings(body: dict[str, Any], sampling: Sampling, dialect: Dialect, server
         del body["temperature"]
     if sampling.stop:
         body["stop"] = list(sampling.stop)
+
+
+def _think(body: dict[str, Any], effort: str, field: EffortField, dialect: Dialect) -> None:
+    """How hard to think. Servers of open models leave it to the model's template, each in words of its
+    own; "none" is what most of them know as `enable_thinking`."""
+    if field == "reasoning":
+        body["reasoning"] = {"effort": effort}
+        return
+    body["reasoning_effort"] = effort
+    if dialect.kind in ("llamacpp", "vllm", "sglang"):
+        off = {"enable_thinking": False} if effort == "none" else {}
+        body["chat_template_kwargs"] = {"reasoning_effort": effort, **off}
+
+
+def _over(body: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields a user adds; arguments of the template stand beside those that are there."""
+    name = "chat_template_kwargs"
+    both = isinstance(extra.get(name), Mapping) and name in body
+    return {**extra, name: {**body[name], **extra[name]}} if both else dict(extra)
 
 
 def plainer_dialect(dialect: Dialect, sampling: Sampling, status: int, refusal: bytes) -> Dialect | None:
