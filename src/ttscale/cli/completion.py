@@ -56,13 +56,17 @@ def known_models(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 def model_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Known models, the aliases of the configuration, and the kinds a specification begins with."""
     from ..core import TTScaleError
-    from ..engines.catalogue.schemes import OPENERS
+    from ..engines.catalogue.schemes import schemes
+    from ..engines.catalogue.source import Catalogue, Plain
     from .config import load
 
-    about = {f"{scheme}:": "specification" for scheme in OPENERS}
+    catalogue: Catalogue = Plain()
+    about: dict[str, str] = {}
     # a command will say what is wrong with the configuration; the Tab key cannot
     with suppress(TTScaleError):
-        about |= {name: f"alias of {alias.spec}" for name, alias in load().aliases.items()}
+        catalogue = load()
+        about = {name: f"alias of {alias.spec}" for name, alias in catalogue.aliases.items()}
+    about = {f"{scheme}:": "specification" for scheme in schemes(catalogue)} | about
     return known_models(ctx, param, incomplete) + _offered(about, incomplete)
 
 

@@ -19,6 +19,10 @@
     [prices]
     "gpt-oss-20b" = { prompt = 0.05, completion = 0.2 }
 
+    [providers.work]                  # a scheme of one's own: work:MODEL
+    address = "https://models.example.com"
+    key_env = "WORK_KEY"
+
 Read from `$TTSCALE_CONFIG`, or without it from `~/.config/ttscale/config.toml`, and then from
 `./ttscale.toml`, whose entries win. Keys never stand here, only names of environment variables
 or of files that hold them.
@@ -35,7 +39,7 @@ from typing import Annotated, Any
 
 from ..core import Budget, Price, Sampling, UsageError, Within, declared
 from ..core.settings.declared import Inline, fields_of, read
-from ..engines import Alias, Pool
+from ..engines import Alias, Pool, Provider
 
 
 @declared
@@ -57,6 +61,7 @@ class _Document:
     defaults: Defaults = field(default_factory=Defaults)
     models: Mapping[str, Alias] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
 
 @declared
@@ -66,12 +71,14 @@ class Config(Defaults):
     Attributes:
         aliases: name -> specification, price and sampling.
         prices: model name -> price per million tokens.
+        providers: scheme -> where its models are.
         model, method, answer, seed, budget, sampling: used where the command line says nothing.
         files: what was read, in order.
     """
 
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
 
     def read_store(self, path: Path) -> list[Pool]:
@@ -113,7 +120,13 @@ def load() -> Config:
         files.append(path)
     merged = read(_Document, entries)
     defaults = {name: getattr(merged.defaults, name) for name in fields_of(Defaults)}
-    return Config(aliases=merged.models, prices=merged.prices, files=tuple(files), **defaults)
+    return Config(
+        aliases=merged.models,
+        prices=merged.prices,
+        providers=merged.providers,
+        files=tuple(files),
+        **defaults,
+    )
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
 
 if TYPE_CHECKING:
     from ..core import Budget
@@ -49,3 +52,33 @@ def budget_of(given: Iterable[str]) -> Budget | None:
         whole = kind in ("tokens", "sequential", "samples") and number.is_integer()
         limits[kind] = int(number) if whole else number
     return Budget.of(limits) if limits else None
+
+
+def _fields(ctx: click.Context, param: click.Parameter, written: str | None) -> dict[str, Any] | None:
+    from ..core import UsageError
+
+    if written is None:
+        return None
+    try:
+        read = json.loads(written)
+    except ValueError:
+        read = None
+    if not isinstance(read, dict):
+        raise UsageError(f"--extra-body {written!r} is not a JSON object", fix="""write '{"field": 1}'""")
+    return read
+
+
+def request_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options for what a server is told beside the usual sampling settings; fields of `Sampling`."""
+    command = click.option(
+        "--extra-body",
+        "extra",
+        metavar="JSON",
+        callback=_fields,
+        help="Further fields of every request, as an object.",
+    )(command)
+    return click.option(
+        "--reasoning-effort",
+        metavar="EFFORT",
+        help="How hard a model that thinks is to think: none, minimal, low, medium, high.",
+    )(command)

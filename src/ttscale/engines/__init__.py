@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .catalogue.providers import Provider
     from .catalogue.source import Alias, Catalogue, ModelSource
     from .catalogue.specification import known_names, open_model
     from .llamacpp import LlamaCpp
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .synthetic import Synthetic
 
 _HOME = {
+    "catalogue.providers": ("Provider",),
     "catalogue.source": ("Alias", "Catalogue", "ModelSource"),
     "catalogue.specification": ("known_names", "open_model"),
     "llamacpp": ("LlamaCpp",),
@@ -37,6 +39,7 @@ __all__ = [
     "ModelSource",
     "OpenAIHTTP",
     "Pool",
+    "Provider",
     "Replay",
     "Synthetic",
     "TransformersLocal",

@@ -131,7 +131,9 @@ class TestOpenAI:
     @pytest.mark.parametrize(
         ("text", "told"),
         [
-            ("openai:gpt-5", "does not say which server: write openai:MODEL@URL"),
+            ("azure:gpt-5", "does not say which server: write azure:MODEL@URL"),
+            ("openai:", "does not say which: write openai:MODEL"),
+            ("openai:m@http://h?extra_body=5", "is not a JSON object"),
             ("http://localhost:8000/v1", "write openai:MODEL@http://localhost:8000/v1"),
             ("openai:m@http://u:secret@h/v1", "must not hold a password: name the environment variable"),
             ("openai:m@http:///v1", "is not the address of a server"),

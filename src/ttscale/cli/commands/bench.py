@@ -10,7 +10,7 @@ import click
 from .. import output
 from ..bench_run import begun, run_to_end, show_rows
 from ..completion import method_names, model_names
-from ..options import assignments, budget_of
+from ..options import assignments, budget_of, request_options
 
 EXAMPLES = """
 \b
@@ -84,6 +84,7 @@ def bench() -> None:
 @click.option("--temperature", type=float, help="Overrides the methods' taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@request_options
 @click.option(
     "--logprobs",
     type=int,
@@ -201,6 +202,7 @@ def run(
 @click.option("--temperature", type=float, help="Of the samples.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@request_options
 @click.option("--logprobs", type=int, metavar="K", help="Alternatives per token; 20 lets DeepConf take part.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where samples are kept; in ./runs by default.")
 @click.option("--html", type=click.Path(path_type=Path), help="The page; beside the samples by default.")

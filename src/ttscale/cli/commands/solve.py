@@ -11,7 +11,7 @@ import click
 
 from .. import output
 from ..completion import method_names, model_names
-from ..options import assignments, budget_of
+from ..options import assignments, budget_of, request_options
 from ..outcome import show_outcome
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ Examples:
 @click.option("--temperature", type=float, help="Overrides the method's taste; 0 is greedy.")
 @click.option("--top-p", type=float, help="In [0, 1].")
 @click.option("--max-tokens", type=int, help="Generated tokens of one sample at most.")
+@request_options
 @click.option(
     "--rescue", is_flag=True, help="If all tokens went into thinking, end that and ask for the answer, once."
 )

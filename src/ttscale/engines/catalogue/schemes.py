@@ -13,12 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
 
+import orjson
+
 from ...answers import RULES, rule_for
-from ...core import AtLeast, Engine, OneOf, UnknownName, UsageError, Within
+from ...core import AtLeast, Engine, OneOf, Sampling, UnknownName, UsageError, Within
 from ...core.cards.vocabulary import CAPABILITIES
 from ...core.settings.declared import read_values
 from ..http.address import root_of, versioned
 from . import downloads
+from .prices import listed_price
+from .providers import Provider, known_providers
 from .settings import read_query, split
 from .source import Catalogue, ModelSource
 
@@ -39,7 +43,7 @@ _LLAMACPP: dict[str, Any] = {
     "reranking": bool,
     "idle": _Seconds,
 }
-_OPENAI: dict[str, Any] = {
+_HOSTED: dict[str, Any] = {
     "key_env": str,
     "key_file": str,
     "key_in": str,
@@ -51,6 +55,11 @@ _OPENAI: dict[str, Any] = {
     "seeds": bool,
     "server": Literal["llamacpp", "vllm", "sglang", "ollama", "other"],
     "can": str,
+    "organization": str,
+    "project": str,
+    "extra_body": str,
+    "chat_template_kwargs": str,
+    "headers.*": str,
 }
 _TRANSFORMERS: dict[str, Any] = {
     "device": str,
@@ -79,33 +88,86 @@ def _llamacpp(body: str, catalogue: Catalogue) -> list[ModelSource]:
     return [ModelSource(name=path.stem, spec=body, make=make, sampling=sampling)]
 
 
-def _openai(body: str, catalogue: Catalogue) -> list[ModelSource]:
-    body, options, sampling = read_query(body, _OPENAI, "openai")
+def _hosted(scheme: str, provider: Provider, body: str, catalogue: Catalogue) -> list[ModelSource]:
+    """A model behind HTTP, where the provider is or where the user says. The provider's key goes to the
+    provider: to another address a key goes that is named with it."""
+    body, options, sampling = read_query(body, _HOSTED, scheme)
     model, at, urls = body.partition("@http")
-    version = options.pop("api-version", "")
-    written = f"http{urls}".split(",") if at else ()
-    addresses = tuple(root_of(versioned(url, version)) for url in written)
-    if not addresses:
+    written = f"http{urls}".split(",") if at else [provider.address] if provider.address else []
+    if not written or not (model or at):  # a server's only model needs no name, a provider's does
         raise UsageError(
-            f"model 'openai:{body}' does not say which server",
-            fix="write openai:MODEL@URL, for example openai:qwen3@http://localhost:8000/v1",
+            f"model '{scheme}:{body}' does not say which" + ("" if written else " server"),
+            fix=f"write {scheme}:MODEL@URL, for example {scheme}:qwen3@http://localhost:8000/v1",
         )
-
+    version = options.pop("api-version", "")
+    addresses = tuple(root_of(versioned(url, version)) for url in written)
+    own = not at or not provider.address  # the provider's, wherever that is
+    if own and not options.keys() & {"key_env", "key_file"}:
+        options["key_env"] = provider.key_env
+    if own and provider.key_in:
+        options.setdefault("key_in", provider.key_in)
+    options["headers"] = {**provider.headers, **_headers(options)}
+    fields = _request_fields(options)
     server, can = options.pop("server", "other"), options.pop("can", None)
-    abilities = tuple(name.strip() for name in (can or "").split(",") if name.strip())
-    for ability in abilities:
-        CAPABILITIES.check(ability, "openai: can")
+    abilities = provider.can if can is None else [name.strip() for name in can.split(",") if name.strip()]
+    for ability in abilities or ():
+        CAPABILITIES.check(ability, f"{scheme}: can")
 
     def make(**overrides: Any) -> Engine:
         from ..openai.dialect import Dialect
+
+        made = {"cache": downloads.server_cache(), **options, **overrides}
+        if provider.api == "anthropic":
+            from ..anthropic.engine import DIALECT, AnthropicHTTP
+
+            dialect = None if can is None else DIALECT.with_(abilities or ())
+            return AnthropicHTTP(model, addresses, dialect=dialect, **made)
         from ..openai.engine import OpenAIHTTP
 
-        if can is not None:
-            options["dialect"] = Dialect.declared(server, abilities)
-        return OpenAIHTTP(model, addresses, **{"cache": downloads.server_cache(), **options, **overrides})
+        dialect = None if abilities is None else Dialect.declared(server, abilities)
+        made = {"seeds": provider.seeds, "effort": provider.effort, "dialect": dialect, **made}
+        return OpenAIHTTP(model, addresses, **made)
 
+    found = None if at else listed_price(scheme, model)
     name = model or urlsplit(addresses[0]).netloc  # a server's only model needs no name
-    return [ModelSource(name=name, spec=body, make=make, sampling=sampling)]
+    return [
+        ModelSource(
+            name=name,
+            spec=body,
+            make=make,
+            sampling=sampling.over(Sampling(extra=fields)) if fields else sampling,
+            price=None if found is None else found.price,
+        )
+    ]
+
+
+def _headers(options: dict[str, Any]) -> dict[str, str]:
+    """Headers among the settings, taken out of them."""
+    names = [name for name in options if name.startswith("headers.")]
+    headers = {name.removeprefix("headers."): options.pop(name) for name in names}
+    for setting, header in (("organization", "OpenAI-Organization"), ("project", "OpenAI-Project")):
+        if (value := options.pop(setting, None)) is not None:
+            headers[header] = value
+    return headers
+
+
+def _request_fields(options: dict[str, Any]) -> dict[str, Any]:
+    """Fields of every request's body among the settings, taken out of them."""
+    fields = _object(options.pop("extra_body", "{}"), "extra_body")
+    template = _object(options.pop("chat_template_kwargs", "{}"), "chat_template_kwargs")
+    return fields | ({"chat_template_kwargs": template} if template else {})
+
+
+def _object(written: str, setting: str) -> dict[str, Any]:
+    try:
+        read = orjson.loads(written)
+    except orjson.JSONDecodeError:
+        read = None
+    if not isinstance(read, dict):
+        raise UsageError(
+            f"{setting}={written!r} is not a JSON object", fix=f'for example {setting}={{"a": 1}}'
+        )
+    return read
 
 
 def _transformers(body: str, catalogue: Catalogue) -> list[ModelSource]:
@@ -262,11 +324,28 @@ def _nearest_file(path: Path) -> Path | None:
 Opener = Callable[[str, Catalogue], list[ModelSource]]
 OPENERS: Mapping[str, Opener] = {
     "llamacpp": _llamacpp,
-    "openai": _openai,
     "transformers": _transformers,
     "reward": _reward,
     "embedder": _embedder,
     "replay": _replay,
     "synthetic": _synthetic,
 }
-"""Scheme -> what makes the sources of what follows it."""
+"""Scheme -> what makes the sources of what follows it; those of `providers_of` beside them."""
+
+
+def providers_of(catalogue: Catalogue) -> dict[str, Provider]:
+    """Scheme -> provider: those that come with this package, and the user's own over them."""
+    return {**known_providers(), **catalogue.providers}
+
+
+def opener(scheme: str, catalogue: Catalogue) -> Opener | None:
+    """What makes the sources of a scheme; None if it is not one."""
+    if scheme in OPENERS:
+        return OPENERS[scheme]
+    provider = providers_of(catalogue).get(scheme)
+    return None if provider is None else partial(_hosted, scheme, provider)
+
+
+def schemes(catalogue: Catalogue) -> list[str]:
+    """All kinds of models a specification may begin with."""
+    return [*OPENERS, *providers_of(catalogue)]

@@ -36,6 +36,8 @@ def read_query(body: str, types: Mapping[str, Any], of: str) -> tuple[str, dict[
         UsageError: for a setting that is not known or cannot be.
     """
     named, settings = split(body)
+    for family in (name for name in types if name.endswith(".*")):  # of any name behind the dot
+        types = {**types, **{k: types[family] for k in settings if k.startswith(family[:-1])}}
     values = read_values({**types, **_SAMPLING}, settings, of, entry="setting")
     return named, values, values.pop("sampling", Sampling())
 

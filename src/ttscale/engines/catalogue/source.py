@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 from ...core import Engine, NotEmpty, Price, Sampling, UsageError, declared
 from ...core.settings.declared import Inline, Shorthand
+from .providers import Provider
 
 if TYPE_CHECKING:
     from ..recordings.pool import Pool
@@ -36,6 +37,11 @@ class Catalogue(Protocol):
         """Model name -> price, for models whose alias does not say one."""
         ...
 
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """Scheme -> provider, those a user has added."""
+        ...
+
     def read_store(self, path: Path) -> list[Pool]:
         """The recordings in a store of bench runs."""
         ...
@@ -43,10 +49,11 @@ class Catalogue(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A catalogue without any aliases or prices."""
+    """A catalogue without anything of a user's own."""
 
     aliases: Mapping[str, Alias] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
     def read_store(self, path: Path) -> list[Pool]:
         raise UsageError(f"{path} is a store of bench runs", fix="export it to JSONL first")

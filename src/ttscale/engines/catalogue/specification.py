@@ -2,6 +2,7 @@
 
     llamacpp:FILE[?slots=8&ctx=4096&threads=2]     a GGUF file, served inside this process
     openai:MODEL@URL[,URL...][?key_env=NAME]       a server that speaks the OpenAI API, or replicas
+    anthropic:MODEL, gemini:MODEL, ollama:MODEL    a service or server of the table in providers.toml
     transformers:FOLDER[?device=cpu&batch=16]      a Hugging Face model, in this process
     reward:FOLDER[?device=cpu]                     a reward model, for the role prm
     embedder:FOLDER[?device=cpu]                   a sentence embedder, for the role embedder
@@ -23,7 +24,8 @@ import re
 from ...core import Sampling, UnknownName, UsageError
 from . import downloads
 from .bundled import bundled_models
-from .schemes import OPENERS
+from .prices import listed_prices
+from .schemes import opener, providers_of, schemes
 from .settings import QUERY, sampling_of
 from .source import Catalogue, ModelSource, Plain
 
@@ -58,14 +60,19 @@ def open_model(spec: str, catalogue: Catalogue | None = None) -> list[ModelSourc
         if (own := bundled_models().get(name)) is not None:
             system = own.system
     scheme, body = _scheme(text, catalogue)
-    sources = OPENERS[scheme](body, catalogue)
+    make = opener(scheme, catalogue)
+    assert make is not None  # `_scheme` has looked
+    sources = make(body, catalogue)
     own_name = _named(spec.strip())[0] if passed else ""
     return [
         dataclasses.replace(
             source,
             name=source.name if source.pools else own_name or source.name,
             spec=spec,
-            price=price or catalogue.prices.get(own_name) or catalogue.prices.get(source.name),
+            price=price
+            or catalogue.prices.get(own_name)
+            or catalogue.prices.get(source.name)
+            or source.price,
             sampling=requested.over(sampling).over(source.sampling),
             system=system,
         )
@@ -99,7 +106,7 @@ def _joined(spec: str, query: str) -> str:
 def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
     """(scheme, what follows it); an error that names what was probably meant."""
     found = _SCHEME.match(text)
-    if found is not None and found[1] in OPENERS:
+    if found is not None and opener(found[1], catalogue) is not None:
         return found[1], text[found.end() :]
     if text.startswith(("http://", "https://")):
         raise UsageError(f"model {text!r} is an address without a model", fix=f"write openai:MODEL@{text}")
@@ -109,5 +116,10 @@ def _scheme(text: str, catalogue: Catalogue) -> tuple[str, str]:
     if not text:
         raise UsageError("no model is named", fix="give --model, for example smollm2-135m")
     if found is not None:
-        raise UnknownName("kind of model", found[1], OPENERS)
+        raise UnknownName("kind of model", found[1], schemes(catalogue))
+    provider, slash, model = text.partition("/")
+    if slash and provider in providers_of(catalogue):
+        raise UsageError(f"model {text!r} is not known", fix=f"write {provider}:{model}")
+    if (owner := next((p for p, name in listed_prices() if name == text), None)) is not None:
+        raise UsageError(f"model {text!r} does not say where it is", fix=f"write {owner}:{text}")
     raise UnknownName("model", text, {*known_names(), *catalogue.aliases})
