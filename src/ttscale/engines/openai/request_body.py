@@ -27,7 +27,8 @@ class RequestBody:
         self, request: GenerationRequest, dialect: Dialect, model: str, *, seeds: bool, server: str
     ) -> None:
         prompt, sampling, limit = self._written_for = (request.prompt, request.sampling, request.limit)
-        self.path, body = body_of(prompt, sampling, dialect, model, limit=limit, server=server)
+        bound = dialect.bound(limit)
+        self.path, body = body_of(prompt, sampling, dialect, model, limit=bound, server=server)
         self.shared = orjson.dumps(body)
         self._seeds = seeds and "seed" not in body
         self.prefix = zlib.crc32(self.shared[:1024])
