@@ -250,13 +250,10 @@ async def test_the_memory_for_prompts_stays_within_its_setting() -> None:
     assert grown < CACHED, f"300 prompts took {grown:.0f} MiB more, of {CACHED}"
 
 
-CACHED = 48  # MiB
+CACHED = 32  # MiB
 GROWTH = f"""
 import asyncio, os, sys
-from ttscale.core import Budget, Problem, Prompt, Run, Sampling
 from ttscale.engines.llamacpp import LlamaCpp
-from ttscale.answers import rule_for
-from ttscale.methods.registry import parse
 
 def resident():
     with open("/proc/self/statm") as file:
@@ -266,7 +263,7 @@ async def main():
     engine = LlamaCpp(sys.argv[1], slots=2, context=256, threads=1, prompt_cache={CACHED})
     await engine.open()
     async def ask(number):
-        body = {{"model": "", "prompt": f"Number {{number}} is " + f"{{number}} and " * 20, "max_tokens": 1}}
+        body = {{"model": "", "prompt": f"Number {{number}} is " + f"{{number}} and " * 5, "max_tokens": 1}}
         await engine.fetch("/v1/completions", body)
     for number in range(10):
         await ask(number)

@@ -80,6 +80,14 @@ def test_an_existing_store_is_resumed_not_overwritten(cli, samples, refuses):
     assert len(json.loads(again.stdout)["rows"]) == 6
 
 
+def test_a_command_that_is_named_works_whatever_the_file_is_called(cli, samples, refuses):
+    store = samples.parent / "my first run.db"
+    ran = run(cli, samples, "--out", str(store))
+    assert f"ttscale bench report '{store}' --html FILE" in ran.stderr
+    told = refuses("bench", "run", "--model", f"replay:{samples}", *METHODS, "--out", str(store), code=8)
+    assert f"ttscale bench resume '{store}'" in told
+
+
 def test_reports_and_exports(cli, samples):
     run(cli, samples, "--out", "mine.db")
     told = json.loads(
