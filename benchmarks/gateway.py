@@ -5,9 +5,9 @@
 A model server without any latency runs in a process of its own; beside it a bare aiohttp
 pass-through (the floor) and the gateway, each in a process of its own, one worker. Every figure is
 the better of the rounds, which alternate between them, so that a busy machine hits all alike.
-Added latencies are differences of percentiles to the bare upstream. TensorZero is measured last, by
-`tensorzero_peer.py`, if the interpreter of an environment with it is given. Everything runs on uvloop
-where that is installed. The goals are ratios of the run; the last line is JSON.
+Added latencies are differences of percentiles to the bare upstream. TensorZero is measured last, as
+many rounds, by `tensorzero_peer.py`, if the interpreter of an environment with it is given. Everything runs
+on uvloop where that is installed, and says so. The goals are ratios of the run; the last line is JSON.
 """
 
 from __future__ import annotations
@@ -408,8 +408,9 @@ def main() -> None:
         soaked = asyncio.run(soak(urls["gateway"], pid, given.minutes, half))
         peer = None
         if given.tensorzero:
-            peer = tensorzero(given.tensorzero, urls["upstream"], given.seconds)
-            print(f"TensorZero: {peer}", flush=True)
+            peer = tensorzero(given.tensorzero, urls["upstream"], given.seconds, given.rounds)
+            for name, figure in peer["figures"].items():
+                print(f"TensorZero {name:16} {figure['upstream_calls_per_s']:.0f} upstream calls/s")
 
     one, sixteen = rows[0], rows[1]
     fan = [r for r in rows if r["kind"] != "pass-through"]
@@ -426,6 +427,7 @@ def main() -> None:
         "soak": soaked,
         "tensorzero": peer,
         "failures": sum(r["gateway"]["failures"] for r in rows),
+        "uvloop": find_spec("uvloop") is not None,
         "load_average": os.getloadavg(),
         "rows": rows,
     }
@@ -436,11 +438,11 @@ def main() -> None:
     print(json.dumps(summary))
 
 
-def tensorzero(python: str, upstream: str, seconds: float) -> dict[str, Any]:
+def tensorzero(python: str, upstream: str, seconds: float, rounds: int) -> dict[str, Any]:
     """Its best-of-n and its mixture on the same upstream."""
     script = Path(__file__).with_name("tensorzero_peer.py")
     done = subprocess.run(
-        [python, script, upstream, str(seconds)],
+        [python, script, upstream, str(seconds), str(rounds)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         check=True,
@@ -457,13 +459,15 @@ def goals(summary: dict[str, Any], rows: list[dict[str, Any]]) -> dict[str, Any]
         return float(row[name][percentile] - row["upstream"][percentile])
 
     race, peer = summary["first_finish"], summary["tensorzero"]
+    # forty races have luck, the same in every run: what they draw is replaced by what is to be expected
+    raced = race["fastest_expected_p50_s"] + race["ffs_p50_s"] - race["fastest_drawn_p50_s"]
     most = {
         "p50_added_to_the_floors": (added(one, "gateway", "p50") / added(one, "floor", "p50"), 1.2),
         "p99_added_to_p50_added_16": (
             added(sixteen, "gateway", "p99") / added(sixteen, "gateway", "p50"),
             3.0,
         ),
-        "first_finish_p50_s": (race["ffs_p50_s"], 0.30),
+        "first_finish_p50_s": (raced, 0.30),
         "memory_mb": (summary["memory_loaded_mb"], 100.0),
     }
     least = {"losers_tokens_unmade": (race["losers_tokens_unmade"], 0.7)}

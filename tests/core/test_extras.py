@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ttscale.core import install_command
+from ttscale.core import extras, install_command
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef"
@@ -19,29 +19,47 @@ COMMIT = "0123456789abcdef"
 
 def test_a_checkout_is_named_from_where_the_user_stands(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    assert install_command("torch") == "pip install '.[torch]'"
+    assert install_command("torch").endswith(" '.[torch]'")
     monkeypatch.chdir(tmp_path)
-    assert install_command("torch") == f"pip install '{ROOT}[torch]'"
+    assert install_command("torch").endswith(f" '{ROOT}[torch]'")
 
 
 @pytest.mark.parametrize(
-    ("noted", "command"),
+    ("has_pip", "found", "installer"),
     [
-        (None, "pip install 'ttscale[torch]'"),
-        ({"url": "{sources}", "dir_info": {}}, "pip install '{folder}[torch]'"),
-        ({"url": "{sources}/gone", "dir_info": {"editable": True}}, "pip install 'ttscale[torch]'"),
+        (True, "pip", "pip install"),
+        (True, None, "{python} -m pip install"),
+        (True, "../other/bin/pip", "{python} -m pip install"),
+        (False, "../other/bin/pip", "uv pip install --python {python}"),
+    ],
+    ids=["its own", "none on the path", "another's", "made by uv"],
+)
+def test_it_installs_into_the_python_that_runs(has_pip, found, installer, monkeypatch, tmp_path):
+    python = tmp_path / "my env" / "python"
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(extras, "find_spec", lambda name: object() if has_pip else None)
+    monkeypatch.setattr(shutil, "which", lambda name: found and str(python.parent / found))
+    assert install_command("torch").startswith(installer.format(python=f"'{python}'") + " ")
+
+
+@pytest.mark.parametrize(
+    ("noted", "requirement"),
+    [
+        (None, "'ttscale[torch]'"),
+        ({"url": "{sources}", "dir_info": {}}, "'{folder}[torch]'"),
+        ({"url": "{sources}/gone", "dir_info": {"editable": True}}, "'ttscale[torch]'"),
         (
             {"url": "https://h/t.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}},
-            f"pip install 'ttscale[torch] @ git+https://h/t.git@{COMMIT}'",
+            f"'ttscale[torch] @ git+https://h/t.git@{COMMIT}'",
         ),
         (
             {"url": "https://h/ttscale-1.whl", "archive_info": {}},
-            "pip install 'ttscale[torch] @ https://h/ttscale-1.whl'",
+            "'ttscale[torch] @ https://h/ttscale-1.whl'",
         ),
     ],
     ids=["index", "folder", "folder that is gone", "repository", "file"],
 )
-def test_what_was_installed_is_named_as_it_was_installed(noted, command, tmp_path):
+def test_what_was_installed_is_named_as_it_was_installed(noted, requirement, tmp_path):
     sources, site = tmp_path / "so urces", tmp_path / "site"
     shutil.copytree(ROOT / "src" / "ttscale" / "core", site / "ttscale" / "core")
     shutil.copy(ROOT / "src" / "ttscale" / "__init__.py", site / "ttscale")
@@ -62,7 +80,7 @@ def test_what_was_installed_is_named_as_it_was_installed(noted, command, tmp_pat
         text=True,
         check=True,
     )
-    assert done.stdout.strip() == command.replace("{folder}", str(sources))
+    assert done.stdout.strip().endswith(" " + requirement.replace("{folder}", str(sources)))
 
 
 def test_no_message_names_an_index_by_itself():

@@ -233,3 +233,45 @@ async def test_a_budget_of_tokens_is_not_passed_by_what_a_stop_still_makes() -> 
                 assert tries[-1] <= limit, (label, limit, tries)
     finally:
         await engine.close()
+
+
+async def test_the_memory_for_prompts_stays_within_its_setting() -> None:
+    """In a process of its own, whose memory nothing else changes. Without the bound the same prompts take
+    several times as much."""
+    pytest.importorskip("xllamacpp")
+    done = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", GROWTH, str(gguf())],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    grown = float(done.stdout)
+    assert grown < CACHED, f"300 prompts took {grown:.0f} MiB more, of {CACHED}"
+
+
+CACHED = 32  # MiB
+GROWTH = f"""
+import asyncio, os, sys
+from ttscale.engines.llamacpp import LlamaCpp
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+async def main():
+    engine = LlamaCpp(sys.argv[1], slots=2, context=256, threads=1, prompt_cache={CACHED})
+    await engine.open()
+    async def ask(number):
+        body = {{"model": "", "prompt": f"Number {{number}} is " + f"{{number}} and " * 5, "max_tokens": 1}}
+        await engine.fetch("/v1/completions", body)
+    for number in range(10):
+        await ask(number)
+    before = resident()
+    for number in range(10, 310):
+        await ask(number)
+    print(resident() - before)
+    await engine.close()
+
+asyncio.run(main())
+"""

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from shlex import quote
 from typing import Any
 
 from ..assembly import Assembly
@@ -282,7 +283,7 @@ class _Runner:
             self._lost = 0
             raise Unreachable(
                 f"{self.settings.concurrency + GIVE_UP} questions in a row found no server ({error.fact})",
-                fix=f"start it again, then: ttscale bench resume {self.store.path}",
+                fix=f"start it again, then: ttscale bench resume {quote(str(self.store.path))}",
             )
 
     def _finish(

@@ -4,6 +4,7 @@ found."""
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -56,7 +57,7 @@ def run_to_end(
             return "nothing was finished"
         return (
             f"{store.answered():,} of {state.total:,} items are kept in {store.path}; "
-            f"go on with: ttscale bench resume {store.path}"
+            f"go on with: ttscale bench resume {quote(str(store.path))}"
         )
 
     try:
@@ -98,7 +99,7 @@ def _print_errors(store: Store, found: Sequence[Row]) -> None:
     if again:
         click.echo(
             f"{again} items failed and count as errors, not as wrong answers; try them "
-            f"again with: ttscale bench resume {store.path}",
+            f"again with: ttscale bench resume {quote(str(store.path))}",
             err=True,
         )
     if recorded > 0:
@@ -143,4 +144,4 @@ def show_rows(found: Sequence[Row], store: Path, *, as_json: bool, files: Sequen
     for file in files:
         click.echo(f"wrote {file}", err=True)
     if not files:
-        click.echo(f"store: {store} · plots: ttscale bench report {store} --html FILE", err=True)
+        click.echo(f"store: {store} · plots: ttscale bench report {quote(str(store))} --html FILE", err=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -15,9 +18,20 @@ def install_command(extra: str) -> str:
     """The command that brings an extra, typed in the current folder."""
     folder = _checkout()
     if folder is None:
-        return f"pip install {shlex.quote(_requirement(extra))}"
+        return f"{_installer()} {shlex.quote(_requirement(extra))}"
     here = "." if folder == Path.cwd().resolve() else str(folder)
-    return f"pip install {shlex.quote(f'{here}[{extra}]')}"
+    return f"{_installer()} {shlex.quote(f'{here}[{extra}]')}"
+
+
+def _installer() -> str:
+    """What installs into the Python that runs: a pip on the path may be another's, and environments made
+    by uv have none."""
+    python = shlex.quote(sys.executable)
+    if find_spec("pip") is None:
+        return f"uv pip install --python {python}"
+    found = shutil.which("pip")
+    own = found is not None and Path(found).parent == Path(sys.executable).parent
+    return "pip install" if own else f"{python} -m pip install"
 
 
 def _checkout() -> Path | None:

@@ -92,6 +92,10 @@ class GenerationRequest(abc.ABC):
         """On its way the engine has found out something of itself, at this cost; not the sample's own."""
         return
 
+    def tighten(self) -> bool:
+        """Lower `limit` to what a budget has left by now; whether that was less."""
+        return False
+
     @property
     def seed(self) -> int:
         """A seed in [0, 2^31) that depends on what is asked and on its ordinal only."""
@@ -171,8 +175,7 @@ class LiveGeneration(Generation):
         super().__init__(request)
         self.began = request.loop.time()
         self._cap: int | None = None
-        most, finish = request.most()
-        self.limit = most if finish == "budget" else None
+        self._read_limit()
 
     # -- what a subclass is asked
 
@@ -188,6 +191,10 @@ class LiveGeneration(Generation):
     def _unread(self) -> Chunk | None:
         """Take in what has been generated and not been shown, before an abort."""
         return None
+
+    def _read_limit(self) -> None:
+        most, finish = self.request.most()
+        self.limit = most if finish == "budget" else None
 
     # -- what a subclass says
 

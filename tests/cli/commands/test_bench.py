@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+from engines.fake_server import elsewhere, hang
 
 from ttscale.bench import Store
 from ttscale.core import StoreError
@@ -79,6 +80,14 @@ def test_an_existing_store_is_resumed_not_overwritten(cli, samples, refuses):
     assert len(json.loads(again.stdout)["rows"]) == 6
 
 
+def test_a_command_that_is_named_works_whatever_the_file_is_called(cli, samples, refuses):
+    store = samples.parent / "my first run.db"
+    ran = run(cli, samples, "--out", str(store))
+    assert f"ttscale bench report '{store}' --html FILE" in ran.stderr
+    told = refuses("bench", "run", "--model", f"replay:{samples}", *METHODS, "--out", str(store), code=8)
+    assert f"ttscale bench resume '{store}'" in told
+
+
 def test_reports_and_exports(cli, samples):
     run(cli, samples, "--out", "mine.db")
     told = json.loads(
@@ -109,6 +118,20 @@ def test_bad_requests_leave_no_file_behind(cli, samples, refuses):
     assert not Path("x.db").exists()
     assert "no store" in refuses("bench", "report", "x.db", code=8)
     assert "no store" in refuses("bench", "resume", "x.db", code=8)
+
+
+def test_a_budget_of_seconds_ends_every_question_in_time(cli, tmp_path):
+    """On a server that takes a minute to answer; finding out what it can do is within the budget, too."""
+    file = tmp_path / "three.jsonl"
+    file.write_text("".join(json.dumps({"question": f"{n} + 1", "answer": n + 1}) + "\n" for n in range(3)))
+    with elsewhere(hang) as url:
+        asked = ("--model", f"openai:m@{url}", "--task", str(file), "-m", "sc(n=2)", "-m", "deepconf(n=2)")
+        result = cli("bench", "run", *asked, "--budget", "seconds=0.5", "--json")
+    assert result.exit_code == 7, result.output
+    rows = json.loads(result.stdout)["rows"]
+    assert [(row["items"], row["abstentions"]) for row in rows] == [(3, 3)] * 2
+    assert [row["stopped_by"] for row in rows] == [{"budget:seconds": 3}] * 2
+    assert all(0.5 <= row["seconds_mean"] < 1.0 for row in rows)
 
 
 def test_a_budget_in_which_nothing_can_be_answered_is_told_with_a_code_of_its_own(cli, samples):

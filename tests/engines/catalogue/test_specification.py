@@ -122,6 +122,23 @@ class TestOpenAI:
         assert engine.concurrency == 5
         assert source.sampling == Sampling(temperature=0.6, max_tokens=9)
 
+    @pytest.mark.parametrize(
+        ("query", "kind", "capabilities"),
+        [
+            ("can=logprobs,prefix&server=vllm", "vllm", {"text", "logprobs", "prefix"}),
+            ("can=logprobs, tools&server=llamacpp", "llamacpp", {"text", "logprobs", "tools"}),
+            ("can=score", "other", {"text", "score"}),
+            ("can=", "other", {"text"}),
+        ],
+    )
+    def test_what_a_server_can_do_is_believed_as_it_is_said(self, query, kind, capabilities):
+        engine = one(f"openai:m@http://h?{query}").make()
+        assert (engine.dialect.kind, engine.capabilities) == (kind, capabilities)
+        assert not engine.unknown({"logprobs", "score", "tools"}), "nothing is tried"
+
+    def test_without_it_everything_is_to_be_tried(self):
+        assert one("openai:m@http://h?server=vllm").make().unknown({"score"}) == {"score"}
+
     def test_model_names_may_hold_at_signs_and_colons(self):
         assert one("openai:gemma3:4b@q4@http://localhost:11434").name == "gemma3:4b@q4"
 
@@ -142,6 +159,8 @@ class TestOpenAI:
             ("openai:m@http://h?api_key=sk-1", "a key does not belong on the command line"),
             ("openai:m@http://h?key_en=A", "did you mean 'key_env'"),
             ("openai:m@http://h?api-version=1%262", "is more than an address"),
+            ("openai:m@http://h?can=logprob", "did you mean 'logprobs'"),
+            ("openai:m@http://h?can=&server=vlm", "server='vlm'"),
             ("openai:m@http://h?temperture=0", "did you mean 'temperature'"),
             ("openai:m@http://h?temperature=-1", "temperature=-1.0: give a number from 0 to 100"),
             ("openai:m@http://h?concurrency=many", "give a whole number"),

@@ -8,15 +8,17 @@ import time
 from typing import Any
 
 import pytest
+from aiohttp import web
 from engines.fake_server import CHAT, PROBLEM, QUICK, elsewhere, event, hang, opened, refuse, said, stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttscale.core import CapabilityError, Card, Chunk, Method, Outcome, Problem, Prompt, Run, execute
+from ttscale.core import Budget, CapabilityError, Card, Chunk, Method, Outcome, Problem, Prompt, Run, execute
 from ttscale.core.execution.context import Context
 from ttscale.engines.openai.dialect import Dialect
 from ttscale.engines.openai.engine import OpenAIHTTP
 from ttscale.engines.synthetic import Synthetic, binary
+from ttscale.methods.registry import parse
 
 COUNTING = Dialect(capabilities=CHAT.capabilities, counting="usage")
 LONG = [f"w{i} " for i in range(200)]
@@ -304,3 +306,21 @@ def test_how_a_stream_is_cut_into_packets_never_changes_the_trace(
         left, right = getattr(one, name), getattr(many, name)
         assert (left is None) == (right is None)
         assert left is None or left.tolist() == right.tolist()
+
+
+@pytest.mark.parametrize(("tokens", "told"), [(100, [100, 70, 40, 10]), (3000, [3000, 2970, 2940, 2910])])
+async def test_a_server_is_told_what_is_left_when_a_sample_gets_its_turn(
+    desk: Any, tokens: int, told: list[int]
+) -> None:
+    """Not what was left as it was asked for: the server goes on while its client gets no processor."""
+
+    async def play(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        made = min(30, body["max_tokens"])
+        finish = "stop" if made == 30 else "length"
+        return await stream(said(*"a" * made, finish=finish, usage=made))(request, body)
+
+    async with desk(play, dialect=Dialect.declared("llamacpp", ()), concurrency=1) as d:
+        run = Run({"main": d.engine})
+        outcome = await run.answer(parse("sc(n=4)"), PROBLEM, budget=Budget(tokens=tokens))
+        assert [body["max_tokens"] for _, body, _ in d.server.requests] == told
+        assert outcome.usage.tokens <= tokens

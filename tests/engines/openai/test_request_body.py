@@ -36,6 +36,22 @@ def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions(
     assert (body["top_k"], body["top_p"], body["min_p"]) == (40, 0.9, 0.1)
 
 
+@pytest.mark.parametrize(
+    ("dialect", "limit", "sent"),
+    [
+        (LLAMACPP, 100_000, 100_000),
+        (VLLM, 100_000, None),
+        (VLLM, 513, None),
+        (VLLM, 512, 512),
+        (Dialect(), 9, 9),
+    ],
+)
+async def test_what_a_budget_leaves_is_sent_unless_a_server_might_refuse_it(dialect, limit, sent) -> None:
+    call = AwaitedRequest(Sampling(), ASK, 0, limit=limit)
+    body = orjson.loads(RequestBody(call, dialect, "m", seeds=False, server="s").shared)
+    assert body.get("max_tokens") == sent
+
+
 async def test_draws_of_a_question_differ_in_their_seeds_and_are_encoded_once() -> None:
     sampling = Sampling(temperature=0.7)
     calls = [AwaitedRequest(sampling, ASK, draw) for draw in range(3)]

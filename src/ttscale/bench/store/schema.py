@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 
 from ...core import StoreError
 
@@ -84,7 +85,7 @@ def create(path: Path) -> sqlite3.Connection:
     if path.exists():
         raise StoreError(
             f"{path} exists already",
-            fix=f"continue it with: ttscale bench resume {path}; or choose another --out",
+            fix=f"continue it with: ttscale bench resume {quote(str(path))}; or choose another --out",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

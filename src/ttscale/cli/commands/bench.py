@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -342,7 +343,7 @@ def _free(out: Path | None) -> Path:
         if out.exists():
             raise StoreError(
                 f"{out} exists already",
-                fix=f"continue it with: ttscale bench resume {out}; or choose another --out",
+                fix=f"continue it with: ttscale bench resume {quote(str(out))}; or choose another --out",
             )
         return out
     stem = Path("runs") / datetime.now().strftime("%Y-%m-%d-%H%M%S")

@@ -36,7 +36,6 @@ from .sample import Sample
 from .trials import Trials
 
 T = TypeVar("T")
-_NEARLY_SPENT = 512  # tokens; a server refuses a limit beyond its model's context
 
 
 class Journal(Protocol):
@@ -432,9 +431,9 @@ class Run:
             observer.finished(sample, trace)
 
     def _limit(self, ctx: Context, role: str) -> tuple[int | None, tuple[LimitedScope, str] | None]:
-        """Tokens a sample may have before a budget ends it, and which. A budget of tokens that is
-        nearly spent is one where the engine is live: it keeps to a limit that it is given, and makes
-        more than that when it is stopped."""
+        """Tokens a sample may have before a budget ends it, and which. What is left of a budget of tokens
+        is one where the engine is live: it keeps to a limit that it is given, and makes more than that
+        when it is stopped."""
         limits: list[tuple[float, LimitedScope, str]] = []
         live = self.engine_of(role).time == "wall"
         for scope in ctx.scope.budgeted:
@@ -442,7 +441,7 @@ class Run:
                 left = scope.origin + scope.budget.sequential - ctx.sequential
                 limits.append((left, scope, "sequential"))
             tokens = scope.remaining("tokens") if live else None
-            if tokens is not None and tokens <= _NEARLY_SPENT:
+            if tokens is not None:
                 limits.append((tokens, scope, "tokens"))
         if not limits:
             return None, None

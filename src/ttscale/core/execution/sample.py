@@ -116,6 +116,15 @@ class Sample(GenerationRequest):
     def probed(self, prompt_tokens: int, tokens: int) -> None:
         Trials(self.scope, self.price).book(Trial(prompt_tokens, tokens, estimated=bool(tokens)))
 
+    def tighten(self) -> bool:
+        if self.limit is None or self.limiter is None or self.limiter[1] != "tokens":
+            return False
+        left = self.limiter[0].remaining("tokens")
+        if left is None or left >= self.limit:
+            return False
+        self.limit = max(1, int(left))  # without any left the budget ends it
+        return True
+
     def seen(self, at: float | None = None) -> int:
         """Tokens so far; in token time also at a later tick."""
         return 0 if self.generation is None else self.generation.seen(at)

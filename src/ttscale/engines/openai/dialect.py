@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 Kind = Literal["llamacpp", "vllm", "sglang", "ollama", "other"]
 
+_WITHIN = 512  # tokens that every context has left
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
@@ -48,6 +50,12 @@ class Dialect:
         connection is closed: those of the step under way. llama.cpp notices as it sends them, and
         by then the next step runs (measured: 1.7 on average)."""
         return 2 if self.kind == "llamacpp" else 1
+
+    def bound(self, limit: int | None) -> int | None:
+        """A budget's limit on a sample, if it can be sent: servers refuse one beyond their model's
+        context, all but llama.cpp."""
+        sent = limit is None or limit <= _WITHIN or self.kind == "llamacpp"
+        return limit if sent else None
 
     @classmethod
     def declared(cls, kind: Kind, capabilities: Iterable[str]) -> Dialect:

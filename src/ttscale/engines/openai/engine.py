@@ -177,7 +177,7 @@ class OpenAIHTTP(HTTPClient):
             request.sampling,
             dialect,
             self.model,
-            limit=request.limit,
+            limit=dialect.bound(request.limit),
             server=self.server,
             effort=self.effort,
         )

@@ -53,6 +53,7 @@ class HTTPGeneration(LiveGeneration):
         self._path, self._payload = body.path, body.encoded(request)
         self._spoken = client.dialect
         self._plainer: Dialect | None = None  # in which it is asked after a refusal
+        self._bounded = self._spoken.bound(self.limit) is not None  # the server keeps to the limit
         self._begin()
         self._response: aiohttp.ClientResponse | None = None
         self._cut: int | None = None
@@ -114,6 +115,11 @@ class HTTPGeneration(LiveGeneration):
         """Ask once, and finish unless that fails."""
         if self._attempts.retries:
             self._begin()
+        if self.request.tighten():  # while it waited for its turn
+            dialect = self._plainer or self._spoken
+            self._payload = self._client.body_for(self.request, dialect).encoded(self.request)
+            self._read_limit()
+            self._bounded = dialect.bound(self.limit) is not None
         self._sent = True
         try:
             async with self._client.session.post(
@@ -196,7 +202,7 @@ class HTTPGeneration(LiveGeneration):
             raise self._garbled(f"finish reason {reader.reason!r}")
         if finish == "refused":
             self.end(finish, failures.Refused(f"the model declined: {reader.refusal or 'filtered'}"))
-        elif finish == "length" and self.limit is not None:
+        elif finish == "length" and self._bounded:
             self.end("budget")
         else:
             self.end(finish)
