@@ -10,6 +10,7 @@ from engines.fake_server import AwaitedRequest
 
 from ttscale.core import CapabilityError, Image, Prompt, Sampling
 from ttscale.engines.openai.dialect import LLAMACPP, Dialect
+from ttscale.engines.openai.engine import OpenAIHTTP
 from ttscale.engines.openai.request_body import RequestBody, body_of
 
 ASK = Prompt.user("Hi")
@@ -48,7 +49,7 @@ def test_llamacpp_is_told_every_sampler_because_its_defaults_bend_distributions(
 )
 async def test_what_a_budget_leaves_is_sent_unless_a_server_might_refuse_it(dialect, limit, sent) -> None:
     call = AwaitedRequest(Sampling(), ASK, 0, limit=limit)
-    body = orjson.loads(RequestBody(call, dialect, "m", seeds=False, server="s").shared)
+    body = orjson.loads(OpenAIHTTP("m", "http://s", dialect=dialect).body_for(call, dialect).shared)
     assert body.get("max_tokens") == sent
 
 
