@@ -45,8 +45,8 @@ def root_of(url: str) -> str:
             f"the address of {parts.hostname} must not hold a password",
             fix="name the environment variable (key_env=NAME) or the file (key_file=PATH)",
         )
-    asked = parts.query and [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)] != [_VERSION]
-    if asked or parts.fragment:
+    named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    if (parts.query and named != [_VERSION]) or parts.fragment:
         raise UsageError(f"{url!r} is more than an address", fix=f"write {url.partition('?')[0]}")
     path = re.sub("/+", "/", parts.path).rstrip("/")
     path = _ENDPOINT.sub(lambda found: found["base"] or "", path)

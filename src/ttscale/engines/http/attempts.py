@@ -145,7 +145,7 @@ class Attempts:
 
     def _pause(self, failure: Failure) -> float | None:
         """Seconds until the next attempt, None if there is to be none. Another replica is asked at
-        once, whatever this one wants. Where nobody has ever been met, a second look is enough: what is not
+        once, whatever this one wants. Where none has ever answered, one retry is enough: what is not
         there will not come; one that has answered may be starting again, and gets every retry."""
         if not failure.again or self._produced() or self._late(time.monotonic()):
             return None
