@@ -167,9 +167,10 @@ class LiveGeneration(Generation):
     Attributes:
         began: when, on the run's clock.
         limit: tokens before a budget ends it; None if the model's own limit comes first.
+        watched: whether its pieces matter; if they do not, they need not be shown.
     """
 
-    __slots__ = ("_cap", "began", "limit")
+    __slots__ = ("_cap", "began", "limit", "watched")
 
     def __init__(self, request: GenerationRequest) -> None:
         super().__init__(request)
@@ -193,8 +194,11 @@ class LiveGeneration(Generation):
         return None
 
     def _read_limit(self) -> None:
-        most, finish = self.request.most()
+        request = self.request
+        most, finish = request.most()
         self.limit = most if finish == "budget" else None
+        watchers = (request.rule, request.on_chunk, request.progress, self.limit, self._cap)
+        self.watched = any(watcher is not None for watcher in watchers)
 
     # -- what a subclass says
 
@@ -269,7 +273,7 @@ class LiveGeneration(Generation):
     def cap(self, tokens: int) -> None:
         if self.finished:
             return
-        self._cap = tokens if self._cap is None else min(tokens, self._cap)
+        self._cap, self.watched = tokens if self._cap is None else min(tokens, self._cap), True
         if self.seen() >= self._cap:
             self.end("cut", kept=self._cap, stopped=True)
 

@@ -181,7 +181,7 @@ def _keep(
     if request.stream:
         reader.feed(packets.feed(whole) + packets.rest())
     else:
-        reader.plain(whole)
+        reader.feed_whole(whole)
     if (finish := reader.ending) is None:
         return
     prompt = request.prompts[0]

@@ -119,8 +119,8 @@ WHOLES = odd((whole(**MESSAGE, usage=USAGE), {**RAW, "object": "text_completion"
 def test_reading_never_raises_and_chunks_make_up_the_text(chunks: list[Any]) -> None:
     reader, shown, tokens = ResponseReader(), "", 0
     for document in chunks:
-        chunk = reader.feed([json.dumps(document).encode()])
-        if chunk is not None:
+        reader.feed([json.dumps(document).encode()])
+        if (chunk := reader.chunk()) is not None:
             assert chunk.tokens >= 0
             shown, tokens = shown + chunk.text, tokens + chunk.tokens
     assert (shown, tokens) == (reader.text(), reader.tokens)

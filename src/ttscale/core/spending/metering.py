@@ -144,16 +144,21 @@ class Scope:
     def charge(self, sample: Sample, trace: Trace) -> None:
         """Charge a sample that has ended here and in every scope above. A prompt whose length it does
         not tell has that of another sample's."""
-        prompts, scopes = self.prompts, self.lineage if self._above else (self,)
-        if trace.prompt_tokens is None:
-            trace.prompt_tokens = prompts.known.get((sample.role, sample.prompt_key))
+        prompts, key = self.prompts, (sample.role, sample.prompt_key)
+        scopes: tuple[Scope, ...] = (self,)
+        usages: tuple[Usage, ...] = (self.usage,)
+        if self._above:
+            scopes = self.lineage
+            usages = tuple(scope.usage for scope in scopes)
         reported = trace.prompt_tokens
         if reported is None:
-            prompts.book(sample, trace, [scope.usage for scope in scopes])
+            reported = trace.prompt_tokens = prompts.known.get(key)
+        if reported is None:
+            prompts.book(key, sample, trace, usages)
         else:
-            shared = reported if prompts.report(sample, reported) else 0
-            for scope in scopes:
-                scope.usage.charge(trace, sample.price, shared)
+            shared = reported if prompts.report(key, sample, reported) else 0
+            for usage in usages:
+                usage.charge(trace, sample.price, shared)
         for scope in scopes:
             scope.active.pop(sample, None)
             if scope.keep:

@@ -7,6 +7,7 @@ estimated, and put right as soon as one does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ class Estimate:
     """Tokens estimated, and what was booked with them: the traces, their price and who paid."""
 
     tokens: int
-    booked: list[tuple[Trace, Price | None, list[Usage]]] = field(default_factory=list)
+    booked: list[tuple[Trace, Price | None, Sequence[Usage]]] = field(default_factory=list)
 
 
 class Prompts:
@@ -47,10 +48,9 @@ class Prompts:
         known = self.known.get(key)
         return self._estimated(key, sample).tokens if known is None else known
 
-    def report(self, sample: Sample, tokens: int) -> bool:
+    def report(self, key: Key, sample: Sample, tokens: int) -> bool:
         """The length is known; whether it was not asked for before. What was booked with an estimate
         is put right."""
-        key = (sample.role, sample.prompt_key)
         if key in self.known or not tokens:  # none is of a prompt that was never sent
             return False
         self.known[key] = tokens
@@ -63,10 +63,12 @@ class Prompts:
                 usage.settle(sample.role, price, estimate.tokens, tokens, shared=not number)
         return estimate is None or not estimate.booked
 
-    def book(self, sample: Sample, trace: Trace, usages: list[Usage]) -> None:
+    def book(self, key: Key, sample: Sample, trace: Trace, usages: Sequence[Usage]) -> None:
         """Charge a trace that never reported, where nothing is known of its prompt but an estimate."""
-        estimate = self._estimated((sample.role, sample.prompt_key), sample)
-        shared = 0 if estimate.booked else estimate.tokens
+        estimate, shared = self._estimates.get(key), 0
+        if estimate is None or not estimate.booked:
+            estimate = self._estimated(key, sample)
+            shared = estimate.tokens
         estimate.booked.append((trace, sample.price, usages))
         for usage in usages:
             usage.charge(trace, sample.price, shared, estimate.tokens)

@@ -41,7 +41,11 @@ class Packets:
             self._begun, whole = True, whole.removeprefix(BOM)
         events = whole.split(b"\n\n")
         self._tail = events.pop()
-        return [data for event in events if (data := _data(event))]
+        return [
+            data
+            for event in events
+            if (data := event[6:].strip() if event[:6] == b"data: " and b"\n" not in event else _data(event))
+        ]
 
     def rest(self) -> list[bytes]:
         """At the end of the stream: a last event that no blank line follows."""

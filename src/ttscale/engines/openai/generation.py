@@ -153,10 +153,12 @@ class HTTPGeneration(LiveGeneration):
         self._response, content = response, response.content
         packet = await _beginning(content)
         if is_json(packet):  # whatever it is called
-            self._take(reader.plain(packet + await content.read()))
+            reader.feed_whole(packet + await content.read())
+            self._taken()
             return
         while True:
-            self._take(reader.feed(packets.feed(packet) if packet else packets.rest()))
+            reader.feed(packets.feed(packet) if packet else packets.rest())
+            self._taken()
             if not packet or reader.done or self.finished:
                 break
             packet = await content.readany()
@@ -176,10 +178,10 @@ class HTTPGeneration(LiveGeneration):
         self._payload = client.body_for(self.request, plainer).encoded(self.request)
         return Failure(failure.error, True, 0.0)
 
-    def _take(self, chunk: Chunk | None) -> None:
-        """Show a chunk. Raises a `Failure` for what is wrong with the stream, if anything is."""
+    def _taken(self) -> None:
+        """Show what has been read. Raises a `Failure` for what is wrong with the stream, if anything is."""
         reader, self._attempts.heard = self._reader, time.monotonic()
-        if chunk is not None:
+        if self.watched and (chunk := reader.chunk()) is not None:
             self.show(chunk, ended=reader.finish is not None)
         if self.finished:
             return
@@ -231,9 +233,9 @@ class HTTPGeneration(LiveGeneration):
         response = self._response
         if response is None:
             return None
-        chunk = self._reader.feed(self._packets.feed(_arrived(response)))
+        self._reader.feed(self._packets.feed(_arrived(response)))
         response.close()
-        return chunk
+        return self._reader.chunk()
 
     def _stop(self, finish: Finish) -> int:
         self._attempts.heard = None

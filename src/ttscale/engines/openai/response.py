@@ -6,7 +6,7 @@ raises, whatever comes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ import orjson
 from ...core import THINK, Chunk, Finish, FloatArray
 from ...core.thinking import Spans, within
 from ..http.sse import json_lines
-from .reading.carried_fields import UNCARRIED, CarriedFields
+from .reading.carried_fields import TOTALS, UNCARRIED, CarriedFields
 from .reading.content import content_of
 from .reading.finish_reasons import finish_of, word_of
 from .reading.json_values import Joiner, count, load, mapping, string
@@ -27,7 +27,7 @@ _NO_PIECES: list[str] = []
 
 
 class ResponseReader:
-    """Takes the data of events and gives chunks.
+    """Takes the data of events, and gives what has come of them as chunks or whole.
 
     Attributes:
         finish: how the model ended, once it has said so.
@@ -55,6 +55,7 @@ class ResponseReader:
         self._prefix = prefix
         self._parts: list[str] = []
         self._length = 0
+        self._given = (0, 0, 0, 0)  # parts, characters, tokens and log-probabilities, in chunks
         self._count = TokenCount()
         self._scores = LogProbabilities()
         self._thinking: list[tuple[int, int]] = []  # spans of it, where the server tells it apart
@@ -64,42 +65,27 @@ class ResponseReader:
 
     # -- taking in
 
-    def feed(self, events: Sequence[bytes]) -> Chunk | None:
-        """Take in events; the chunk they make, or None if they bring neither text nor tokens."""
-        counted, scores, part, begin = self._count, self._scores.logprobs, len(self._parts), self._length
-        tokens, scored = counted.tokens, len(scores)
+    def feed(self, events: Iterable[bytes]) -> None:
+        """Take in events, up to the end of the stream or to what is wrong with it."""
         for data in events:
             if data == DONE:
                 self.done = self.settled = True
-                break
+                return
             try:
-                self._event(self._loaded(data))
+                try:
+                    event = orjson.loads(data)
+                except orjson.JSONDecodeError:
+                    event, self._sloppy = load(data), True
+                self._event(event)
             except Exception:  # whatever is in it: a reply that cannot be read is not one that hangs
                 self.error = _glued_error(data)
                 self.malformed = "" if self.error else "an event that cannot be read"
             if self.malformed or self.error is not None:
-                break
-        if counted.tokens == tokens and self._length == begin:
-            return None
-        ends = counted.ends
-        return Chunk(
-            "".join(self._parts[part:]),
-            counted.tokens - tokens,
-            *(self._scores.arrays(scored) if scored < len(scores) else (None, None)),
-            None if ends is None or len(ends) != counted.tokens else [e - begin for e in ends[tokens:]],
-            within(self._thinking, begin, self._length) if self._thinking else None,
-        )
+                return
 
-    def _loaded(self, data: bytes) -> Any:
-        try:
-            return orjson.loads(data)
-        except orjson.JSONDecodeError:
-            self._sloppy = True
-            return load(data)
-
-    def plain(self, body: bytes) -> Chunk | None:
+    def feed_whole(self, body: bytes) -> None:
         """Take in a reply that was not streamed although that was wanted, or line by line."""
-        return self.feed([*json_lines(body), DONE])
+        self.feed([*json_lines(body), DONE])
 
     def _event(self, event: Any) -> None:
         if type(event) is not dict:
@@ -107,27 +93,29 @@ class ResponseReader:
         if event.get("error"):
             self.error = event["error"]
             return
-        choices, part, begin = event.get("choices"), len(self._parts), self._length
-        generated, pieces, usage = False, _NO_PIECES, event.get("usage")
+        choices, usage, part, begin = event.get("choices"), event.get("usage"), len(self._parts), self._length
+        generated, pieces, counter = False, _NO_PIECES, None
         if choices:
             choice = choices[0]
-            generated = self._choice(choice, whole=event.get("object") == "chat.completion")
-            pieces = self._scores.read(choice["logprobs"]) if choice.get("logprobs") else pieces
+            generated = self._choice(choice, event)
+            if choice.get("logprobs"):
+                pieces = self._scores.read(choice["logprobs"])
             usage = usage or choice.get("usage")
         elif not usage and type(event.get("message", event.get("detail"))) is str:
             self.error = event  # vLLM's error object, and others', is not wrapped
             return
-        if usage or not event.keys() <= UNCARRIED:
-            self.carried.of_reply(event, usage)
-        counter = None
-        if usage or event.get("timings"):
-            counter = self._used(mapping(usage), mapping(event.get("timings")))
-        shown = "".join(self._parts[part:]) if generated else ""
-        self._count.add(counter, pieces, generated, shown, begin)
+        if not event.keys() <= UNCARRIED:
+            self.carried.of_reply(event)
+        if usage and type(usage) is dict:
+            counter = self._used(usage)
+        elif event.get("timings"):
+            counter = self._timed(mapping(event["timings"]))
+        text = "".join(self._parts[part:]) if pieces else ""
+        self._count.add(counter, generated, begin, self._length, pieces, text)
         if not self.model and event.get("model"):
             self.model = string(event["model"])
 
-    def _choice(self, choice: dict[str, Any], *, whole: bool) -> bool:
+    def _choice(self, choice: dict[str, Any], event: dict[str, Any]) -> bool:
         """Take in what the model has said; whether that is anything."""
         delta = choice.get("delta")
         generated = False
@@ -139,7 +127,8 @@ class ResponseReader:
             pass  # nothing that says anything
         elif choice.get("message") is None:
             generated = self._show(string(choice.get("text")))
-        elif not (whole and self._length):  # some repeat at the end what they have streamed
+        elif not (self._length and event.get("object") == "chat.completion"):
+            # some repeat at the end what they have streamed
             generated = self._message(self._without_prefix(mapping(choice["message"])))
         reason = choice.get("finish_reason")
         if reason is not None and (word := word_of(reason)) is not None:
@@ -191,7 +180,8 @@ class ResponseReader:
         if self._inside:
             self._append(THINK.closing)
             self._inside = False
-        self._append(words)
+        self._parts.append(words)
+        self._length += len(words)
         return True
 
     def _append(self, part: str) -> None:
@@ -200,32 +190,52 @@ class ResponseReader:
 
     # -- the counters
 
-    def _used(self, usage: Mapping[str, Any], timings: Mapping[str, Any]) -> int | None:
-        """Take in the server's counters; all tokens generated so far, None if they do not tell."""
-        if usage:
-            generated = count(usage.get("completion_tokens", usage.get("output_tokens")))
-            prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
-            cached = None
-            if details := usage.get("prompt_tokens_details"):
-                cached = count(mapping(details).get("cached_tokens"))
-            if details := usage.get("completion_tokens_details"):
-                thought = count(mapping(details).get("reasoning_tokens")) or 0
-                total = count(usage.get("total_tokens"))
-                if generated is not None and total == (prompt or 0) + generated + thought:
-                    generated += thought  # counted beside the rest
-            self.settled = self.finish is not None
-        else:
-            generated, cached = count(timings.get("predicted_n")), count(timings.get("cache_n"))
-            prompt = count(timings.get("prompt_n"))
-            if prompt is not None:
-                prompt += cached or self.cached_tokens or 0
-        if prompt:  # no prompt is empty
-            self.prompt_tokens = prompt
-        if cached is not None and cached <= (self.prompt_tokens or cached):
-            self.cached_tokens = cached
+    def _used(self, usage: dict[str, Any]) -> int | None:
+        """Take in the counts; all tokens generated so far, None if they do not tell."""
+        generated = count(usage.get("completion_tokens", usage.get("output_tokens")))
+        prompt = count(usage.get("prompt_tokens", usage.get("input_tokens")))
+        cached = None
+        if not usage.keys() <= TOTALS:
+            self.carried.of_usage(usage)
+            cached = count(mapping(usage.get("prompt_tokens_details")).get("cached_tokens"))
+            thought = count(mapping(usage.get("completion_tokens_details")).get("reasoning_tokens"))
+            total = count(usage.get("total_tokens"))
+            if thought and generated is not None and total == (prompt or 0) + generated + thought:
+                generated += thought  # counted beside the rest
+        self.settled = self.finish is not None
+        self._prompted(prompt, cached)
         return generated
 
+    def _timed(self, timings: dict[str, Any]) -> int | None:
+        """The same of llama.cpp's, which come with every event."""
+        prompt, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
+        if prompt is not None:
+            prompt += cached or self.cached_tokens or 0
+        self._prompted(prompt, cached)
+        return count(timings.get("predicted_n"))
+
+    def _prompted(self, tokens: int | None, cached: int | None) -> None:
+        if tokens:  # no prompt is empty
+            self.prompt_tokens = tokens
+        if cached is not None and cached <= (self.prompt_tokens or cached):
+            self.cached_tokens = cached
+
     # -- giving out
+
+    def chunk(self) -> Chunk | None:
+        """What has come since the chunk before; None if that is neither text nor tokens."""
+        (part, begin, tokens, scored), counted, scores = self._given, self._count, self._scores
+        if counted.tokens == tokens and self._length == begin:
+            return None
+        ends = counted.ends
+        self._given = len(self._parts), self._length, counted.tokens, len(scores.logprobs)
+        return Chunk(
+            "".join(self._parts[part:]),
+            counted.tokens - tokens,
+            *(scores.arrays(scored) if scored < len(scores.logprobs) else (None, None)),
+            None if ends is None or len(ends) != counted.tokens else [e - begin for e in ends[tokens:]],
+            within(self._thinking, begin, self._length) if self._thinking else None,
+        )
 
     @property
     def tokens(self) -> int:

@@ -17,7 +17,8 @@ _OF_THE_SERVER = frozenset(
 )
 UNCARRIED = _READ_OF_REPLY | _OF_THE_SERVER
 """Fields of a reply that are read, or say something of the server or the prompt, not of the answer."""
-_READ_OF_USAGE = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+TOTALS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+"""The counts that every server reports."""
 
 
 class CarriedFields:
@@ -26,7 +27,7 @@ class CarriedFields:
     Attributes:
         message: fields beside the content (annotations, audio, images, reasoning_details).
         reply: fields beside the choices (citations).
-        usage: counts beside the three that every server reports.
+        usage: counts beside the totals.
     """
 
     __slots__ = ("message", "reply", "usage")
@@ -43,13 +44,15 @@ class CarriedFields:
                 if message[name] not in (None, [], {}):
                     self.message[name] = merged(self.message.get(name), message[name], name)
 
-    def of_reply(self, event: Mapping[str, Any], usage: Any) -> None:
-        """Take in what stands beside the choices, and the counts."""
+    def of_reply(self, event: Mapping[str, Any]) -> None:
+        """Take in what stands beside the choices."""
         for name in event.keys() - UNCARRIED:
             if event[name] not in (None, [], {}):
                 self.reply[name] = event[name]  # whole, again and again
-        if isinstance(usage, Mapping):
-            self.usage |= {k: v for k, v in usage.items() if k not in _READ_OF_USAGE and v is not None}
+
+    def of_usage(self, usage: Mapping[str, Any]) -> None:
+        """Take in the counts."""
+        self.usage |= {k: v for k, v in usage.items() if k not in TOTALS and v is not None}
 
     def meta(self) -> dict[str, Any]:
         """Them as part of a trace's `meta`."""

@@ -34,11 +34,14 @@ class TokenCount:
         self._exact = True  # whether these belong to real tokens
         self._reported: int | None = None  # by a counter that contradicts what came
 
-    def add(self, counter: int | None, pieces: Sequence[str], generated: bool, text: str, begin: int) -> None:
-        """Take in an event that shows `text` from character `begin` on.
+    def add(
+        self, counter: int | None, generated: bool, begin: int, end: int, pieces: Sequence[str], text: str
+    ) -> None:
+        """Take in an event that shows the characters from `begin` to `end`.
 
-        `counter` is all tokens so far as the server counts them, `pieces` are the texts of those that
-        have log-probabilities, and `generated` says whether it brings anything at all.
+        `counter` is all tokens so far as the server counts them, `generated` says whether it brings
+        anything at all, and `pieces` are the texts of those tokens that have log-probabilities, if any
+        have: what is shown is `text` then.
         """
         before, known = self.tokens, self.tokens + (len(pieces) or generated)
         if counter is not None and counter < known and (counter < before or not counter):
@@ -64,9 +67,9 @@ class TokenCount:
                     ends.append(begin)
             else:  # the text was held back until the last of these tokens
                 ends.extend([begin] * (new - 1))
-                ends.append(begin + len(text))
+                ends.append(end)
         elif ends:
-            ends[-1] = begin + len(text)
+            ends[-1] = end
 
     def settle(self, least: int) -> None:
         """The reply is over: the counter is right after all, for no fewer than `least` tokens."""
