@@ -59,7 +59,7 @@ def test_the_interval_holds_the_value_and_narrows_with_questions():
 
 
 def test_the_interval_leaves_a_fortieth_of_the_resamples_outside_on_either_side():
-    costs, right = np.array([1.0, 5.0, 2.0, 9.0, 4.0]), np.array([1.0, 0.5, 0.0, 1.0, 0.25])
+    costs, right = np.array([1.0, 5.0, 2.0, 9.0, 4.0]), np.array([1.0, 0.5, 0.125, 1.0, 0.25])
     picks = np.random.default_rng(3).integers(0, 5, (500, 5))
     ratios = costs[picks].mean(axis=1) / right[picks].mean(axis=1)
     for level, tail in ((0.95, 0.025), (0.5, 0.25)):

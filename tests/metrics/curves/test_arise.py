@@ -89,7 +89,15 @@ def test_two_models_with_one_slope_differ_where_one_of_them_loses_items():
 
 
 def test_items_are_told_apart_by_where_they_move():
-    paths = [[0, 0.5, 0.25], [0.5, 0.5, 0.5], [0, 1, 1], [1, 0.5, 0.5], [1, 1, 1], [0, 0, 0], [0, math.nan, 1]]
+    paths = [
+        [0, 0.5, 0.25],
+        [0.5, 0.5, 0.5],
+        [0, 1, 1],
+        [1, 0.5, 0.5],
+        [1, 1, 1],
+        [0, 0, 0],
+        [0, math.nan, 1],
+    ]
     told = flows(paths, [[10, 20, 40]] * 7)
     assert (told.gained, told.lost, told.mixed, told.unmoved) == (1, 1, 1, 1)
     assert (told.always_right, told.always_wrong) == (1, 1)
