@@ -193,6 +193,25 @@ def test_in_real_time_too_samples_are_stopped_by_what_they_have_shown_together(l
 
 
 @pytest.mark.parametrize("engine", [Scripted, Ticking])
+@pytest.mark.parametrize(
+    ("tokens", "cost", "kind"),
+    [
+        (31, 1.0, "tokens"),
+        (60, 0.031, "cost"),
+        (33, 0.031, "cost"),
+        (31, 0.031, "tokens"),
+        (31, 0.033, "tokens"),
+    ],
+)
+def test_of_tokens_and_money_the_one_that_ends_first_is_named(engine, tokens, cost, kind):
+    # two samples make 30 tokens in 15 ticks, and would have made 32 in the next
+    vote, drawn = parse("sc(n=2)"), engine(lambda call: said("x", 100))
+    budget = Budget(tokens=tokens, cost=cost)
+    held = answer(drawn, vote.method, vote.cfg, budget=budget, prices=PRICES)
+    assert (held.stopped_by, [t.tokens for t in held.traces]) == (f"budget:{kind}", [15, 15])
+
+
+@pytest.mark.parametrize("engine", [Scripted, Ticking])
 def test_prompts_count_against_a_budget_of_money_while_draws_are_under_way(engine):
     price = {"main": Price(prompt=100.0, completion=100.0)}  # 20 tokens of prompt, 0.002
 
