@@ -7,6 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from ttscale.core import Price, Tally, Trace, Usage
+from ttscale.core.spending.metering import Scope, later
 
 PRICE = Price(prompt=2e6, completion=3e6, cached=1e6)  # 2 a token, 3, and 1 from a cache
 
@@ -128,3 +129,37 @@ def test_the_cost_of_two_scopes_is_known_where_both_are():
     for tally, other in ((Tally(), Tally(calls=1, cost=2.0)), (Tally(calls=1, cost=2.0), Tally(uses=1))):
         tally.add(other)
         assert tally.cost == 2.0  # nothing was asked of one of them
+
+
+def test_what_is_read_costs_as_a_prompt_in_every_scope_above():
+    run = Scope(None)
+    method = Scope(run)
+    method.charge_scored("prm", 100, PRICE, False)
+    method.charge_use("renderer", {"renders": 2})
+    for scope in (run, method):
+        assert differs(scope.usage.by["prm"]) == {
+            "calls": 1,
+            "scored_tokens": 100,
+            "scored_calls": 1,
+            "cost": 200,
+        }
+        assert scope.usage.units == {"renders": 2}
+        assert (scope.spent("tokens"), scope.spent("cost"), scope.spent("calls")) == (100, 200, 1)
+        assert (scope.spent("samples"), scope.spent("renders"), scope.spent("pages")) == (0, 2, 0)
+
+
+def test_what_requests_under_way_have_reserved_is_spent_until_they_end():
+    run = Scope(None)
+    method = Scope(run)
+    for amounts in ({"tokens": 7, "calls": 1}, {"tokens": 2, "cost": 0.5, "renders": 3}):
+        method.reserve(amounts)
+    assert [run.spent(kind) for kind in ("tokens", "calls", "cost", "renders")] == [9, 1, 0.5, 3]
+    method.release({"tokens": 7, "calls": 1})
+    assert [run.spent(kind) for kind in ("tokens", "calls", "cost", "renders")] == [2, 0, 0.5, 3]
+
+
+def test_of_two_chains_of_units_the_later_counts_unit_by_unit():
+    one, other = {"renders": 1.0, "pages": 5.0}, {"renders": 3.0, "turns": 2.0}
+    assert later(one, other) == later(other, one) == {"renders": 3, "pages": 5, "turns": 2}
+    assert (one, other) == ({"renders": 1, "pages": 5}, {"renders": 3, "turns": 2})
+    assert later(one, {}) is later(one, one) is one
