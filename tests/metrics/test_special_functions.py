@@ -44,7 +44,8 @@ def test_student_quantiles_from_one_degree_of_freedom_on(p: float, freedom: int)
 @given(st.floats(0.05, 3000), st.lists(st.floats(0, 4), min_size=1))
 def test_gamma_distributions_on_both_sides_of_the_mean(a: float, of_mean: list[float]) -> None:
     x = a * np.array(of_mean)
-    assert gamma_cdf(a, x) == pytest.approx(special.gammainc(a, x), abs=1e-12)
+    # a log x and log gamma(a) are up to 2 * 10^4: a rounding there is 4 * 10^-12
+    assert gamma_cdf(a, x) == pytest.approx(special.gammainc(a, x), abs=1e-11)
 
 
 @given(st.floats(1e-3, 1e3), st.floats(1e-3, 1e3), st.lists(st.integers(0, 10_000), min_size=1))

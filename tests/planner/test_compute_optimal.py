@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ttscale.core import UsageError
 from ttscale.methods.routing.difficulty import quantile_cuts
 from ttscale.planner import Difficulty, best_strategy, fit_bins, fit_mean, match, quantile_bins, two_fold
-from ttscale.planner.compute_optimal import in_sample
+from ttscale.planner.compute_optimal import _folds, _hull, in_sample
 
 
 @given(st.lists(st.floats(0, 1), min_size=5, max_size=60), st.integers(1, 5))
@@ -87,6 +87,26 @@ def test_repeats_of_a_question_stay_on_one_side():
         two_fold(right[:, :6], right[:, :6], ones[:6], questions[:6], 1, 1)
 
 
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.integers(1, 3), st.integers(0, 9))
+def test_every_bin_is_halved_and_so_are_all_questions_together(sizes, repeats, seed):
+    bins = np.repeat(np.arange(len(sizes)) + 1, sizes)
+    questions = np.arange(len(bins))
+    side = _folds(np.repeat(bins, repeats), np.repeat(questions, repeats), np.random.default_rng(seed))
+    first = side[::repeats]
+    assert (side == np.repeat(first, repeats)).all()
+    for here in (bins == bins, *(bins == b for b in bins)):
+        assert abs(here.sum() - 2 * first[here].sum()) <= 1
+
+
+def test_a_question_whose_trials_fall_into_several_bins_belongs_to_the_first():
+    # question 0 is in bin 1 by its first trial, so bin 2 holds 1 and 2: these are on two sides
+    bins, questions = np.array([1, 2, 2, 2, 1]), np.array([0, 0, 1, 2, 2])
+    for seed in range(8):
+        side = _folds(bins, questions, np.random.default_rng(seed))
+        assert (side[0], side[3]) == (side[1], side[4])
+        assert side[2] != side[3]
+
+
 def test_the_budget_is_kept_and_ties_go_to_the_cheaper():
     right = np.array([[1.0, 1.0], [1.0, 1.0], [0.0, 1.0]])
     cost = np.array([[8.0, 8.0], [4.0, 4.0], [1.0, 1.0]])
@@ -133,6 +153,13 @@ def test_what_easy_questions_save_is_spent_on_hard_ones():
     assert fit_mean(right, cost, bins, 9.9, 2) == [0, 0]
     assert fit_mean(right, cost, bins, 1, 2) == [0, 0]  # nothing is affordable: the cheapest
     assert fit_mean(right, cost, np.where(bins == 2, 3, 1), 10, 3) == [0, 0, 1]
+
+
+def test_of_strategies_on_one_line_only_the_ends_are_on_the_hull():
+    assert _hull(np.array([0.0, 0.5, 1.0]), np.array([1.0, 2.0, 3.0])) == [0, 2]
+    assert _hull(np.array([0.0, 0.6, 1.0]), np.array([1.0, 2.0, 3.0])) == [0, 1, 2]
+    # of the cheapest the most accurate, of equals the first; what gains nothing is not on it
+    assert _hull(np.array([0.1, 0.3, 0.3, 0.3]), np.array([1.0, 1.0, 1.0, 2.0])) == [1]
 
 
 # -- matching one strategy at the least cost

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fakes import problem, said
 
 from ttscale.core import Problem
+from ttscale.core.verdict import AGREED
 from ttscale.engines.recordings.pool import Pool
 from ttscale.planner.consensus import agreed
 
@@ -19,5 +20,6 @@ def test_the_plurality_of_the_samples_takes_the_gold_answers_place() -> None:
     made = agreed(Pool("m", "t", asked, records))
     assert [p.reference for p in made.problems] == ["b", None]
     assert made.problems[0].meta["level"] == 3
+    assert made.problems[0].meta[AGREED] is True  # nobody takes it for a gold answer
     assert "grade" not in made.problems[0].meta
     assert asked[0].reference == "right"

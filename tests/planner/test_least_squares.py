@@ -36,6 +36,11 @@ def test_without_noise_the_parameters_come_back() -> None:
     assert fit.cost < 1e-20
 
 
+@pytest.mark.parametrize(("edge", "least"), [(0.0, 0.1), (1.0, 0.9)])
+def test_an_edge_is_left_however_gently_the_way_leads_inwards(edge: float, least: float) -> None:
+    assert least_squares(lambda x: x - least, [edge], [0], [1]).x == pytest.approx([least])
+
+
 def test_a_minimum_outside_the_box_is_sought_along_its_edge() -> None:
     # (x + y - 3)^2 + (x - y)^2 is least at (1.5, 1.5); where x ends at 1, with y = 1.5
     fit = least_squares(lambda x: np.array([x[0] + x[1] - 3, x[0] - x[1]]), [0, 0], [0, 0], [1, 9])

@@ -11,6 +11,7 @@ from ttscale.core import UsageError
 from ttscale.metrics.accuracy.transitions import transition_rates
 from ttscale.planner import inference_factor, saturation_point
 from ttscale.planner.saturation import (
+    Curve,
     budgets,
     fit,
     hit_curve,
@@ -49,6 +50,56 @@ def test_edges():
     for bad in ({"p": 2, "epsilon": 0.1}, {"p": 0.5, "epsilon": 0}):
         with pytest.raises(UsageError):
             saturation_point(**bad)
+
+
+def test_a_point_at_its_boundary():
+    assert saturation_point(0.25, 0.25) == 0
+    assert saturation_point(0.25, 0.25 * 0.75) == 1  # the second unit gains just that
+    assert saturation_point(0.5, 0.125, ceiling=0.5) == 1
+    for bad in (
+        {"p": -0.1, "epsilon": 0.1},
+        {"p": 0.5, "epsilon": -0.1},
+        {"p": 0.5, "epsilon": 0.1, "ceiling": 1.1},
+        {"p": 0.5, "epsilon": 0.1, "ceiling": -0.1},
+    ):
+        with pytest.raises(UsageError):
+            saturation_point(**bad)
+    assert observed_saturation([0.5, 0.75, 0.75], 0.25) == 1
+    assert observed_saturation([0.25], 0.25) == 0
+    assert budgets([0.5, 0.5], 0.1).tolist() == [3, 3]
+    assert useful_epsilon(0.5, 2) == 0.125
+
+
+@pytest.mark.parametrize(
+    ("rmse", "first_error", "good"),
+    [(0.01, 0.03, True), (0.01, -0.03, True), (0.0101, 0, False), (0, 0.0301, False), (0, -0.0301, False)],
+)
+def test_a_good_fit_is_near_everywhere_and_at_one_sample(rmse, first_error, good):
+    assert Curve(1.0, 0.5, rmse, first_error, 8).good is good
+
+
+@pytest.mark.parametrize("epsilon", [0.5, 0.05, 0.01, 0.002])
+def test_a_spread_saturates_at_its_first_small_gain(epsilon):
+    curve = Curve(0.9, 1 / 3, 0.0, 0.0, 8, 0.4, 0.8)
+    gains = np.diff(0.9 * spread_success(np.arange(2000), 0.4, 0.8))
+    assert curve.at([0, 5]) == pytest.approx(0.9 * spread_success([0, 5], 0.4, 0.8))
+    assert curve.saturation(epsilon) == int(np.flatnonzero(gains <= epsilon)[0])
+    assert curve.saturation(1e-12, most=64) == 64
+
+
+def test_a_fit_tells_how_far_it_is_off():
+    curve = fit([0.5, 0.6, 0.9, 0.9])
+    misses = curve.at([1, 2, 3, 4]) - np.array([0.5, 0.6, 0.9, 0.9])
+    assert curve.rmse == pytest.approx(np.sqrt((misses**2).mean()))
+    assert (curve.first_error, curve.fitted_to) == (pytest.approx(misses[0]), 4)
+    assert fit([0.5, 0.6, 0.7]).fitted_to == 3
+    assert fit([0.5, 0.6, 0.7, 0.75], spread=True).fitted_to == 4
+    with pytest.raises(UsageError, match="3 points"):
+        fit([0.5, 0.6, 0.7], spread=True)
+    nothing = fit([0.0] * 4, spread=True)
+    assert (nothing.ceiling, nothing.p, nothing.fitted_to, nothing.at(9), nothing.good) == (0, 0, 4, 0, True)
+    assert hit_curve([(8, 4)], most=2) == pytest.approx([1 / 2, 11 / 14])
+    assert len(hit_curve([(8, 4), (5, 1)])) == 5
 
 
 def test_samples_and_absorbing_rounds_have_one_curve_and_simulation_follows_it():

@@ -8,13 +8,14 @@ import contextlib
 import random
 
 import pytest
-from fakes import Scripted, Ticking, answer, method_of, nothing_left, problem, said
+from fakes import Live, Scripted, Ticking, answer, method_of, nothing_left, problem, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_programs import MAIN, Evaluate, World, length_of, method, random_program
 
 from ttscale.core import (
     Budget,
+    LiveGeneration,
     Outcome,
     Price,
     Prompt,
@@ -22,8 +23,10 @@ from ttscale.core import (
     UnknownName,
     UsageError,
     Votes,
+    execute,
     run_in_token_time,
 )
+from ttscale.core.known_generation import head, piece
 from ttscale.methods.registry import parse
 
 PRICES = {"main": Price(prompt=0.0, completion=1000.0)}  # a thousandth per token
@@ -146,6 +149,66 @@ def test_a_vote_of_eight_under_a_budget_of_five_samples_is_a_vote_of_five():
     outcome = answer(Scripted(script), vote, budget=Budget(samples=5))
     assert (outcome.answer, outcome.stopped_by) == ("B", "budget:samples")
     assert outcome.usage.samples == len(outcome.traces) == 5
+
+
+class Dripping(Live):
+    """Lives in real time and shows a token whenever the event loop comes to it."""
+
+    def start(self, request):
+        return Drops(request, self.script(request))
+
+
+class Drops(LiveGeneration):
+    def __init__(self, request, known):
+        super().__init__(request)
+        self.known, self.tokens = known, 0
+        request.loop.call_soon(self.drop)
+
+    def drop(self):
+        if self.finished:
+            return
+        self.tokens += 1
+        self.show(piece(self.known, self.tokens - 1, self.tokens), ended=self.tokens == self.known.tokens)
+        if self.tokens == self.known.tokens:
+            self.end("stop")
+        self.request.loop.call_soon(self.drop)
+
+    def seen(self, at=None):
+        return self.tokens
+
+    def _stop(self, finish):
+        return 0
+
+    def _trace(self, finish, kept):
+        return head(self.known, kept)
+
+
+@pytest.mark.parametrize("limits", [{"tokens": 31}, {"cost": 0.031}, {"tokens": 40, "cost": 0.031}])
+def test_in_real_time_too_samples_are_stopped_by_what_they_have_shown_together(limits):
+    run = Run({"main": Dripping(lambda call: said("x", 100))}, prices=PRICES)
+    vote = parse("sc(n=2)")
+    held = execute(run, lambda: run.answer(vote, problem(), budget=Budget(**limits)))
+    assert held.stopped_by == ("budget:cost" if "cost" in limits else "budget:tokens")
+    assert [t.tokens for t in held.traces] == [16, 15]
+
+
+@pytest.mark.parametrize("engine", [Scripted, Ticking])
+@pytest.mark.parametrize(
+    ("tokens", "cost", "kind"),
+    [
+        (31, 1.0, "tokens"),
+        (60, 0.031, "cost"),
+        (33, 0.031, "cost"),
+        (31, 0.031, "tokens"),
+        (31, 0.033, "tokens"),
+    ],
+)
+def test_of_tokens_and_money_the_one_that_ends_first_is_named(engine, tokens, cost, kind):
+    # two samples make 30 tokens in 15 ticks, and would have made 32 in the next
+    vote, drawn = parse("sc(n=2)"), engine(lambda call: said("x", 100))
+    budget = Budget(tokens=tokens, cost=cost)
+    held = answer(drawn, vote.method, vote.cfg, budget=budget, prices=PRICES)
+    assert (held.stopped_by, [t.tokens for t in held.traces]) == (f"budget:{kind}", [15, 15])
 
 
 @pytest.mark.parametrize("engine", [Scripted, Ticking])

@@ -110,8 +110,16 @@ def test_a_recording_that_fits_its_limit_to_the_token_ends_as_it_did(limit, fini
 def test_an_unknown_order_is_refused():
     with pytest.raises(UsageError, match="shuffled"):
         Replay(pool(1), order="random")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="skip=-1"):
+        Replay(pool(1), skip=-1)
 
 
 def test_the_size_of_a_pool_is_its_smallest_question():
     rows = {("p", "main", ""): [said("A")] * 3, ("q", "main", ""): [said("A")] * 2}
     assert Pool("m", "t", [problem("p"), problem("q")], rows).size() == 2
+    assert Pool("", "t", [], {}).size() == 0
+
+
+def test_an_engine_is_named_after_its_model_or_else_its_file():
+    assert Replay(pool(1)).name == "replay:m"
+    assert Replay(Pool("", "t", [], {}, "file.csv")).name == "replay:file.csv"

@@ -62,6 +62,7 @@ def test_the_whole_cost_of_a_strategy_is_in_its_trials():
     assert (found.score[: 12 * 3] == 1).all()
     assert found.counts[0] == (16, 16)
     assert found.counts[-1] == (16, 10)
+    assert found.pass_rate.tolist() == [1.0] * 12 * 3 + [10 / 16] * 12 * 3
 
 
 def test_a_fitted_policy_spends_where_it_helps_and_costs_less_than_one_strategy_for_all():

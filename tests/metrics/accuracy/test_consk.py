@@ -49,3 +49,7 @@ def test_many_samples_stay_exact():
 def test_bad_input_is_refused():
     with pytest.raises(UsageError):
         cons_at_k({"A": 1}, "A", 0)
+    with pytest.raises(UsageError):
+        cons_at_k({"A": 3, "B": -1}, "A", 1)
+    with pytest.raises(UsageError):
+        cons_at_k({"A": 3}, "A", 1, abstained=-1)

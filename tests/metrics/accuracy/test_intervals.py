@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
 from ttscale.metrics import accuracy_interval, paired_difference, sign_flip_p, wilson
+from ttscale.metrics.accuracy.intervals import Difference
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -49,6 +50,23 @@ def test_repeats_without_a_question_effect_count_in_full():
     low, high = accuracy_interval(graded)
     full = wilson(sum(r for r, _ in graded.values()), 3200)
     assert high - low == pytest.approx(full[1] - full[0], rel=0.15)
+
+
+def test_repeats_have_the_effective_number_that_their_clustered_error_gives():
+    graded = {"a": (3, 4), "b": (1, 2), "c": (0, 3), "d": (2, 3)}
+    p = 6 / 12
+    squares = (3 - 4 * p) ** 2 + (1 - 2 * p) ** 2 + (0 - 3 * p) ** 2 + (2 - 3 * p) ** 2
+    effective = p * (1 - p) / (4 / 3 * squares / 12**2)
+    assert 4 < effective < 12
+    expected = wilson(p * effective, effective, z=t.ppf(0.975, 3))
+    assert accuracy_interval(graded) == pytest.approx(expected)
+    # never fewer than the questions, never more than the grades
+    split = {"a": (4, 4), "b": (0, 4)}
+    assert accuracy_interval(split) == pytest.approx(wilson(1, 2, z=t.ppf(0.975, 1)))
+    alike = {"a": (2, 4), "b": (2, 4), "c": (2, 4)}
+    assert accuracy_interval(alike) == pytest.approx(wilson(6, 12, z=t.ppf(0.975, 2)))
+    assert accuracy_interval({"a": (2, 4)}) == pytest.approx(wilson(0.5, 1))
+    assert accuracy_interval({"a": (0, 4), "b": (0, 2)}) == pytest.approx(wilson(0, 2))
 
 
 def test_all_right_is_not_certain():
@@ -113,6 +131,12 @@ def test_flipped_signs_of_means_agree_with_all_flips_counted():
     assert sign_flip_p(gaps) == pytest.approx(exact, abs=0.01)
 
 
+def test_a_sum_that_no_flip_reaches_is_told_as_one_of_the_flips():
+    assert sign_flip_p(np.arange(1.0, 41.0)) == 1 / 20_001
+    assert sign_flip_p([0.0, 0.0]) == sign_flip_p([]) == 1.0
+    assert sign_flip_p([0.5, -0.5]) == 1.0  # as often as not
+
+
 def test_methods_that_always_agree_still_have_an_interval():
     grades = {str(i): (int(i % 3 > 0), 1) for i in range(30)}
     gap = paired_difference(grades, grades)
@@ -131,4 +155,13 @@ def test_swapping_the_methods_turns_the_sign():
 
 def test_only_common_questions_are_compared():
     gap = paired_difference({"a": (1, 1), "b": (0, 1), "c": (0, 0)}, {"a": (0, 1), "c": (1, 1)})
-    assert (gap.questions, gap.value) == (1, 1.0)
+    assert (gap.questions, gap.value, gap.high) == (1, 1.0, 1.0)
+    back = paired_difference({"a": (0, 1)}, {"a": (1, 1)})
+    assert (back.value, back.low) == (-1.0, -1.0)
+
+
+def test_a_difference_is_clear_where_its_interval_leaves_out_zero():
+    assert Difference(0.2, 0.1, 0.3, 0.0, 9).clear
+    assert Difference(-0.2, -0.3, -0.1, 0.0, 9).clear
+    assert not Difference(0.1, 0.0, 0.3, 0.0, 9).clear
+    assert not Difference(-0.1, -0.3, 0.0, 0.0, 9).clear

@@ -28,6 +28,10 @@ def test_it_is_the_expected_cost_until_the_first_success():
     assert cost_of_pass(0.5, 0.3) == pytest.approx(series)
     assert cost_of_pass(0.52, 0.5333) == pytest.approx(0.975, abs=1e-3)  # as published: 0.98
     assert cost_of_pass(1, 0) == math.inf
+    assert (cost_of_pass(0, 0.5), cost_of_pass(3, 1)) == (0, 3)
+    for cost, success in ((-0.1, 0.5), (1, -0.1), (1, 1.1)):
+        with pytest.raises(UsageError):
+            cost_of_pass(cost, success)
 
 
 @given(st.floats(1e-3, 10), st.floats(1e-6, 1), st.integers(1, 64))
@@ -37,6 +41,7 @@ def test_parallel_attempts_never_make_a_pass_cheaper(cost, success, n):
 
 def test_they_cost_the_same_only_where_success_is_rare():
     assert with_oracle(1, 0.5, 4) == pytest.approx(4 / (1 - 0.5**4))
+    assert with_oracle(2, 1, 4) == 8
     assert with_oracle(1, 1e-9, 8) == pytest.approx(1e9, rel=1e-7)
     # a judge that picks the right one with 0.8 makes it dearer still
     assert cost_of_pass(4, 0.8 * (1 - 0.5**4)) > with_oracle(1, 0.5, 4)
@@ -51,6 +56,18 @@ def test_the_interval_holds_the_value_and_narrows_with_questions():
         assert low < costs.mean() / right.mean() < high
         widths.append(high - low)
     assert widths[1] < widths[0]
+
+
+def test_the_interval_leaves_a_fortieth_of_the_resamples_outside_on_either_side():
+    costs, right = np.array([1.0, 5.0, 2.0, 9.0, 4.0]), np.array([1.0, 0.5, 0.125, 1.0, 0.25])
+    picks = np.random.default_rng(3).integers(0, 5, (500, 5))
+    ratios = costs[picks].mean(axis=1) / right[picks].mean(axis=1)
+    for level, tail in ((0.95, 0.025), (0.5, 0.25)):
+        low, high = interval(costs, right, level=level, resamples=500, seed=3)
+        assert low == np.quantile(ratios, tail, method="lower")
+        assert high == np.quantile(ratios, 1 - tail, method="higher")
+    # what is always wrong but for a half is no certainty
+    assert interval([7.0] * 9, [0.5] * 9) == (14, 14)
 
 
 @pytest.mark.parametrize("n", [1, 4, 20, 500])
@@ -85,6 +102,10 @@ def test_the_choice_is_the_cheapest_pass_that_does_not_lose_too_much():
     }
     assert cheapest(settings) == "middling"
     assert cheapest(settings, tolerance=0) == "big"
+    # a standard error of .62 over 165 questions is .0378
+    for accuracy, chosen in ((0.5825, "near"), (0.582, "big")):
+        near = {"big": settings["big"], "near": Setting(accuracy, 0.1, 10)}
+        assert cheapest(near) == chosen
     assert cheapest(settings, tolerance=1) == "tiny"
     # an attempt of the small one costs less, a pass more
     assert cheapest({"small": Setting(0.5, 0.9, 100), "large": Setting(0.62, 1, 100)}, tolerance=1) == "large"

@@ -96,6 +96,7 @@ def test_a_budget_that_never_binds_is_dense_attention_without_a_shared_prompt(pr
 def test_the_published_closed_form_once_the_budget_binds():
     assert attended_positions(100, 5000, 1024) == 1024 * 5000 - 0.5 * 924**2
     assert attended_positions(2000, 5000, 1024) == 1024 * 5000
+    assert (attended_positions(5, 7, 0.5), attended_positions(5, 7, 0)) == (3.5, 0)
 
 
 def test_no_intensity_is_the_flops_only_law_and_every_argument_adds_cost():

@@ -41,6 +41,11 @@ def test_model_and_tool_time_less_their_overlap_is_the_latency_that_is_not_idle(
 def test_time_is_split_between_model_and_tools():
     split = time_split([(0, 4), (6, 8)], [(3, 6), (9, 10)])
     assert (split.model, split.tools, split.overlap, split.idle, split.latency) == (6, 4, 1, 1, 10)
+    # spans of one kind overlap, and the first does not begin at 0
+    split = time_split([(5, 9), (2, 6), (3, 4)], [(8, 12)])
+    assert (split.model, split.tools, split.overlap, split.idle, split.latency) == (7, 4, 1, 0, 10)
+    split = time_split([], [])
+    assert (split.model, split.tools, split.overlap, split.idle, split.latency) == (0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("calls", [0, 1, 2, 9])
@@ -99,6 +104,7 @@ def test_side_by_side_is_faster_and_holds_more_memory_than_one_after_another():
 def test_a_server_idles_while_tools_run_until_enough_requests_are_there():
     assert idle_share(3, 1) == 0.25
     assert idle_share(3, 1, workers=2) == 0
+    assert idle_share(1, 3) == 0.75
     assert idle_share(1, 3, workers=3) == 0.25
     assert idle_share(1, 3, workers=4) == 0
 
@@ -115,5 +121,6 @@ def test_energy_is_the_integral_of_power():
     assert energy_per_success(41.53, 0.38) == pytest.approx(109, abs=0.5)
     assert energy_per_success(22.76, 0.80) == pytest.approx(28, abs=0.5)
     assert energy_per_success(1, 0) == math.inf
-    with pytest.raises(UsageError):
-        energy_wh([1], [0])
+    for watts, seconds, queries in (([1], [0], 1), ([1, 1], [0, 1], 0), ([1, 1, 1], [0, 1], 1)):
+        with pytest.raises(UsageError):
+            energy_wh(watts, seconds, queries)

@@ -88,6 +88,30 @@ def test_two_models_with_one_slope_differ_where_one_of_them_loses_items():
     assert [flows([[1, 0]], [[1000, now]]).severe for now in (1500, 1501)] == [0, 1]
 
 
+def test_items_are_told_apart_by_where_they_move():
+    paths = [
+        [0, 0.5, 0.25],
+        [0.5, 0.5, 0.5],
+        [0, 1, 1],
+        [1, 0.5, 0.5],
+        [1, 1, 1],
+        [0, 0, 0],
+        [0, math.nan, 1],
+    ]
+    told = flows(paths, [[10, 20, 40]] * 7)
+    assert (told.gained, told.lost, told.mixed, told.unmoved) == (1, 1, 1, 1)
+    assert (told.always_right, told.always_wrong) == (1, 1)
+    assert told.accuracy == pytest.approx((2.5 / 6, 3.5 / 6, 3.25 / 6))
+    assert told.tokens == (10, 20, 40)
+    assert (told.loss_mean, told.loss_ratio) == ((0.25 + 0.5) / 2, 2)
+    # a loss at a token count of 0 has a size but no ratio, and one token is a count
+    for tokens, ratio in (([0, 1], None), ([1, 0], None), ([1, 1], 1)):
+        told = flows([[1, 0]], [tokens])
+        assert (told.lost, told.loss_mean, told.loss_ratio) == (1, 1, ratio)
+    told = flows([[0, 1]], [[10, 20]])
+    assert (told.loss_mean, told.loss_ratio, told.severe) == (None, None, 0)
+
+
 def test_noise_is_penalised_by_its_closed_form_and_repeats_shrink_it():
     # symmetric delta, tokens doubling: E = -(2 - 1/2) / 2 E|delta|
     rng = np.random.default_rng(1)
@@ -107,6 +131,11 @@ def test_missing_runs_drop_the_item_and_bad_tokens_the_transition():
     assert (found.value, found.dropped, found.skipped) == (0.25, 1, 1)
     assert math.isnan(found.items[1])
     assert math.isnan(arise(np.zeros((0, 3)), np.zeros((0, 3))).value)
+    assert math.isnan(arise(np.zeros((0, 1)), np.zeros((0, 1))).value)
+    one = arise([[1], [math.nan]], [[10], [10]])
+    assert (one.value, one.items[0], one.dropped, one.skipped) == (0, 0, 1, 0)
+    # a transition needs tokens on both sides; one is enough
+    assert [arise([[0, 1]], [t]).skipped for t in ([0, 1], [1, 0], [-1, 1], [1, 1])] == [1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -123,3 +152,5 @@ def test_stability_is_the_spread_over_repeats():
     assert (told.mean, told.std, told.cv) == (2, 1, 0.5)
     assert stability([0.0, 0.0]).cv == 0
     assert stability([-1.0, 1.0]).cv == math.inf
+    assert (stability([-4.0, -2.0]).mean, stability([-4.0, -2.0]).cv) == (-3, pytest.approx(math.sqrt(2) / 3))
+    assert (stability([2.0]).std, stability([2.0]).cv) == (0, 0)

@@ -41,6 +41,8 @@ def test_without_bounds_everything_is_in_control(amounts):
 
 def test_control_and_deviation():
     assert control([1, 5, 9], 2, 9) == pytest.approx(2 / 3)
+    assert control([2, 5, 9, 10], 2, 9) == 0.75  # both ends are within
+    assert math.isnan(control([]))
     assert length_deviation([90, 120], [100, 100]) == pytest.approx(0.15)
     assert length_rmse([90, 120], [100, 100]) == pytest.approx(math.sqrt(0.025))
     assert controllable([0.2, 0.95], [3, 10], k=10, epsilon=0.05)
@@ -63,6 +65,11 @@ def test_outcome_efficiency_is_one_where_the_first_solution_ends_the_answer():
     assert outcome_efficiency([Reasoning((WRONG, RIGHT), True)]) == 1
     assert outcome_efficiency([Reasoning((RIGHT, RIGHT), True, tail=20)]) == 0.25
     assert outcome_efficiency([Reasoning((WRONG,), False)]) == 0
+    # an answer of one token counts, one of none does not
+    brief, empty = Reasoning((Thought(1, True),), False), Reasoning((), False)
+    assert outcome_efficiency([brief, empty]) == process_efficiency([brief, empty]) == 1
+    assert underthinking([brief, empty]) == 0
+    assert math.isnan(outcome_efficiency([empty]))
 
 
 thoughts = st.builds(Thought, st.integers(1, 99), st.booleans(), st.sampled_from("abc"))
