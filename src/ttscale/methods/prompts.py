@@ -58,13 +58,9 @@ class Template:
 
     def filled(self, problem: Problem, values: Mapping[str, str]) -> Prompt:
         """The prompt, with the problem's images."""
-        known = {"question": problem.prompt.text, **values}
-
-        def fill(text: str) -> str:
-            return _PLACE.sub(lambda place: known[place[1]], text)
-
-        prompt = Prompt.user(fill(self.user), *_images(problem.prompt), system=fill(self.system) or None)
-        return prompt.then(fill(self.prefix)) if self.prefix else prompt
+        user, system, prefix = (_fill(getattr(self, part), problem, values) for part in _PARTS)
+        prompt = Prompt.user(user, *_images(problem.prompt), system=system or None)
+        return prompt.then(prefix) if prefix else prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +71,10 @@ class Prompts:
 
     def __call__(self, name: str, problem: Problem, **values: str) -> Prompt:
         return self.templates[name].filled(problem, values)
+
+    def text(self, name: str, problem: Problem, **values: str) -> str:
+        """The user's turn alone: for templates that are a piece of another."""
+        return _fill(self.templates[name].user, problem, values)
 
 
 class Settings(Protocol):
@@ -181,6 +181,11 @@ class PromptFile:
         for name in sorted(template.places() - known):
             shown = ", ".join(f"{{{place}}}" for place in sorted(known))
             raise UsageError(f"{where}: template {key!r} holds {{{name}}}", fix=f"it may hold {shown}")
+
+
+def _fill(text: str, problem: Problem, values: Mapping[str, str]) -> str:
+    known = {"question": problem.prompt.text, **values}
+    return _PLACE.sub(lambda place: known[place[1]], text)
 
 
 @lru_cache(maxsize=128)
