@@ -11,6 +11,7 @@ import csv
 import json
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def _expected_e3(budgets: Sequence[int], planner_tokens: int = PLANNER) -> float
 def order_of_shares(lab: Laboratory) -> Figure:
     """The smallest step down in E3 from the closed form over weighted and equal shares to the wrong order."""
     merits = [_expected_e3(budgets) for budgets in _shares().values()]
-    return Figure.exact(min(a - b for a, b in zip(merits, merits[1:])), "four allocations, equal totals")
+    return Figure.exact(min(a - b for a, b in pairwise(merits)), "four allocations, equal totals")
 
 
 def _played(lab: Laboratory, form: str) -> tuple[np.ndarray, np.ndarray]:
@@ -199,7 +200,7 @@ def e3_without_the_planner(lab: Laboratory) -> Figure:
 
 
 def obedience(lab: Laboratory) -> Figure:
-    """Tokens of the solving call asked for a tenth of the words, minus those asked for all, same questions."""
+    """Tokens of the solving call told a tenth of the words, minus those told all, same questions."""
     specs = [f"plan-and-budget(prompts=paper, form=uniform, scale={scale})" for scale in (0.1, 1.0)]
     found = _bench(lab, specs, "lab:arith?level=1", lab.size(8, 60))
     small, large = (tokens - planning for _, tokens, planning in (found[spec] for spec in specs))
@@ -229,7 +230,7 @@ SYSTEM = System(
             text="Planning and budgeting raise E3 = A^2/T.",
             number="+193.8% on TravelPlanner, DS-Qwen-32B 0.16 to 0.47, without the planner's tokens",
             source="abstract",
-            effect="E3 of weighted shares minus step by step, planner's tokens in T, bundled reasoner, level 3",
+            effect="E3 of weighted shares minus step by step, the planner's tokens in T, bundled reasoner",
             criterion=Above(0.0),
             measure=e3_with_all_costs,
         ),
@@ -253,7 +254,7 @@ SYSTEM = System(
             name="over-vanilla",
             text="A planned and budgeted solver beats one that is told nothing.",
             source="abstract",
-            effect="E3 of weighted shares minus a solver of 700 words, two planner calls of 60 tokens counted",
+            effect="E3 of weighted shares minus a solver of 700 words, a planner of 2 x 60 tokens counted",
             criterion=Above(0.0),
             measure=weighted_over_vanilla,
         ),
