@@ -23,6 +23,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "voting.self_consistency": ("self-consistency", "sc", "vote", "majority"),
     "routing.auto": ("auto",),
     "thinking.budget_forcing": ("budget-forcing", "s1"),
+    "decomposition.plan_and_budget": ("plan-and-budget",),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""

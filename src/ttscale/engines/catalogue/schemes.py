@@ -38,6 +38,7 @@ _LLAMACPP: dict[str, Any] = {
     "embeddings": bool,
     "reranking": bool,
     "idle": _Seconds,
+    "prompts": str,
 }
 _OPENAI: dict[str, Any] = {
     "key_env": str,
@@ -49,6 +50,7 @@ _OPENAI: dict[str, Any] = {
     "seeds": bool,
     "server": Literal["llamacpp", "vllm", "sglang", "ollama", "other"],
     "can": str,
+    "prompts": str,
 }
 _TRANSFORMERS: dict[str, Any] = {
     "device": str,
@@ -58,6 +60,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "reuse": _Count,
     "embedder": str,
     "revision": str,
+    "prompts": str,
 }
 _REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
 _EMBEDDER: dict[str, Any] = {"device": str, "dtype": str}

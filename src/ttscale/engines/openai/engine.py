@@ -34,6 +34,7 @@ class OpenAIHTTP(HTTPClient):
         seeds: send the sample's own seed, so that a rerun can give the same texts.
         dialect: what the server can do, if that is known; otherwise it is tried.
         cache: a directory in which to remember what was found, by URL and model.
+        prompts: the set of prompts it was trained on, if there is one.
 
     The others are those of `HTTPClient`.
 
@@ -61,6 +62,7 @@ class OpenAIHTTP(HTTPClient):
         cache: Path | None = None,
         name: str = "",
         likely: str = "",
+        prompts: str = "",
     ) -> None:
         super().__init__(
             url,
@@ -75,7 +77,7 @@ class OpenAIHTTP(HTTPClient):
         self.model, self.likely, self.seeds, self.cache = model, likely, seeds, cache
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
-        self._known = dialect
+        self.prompts, self._known = prompts, dialect
         self.dialect = dialect or Dialect()
         self._opened, self._finding = False, asyncio.Lock()
         self.confirmed = dialect is not None
