@@ -32,7 +32,6 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -99,6 +98,7 @@ class PromptFile:
         at = Path(module)
         self.path = at.parent / "prompts" / f"{at.stem}.toml"
         self.places = {name: frozenset(["question", *names]) for name, names in places.items()}
+        self._read: dict[Path, tuple[int, Mapping[str, Mapping[str, Template]]]] = {}  # by time of change
 
     def check(self, cfg: Settings) -> None:
         """Refuse settings that name no set, a file that cannot be used, or templates that cannot be
@@ -145,17 +145,21 @@ class PromptFile:
         """Set -> template name -> template; a file without sections is the set ""."""
         try:
             changed = path.stat().st_mtime_ns
-            content = _read(path, changed)
+            if path in self._read and self._read[path][0] == changed:
+                return self._read[path][1]
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise UsageError(
                 f"cannot read the prompts {str(path)!r}: {error.strerror}", fix="check the path"
             ) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is not TOML: {error}", fix="correct the file") from None
-        return {
+        sets = {
             name: {key: self._template(key, value, path) for key, value in section.items()}
             for name, section in (content if sections else {"": content}).items()
         }
+        self._read[path] = (changed, sets)
+        return sets
 
     def _template(self, key: str, value: Any, path: Path) -> Template:
         self._known(key, str(path))
@@ -186,12 +190,6 @@ class PromptFile:
 def _fill(text: str, problem: Problem, values: Mapping[str, str]) -> str:
     known = {"question": problem.prompt.text, **values}
     return _PLACE.sub(lambda place: known[place[1]], text)
-
-
-@lru_cache(maxsize=128)
-def _read(path: Path, changed: int) -> dict[str, Any]:
-    """The content of a TOML file, read once as long as it does not change."""
-    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _is_path(name: str) -> bool:

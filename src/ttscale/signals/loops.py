@@ -18,7 +18,7 @@ GRAM = 5  # words
 LOOPING = 0.93
 EVERY = 256  # tokens between two looks
 _BLOCK, _TIMES = 400, 3  # longest block in characters, and how often in a row it stands at the end
-_LEAST = 60  # characters that the repeats make up at least: "=====" is no loop, nor are three zeros
+_LEAST = 60  # characters that the repeats make up at least: neither "=====" nor three zeros loop
 _TURN = 12  # characters of a sentence that counts
 
 

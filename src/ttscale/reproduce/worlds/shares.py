@@ -49,7 +49,7 @@ class Shares:
             if "Sub-questions:" in shown:
                 return Trace(json.dumps({"level": LEVEL, "credits": list(self.credits)}), self.planner_tokens)
             return Trace("\n".join(f"{k}. part" for k in range(1, len(self.c) + 1)), self.planner_tokens)
-        told = [float(words) for words in _WITHIN.findall(shown)] or [self.own / len(self.c)] * len(self.c)
-        taken = [b * (1 + self.overrun * rng.uniform(-1, 1)) for b in told]
+        words = [float(count) for count in _WITHIN.findall(shown)] or [self.own / len(self.c)] * len(self.c)
+        taken = [b * (1 + self.overrun * rng.uniform(-1, 1)) for b in words]
         right = all(rng.random() < self._right(c, b) for c, b in zip(self.c, taken, strict=True))
         return Trace(f"\\boxed{{{'right' if right else 'wrong'}}}", max(1, round(math.fsum(taken))))
