@@ -40,6 +40,7 @@ SMALL: dict[str, str] = {
     "explore-execute": "plans=3, least_before=0, prompts=tiny",
     "pets": "average=4, max_samples=8",
     "plan-and-budget": "prompts=tiny",
+    "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
 EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by

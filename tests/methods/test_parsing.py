@@ -20,6 +20,8 @@ from ttscale.methods.parsing import json_object, number_within, numbered, sectio
         ("- 1. add\n- 2. go on", ["add", "go on"]),
         ("It is 1.5 apples.\n3.14 is pi", []),
         ("1.\n2. ", []),
+        ("1. add\n2. go on\n100: 60 40", ["add", "go on\n100: 60 40"]),
+        ("1. add\n3. go on", ["add", "go on"]),
         ("", []),
     ],
 )

@@ -24,6 +24,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "routing.auto": ("auto",),
     "thinking.budget_forcing": ("budget-forcing", "s1"),
     "decomposition.plan_and_budget": ("plan-and-budget",),
+    "decomposition.scale_selective": ("scale-selective", "scale"),
     "decomposition.explore_execute": ("explore-execute", "e2c"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }

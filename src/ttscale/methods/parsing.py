@@ -17,6 +17,7 @@ _FENCE = re.compile(r"```[\w+-]*\n?")
 _NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:\.\d+)?|\.\d+)(?!\w)")
 _LATEX = re.compile(r"(?<!\\)\\(?=[bfrt][a-z])")  # a command, though JSON would read an escape
 _ESCAPE = re.compile(r"""(\\["\\/]|\\n(?![a-z])|\\u[0-9a-fA-F]{4})|\\""")
+_SKIPPED = 1  # numbers that a list may leave out
 _OPENINGS = 20  # braces that may open the object
 _MOST = 100_000  # characters that are looked at: a reply that loops may have any length
 
@@ -25,11 +26,15 @@ def numbered(text: str) -> list[str]:
     """The entries of a numbered list, in order, each with the lines below it ("2) ..." and "**Step 2:** ..."
     count too). A list that starts again at 1 counts from there; empty entries are left out."""
     entries: list[list[str]] = []
+    last = 0
     for line in _bare(text).splitlines():
-        if (found := _ENTRY.match(line)) is not None:
-            if int(found[1]) == 1:
+        found = _ENTRY.match(line)
+        number = int(found[1]) if found else 0
+        if found and (number == 1 or (entries and last < number <= last + _SKIPPED + 1)):
+            if number == 1:
                 entries.clear()
             entries.append([found[2]])
+            last = number
         elif entries:
             entries[-1].append(line)
     joined = ("\n".join(lines).strip().strip("*_ ") for lines in entries)
