@@ -41,6 +41,7 @@ SMALL: dict[str, str] = {
     "pets": "average=4, max_samples=8",
     "plan-and-budget": "prompts=tiny",
     "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
+    "sticker": "rounds=1, chains=2, thinking=true, prompts=tiny",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
 EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by

@@ -27,6 +27,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "decomposition.scale_selective": ("scale-selective", "scale"),
     "decomposition.explore_execute": ("explore-execute", "e2c"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
+    "refinement.sticker": ("sticker", "sticker-tts"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
 
