@@ -64,8 +64,8 @@ class Steps:
     def _reply(self, request: GenerationRequest) -> Trace:
         rng, shown = random.Random(request.seed), request.prompt.text
         if "Take this problem apart" in shown:
-            asked = {"conditions": "given", "question": f"part {len(self.d) + 1}"}
-            return Trace(json.dumps(asked), PREPARED)
+            prepared = {"conditions": "given", "question": f"part {len(self.d) + 1}"}
+            return Trace(json.dumps(prepared), PREPARED)
         if "You teach mathematics" in shown:
             split = {f"step{k}": f"part {k}" for k in range(1, len(self.d) + 2)}
             return Trace(json.dumps(split), SPLIT)
