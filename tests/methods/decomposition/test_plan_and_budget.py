@@ -75,6 +75,18 @@ def test_step_by_step_each_sees_the_answers_before_it_and_the_last_puts_them_tog
     assert outcome.extra["words"] == [4, 4, 4]
 
 
+def test_the_thinking_about_a_step_is_not_passed_on() -> None:
+    def script(request: GenerationRequest) -> Trace:
+        if request.role == "planner":
+            return Trace(PLAN if "two to five" in request.prompt.text else CREDITS, 9)
+        return Trace("<think>\nsecret\n</think>\n\nit is seven", 9)
+
+    e = Scripted(script)
+    _, asked = solved(e, solving="sequential")
+    assert "Its answer: it is seven" in asked[3]
+    assert "secret" not in "".join(asked)
+
+
 @pytest.mark.parametrize(
     ("plan", "credits", "fallbacks", "budgets"),
     [
