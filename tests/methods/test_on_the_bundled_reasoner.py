@@ -37,7 +37,11 @@ SMALL: dict[str, str] = {
     "deepconf": "n=8, window=16",
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
+    "explore-execute": "plans=3, least_before=0, prompts=tiny",
     "pets": "average=4, max_samples=8",
+    "plan-and-budget": "prompts=tiny",
+    "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
+    "sticker": "rounds=1, chains=2, thinking=true, prompts=tiny",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
 EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by

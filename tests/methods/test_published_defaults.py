@@ -44,6 +44,30 @@ PUBLISHED = {
     "budget-forcing": {"n_ignore": 0, "wait": "Wait", "temperature": 0, "answer_tokens": 1000},
     "turns": {"turns": 4, "chains": 1, "carry": "answer"},  # arXiv:2503.19855
     "three-d": {"carry": "reflection", "negative": True},  # arXiv:2511.15738
+    "plan-and-budget": {"temperature": 0.1, "top_p": 0.9, "solving": "single"},  # arXiv:2505.16122
+    "scale-selective": {
+        "threshold": 0.5,
+        "decompositions": 8,
+        "rating": "steps",
+        "temperature": 0.6,
+        "top_p": 0.95,
+        "top_k": 20,
+    },  # arXiv:2512.00466
+    "explore-execute": {
+        "strategy": "loop",
+        "groups": 3,
+        "refinements": 3,
+        "depth": 5,
+        "plan_tokens": 512,
+        "step_tokens": 256,
+        "select_tokens": 512,
+        "refine_tokens": 1024,
+        "rescue_tokens": 512,
+        "temperature": 0.9,
+        "top_p": 0.95,
+        "least_before": 300,
+        "most_after": 500,
+    },  # arXiv:2509.23946
 }
 
 

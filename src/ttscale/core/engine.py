@@ -171,6 +171,10 @@ class EngineWrapper:
     def prompt_lengths(self) -> PromptLengths | None:
         return getattr(self.engine, "prompt_lengths", None)
 
+    @property
+    def prompts(self) -> str:
+        return getattr(self.engine, "prompts", "")
+
     def unknown(self, capabilities: Collection[str]) -> frozenset[str]:
         return unknown(self.engine, capabilities)
 

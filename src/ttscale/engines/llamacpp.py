@@ -36,6 +36,7 @@ class LlamaCpp(OpenAIHTTP):
         threads: for decoding; by default one per processor that is not in use.
         prompt_cache: MiB of memory for prompts that no slot works on any more, so that a further
             sample need not read them again; 0 for none.
+        prompts: the set of prompts it was trained on, if there is one.
         embeddings, reranking: serve an embedding or a reranking model instead of one that chats.
     """
 
@@ -51,6 +52,7 @@ class LlamaCpp(OpenAIHTTP):
         reranking: bool = False,
         idle: float = 300.0,
         name: str = "",
+        prompts: str = "",
     ) -> None:
         path = Path(os.path.expanduser(path))
         for setting, value in (("slots", slots), ("context", context), ("threads", threads)):
@@ -66,6 +68,7 @@ class LlamaCpp(OpenAIHTTP):
             retry=Retry(times=2),
             dialect=EMBEDDING if embeddings else RERANKING if reranking else LLAMACPP,
             name=name or f"llamacpp:{path.stem}",
+            prompts=prompts,
         )
         self.path, self.slots, self.context = path, slots, context
         self.threads = threads or _idle_processors()

@@ -23,7 +23,11 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "voting.self_consistency": ("self-consistency", "sc", "vote", "majority"),
     "routing.auto": ("auto",),
     "thinking.budget_forcing": ("budget-forcing", "s1"),
+    "decomposition.plan_and_budget": ("plan-and-budget",),
+    "decomposition.scale_selective": ("scale-selective", "scale"),
+    "decomposition.explore_execute": ("explore-execute", "e2c"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
+    "refinement.sticker": ("sticker", "sticker-tts"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
 

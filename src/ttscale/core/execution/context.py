@@ -356,6 +356,11 @@ class Context:
         """Whether the engine of a role can do what a method makes use of but does not need."""
         return capability in self.run.engine_of(self.scope.resolve(role)).capabilities
 
+    def prompts_of(self, role: str = "main") -> str:
+        """The set of prompts that a role's model was trained on, as its specification says; "" if it
+        says none."""
+        return getattr(self.run.engine_of(self.scope.resolve(role)), "prompts", "")
+
     def samples_left(self, prompt: Prompt, role: str = "main") -> int | None:
         """How many further samples of `prompt` the engine has; None if it never runs dry."""
         if self.problem is None:

@@ -27,7 +27,8 @@ class Bundled:
 
     @property
     def spec(self) -> str:
-        return f"{self.scheme}:{self.path}"
+        """Its specification; models that generate know the prompts of the world they were made for."""
+        return f"{self.scheme}:{self.path}" + ("?prompts=tiny" if self.scheme == "llamacpp" else "")
 
     @property
     def size(self) -> int:

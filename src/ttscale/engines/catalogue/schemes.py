@@ -42,6 +42,7 @@ _LLAMACPP: dict[str, Any] = {
     "embeddings": bool,
     "reranking": bool,
     "idle": _Seconds,
+    "prompts": str,
 }
 _HOSTED: dict[str, Any] = {
     "key_env": str,
@@ -60,6 +61,7 @@ _HOSTED: dict[str, Any] = {
     "extra_body": str,
     "chat_template_kwargs": str,
     "headers.*": str,
+    "prompts": str,
 }
 _TRANSFORMERS: dict[str, Any] = {
     "device": str,
@@ -69,6 +71,7 @@ _TRANSFORMERS: dict[str, Any] = {
     "reuse": _Count,
     "embedder": str,
     "revision": str,
+    "prompts": str,
 }
 _REWARD: dict[str, Any] = {"device": str, "dtype": str, "separator": str, "right": int, "revision": str}
 _EMBEDDER: dict[str, Any] = {"device": str, "dtype": str}

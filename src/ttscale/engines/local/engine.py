@@ -73,6 +73,7 @@ class TransformersLocal:
         embedder: a sentence-transformers folder for `embed`; without it the mean of this model's
             own last hidden states.
         revision: of a model on the hub.
+        prompts: the set of prompts it was trained on, if there is one.
     """
 
     time: Literal["wall", "tokens"] = "wall"
@@ -90,6 +91,7 @@ class TransformersLocal:
         embedder: str | Path | None = None,
         name: str = "",
         revision: str | None = None,
+        prompts: str = "",
     ) -> None:
         for setting, value, least in (("batch", batch, 1), ("reuse", reuse, 0), ("context", context, 2)):
             if value is not None and value < least:
@@ -98,6 +100,7 @@ class TransformersLocal:
         self.model = Path(self.path).name if Path(self.path).is_dir() else self.path
         self.name = name or f"transformers:{self.model}"
         self.device, self.dtype, self.revision = device, dtype, revision
+        self.prompts = prompts
         self.batch, self.context, self.reuse = batch, context, reuse
         self.chooser, self.embedder = chooser, embedder
         self._loaded: Loaded | None = None

@@ -36,6 +36,7 @@ class OpenAIHTTP(HTTPClient):
         dialect: what the server can do, if that is known; otherwise it is tried.
         effort: the field in which the server is told how hard to think.
         cache: a directory in which to remember what was found, by URL and model.
+        prompts: the set of prompts it was trained on, if there is one.
 
     The others are those of `HTTPClient`.
 
@@ -66,6 +67,7 @@ class OpenAIHTTP(HTTPClient):
         cache: Path | None = None,
         name: str = "",
         likely: str = "",
+        prompts: str = "",
     ) -> None:
         super().__init__(
             url,
@@ -83,7 +85,7 @@ class OpenAIHTTP(HTTPClient):
         self.effort: EffortField = effort
         host = self.urls[0].split("://", 1)[1] if self.urls else ""
         self.name = name or f"openai:{model}@{host}"
-        self._known = dialect
+        self.prompts, self._known = prompts, dialect
         self.dialect = dialect or Dialect()
         self._opened, self._finding = False, asyncio.Lock()
         self.confirmed = dialect is not None

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from ...core import THINK, AtLeast, Card, Context, Outcome, Problem, Trace, Within, declared
+from ...core import THINK, AtLeast, Card, Context, Outcome, Problem, Within, declared
 from ...core.cards import roles
 from ..registry import method
+from .steering import SteeredReply
 
 CARD = Card(
     name="budget-forcing",
@@ -62,35 +63,25 @@ class Config:
 @method(card=CARD)
 async def budget_forcing(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Think within the limits, then answer; the answer phase is always reached."""
-    thinking, parts, forced = cfg.opening, list[Trace](), False
+    reply = SteeredReply(problem.prompt, cfg.opening)
     used, ignored = 0, 0
     while True:
         left = None if cfg.max_thinking is None else cfg.max_thinking - used
-        part = await ctx.sample(
-            problem.prompt.then(thinking),
-            part="step",
-            stop=(cfg.end,),
-            max_tokens=left,
-            temperature=cfg.temperature,
+        part = await reply.extend(
+            ctx, part="step", stop=(cfg.end,), max_tokens=left, temperature=cfg.temperature
         )
-        parts.append(part)
         if part.finish not in ("stop", "length"):
-            return Outcome(None, Trace.joined(parts, thinking + part.text), part.finish)
+            return Outcome(None, reply.whole(), part.finish)
         used += part.tokens
-        thinking += part.text
         forced = part.finish == "length" or (cfg.max_thinking is not None and used >= cfg.max_thinking)
         if forced or ignored == cfg.n_ignore:
             break
-        thinking = thinking.rstrip() + "\n" + cfg.wait
+        reply.append(cfg.wait)
         ignored += 1
 
-    thinking += cfg.end if thinking.endswith("\n") else f"\n{cfg.end}"
-    if forced:
-        thinking += f"\n\n{cfg.cue}"
-    answer = await ctx.sample(
-        problem.prompt.then(thinking), max_tokens=cfg.answer_tokens, temperature=cfg.temperature
-    )
-    whole = Trace.joined([*parts, answer], thinking + answer.text)
+    reply.end_thinking(cfg.end, cfg.cue if forced else "")
+    await reply.extend(ctx, max_tokens=cfg.answer_tokens, temperature=cfg.temperature)
+    whole = reply.whole()
     stopped_by = "max_thinking" if forced else "thinking_ended"
     extra = {"thinking_tokens": used, "ignored": ignored}
     return Outcome(problem.answer(whole), whole, stopped_by, extra)
