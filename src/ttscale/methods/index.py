@@ -24,6 +24,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "routing.auto": ("auto",),
     "thinking.budget_forcing": ("budget-forcing", "s1"),
     "decomposition.plan_and_budget": ("plan-and-budget",),
+    "thinking.trimr": ("trimr",),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
