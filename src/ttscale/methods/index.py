@@ -25,6 +25,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "thinking.budget_forcing": ("budget-forcing", "s1"),
     "decomposition.plan_and_budget": ("plan-and-budget",),
     "thinking.trimr": ("trimr",),
+    "thinking.deer": ("deer",),
+    "thinking.dynasor": ("dynasor", "certaindex"),
+    "thinking.stop_scaling": ("stop-scaling", "ts"),
+    "thinking.thoughtmani": ("thoughtmani", "thought-manipulation"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
