@@ -26,6 +26,11 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "decomposition.plan_and_budget": ("plan-and-budget",),
     "decomposition.scale_selective": ("scale-selective", "scale"),
     "decomposition.explore_execute": ("explore-execute", "e2c"),
+    "thinking.trimr": ("trimr",),
+    "thinking.deer": ("deer",),
+    "thinking.dynasor": ("dynasor", "certaindex"),
+    "thinking.stop_scaling": ("stop-scaling", "ts"),
+    "thinking.thoughtmani": ("thoughtmani", "thought-manipulation"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
     "refinement.sticker": ("sticker", "sticker-tts"),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ QUESTION = (
     "{question}\n\nProposed solution:\n{solution}\n\n"
     "Is the proposed solution correct? Reply with one word, Yes or No."
 )
+
+_FIRST_WORD = re.compile(r"\W*(yes|no)")
 
 
 @register("judge", needs={"judge": roles.judges("text")}, partial=True, probability=True)
@@ -35,13 +38,19 @@ async def judge(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> list
 
 def probability_of_yes(judgement: Trace) -> float:
     """What a reply of yes or no says, weighted by the probability of its first word."""
-    word = reply_of(judgement).strip().lower()
-    if not word.startswith(("yes", "no")):
+    yes = yes_or_no(judgement)
+    if yes is None:
         return 0.5
     sure, place = 1.0, _first_token_of_the_verdict(judgement)
     if judgement.logprobs is not None and place is not None and place < len(judgement.logprobs):
         sure = math.exp(float(judgement.logprobs[place]))
-    return sure if word.startswith("yes") else 1.0 - sure
+    return sure if yes else 1.0 - sure
+
+
+def yes_or_no(judgement: Trace) -> bool | None:
+    """What a reply of yes or no says; None if it is neither."""
+    word = _FIRST_WORD.match(reply_of(judgement).lower())
+    return None if word is None else word[1] == "yes"
 
 
 def _first_token_of_the_verdict(judgement: Trace) -> int | None:
