@@ -15,6 +15,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "refinement.three_d": ("three-d", "3d"),
     "voting.adaptive_consistency": ("adaptive-consistency", "adaptive", "ac"),
     "search.best_of_n": ("best-of-n", "bon"),
+    "search.v1": ("v1", "v1-infer", "pairwise"),
     "voting.deepconf": ("deepconf", "deepconf-online"),
     "voting.esc": ("esc",),
     "voting.first_finish": ("ffs", "first-finish", "lfs", "last-finish"),
@@ -24,6 +25,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "routing.auto": ("auto",),
     "thinking.budget_forcing": ("budget-forcing", "s1"),
     "decomposition.plan_and_budget": ("plan-and-budget",),
+    "refinement.parathinker": ("parathinker",),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""
