@@ -26,6 +26,9 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "thinking.budget_forcing": ("budget-forcing", "s1"),
     "decomposition.plan_and_budget": ("plan-and-budget",),
     "refinement.parathinker": ("parathinker",),
+    "refinement.self_refine": ("self-refine",),
+    "thinking.chain_of_draft": ("chain-of-draft",),
+    "thinking.re_reading": ("re2", "re-reading"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
 }
 """Module within `ttscale.methods` -> names and other names of its methods."""

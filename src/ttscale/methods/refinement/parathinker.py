@@ -36,7 +36,6 @@ CARD = Card(
     stimulation="self-repetition",
     aggregation="fusion",
     knob="paths",
-    draws="paths",
     stops="enough paths have ended, and the summary",
     needs={"main": roles.answers("text")},
     files=("prompts",),
@@ -45,7 +44,7 @@ CARD = Card(
         "Paths are plain samples that the summary reads as text: no control tokens, thought embeddings or "
         "joined caches, and no fine-tuning.",
         "A path may write an answer of its own, where the trained model's paths only think.",
-        "The summary has no fixed first sentence, which the released engine forces (summarize.prefix is one).",
+        "The summary has no fixed first sentence, which the released engine forces.",
         "Where the summary has no answer, the paths that ended vote; the outcome says so.",
     ),
 )
