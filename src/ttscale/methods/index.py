@@ -15,6 +15,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "refinement.three_d": ("three-d", "3d"),
     "voting.adaptive_consistency": ("adaptive-consistency", "adaptive", "ac"),
     "search.best_of_n": ("best-of-n", "bon"),
+    "search.v1": ("v1", "v1-infer", "pairwise"),
     "voting.deepconf": ("deepconf", "deepconf-online"),
     "voting.esc": ("esc",),
     "voting.first_finish": ("ffs", "first-finish", "lfs", "last-finish"),
@@ -31,6 +32,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "thinking.dynasor": ("dynasor", "certaindex"),
     "thinking.stop_scaling": ("stop-scaling", "ts"),
     "thinking.thoughtmani": ("thoughtmani", "thought-manipulation"),
+    "refinement.parathinker": ("parathinker",),
+    "refinement.self_refine": ("self-refine",),
+    "thinking.chain_of_draft": ("chain-of-draft",),
+    "thinking.re_reading": ("re2", "re-reading"),
     "refinement.turns": ("turns", "self-refinement", "multi-round-thinking"),
     "refinement.sticker": ("sticker", "sticker-tts"),
 }
