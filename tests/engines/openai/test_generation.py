@@ -144,7 +144,11 @@ async def test_a_cap_cuts_now_or_later(desk: Any) -> None:
         await until(generation, 3)
         generation.cap(2)
         assert ask.traces[0].text == "".join(LONG[:2])
-    assert (trace.finish, trace.text) == ("cut", "".join(LONG[:8]))
+        generation, ask = d.start(index=2)
+        await until(generation, 3)  # nobody has looked at these
+        generation.cap(8)
+        late = await ask.done
+    assert (trace.finish, trace.text) == (late.finish, late.text) == ("cut", "".join(LONG[:8]))
 
 
 async def test_progress_may_stop_its_own_draw(desk: Any) -> None:
