@@ -6,14 +6,19 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from lab_client import Client, Result, Table, interval, length, pass_at_1, sample_items
+from lab_client import Client, Reply, Result, interval, length, pass_at_1, sample_items
+from lab_table import Table
+from tokenizers import Tokenizer
 
 from ttscale.worlds.arithmetic import FAMILIES, WorldProblem, check_answer, extract_answer, messages, problems
 from ttscale.worlds.arithmetic.conditions import faulty_conditions, right_conditions
 from ttscale.worlds.arithmetic.skills import SYSTEM
+from ttscale.worlds.arithmetic.solutions import Noise, reason, render
 from ttscale.worlds.arithmetic.sub_questions import sub_questions, usable
 from ttscale.worlds.arithmetic.verbose.documents import STOP, verbose_document
+from ttscale.worlds.arithmetic.verbose.overthinking import verbose
 from ttscale.worlds.arithmetic.verbose.thoughts import TraceStatistics, trace_statistics
 
 LONG = 1200  # tokens of a verbose reply at most
@@ -40,6 +45,22 @@ async def verbose_items(
     return [Long(r, [trace_statistics(reply.text) for reply in r.replies]) for r in results]
 
 
+def world_items(
+    tokenizer: Path, chosen: list[WorldProblem], n: int, seed: int
+) -> tuple[list[Long], list[Result]]:
+    """`n` long traces of each problem as the verbose models learn from, and as many short ones."""
+    rng, count = random.Random(f"world/{seed}"), Tokenizer.from_file(str(tokenizer)).encode
+
+    def result(p: WorldProblem, make: Callable[[], str]) -> Result:
+        texts = [make() for _ in range(n)]
+        replies = [Reply(text, len(count(text).ids) + 1) for text in texts]  # and the end
+        return Result(p, replies, [check_answer(p, text) for text in texts])
+
+    long = [result(p, lambda p=p: verbose(p.world, rng)[0]) for p in chosen]
+    short = [result(p, lambda p=p: render(*reason(p.world, rng, Noise()))) for p in chosen]
+    return [Long(r, [trace_statistics(reply.text) for reply in r.replies]) for r in long], short
+
+
 def mean_of(
     pick: Callable[[TraceStatistics], float], right: bool | None = None
 ) -> Callable[[Sequence[Long]], float]:
@@ -63,12 +84,18 @@ def first_stated(items: Sequence[Long]) -> float:
 
 
 def add_overthinking(table: Table, name: str, items: list[Long], concise: list[Result]) -> None:
-    """Rows of one verbose model on level 3 beside the concise model of its size on the same problems."""
+    """Rows of how well a verbose model does on level 3 beside the concise one of its size, same problems."""
     results = [i.result for i in items]
     both = list(zip(results, concise, strict=True))
     value = interval(both, lambda ps: pass_at_1([a for a, _ in ps]) - pass_at_1([b for _, b in ps]))
     table.add(f"{name}: pass@1, level 3", *interval(results, pass_at_1))
     table.add(f"{name}: pass@1 minus the concise model's", *value, ">= -0.03", value[0] >= -0.03)
+
+
+def add_statistics(table: Table, name: str, items: list[Long], concise: list[Result]) -> None:
+    """Rows of how it overthinks: what one reads of a model's traces, or of those that it learns from."""
+    results = [i.result for i in items]
+    both = list(zip(results, concise, strict=True))
     value = interval(both, lambda ps: length([a for a, _ in ps]) / length([b for _, b in ps]))
     table.add(f"{name}: times the tokens of the concise model", *value, ">= 2", value[0] >= 2)
     value = interval(items, first_stated)
@@ -148,7 +175,7 @@ async def sub_question_shares(client: Client, chosen: list[WorldProblem]) -> dic
     shares = {name: [float(t[name]) for t in told] for name in told[0]}
     for family in FAMILIES:
         part = [s["plan that can be used"] for s, p in zip(told, chosen, strict=True) if p.family == family]
-        shares[f"&nbsp;&nbsp;{family}"] = [float(x) for x in part]
+        shares[f"plan that can be used, {family}"] = [float(x) for x in part]
     calculations = [p for p in chosen if p.family != "search"]
     for name, thinking in (("step answered at length", True), ("step answered at once", False)):
         shares[name] = list(await asyncio.gather(*(step(p, thinking) for p in calculations)))
