@@ -25,6 +25,7 @@ LONG = 1200  # tokens of a verbose reply at most
 EARLIEST, LATEST = 0.3, 0.5  # share of a right trace after which its answer is there
 USEFUL = (0.1, 0.3)
 GREEDY = {"temperature": 0}
+ROUNDS = 3  # of revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,30 @@ async def sub_question_shares(client: Client, chosen: list[WorldProblem]) -> dic
     return shares
 
 
+async def extracted(client: Client, items: list[Result]) -> list[float]:
+    """1 where the list of conditions taken from a sample is as it should be, else 0."""
+
+    async def one(item: Result) -> float:
+        prompt = messages("extract", item.problem.question, solutions=[item.replies[0].text])
+        return float((await client.reply(prompt, 0, **GREEDY)).text == right_conditions(item.problem.world))
+
+    return list(await asyncio.gather(*map(one, items)))
+
+
+async def revised(client: Client, items: list[Result]) -> list[list[float]]:
+    """Per problem whether the answer is right after each of ROUNDS revisions, the first of a sample."""
+
+    async def one(item: Result) -> list[float]:
+        text, right = item.replies[0].text, []
+        for seed in range(ROUNDS):
+            prompt = messages("revise", item.problem.question, solutions=[text])
+            text = (await client.reply(prompt, seed)).text
+            right.append(float(check_answer(item.problem, text)))
+        return right
+
+    return list(await asyncio.gather(*map(one, items)))
+
+
 async def merged(client: Client, items: list[Result]) -> list[tuple[float, float]]:
     """(merging three samples, majority of the three with ties to the first), right or not, per problem."""
 
@@ -204,6 +229,12 @@ async def add_roles(table: Table, client: Client, items: list[Result], count: in
         table.add(
             f"{name}, level 3", *value, f">= {goal:.2f}" if goal else "", value[0] >= goal if goal else None
         )
+    table.add(
+        "list of conditions extracted, level 3", *interval(await extracted(client, items), statistics.fmean)
+    )
+    rounds = await revised(client, items)
+    for k in range(ROUNDS):
+        table.add(f"revised {k + 1} times, level 3", *interval([r[k] for r in rounds], statistics.fmean))
     for role, name in (("conclusive", "sees whether an excerpt answers"), ("same", "sees whether two agree")):
         table.add(name, *interval(await share_as_told(client, role, 2 * count), statistics.fmean))
     for role in ("verbose", "reopen"):
