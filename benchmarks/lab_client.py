@@ -1,10 +1,9 @@
-"""What the lab reports share: a llama.cpp server and its client, samples, intervals, the table."""
+"""What the lab reports share: a llama.cpp server and its client, samples, intervals."""
 
 import asyncio
 import math
 import random
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,33 +129,3 @@ def length(items: Sequence[Result], right: bool | None = None) -> float:
         r.tokens for i in items for r, ok in zip(i.replies, i.right, strict=True) if right in (None, ok)
     ]
     return statistics.fmean(lengths) if lengths else math.nan
-
-
-class Table:
-    """Rows of: what, value with interval, target, whether it holds."""
-
-    def __init__(self) -> None:
-        self.rows: list[str] = [
-            "| measure | value | 95% interval | target | holds |",
-            "|---|---|---|---|---|",
-        ]
-
-    def add(
-        self,
-        what: str,
-        value: float,
-        low: float = math.nan,
-        high: float = math.nan,
-        target: str = "",
-        holds: bool | None = None,
-    ) -> None:
-        def show(x: float) -> str:
-            return f"{x:,.0f}" if abs(x) >= 100 else f"{x:.2f}" if abs(x) < 10 else f"{x:.1f}"
-
-        span = "" if math.isnan(low) else f"{show(low)}-{show(high)}"
-        verdict = "" if holds is None else "yes" if holds else "**no**"
-        self.rows.append(f"| {what} | {show(value)} | {span} | {target} | {verdict} |")
-        print(self.rows[-1], file=sys.stderr, flush=True)
-
-    def __str__(self) -> str:
-        return "\n".join(self.rows)

@@ -1,6 +1,10 @@
 """Measure the bundled reasoner on fresh held-out problems and print a table.
 
-    python benchmarks/lab_report.py [--weights DIR] [--problems N] [--seed S] [--only PART]
+    python benchmarks/lab_report.py [--weights DIR] [--problems N] [--seed S] [--only PART] [--keep FILE]
+
+The parts: `concise`, the models that think briefly; `world`, the long traces that the verbose models
+learn from, by the same statistics; `verbose`, those models. With `--keep` each part is put into a JSON
+file, from which `lab_goals.py` makes the tables of the model card.
 
 Replies come from llama.cpp (two threads), at temperature 1, unless a line says greedy. Problems
 are drawn from the test split, which training never sees. Intervals are 95%, from a bootstrap over
@@ -25,14 +29,22 @@ from lab_client import (
     Client,
     Reply,
     Result,
-    Table,
     interval,
     length,
     pass_at_1,
     sample_items,
     server,
 )
-from lab_verbose import add_given_up, add_overthinking, add_reopening, add_roles, verbose_items
+from lab_table import Part, Table, keep
+from lab_verbose import (
+    add_given_up,
+    add_overthinking,
+    add_reopening,
+    add_roles,
+    add_statistics,
+    verbose_items,
+    world_items,
+)
 
 from ttscale.worlds.arithmetic import FAMILIES, check_answer, extract_answer, messages, problems
 from ttscale.worlds.arithmetic.training_documents import plan
@@ -136,6 +148,11 @@ async def rated_pairs(client: Client, items: list[Result], per_item: int = 4) ->
                 [one(item, rng.choice(good), rng.choice(bad), rng.random() < 0.5) for _ in range(per_item)]
             )
     return [list(await asyncio.gather(*job)) for job in jobs]
+
+
+def rated_right(pairs: Sequence[list[float]]) -> float:
+    """Mean over all pairs of some items; NaN without any."""
+    return statistics.fmean(v for pair in pairs for v in pair) if pairs else math.nan
 
 
 def sub_questions(plan: str) -> list[str]:
@@ -248,12 +265,16 @@ async def agreement(
     return 1 - len(different) / len(prompts), different
 
 
-def by_family(table: Table, scored: Sequence[tuple[Result, list[float]]]) -> None:
-    """Rows for the AUC of scores in each family, and within a problem."""
+def by_family(
+    table: Table, of: str, scored: Sequence[tuple[Result, list[float]]], goal: float | None = None
+) -> None:
+    """Rows for the AUC of scores in each family, and within a problem, where there may be a goal."""
     for family in FAMILIES:
         part = [(i, scores) for i, scores in scored if i.problem.family == family]
-        table.add(f"&nbsp;&nbsp;{family}", *interval(part, score_auc))
-    table.add("&nbsp;&nbsp;within a problem", *interval(scored, within_problems))
+        table.add(family, *interval(part, score_auc), of=of)
+    value = interval(scored, within_problems)
+    target = (f">= {goal:.2f}", value[0] >= goal) if goal else ()
+    table.add("within a problem", *value, *target, of=of)
 
 
 async def first_token(path: Path) -> float:
@@ -273,19 +294,28 @@ def add_rewards(table: Table, reward: RewardModel, items: Sequence[Result]) -> N
     """Rows of the reward model on replies to level 3."""
     steps = [(i, reward.step_scores(i)) for i in items]
     scored = [(i, [s[-1] for s in scores]) for i, scores in steps]
-    value = interval(scored, score_auc)
-    table.add("PRM last-step AUC, level 3", *value, ">= 0.80", value[0] >= 0.8)
-    by_family(table, scored)
-    value = interval(scored, best_of)
-    table.add("best of 16 by reward minus one sample", *value, ">= 0.05", value[0] >= 0.05)
+    value, reward_auc = interval(scored, score_auc), "PRM last-step AUC, level 3"
+    table.add(reward_auc, *value, ">= 0.80", value[0] >= 0.8)
+    by_family(table, reward_auc, scored, goal=0.75)
+    value, best = interval(scored, best_of), "best of 16 by reward minus one sample"
+    table.add(best, *value, ">= 0.05", value[0] >= 0.05)
     for family in FAMILIES:
         part = [(i, scores) for i, scores in scored if i.problem.family == family]
-        goal = 0.1 if family == "word" else None
         value = interval(part, best_of)
-        table.add(f"&nbsp;&nbsp;{family}", *value, ">= 0.10" if goal else "", goal and value[0] >= goal)
+        goal = (">= 0.10", value[0] >= 0.1) if family == "word" else ()
+        table.add(family, *value, *goal, of=best)
     halfway = [(i, [s[len(s) // 2] for s in scores]) for i, scores in steps]
     table.add("reward half-way: calibration error", *interval(halfway, calibration_error))
     table.add("reward half-way: AUC", *interval(halfway, score_auc))
+
+
+async def measure_world(weights: Path, count: int, seed: int) -> Table:
+    """The traces that the verbose models learn from, on level 3."""
+    table = Table()
+    chosen = [p for f in FAMILIES for p in problems(f, 3, count, seed)]
+    long, concise = world_items(weights / "base" / "tokenizer.json", chosen, 4, seed)
+    add_statistics(table, "world", long, concise)
+    return table
 
 
 async def measure_verbose(weights: Path, count: int, seed: int) -> Table:
@@ -299,7 +329,9 @@ async def measure_verbose(weights: Path, count: int, seed: int) -> Table:
             await client.session.close()
         with server(weights / f"{name}.gguf") as address:
             client = Client(address)
-            add_overthinking(table, name, await verbose_items(client, chosen, 4), concise)
+            long = await verbose_items(client, chosen, 4)
+            add_overthinking(table, name, long, concise)
+            add_statistics(table, name, long, concise)
             await add_reopening(table, name, client, chosen)
             if name == "verbose":
                 await add_given_up(table, client, count)
@@ -311,20 +343,20 @@ async def measure_verbose(weights: Path, count: int, seed: int) -> Table:
 
 async def add_judges(table: Table, client: Client, items: list[Result]) -> None:
     """Rows of judges and raters, on the concise model's samples."""
-    for thinking, name, goal in (
-        (True, "judge AUC, level 3", 0.65),
-        (False, "&nbsp;&nbsp;without thinking", 0.75),
-    ):
-        scored = list(zip(items, await judge_scores(client, items, thinking), strict=True))
-        value = interval(scored, score_auc)
-        table.add(name, *value, f">= {goal:.2f}", value[0] >= goal)
-    for families, name in (
-        (FAMILIES, "right one of a pair rated higher"),
-        (("search",), "&nbsp;&nbsp;searches"),
-    ):
-        pairs = await rated_pairs(client, [i for i in items if i.problem.family in families])
-        value = interval(pairs, lambda ps: statistics.fmean(v for p in ps for v in p) if ps else math.nan)
-        table.add(name, *value, ">= 0.65", value[0] >= 0.65)
+    judge, rater = "judge AUC, level 3", "right one of a pair rated higher"
+    scored = list(zip(items, await judge_scores(client, items), strict=True))
+    value = interval(scored, score_auc)
+    table.add(judge, *value, ">= 0.65", value[0] >= 0.65)
+    by_family(table, judge, scored)
+    at_once = await judge_scores(client, items, thinking=False)
+    value = interval(list(zip(items, at_once, strict=True)), score_auc)
+    table.add("without thinking", *value, ">= 0.75", value[0] >= 0.75, of=judge)
+    pairs = await rated_pairs(client, items)
+    value = interval(pairs, rated_right)
+    table.add(rater, *value, ">= 0.65", value[0] >= 0.65)
+    searches = await rated_pairs(client, [i for i in items if i.problem.family == "search"])
+    value = interval(searches, rated_right)
+    table.add("searches", *value, ">= 0.65", value[0] >= 0.65, of=rater)
 
 
 async def measure(weights: Path, count: int, seed: int) -> Table:
@@ -354,40 +386,29 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
             table.add(f"pass@1, level {level}", *value, target, holds and holds(value[0]))
             for family in FAMILIES:
                 part = [i for i in by_level[level] if i.problem.family == family]
-                table.add(f"&nbsp;&nbsp;{family}", *interval(part, pass_at_1))
+                table.add(family, *interval(part, pass_at_1), of=f"pass@1, level {level}")
         single = pass_at_1(middle)
         value = interval(middle, pass_at_all)
         table.add(f"pass@{SAMPLES}, level 3", *value, ">= 0.85", value[0] >= 0.85)
         for family in FAMILIES:
             part = [i for i in middle if i.problem.family == family]
-            table.add(f"&nbsp;&nbsp;{family}", *interval(part, pass_at_all))
+            table.add(family, *interval(part, pass_at_all), of=f"pass@{SAMPLES}, level 3")
         value = interval(middle, majority)
         table.add(f"majority@{SAMPLES}, level 3", *value, f">= {single + 0.1:.2f}", value[0] >= single + 0.1)
         for family in FAMILIES:
             part = [i for i in middle if i.problem.family == family]
-            table.add(f"&nbsp;&nbsp;{family}", *interval(part, majority))
+            table.add(family, *interval(part, majority), of=f"majority@{SAMPLES}, level 3")
 
         value = interval(middle, lambda items: length(items, False) / length(items, True))
         table.add("wrong / right trace length, level 3", *value, "> 1", value[0] > 1)
         table.add("tokens per trace, level 3", length(middle))
         for name, score in (("mean", mean_confidence), ("lowest group", lowest_group)):
             scored = [(i, [score(r) for r in i.replies]) for i in middle]
-            value = interval(scored, score_auc)
-            table.add(f"confidence AUC ({name}), level 3", *value, ">= 0.65", value[0] >= 0.65)
-            by_family(table, scored)
+            value, what = interval(scored, score_auc), f"confidence AUC ({name}), level 3"
+            table.add(what, *value, ">= 0.65", value[0] >= 0.65)
+            by_family(table, what, scored)
         add_rewards(table, RewardModel(weights / "prm"), middle)
-        judged = [Result(i.problem, i.replies[:6], i.right[:6]) for i in middle]
-        scored = list(zip(judged, await judge_scores(client, judged), strict=True))
-        value = interval(scored, score_auc)
-        table.add("judge AUC, level 3", *value, ">= 0.65", value[0] >= 0.65)
-        by_family(table, scored)
-        at_once = await judge_scores(client, judged, thinking=False)
-        value = interval(list(zip(judged, at_once, strict=True)), score_auc)
-        table.add("&nbsp;&nbsp;without thinking", *value)
-        pairs = await rated_pairs(client, middle)
-        value = interval(pairs, lambda ps: statistics.fmean(v for p in ps for v in p))
-        table.add("right one of a pair rated higher", *value, ">= 0.65", value[0] >= 0.65)
-
+        await add_judges(table, client, [Result(i.problem, i.replies[:6], i.right[:6]) for i in middle])
         for name, shares in (await role_shares(client, middle)).items():
             table.add(f"{name}, level 3", *interval(shares, statistics.fmean))
 
@@ -426,22 +447,24 @@ async def measure(weights: Path, count: int, seed: int) -> Table:
     return table
 
 
+PARTS = {"concise": measure, "world": measure_world, "verbose": measure_verbose}
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--problems", type=int, default=60, help="problems per family and level")
     parser.add_argument("--seed", type=int, default=1, help="which held-out problems")
-    parser.add_argument("--only", choices=("concise", "verbose"), help="one part of the report")
+    parser.add_argument("--only", choices=list(PARTS), help="one part of the report")
+    parser.add_argument("--keep", type=Path, help="JSON file that each measured part is put into")
     options = parser.parse_args(argv)
-    begun = time.monotonic()
-    parts = {"concise": measure, "verbose": measure_verbose}
-    for name, part in parts.items():
-        if options.only in (None, name):
-            print(asyncio.run(part(options.weights, options.problems, options.seed)), end="\n\n")
-    print(
-        f"{options.problems} problems per family and level, seed {options.seed}, "
-        f"{time.monotonic() - begun:.0f} s."
-    )
+    for name in [options.only] if options.only else PARTS:
+        begun = time.monotonic()
+        table = asyncio.run(PARTS[name](options.weights, options.problems, options.seed))
+        part = Part(table.rows, options.problems, options.seed)
+        print(f"{part}\n{name}: {time.monotonic() - begun:.0f} s.\n")
+        if options.keep:
+            keep(options.keep, name, part)
     return 0
 
 

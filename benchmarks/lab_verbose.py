@@ -6,20 +6,26 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from lab_client import Client, Result, Table, interval, length, pass_at_1, sample_items
+from lab_client import Client, Reply, Result, interval, length, pass_at_1, sample_items
+from lab_table import Table
+from tokenizers import Tokenizer
 
 from ttscale.worlds.arithmetic import FAMILIES, WorldProblem, check_answer, extract_answer, messages, problems
 from ttscale.worlds.arithmetic.conditions import faulty_conditions, right_conditions
 from ttscale.worlds.arithmetic.skills import SYSTEM
+from ttscale.worlds.arithmetic.solutions import Noise, reason, render
 from ttscale.worlds.arithmetic.sub_questions import sub_questions, usable
 from ttscale.worlds.arithmetic.verbose.documents import STOP, verbose_document
+from ttscale.worlds.arithmetic.verbose.overthinking import verbose
 from ttscale.worlds.arithmetic.verbose.thoughts import TraceStatistics, trace_statistics
 
 LONG = 1200  # tokens of a verbose reply at most
 EARLIEST, LATEST = 0.3, 0.5  # share of a right trace after which its answer is there
 USEFUL = (0.1, 0.3)
 GREEDY = {"temperature": 0}
+ROUNDS = 3  # of revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,22 @@ async def verbose_items(
 ) -> list[Long]:
     results = await sample_items(client, chosen, n, role, max_tokens=LONG)
     return [Long(r, [trace_statistics(reply.text) for reply in r.replies]) for r in results]
+
+
+def world_items(
+    tokenizer: Path, chosen: list[WorldProblem], n: int, seed: int
+) -> tuple[list[Long], list[Result]]:
+    """`n` long traces of each problem as the verbose models learn from, and as many short ones."""
+    rng, count = random.Random(f"world/{seed}"), Tokenizer.from_file(str(tokenizer)).encode
+
+    def result(p: WorldProblem, make: Callable[[], str]) -> Result:
+        texts = [make() for _ in range(n)]
+        replies = [Reply(text, len(count(text).ids) + 1) for text in texts]  # and the end
+        return Result(p, replies, [check_answer(p, text) for text in texts])
+
+    long = [result(p, lambda p=p: verbose(p.world, rng)[0]) for p in chosen]
+    short = [result(p, lambda p=p: render(*reason(p.world, rng, Noise()))) for p in chosen]
+    return [Long(r, [trace_statistics(reply.text) for reply in r.replies]) for r in long], short
 
 
 def mean_of(
@@ -63,12 +85,18 @@ def first_stated(items: Sequence[Long]) -> float:
 
 
 def add_overthinking(table: Table, name: str, items: list[Long], concise: list[Result]) -> None:
-    """Rows of one verbose model on level 3 beside the concise model of its size on the same problems."""
+    """Rows of how well a verbose model does on level 3 beside the concise one of its size, same problems."""
     results = [i.result for i in items]
     both = list(zip(results, concise, strict=True))
     value = interval(both, lambda ps: pass_at_1([a for a, _ in ps]) - pass_at_1([b for _, b in ps]))
     table.add(f"{name}: pass@1, level 3", *interval(results, pass_at_1))
     table.add(f"{name}: pass@1 minus the concise model's", *value, ">= -0.03", value[0] >= -0.03)
+
+
+def add_statistics(table: Table, name: str, items: list[Long], concise: list[Result]) -> None:
+    """Rows of how it overthinks: what one reads of a model's traces, or of those that it learns from."""
+    results = [i.result for i in items]
+    both = list(zip(results, concise, strict=True))
     value = interval(both, lambda ps: length([a for a, _ in ps]) / length([b for _, b in ps]))
     table.add(f"{name}: times the tokens of the concise model", *value, ">= 2", value[0] >= 2)
     value = interval(items, first_stated)
@@ -148,11 +176,35 @@ async def sub_question_shares(client: Client, chosen: list[WorldProblem]) -> dic
     shares = {name: [float(t[name]) for t in told] for name in told[0]}
     for family in FAMILIES:
         part = [s["plan that can be used"] for s, p in zip(told, chosen, strict=True) if p.family == family]
-        shares[f"&nbsp;&nbsp;{family}"] = [float(x) for x in part]
+        shares[f"plan that can be used, {family}"] = [float(x) for x in part]
     calculations = [p for p in chosen if p.family != "search"]
     for name, thinking in (("step answered at length", True), ("step answered at once", False)):
         shares[name] = list(await asyncio.gather(*(step(p, thinking) for p in calculations)))
     return shares
+
+
+async def extracted(client: Client, items: list[Result]) -> list[float]:
+    """1 where the list of conditions taken from a sample is as it should be, else 0."""
+
+    async def one(item: Result) -> float:
+        prompt = messages("extract", item.problem.question, solutions=[item.replies[0].text])
+        return float((await client.reply(prompt, 0, **GREEDY)).text == right_conditions(item.problem.world))
+
+    return list(await asyncio.gather(*map(one, items)))
+
+
+async def revised(client: Client, items: list[Result]) -> list[list[float]]:
+    """Per problem whether the answer is right after each of ROUNDS revisions, the first of a sample."""
+
+    async def one(item: Result) -> list[float]:
+        text, right = item.replies[0].text, []
+        for seed in range(ROUNDS):
+            prompt = messages("revise", item.problem.question, solutions=[text])
+            text = (await client.reply(prompt, seed)).text
+            right.append(float(check_answer(item.problem, text)))
+        return right
+
+    return list(await asyncio.gather(*map(one, items)))
 
 
 async def merged(client: Client, items: list[Result]) -> list[tuple[float, float]]:
@@ -177,6 +229,12 @@ async def add_roles(table: Table, client: Client, items: list[Result], count: in
         table.add(
             f"{name}, level 3", *value, f">= {goal:.2f}" if goal else "", value[0] >= goal if goal else None
         )
+    table.add(
+        "list of conditions extracted, level 3", *interval(await extracted(client, items), statistics.fmean)
+    )
+    rounds = await revised(client, items)
+    for k in range(ROUNDS):
+        table.add(f"revised {k + 1} times, level 3", *interval([r[k] for r in rounds], statistics.fmean))
     for role, name in (("conclusive", "sees whether an excerpt answers"), ("same", "sees whether two agree")):
         table.add(name, *interval(await share_as_told(client, role, 2 * count), statistics.fmean))
     for role in ("verbose", "reopen"):

@@ -1,7 +1,6 @@
 """The training loop: schedule, optimisers, checkpoints, progress."""
 
 import math
-import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .keeping import write_whole
 from .muon import Muon
 from .precision import multiplies_bfloat16
 from .progress_meter import Meter
@@ -94,9 +94,7 @@ def fit(
             "optimizers": [s.state_dict() for s in steppers],
             "state": state,
         }
-        unfinished = checkpoint.with_suffix(".tmp")
-        torch.save(parts, unfinished)
-        os.replace(unfinished, checkpoint)
+        write_whole(checkpoint, lambda path: torch.save(parts, path))
 
     rng = random.Random(f"{seed}/{state['step']}")
     batches = stream(rng, lambda: schedule.progress(state))

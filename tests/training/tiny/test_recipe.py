@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 from ttscale.cli import main
 from ttscale.engines.catalogue.bundled import FOLDER
 from ttscale.training.batches import encode, stream
+from ttscale.training.keeping import kept_lines
 from ttscale.training.precision import multiplies_bfloat16
 from ttscale.training.tiny import prm, recipe, self_generated, verbose
 from ttscale.training.tiny.fingerprint import check_fingerprint
@@ -136,7 +138,20 @@ def test_rollout_labels_are_shares_of_continuations(model, tokenizer, tmp_path):
         assert len(ids) - 1 in labels
         assert min(labels) >= given
         assert all(round(4 * v, 6).is_integer() for v in labels.values())
-    assert prm.rollouts(model, tokenizer, path, [], branches=1, branched=0) == rows  # kept, not made again
+
+
+def test_rollouts_that_were_stopped_go_on_where_they_were(model, tokenizer, tmp_path):
+    path, world = tmp_path / "continued.jsonl", problem("arith", 1, 0, "train").world
+    pool = [self_generated.Attempts(world, ["1+1=2\n\n2+2=4\n\n4+4=8\n\n9"])]
+    rows = prm.rollouts(model, tokenizer, path, pool, branches=1, branched=1)
+    lines = path.read_text().splitlines(keepends=True)
+    assert len(lines) == 3
+    path.write_text(lines[0] + lines[1][:9])  # stopped in the middle of a line
+    prm.rollouts(model, tokenizer, path, pool, branches=1, branched=1)
+    again = path.read_text().splitlines(keepends=True)
+    assert (again[0], len(again)) == (lines[0], 3)
+    path.write_text("".join(lines))
+    assert prm.rollouts(model, tokenizer, path, pool, branches=1, branched=1) == rows
 
 
 def test_pairs_are_of_a_right_and_a_wrong_reply_to_one_question():
@@ -177,9 +192,9 @@ def test_a_reply_that_never_ends_is_learned_without_its_end(tokenizer):
     assert given < len(without)
 
 
-@pytest.mark.slow
-def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
-    transformers = pytest.importorskip("transformers")
+@pytest.fixture
+def miniature(monkeypatch):
+    """The recipe with next to nothing to do in each of its stages."""
     short = Schedule(tokens=6_000)
     monkeypatch.setattr(recipe, "TOKENIZER_DOCUMENTS", 600)
     monkeypatch.setattr(recipe, "FIRST", {"small": short, "base": short})
@@ -189,6 +204,11 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe, "POOL", {"questions": 6, "samples": 2})
     monkeypatch.setattr(recipe, "CONTESTED", {"questions": 4, "samples": 2})
     monkeypatch.setattr(recipe, "ROLLOUTS", {"branches": 1, "branched": 1})
+
+
+@pytest.mark.slow
+def test_the_whole_recipe_exports_weights_that_load(tmp_path, miniature):
+    transformers = pytest.importorskip("transformers")
     done = CliRunner().invoke(main, ["train", "tiny", "--out", str(tmp_path), "--device", "cpu"])
     assert done.exit_code == 0, done.output
     for folder in ("small", "base"):
@@ -196,6 +216,55 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, monkeypatch):
     for name in ("small", "base", "verbose", "verbose-small"):
         assert (tmp_path / f"{name}.gguf").stat().st_size > 1_000_000
     transformers.AutoModelForTokenClassification.from_pretrained(tmp_path / "prm")
+
+
+@pytest.mark.slow
+def test_the_recipe_goes_on_after_a_stop_in_any_of_its_stages(tmp_path, monkeypatch, miniature):
+    """Each stage of training and each chunk of samples is stopped once, as soon as its work is kept."""
+    monkeypatch.setattr(self_generated, "CHUNK", 3)
+    monkeypatch.setattr(prm, "CHUNK", 3)
+    steps, sampled, stopped = Counter(), Counter(), set()
+
+    def once(what) -> None:
+        if what not in stopped:
+            stopped.add(what)
+            raise KeyboardInterrupt
+
+    def fit_and_stop(model, loss_of, stream, schedule, checkpoint, **options):
+        def counted(*batch):
+            steps[checkpoint.name] += 1
+            return loss_of(*batch)
+
+        fit(model, counted, stream, schedule, checkpoint, **options)
+        once(checkpoint.name)
+
+    def kept_and_stop(path, jobs, chunk, make):
+        def counted(part):
+            if sampled[path.name]:
+                once(path.name)
+            sampled[path.name] += len(part)
+            return make(part)
+
+        return kept_lines(path, jobs, chunk, counted)
+
+    monkeypatch.setattr(recipe, "fit", fit_and_stop)
+    for module in (self_generated, prm):
+        monkeypatch.setattr(module, "kept_lines", kept_and_stop)
+    runs = 0
+    with pytest.raises(KeyboardInterrupt):
+        recipe.train_tiny(tmp_path, device="cpu")
+    while len(stopped) > runs:
+        runs = len(stopped)
+        with suppress(KeyboardInterrupt):
+            recipe.train_tiny(tmp_path, device="cpu", resume=True)
+    stages = ("base", "base-own", "small", "base-verbose", "small-verbose", "prm")
+    assert stopped == {f"{s}.pt" for s in stages} | {"pool.jsonl", "contested.jsonl", "continued.jsonl"}
+    for name in stages:
+        state = torch.load(tmp_path / "work" / f"{name}.pt", weights_only=True)["state"]
+        assert steps[f"{name}.pt"] == state["step"]  # none twice
+    for name in ("pool", "contested", "continued"):
+        assert sampled[f"{name}.jsonl"] == (tmp_path / "work" / f"{name}.jsonl").read_text().count("\n")
+    assert (tmp_path / "prm" / "model.safetensors").exists()
 
 
 def test_checkpoints_are_not_overwritten_by_mistake(tmp_path):
@@ -217,8 +286,9 @@ def test_a_work_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     check_fingerprint(tmp_path / "work", {"vocabulary": 600})
     check_fingerprint(tmp_path / "work", {"vocabulary": 600})
-    with pytest.raises(ValueError, match="another recipe \\(other vocabulary\\)"):
+    with pytest.raises(ValueError, match="another recipe \\(other or unknown vocabulary\\)"):
         check_fingerprint(tmp_path / "work", {"vocabulary": 601})
+    (tmp_path / "work" / "base.pt").write_bytes(b"")
     out = ["train", "tiny", "--out", str(tmp_path), "--device", "cpu", "--resume"]
     done = CliRunner().invoke(main, out)
     assert done.exit_code == 2
@@ -227,8 +297,32 @@ def test_a_work_folder_of_another_recipe_is_refused(tmp_path, monkeypatch):
 
 def test_checkpoints_without_a_recipe_are_refused(tmp_path):
     (tmp_path / "base.pt").write_bytes(b"")
-    with pytest.raises(ValueError, match="unknown recipe"):
+    with pytest.raises(ValueError, match="unknown documents"):
         check_fingerprint(tmp_path, {})
+    assert not (tmp_path / "recipe.json").exists()
+
+
+def test_own_concise_models_are_not_replaced_by_bundled_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "TOKENIZER_DOCUMENTS", 600)
+    monkeypatch.setattr(
+        recipe.Run, "concise", lambda run, name: (run.work / "base-own.pt").write_bytes(b"hours")
+    )
+    recipe.train_tiny(tmp_path, size="base", device="cpu")
+    with pytest.raises(ValueError, match="other or unknown concise_models"):
+        recipe.train_tiny(tmp_path, size="verbose", device="cpu", weights=FOLDER, resume=True)
+    with pytest.raises(ValueError, match="other or unknown seed"):
+        recipe.train_tiny(tmp_path, size="base", device="cpu", seed=1, resume=True)
+    assert (tmp_path / "work" / "base-own.pt").read_bytes() == b"hours"
+
+
+def test_a_folder_that_began_with_bundled_models_keeps_to_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe.Run, "verbose", lambda run, name: run.trained(name))
+    with pytest.raises(FileNotFoundError, match="--size base"):
+        recipe.train_tiny(tmp_path, size="verbose", device="cpu")
+    recipe.train_tiny(tmp_path, size="verbose", device="cpu", weights=FOLDER)
+    recipe.train_tiny(tmp_path, size="verbose", device="cpu", resume=True)
+    with pytest.raises(ValueError, match="other or unknown concise_models"):
+        recipe.train_tiny(tmp_path, size="all", device="cpu", resume=True)
 
 
 @pytest.mark.parametrize("size", ["small", "base", "all"])

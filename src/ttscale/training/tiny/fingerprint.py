@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...worlds.arithmetic.training_documents import document
 from ...worlds.arithmetic.verbose.documents import verbose_document
+from ..keeping import write_whole
 
 DOCUMENTS = 100
 
@@ -21,19 +22,21 @@ def documents_digest() -> str:
     return digest.hexdigest()
 
 
-def check_fingerprint(work: Path, sizes: Mapping[str, object]) -> None:
-    """Leave the recipe's fingerprint in a new work folder; ValueError where another one is there."""
+def check_fingerprint(work: Path, recipe: Mapping[str, object]) -> None:
+    """Leave the recipe's fingerprint in a work folder; ValueError where there are checkpoints of another.
+
+    An entry of None fits whatever the folder says.
+    """
     path = work / "recipe.json"
-    ours = json.loads(json.dumps({**sizes, "documents": documents_digest()}))
-    if not path.exists():
-        old = next(work.glob("*.pt"), None)
-        if old is not None:
-            raise ValueError(
-                f"{work} is of an unknown recipe: {old.name} without recipe.json; use another folder"
-            )
-        path.write_text(json.dumps(ours, indent=2) + "\n")
-        return
-    theirs = json.loads(path.read_text())
-    different = [key for key in ours if ours[key] != theirs.get(key)]
+    theirs = json.loads(path.read_text()) if path.exists() else {}
+    said = {key: value for key, value in recipe.items() if value is not None}
+    ours = json.loads(json.dumps({**said, "documents": documents_digest()}))
+    different = [key for key in ours if key in theirs and ours[key] != theirs[key]]
+    old = next(work.glob("*.pt"), None)
+    if old is not None:
+        different += [key for key in ours if key not in theirs]
     if different:
-        raise ValueError(f"{work} is of another recipe (other {', '.join(different)}); use another folder")
+        raise ValueError(
+            f"{work} is of another recipe (other or unknown {', '.join(different)}); use another folder"
+        )
+    write_whole(path, lambda part: part.write_text(json.dumps(theirs | ours, indent=2) + "\n"))

@@ -15,9 +15,8 @@ model, a copy of the reasoner with further layers on top, learns at the same tim
 reasoner itself found each token of the reply: what it then needs to tell right from wrong.
 """
 
-import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -30,9 +29,10 @@ from torch.nn import functional as F  # noqa: N812
 from ...worlds.arithmetic.skills import SYSTEM
 from ...worlds.arithmetic.training_documents import ends_right
 from ..batches import cut
+from ..keeping import kept_lines
 from .model import Layer, ProcessRewardModel, Reasoner
 from .sampling import sample
-from .self_generated import Attempts
+from .self_generated import CHUNK, Attempts
 from .tokenizer import PAD, chat
 
 LOWEST = -6.0  # a token that the reasoner found less likely than this is no worse
@@ -60,12 +60,7 @@ def rollouts(
     model: Reasoner, tokenizer: Tokenizer, path: Path, pool: list[Attempts], *, branches: int, branched: int
 ) -> list[Labelled]:
     """The pool's replies, labelled; those to the first `branched` questions are continued `branches`
-    times from every step. Kept in `path`."""
-    if path.exists():
-        lines = map(json.loads, path.read_text().splitlines())
-        return [
-            Labelled(q, ids, given, {int(k): v for k, v in labels.items()}) for q, ids, given, labels in lines
-        ]
+    times from every step, which is kept in `path`: what is there is not sampled again."""
     rows: list[Labelled] = []
     prefixes = []
     for question, attempts in enumerate(pool):
@@ -76,13 +71,16 @@ def rollouts(
             if question < branched:
                 prefixes += [(len(rows), at) for at in labels if at < len(ids) - 1]
             rows.append(Labelled(question, ids, len(prompt), labels))
-    texts = [tokenizer.decode(rows[k].ids[: at + 1], skip_special_tokens=False) for k, at in prefixes]
-    ends = sample(model, tokenizer, [text for text in texts for _ in range(branches)])
-    for n, (k, at) in enumerate(prefixes):
+
+    def continued(chunk: Sequence[tuple[int, int]]) -> list[list[str]]:
+        texts = [tokenizer.decode(rows[k].ids[: at + 1], skip_special_tokens=False) for k, at in chunk]
+        ends = sample(model, tokenizer, [text for text in texts for _ in range(branches)])
+        return [ends[n * branches : (n + 1) * branches] for n in range(len(chunk))]
+
+    for (k, at), ends in zip(prefixes, kept_lines(path, prefixes, CHUNK, continued), strict=True):
         world = pool[rows[k].question].world
-        hits = sum(ends_right(world, end) for end in ends[n * branches : (n + 1) * branches])
+        hits = sum(ends_right(world, end) for end in ends)
         rows[k].labels[at] = (rows[k].labels[at] + hits) / (branches + 1)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return rows
 
 

@@ -3,10 +3,12 @@
 Every stage keeps checkpoints in OUT/work; `resume` continues where a run was stopped.
 """
 
+import hashlib
 import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,7 @@ from tokenizers import Tokenizer
 from ...worlds.arithmetic.document import Document
 from ...worlds.arithmetic.training_documents import document, random_world
 from ..batches import stream
+from ..keeping import write_whole
 from ..trainer import Batch, Progress, Schedule, fit
 from . import prm, self_generated, verbose
 from .export import save_gguf, save_hf, save_prm
@@ -54,7 +57,8 @@ def make_tokenizer(work: Path) -> Tokenizer:
     if not path.exists():
         rng = random.Random(0)
         made = [document(rng, 0.5) for _ in range(TOKENIZER_DOCUMENTS)]
-        train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY).save(str(path))
+        tokenizer = train_tokenizer([f"{d.system}\n{d.user}\n{d.reply}" for d in made], VOCABULARY)
+        write_whole(path, lambda part: tokenizer.save(str(part)))
     return Tokenizer.from_file(str(path))
 
 
@@ -73,11 +77,24 @@ def pick_device(name: str) -> torch.device:
 def start_from(weights: Path, work: Path) -> None:
     """Put the concise models of a folder of weights (`small/`, `base/`) where their own training would
     have left them, and their tokenizer."""
-    shutil.copy(weights / "base" / "tokenizer.json", work / "tokenizer.json")
+    write_whole(work / "tokenizer.json", lambda part: shutil.copy(weights / "base" / "tokenizer.json", part))
     for name, checkpoint in FINISHED.items():
         half = load_file(weights / name / "model.safetensors")
-        state = {key: tensor.float() for key, tensor in half.items()}
-        torch.save({"model": state}, work / f"{checkpoint}.pt")
+        saved = {"model": {key: tensor.float() for key, tensor in half.items()}}
+        write_whole(work / f"{checkpoint}.pt", partial(torch.save, saved))
+
+
+def origin(weights: Path | None, size: Size) -> str | None:
+    """Whose concise models a run of this size works with: a digest of the given `weights`, or `own`.
+
+    None where those that are in the work folder will do.
+    """
+    if weights is None:
+        return "own" if size in ("small", "base", "all") else None
+    digest = hashlib.blake2b(digest_size=8)
+    for name in FINISHED:
+        digest.update((weights / name / "model.safetensors").read_bytes())
+    return digest.hexdigest()
 
 
 def train_tiny(
@@ -99,7 +116,14 @@ def train_tiny(
     """
     work = out / "work"
     work.mkdir(parents=True, exist_ok=True)
-    check_fingerprint(work, {"vocabulary": VOCABULARY, "shapes": SHAPES, "reward_layers": REWARD_LAYERS})
+    fingerprint = {
+        "vocabulary": VOCABULARY,
+        "shapes": SHAPES,
+        "reward_layers": REWARD_LAYERS,
+        "seed": seed,
+        "concise_models": origin(weights, size),
+    }
+    check_fingerprint(work, fingerprint)
     if weights is not None:
         start_from(weights, work)
     torch.manual_seed(seed)
@@ -200,7 +224,7 @@ class Run:
 
     def reward_model(self) -> None:
         reasoner, pool = self.trained("base"), self.contested()
-        rows = prm.rollouts(reasoner, self.tokenizer, self.kept("rollouts.jsonl"), pool, **ROLLOUTS)
+        rows = prm.rollouts(reasoner, self.tokenizer, self.kept("continued.jsonl"), pool, **ROLLOUTS)
         seen = prm.impressions(reasoner, rows)
         learner = prm.Learner(prm.start_from(reasoner, REWARD_LAYERS))
 

@@ -4,9 +4,8 @@ A pool holds, per train problem, several sampled replies; whether each ends righ
 says.
 """
 
-import json
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +30,7 @@ from ...worlds.arithmetic.training_documents import (
     merged,
     random_world,
 )
+from ..keeping import kept_lines
 from .model import Reasoner
 from .sampling import sample
 from .tokenizer import chat
@@ -72,19 +72,14 @@ def collect(
     model: Reasoner, tokenizer: Tokenizer, path: Path, worlds: list[Calculation | Maze], samples: int
 ) -> list[Attempts]:
     """`samples` replies to each world, kept in `path`, a line a world; what is there is not sampled again."""
-    text = path.read_text() if path.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    path.write_text(whole)  # a line that a stopped run left unfinished is sampled again
-    done = whole.count("\n")
-    for first in range(done, len(worlds), CHUNK):
-        chunk = worlds[first : first + CHUNK]
+
+    def replies(chunk: Sequence[Calculation | Maze]) -> list[list[str]]:
         prompts = [chat(SYSTEM["solve"], world.question) for world in chunk for _ in range(samples)]
         texts = sample(model, tokenizer, prompts)
-        lines = [json.dumps(texts[k * samples : (k + 1) * samples]) + "\n" for k in range(len(chunk))]
-        with path.open("a") as file:
-            file.write("".join(lines))
-    kept = path.read_text().split("\n")
-    return [Attempts(world, json.loads(line)) for world, line in zip(worlds, kept, strict=False)]
+        return [texts[k * samples : (k + 1) * samples] for k in range(len(chunk))]
+
+    made = kept_lines(path, worlds, CHUNK, replies)
+    return [Attempts(world, found) for world, found in zip(worlds, made, strict=True)]
 
 
 def own_documents(
