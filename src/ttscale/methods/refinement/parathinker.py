@@ -100,11 +100,11 @@ async def parathinker(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     if not paths:
         return Outcome(None, stopped_by="no_path", extra=extra)
     say = PROMPTS.chosen(cfg, ctx)
-    told = [
+    listed = [
         say.text("path", problem, number=str(number), text=shown(path, True))
         for number, path in enumerate(paths, 1)
     ]
-    prompt = say("summarize", problem, paths="\n\n".join(told))
+    prompt = say("summarize", problem, paths="\n\n".join(listed))
     summary = await ctx.sample(prompt, max_tokens=cfg.summary_tokens, **sampling)
     if (answer := problem.answer(summary)) is not None:
         return Outcome(answer, summary, "summary", extra)
