@@ -38,6 +38,7 @@ SMALL: dict[str, str] = {
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
     "pets": "average=4, max_samples=8",
+    "v1": "n=4, budget=1",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
 EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by
