@@ -42,6 +42,7 @@ SMALL: dict[str, str] = {
     "plan-and-budget": "prompts=tiny",
     "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
     "sticker": "rounds=1, chains=2, thinking=true, prompts=tiny",
+    "v1": "n=4, budget=1",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
 EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by

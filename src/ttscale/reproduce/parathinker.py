@@ -25,9 +25,9 @@ MANY = 8
 NOTICES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 SHORTEST, LONGEST = 50, 450  # tokens of a path, uniform
 SUMMARY = 20
-TRIALS = {"quick": 200, "full": 1_000}
+TRIALS = {"quick": 150, "full": 400}
 TASK = "lab:word?level=3"
-QUESTIONS = {"quick": 16, "full": 100}
+QUESTIONS = {"quick": 16, "full": 60}
 MERGED, VOTED, ALONE = "parathinker(paths=3, finish=last, temperature=none)", "sc(n=3)", "simple"
 
 

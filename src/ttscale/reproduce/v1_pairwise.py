@@ -16,7 +16,7 @@ from functools import partial
 import numpy as np
 
 from ..core import GenerationRequest, Trace
-from ..verifiers.tournament import Table, swiss
+from ..verifiers.ratings.tournament import Table, swiss
 from .protocol import Above, Below, Claim, Curve, Equals, Figure, Laboratory, Line, Needs, System
 from .worlds.scripted import Scripted, questions
 
@@ -25,12 +25,12 @@ P = 0.3  # share of right samples
 RIGHT, WRONG, NOISE = 6.0, 5.0, 1.0  # quality of either, noise of every rating
 OFFSETS = (0.0, 0.5, 1.0, 1.5, 2.0)  # standard deviation of what a call's ratings share
 LARGE = 1.5
-BUDGETS = (1, 2, 3, 6)
+BUDGETS = (1, 2, 3)
 PLACE = 3.0  # points that a biased judge adds to what it sees first
-TRIALS = {"quick": 120, "full": 600}
+TRIALS = {"quick": 60, "full": 250}
 PAIRS = {"quick": 4_000, "full": 40_000}
 TASK = "lab:word?level=3"
-QUESTIONS = {"quick": 10, "full": 60}
+QUESTIONS = {"quick": 8, "full": 40}
 
 Rater = Callable[[random.Random, list[bool]], list[float]]
 
@@ -111,7 +111,7 @@ def offsets_hurt_pointwise(lab: Laboratory) -> Figure:
 
 
 def swiss_above_random(lab: Laboratory) -> Figure:
-    """At BUDGET N calls; the curve has other budgets and everybody against everybody."""
+    """At BUDGET N calls; the curve has other budgets and all against all."""
     names = ("swiss", "random", "round-robin")
     found = {name: [_right(lab, _spec(name, b), rater(LARGE)) for b in BUDGETS] for name in names}
     lab.plot(
@@ -289,7 +289,7 @@ SYSTEM = System(
         ),
         Claim(
             name="coverage",
-            text="At most B calls; from 1.5 N + 1 on everybody has met two others.",
+            text="At most B calls; from 1.5 N + 1 on each candidate has met two others.",
             source="algorithm",
             effect="tournaments that break either",
             criterion=Equals(0.0, 0.0),

@@ -11,7 +11,16 @@ from ..core import Context, Problem, Role, Trace, UnknownName
 
 Judge = Callable[[Context, Problem, Sequence[Trace]], Awaitable[list[float]]]
 
-_BUILT_IN = ("agreement", "confidence", "judge", "length", "oracle", "pairwise", "pointwise", "reward_model")
+_BUILT_IN = (
+    "agreement",
+    "confidence",
+    "judge",
+    "length",
+    "oracle",
+    "ratings.pairwise",
+    "ratings.pointwise",
+    "reward_model",
+)
 _VERIFIERS: dict[str, Verifier] = {}
 
 

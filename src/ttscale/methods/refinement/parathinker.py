@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from ...core import Above, AtLeast, Card, Context, Outcome, Problem, Trace, Votes, Within, declared
 from ...core.cards import roles
@@ -84,7 +84,7 @@ class Config:
 @method(card=CARD)
 async def parathinker(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Race the paths until enough have ended, then summarise all of them."""
-    sampling = {"temperature": cfg.temperature, "top_p": cfg.top_p}
+    sampling: dict[str, Any] = {"temperature": cfg.temperature, "top_p": cfg.top_p}
     ended, cut = list[Trace](), list[Trace]()
     async with ctx.as_finished(problem.prompt, cfg.paths, max_tokens=cfg.max_tokens, **sampling) as race:
         async for path in race:
@@ -100,11 +100,11 @@ async def parathinker(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     if not paths:
         return Outcome(None, stopped_by="no_path", extra=extra)
     say = PROMPTS.chosen(cfg, ctx)
-    told = [
+    listed = [
         say.text("path", problem, number=str(number), text=shown(path, True))
         for number, path in enumerate(paths, 1)
     ]
-    prompt = say("summarize", problem, paths="\n\n".join(told))
+    prompt = say("summarize", problem, paths="\n\n".join(listed))
     summary = await ctx.sample(prompt, max_tokens=cfg.summary_tokens, **sampling)
     if (answer := problem.answer(summary)) is not None:
         return Outcome(answer, summary, "summary", extra)

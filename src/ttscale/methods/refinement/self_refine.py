@@ -76,18 +76,18 @@ class Config:
 @method(card=CARD)
 async def self_refine(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     """Rewrite the draft for as long as the critic finds something."""
-    ask, say = PROMPTS.chosen(cfg, ctx, "critic"), PROMPTS.chosen(cfg, ctx)
-    drafts, told, stopped_by = [await ctx.sample(problem.prompt)], list[str](), "all_rounds"
+    criticise, say = PROMPTS.chosen(cfg, ctx, "critic"), PROMPTS.chosen(cfg, ctx)
+    drafts, history, stopped_by = [await ctx.sample(problem.prompt)], list[str](), "all_rounds"
     _offer(problem, ctx, drafts)
     for number in range(1, cfg.rounds + 1):
         draft = drafts[-1]
-        asked = ask("criticise", problem, solution=shown(draft, False), steps=shown(draft, True))
-        feedback = await ctx.sample(asked, "critic", part="verdict", max_tokens=cfg.feedback_tokens)
+        prompt = criticise("criticise", problem, solution=shown(draft, False), steps=shown(draft, True))
+        feedback = await ctx.sample(prompt, "critic", part="verdict", max_tokens=cfg.feedback_tokens)
         if _CONTENT.match(reply_of(feedback)):
             stopped_by = "content"
             break
-        told.append(_attempt(problem, say, number, draft, feedback))
-        drafts.append(await ctx.sample(say("refine", problem, history="\n\n".join(told))))
+        history.append(_attempt(problem, say, number, draft, feedback))
+        drafts.append(await ctx.sample(say("refine", problem, history="\n\n".join(history))))
         _offer(problem, ctx, drafts)
     answers = [problem.answer(draft) for draft in drafts]
     last = _last(problem, drafts)

@@ -1,8 +1,8 @@
 """V1: sample N solutions, find the best by comparing them in pairs.
 
 V1-Infer of arXiv:2603.04304. The model that solves rates two of its own solutions at a time, from 1 to 10,
-in a Swiss tournament of at most B = max(N, floor(b N)) calls: everybody meets somebody, then two others, then
-those whose values are nearest (`verifiers/tournament.py` has the rules, `verifiers/pairwise.py` plays them).
+in a Swiss tournament of at most B = max(N, floor(b N)) calls: each candidate meets one, then two others, then
+those whose values are nearest (the rules and the play are in `verifiers/ratings/`).
 The answer is that of the first by (mu, mean rating). Judgements of a round are made at once, so that about
 2 B / N of them follow each other, whatever N is.
 """
@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 
 from ...core import Above, AtLeast, Card, Context, Outcome, Problem, Prompt, Trace, Votes, declared
 from ...core.cards import roles
-from ...verifiers.pairwise import Order, compared, judgements
-from ...verifiers.pointwise import rated
-from ...verifiers.tournament import FLOOR, OPPONENTS, SCHEDULES, WINDOW, Schedule, Table, swiss
+from ...verifiers.ratings.pairwise import Order, compared, judgements
+from ...verifiers.ratings.pointwise import rated
+from ...verifiers.ratings.tournament import FLOOR, OPPONENTS, SCHEDULES, WINDOW, Schedule, Table, swiss
 from ..prompts import PromptFile, Prompts
 from ..refinement.revision import shown
 from ..registry import method
@@ -62,7 +62,7 @@ class Config:
             is what Swiss pairing is compared with.
         order: which of two is shown first: by chance, as the pairing has it ("fixed", as published), or
             "both", which takes two of the judgements.
-        opponents: distinct opponents everybody meets first (d_min).
+        opponents: distinct opponents each candidate meets first (d_min).
         window: ranks below its own where an opponent is sought (h).
         floor: what a comparison weighs at least (tau).
         judge_tokens: of every judgement; None means no limit.

@@ -6,7 +6,7 @@ win, mu = sum of w v over sum of w, with v = 1 for a win, 1/2 for a tie, 0 for a
 win and loss in reversed order; appendix and code do not.)
 
 A schedule yields rounds of pairs; the pairs of a round do not depend on each other and can be judged at the
-same time. Whoever plays them adds the results to the table before the next round is asked for, and may
+same time. The caller adds the results to the table before the next round is asked for, and may
 play only the beginning of a round:
 
     table = Table(n)
@@ -30,7 +30,7 @@ Schedule = Callable[["Table", Random], Iterator[list[Pair]]]
 LOWEST, HIGHEST = 1.0, 10.0
 MISSING = 5.0  # what a rating that could not be read counts as
 FLOOR = 0.1  # tau: what a comparison weighs at least
-OPPONENTS = 2  # d_min: distinct opponents that everybody meets first
+OPPONENTS = 2  # d_min: distinct opponents that every candidate meets first
 WINDOW = 8  # h: ranks below its own among which a candidate's opponent is sought
 
 
@@ -66,11 +66,11 @@ class Table:
             self._met[one][other] += 1
 
     def value(self, i: int) -> float:
-        """mu, in [0, 1]: 1/2 for a candidate that met nobody."""
+        """mu, in [0, 1]: 1/2 for a candidate without a comparison."""
         return self.won[i] / self.weight[i] if self.weight[i] else 0.5
 
     def mean_rating(self, i: int) -> float:
-        """In [1, 10]; the middle for a candidate that met nobody."""
+        """In [1, 10]; the middle for a candidate without a comparison."""
         if not self._comparisons[i]:
             return (LOWEST + HIGHEST) / 2
         return self._rated[i] / self._comparisons[i]
@@ -92,7 +92,7 @@ class Table:
 def swiss(
     table: Table, rng: Random, *, opponents: int = OPPONENTS, window: int = WINDOW
 ) -> Iterator[list[Pair]]:
-    """V1's tournament: everybody once, then everybody against `opponents` others, then near-ties for as long
+    """V1's tournament: each candidate once, then each against `opponents` others, then near-ties for as long
     as there is budget."""
     order = _shuffled(table, rng)
     if opening := _neighbours(order):
@@ -116,7 +116,7 @@ def _neighbours(order: Sequence[int]) -> list[Pair]:
 
 def _covering(table: Table, order: Sequence[int], least: int) -> list[Pair]:
     """Pairs, disjoint, for those with fewer than `least` opponents, the neediest first: each takes whom it
-    has not met and whose value is nearest. One that has met everybody needs nothing."""
+    has not met and whose value is nearest. One that has met all others needs nothing."""
     needy = sorted((i for i in order if table.opponents(i) < least), key=table.opponents)
     pairs, used = list[Pair](), set[int]()
     for i in needy:
@@ -132,7 +132,7 @@ def _covering(table: Table, order: Sequence[int], least: int) -> list[Pair]:
 
 def _near_ties(table: Table, order: Sequence[int], window: int) -> list[Pair]:
     """Pairs, disjoint, from the top down: each takes, among those within the window below it, one it has
-    not met, of nearly its value; those it has met only if there is nobody else."""
+    not met, of nearly its value; those it has met only where the window has no other."""
     ranked = table.ranking(order)
     pairs, used = list[Pair](), set[int]()
     for place, i in enumerate(ranked):
@@ -151,7 +151,7 @@ def _near_ties(table: Table, order: Sequence[int], window: int) -> list[Pair]:
 
 
 def round_robin(table: Table, rng: Random) -> Iterator[list[Pair]]:
-    """Everybody against everybody, once, so that after any round all have met as many (give or take one)."""
+    """All against all, once, so that after any round all have met as many (give or take one)."""
     order = _shuffled(table, rng)
     ring: list[int | None] = [*order, None] if len(order) % 2 else [*order]
     for _ in range(len(ring) - 1):
@@ -169,7 +169,7 @@ def random_pairs(table: Table, rng: Random) -> Iterator[list[Pair]]:
 
 
 def knockout(table: Table, rng: Random) -> Iterator[list[Pair]]:
-    """Whoever loses is out, until one is left: n - 1 comparisons. Of a tie the better rated so far goes on,
+    """The loser is out, until one is left: n - 1 comparisons. Of a tie the better rated so far goes on,
     then the one that stands first."""
     left = _shuffled(table, rng)
     while pairs := _neighbours(left):

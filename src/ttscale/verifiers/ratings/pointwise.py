@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core import Context, Problem, Prompt, Trace
-from ..core.cards import roles
-from .ratings import mean_rating, single_rating
-from .registry import register
+from ...core import Context, Problem, Prompt, Trace
+from ...core.cards import roles
+from ..registry import register
+from .reading import mean_rating, single_rating
 from .tournament import MISSING
 
 QUESTION = (
@@ -23,10 +23,15 @@ QUESTION = (
 
 
 async def rated(
-    ctx: Context, traces: Sequence[Trace], ask: Callable[[Trace], Prompt], *, times: int = 1, **sampling: Any
+    ctx: Context,
+    traces: Sequence[Trace],
+    question: Callable[[Trace], Prompt],
+    *,
+    times: int = 1,
+    **sampling: Any,
 ) -> list[float]:
     """The mean of `times` ratings of each solution, in [1, 10]; MISSING if none of them can be read."""
-    prompts = [ask(trace) for trace in traces]
+    prompts = [question(trace) for trace in traces]
     verdicts = await ctx.sample_all(prompts, times, "judge", part="verdict", **sampling)
     means = (
         mean_rating(map(single_rating, verdicts[k * times : (k + 1) * times])) for k in range(len(traces))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ttscale.verifiers.tournament import SCHEDULES, Table, swiss
+from ttscale.verifiers.ratings.tournament import SCHEDULES, Table, swiss
 
 Rate = Callable[[int, int], tuple[float, float]]
 

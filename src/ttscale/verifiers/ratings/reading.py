@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from ..answers import reply_of
-from ..core import Trace
+from ...answers import reply_of
+from ...core import Trace
 from .tournament import HIGHEST, LOWEST
 
 _NUMBER = r"[*_\"'\s]*(-?\d+(?:\.\d+)?)(?:\s*/\s*10\b|\s+out\s+of\s+10\b)?[*_\"'\s]*"

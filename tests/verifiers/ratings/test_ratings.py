@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ttscale.core import Trace
-from ttscale.verifiers.ratings import mean_rating, pair_of_ratings, single_rating
+from ttscale.verifiers.ratings.reading import mean_rating, pair_of_ratings, single_rating
 
 
 @pytest.mark.parametrize(

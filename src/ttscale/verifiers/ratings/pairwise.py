@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from ..core import Context, Problem, Prompt, Trace
-from ..core.cards import roles
-from .ratings import mean_rating, pair_of_ratings
-from .registry import register
+from ...core import Context, Problem, Prompt, Trace
+from ...core.cards import roles
+from ..registry import register
+from .reading import mean_rating, pair_of_ratings
 from .tournament import Pair, Schedule, Table, swiss
 
 QUESTION = (
@@ -24,8 +24,8 @@ QUESTION = (
 )
 PER_CANDIDATE = 2  # judgements, in the verifier: V1 reports 1 to 3
 
-Ask = Callable[[Trace, Trace], Prompt]
-"""What the judge is asked about a solution A and a solution B."""
+Question = Callable[[Trace, Trace], Prompt]
+"""The judge's prompt about a solution A and a solution B."""
 Order = Literal["fixed", "random", "both"]
 """Which of a pair is shown as A: the one the schedule names first, either by chance, or each once, which
 takes two judgements a pair. Judges prefer a place; only "fixed" lets that decide."""
@@ -39,7 +39,7 @@ def judgements(n: int, per_candidate: float) -> int:
 async def compared(
     ctx: Context,
     traces: Sequence[Trace],
-    ask: Ask,
+    question: Question,
     *,
     calls: int,
     schedule: Schedule = swiss,
@@ -53,7 +53,7 @@ async def compared(
     Args:
         ctx: where judgements are asked for, of the role "judge".
         traces: the candidates.
-        ask: the words.
+        question: the words.
         calls: judgements at most.
         schedule: who meets whom.
         order: which of two is shown first.
@@ -70,7 +70,7 @@ async def compared(
             break
         calls -= len(pairs) * each
         shown = [_shown(pair, order, rng.random() < 0.5) for pair in pairs]
-        prompts = [ask(traces[a], traces[b]) for views in shown for a, b in views]
+        prompts = [question(traces[a], traces[b]) for views in shown for a, b in views]
         verdicts = iter(await ctx.sample_all(prompts, 1, "judge", part="verdict", **sampling))
         for (i, j), views in zip(pairs, shown, strict=True):
             found = [dict(zip(view, pair_of_ratings(next(verdicts)), strict=True)) for view in views]
@@ -91,8 +91,8 @@ async def pairwise(ctx: Context, problem: Problem, traces: Sequence[Trace]) -> l
     """The share of its comparisons that a solution wins, weighed by their clearness, in [0, 1]; two
     judgements a solution, in a Swiss tournament."""
 
-    def ask(a: Trace, b: Trace) -> Prompt:
+    def question(a: Trace, b: Trace) -> Prompt:
         return Prompt.user(QUESTION.format(question=problem.prompt.text, a=a.answer_text, b=b.answer_text))
 
-    table = await compared(ctx, traces, ask, calls=judgements(len(traces), PER_CANDIDATE))
+    table = await compared(ctx, traces, question, calls=judgements(len(traces), PER_CANDIDATE))
     return [table.value(i) for i in range(len(traces))]
