@@ -73,7 +73,7 @@ def run_to_end(
             click.echo(kept(), err=True)
         raise
     found = rows(store)
-    show_rows(found, store.path, as_json=as_json, files=[])
+    show_rows(found, [store.path], as_json=as_json, files=[])
     starved = [row for row in found if row.starved]
     for row in starved:
         limits = ", ".join(f"{kind}={limit}" for kind, limit in plan.budget.items())
@@ -127,11 +127,12 @@ def begun(store: Store) -> bool:
         return True
 
 
-def show_rows(found: Sequence[Row], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
+def show_rows(found: Sequence[Row], stores: Sequence[Path], *, as_json: bool, files: Sequence[Path]) -> None:
     from ..bench.report.table import tables, width_of
 
     if as_json:
-        output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})
+        places = {"store": stores[0]} if len(stores) == 1 else {"stores": stores}
+        output.emit_json({"rows": [row.as_dict() for row in found], **places, "files": files})
         return
     console = output.stdout()
     for table in tables(found):
@@ -143,4 +144,5 @@ def show_rows(found: Sequence[Row], store: Path, *, as_json: bool, files: Sequen
     for file in files:
         click.echo(f"wrote {file}", err=True)
     if not files:
+        store = " ".join(map(str, stores))
         click.echo(f"store: {store} · plots: ttscale bench report {store} --html FILE", err=True)

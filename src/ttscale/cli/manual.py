@@ -25,6 +25,7 @@ Results go to standard output, progress and errors to standard error. Every comm
 | 6 | a recording is malformed or runs dry |
 | 7 | the budget ended before there was an answer |
 | 8 | a store is corrupt or locked, or the disk is full |
+| 9 | a method came out worse than before (`bench compare --fail-if-worse`) |
 | 130 | interrupted |
 """
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from ...answers import TextRule
 from ...core import Problem, StoreError, Trace
 from . import codec, schema
 from .results import Cell, Result, usage_json, usage_of
@@ -96,6 +97,11 @@ class Store:
     def answered(self) -> int:
         """Items in the file that did not fail."""
         return int(next(self.query("SELECT count(*) FROM items WHERE error IS NULL"))[0])
+
+    def planned(self) -> int:
+        """Items that the run has when it is whole."""
+        sql = "SELECT count(*) FROM cells JOIN problems ON problems.task = cells.task"
+        return int(next(self.query(sql))[0])
 
     def delete(self) -> None:
         """Close, and leave nothing on the disk."""
@@ -288,6 +294,13 @@ class Store:
                 "SELECT cells.id, method, model, name, repeat, skip, recorded, knobs, seconds, "
                 "sequential_tokens FROM cells JOIN tasks ON tasks.id = task ORDER BY cells.id"
             )
+        ]
+
+    def problems(self, cell: Cell) -> list[Problem]:
+        """The questions of a cell's task, in their order, to be shown: their rules only compare texts."""
+        sql = "SELECT body FROM problems WHERE task = (SELECT task FROM cells WHERE id = ?) ORDER BY position"
+        return [
+            codec.unpack_problem(body, lambda *_, **__: TextRule()) for (body,) in self.query(sql, cell.id)
         ]
 
     # -- items

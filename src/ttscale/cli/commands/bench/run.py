@@ -1,4 +1,4 @@
-"""`ttscale bench`: methods x models x tasks under equal budgets, kept in one file."""
+"""The runs of `ttscale bench`: begun, gone on with, and the quick look at a model."""
 
 from __future__ import annotations
 
@@ -7,33 +7,13 @@ from typing import Any
 
 import click
 
-from .. import output
-from ..bench_run import begun, run_to_end, show_rows
-from ..completion import method_names, model_names
-from ..options import assignments, budget_of
-
-EXAMPLES = """
-\b
-Examples:
-  ttscale bench run --model replay:samples.csv -m simple -m "sc(n=8)" -m "ffs(n=8, k=4)"
-  ttscale bench run --model smollm2-135m --task rg:chain_sum -n 20 -m simple -m "sc(n=4)"
-  ttscale bench quick --model openai:MODEL@http://localhost:8000/v1
-  ttscale bench resume runs/mine.db
-  ttscale bench report runs/mine.db --html mine.html
-  ttscale bench export runs/mine.db mine.parquet
-"""
+from ... import output
+from ...bench_run import begun, run_to_end
+from ...completion import method_names, model_names
+from ...options import assignments, budget_of
 
 
-@click.group(epilog=EXAMPLES)
-def bench() -> None:
-    """Compare methods on tasks under equal budgets.
-
-    A run is one file: it can be killed and resumed, reported, exported, and replayed as a model
-    (--model replay:FILE).
-    """
-
-
-@bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
+@click.command(short_help="Run methods on models and tasks.")
 @click.option(
     "-m",
     "--method",
@@ -126,16 +106,16 @@ def run(
     """
     import dataclasses
 
-    from ...arguments import role_sources, seed_of
-    from ...bench.notes import notes
-    from ...bench.plan import Plan, grid
-    from ...bench.store.fingerprints import fingerprints
-    from ...bench.store.store import Store
-    from ..config import load
+    from ....arguments import role_sources, seed_of
+    from ....bench.notes import notes
+    from ....bench.plan import Plan, grid
+    from ....bench.store.fingerprints import fingerprints
+    from ....bench.store.store import Store
+    from ...config import load
 
     config = load()
     if show == "columns":
-        from ..columns import show_columns
+        from ...columns import show_columns
 
         show_columns(models or ((config.model,) if config.model else ()), tasks, as_json=as_json)
         return
@@ -169,7 +149,7 @@ def run(
             raise
 
 
-@bench.command(short_help="What would each method save on your own model? 200 requests, 120 s.")
+@click.command(short_help="What would each method save on your own model? 200 requests, 120 s.")
 @click.argument("questions", required=False, metavar="[QUESTIONS]")
 @click.option(
     "--model",
@@ -225,11 +205,11 @@ def quick(
     QUESTIONS is a file or another task (see docs/tasks.md); by default a small bundled set. Samples are
     kept, and can be replayed with other methods: ttscale bench run --model replay:STORE.
     """
-    from ...arguments import default_model, seed_of
-    from ...bench.quick import Limits
-    from ...core import Sampling
-    from ..config import load
-    from ..quick import quick_look
+    from ....arguments import default_model, seed_of
+    from ....bench.quick import Limits
+    from ....core import Sampling
+    from ...config import load
+    from ...quick import quick_look
 
     config = load()
     quick_look(
@@ -246,7 +226,7 @@ def quick(
     )
 
 
-@bench.command(short_help="Go on with an interrupted run.")
+@click.command(short_help="Go on with an interrupted run.")
 @click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=int, help="Questions in flight, if not as before.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
@@ -255,11 +235,11 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
     """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
     import dataclasses
 
-    from ...arguments import role_sources
-    from ...bench.plan import Plan, grid
-    from ...bench.store.fingerprints import check_unchanged, fingerprints
-    from ...bench.store.store import Store
-    from ..config import load
+    from ....arguments import role_sources
+    from ....bench.plan import Plan, grid
+    from ....bench.store.fingerprints import check_unchanged, fingerprints
+    from ....bench.store.store import Store
+    from ...config import load
 
     with Store.open(path, write=True) as store:
         plan = Plan.from_dict(store.plan)
@@ -272,56 +252,8 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
         run_to_end(store, plan, planned, opened, quiet=quiet, as_json=as_json)
 
 
-@bench.command(short_help="Show what a run found.")
-@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with plots.")
-@click.option("--png", type=click.Path(path_type=Path), help="Also write the plots as an image.")
-@output.common
-def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> None:
-    """Show the results in STORE, also while it is being written."""
-    from ...bench.report.summary import rows
-    from ...bench.store.store import Store
-
-    with Store.open(path) as store:
-        found = rows(store)
-        plan = store.plan
-    if html is not None:
-        from ...bench.report.html import write_html
-
-        write_html(html, found, plan)
-    if png is not None:
-        from ...bench.report.png import write_png
-
-        write_png(png, found)
-    show_rows(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
-
-
-@bench.command(short_help="Write a run as JSONL or Parquet.")
-@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
-@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--what",
-    type=click.Choice(["items", "traces"]),
-    default="items",
-    show_default=True,
-    help="A row per answered question, or per sample.",
-)
-@output.common
-def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
-    """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
-    from ...bench.store.export import export as write
-    from ...bench.store.store import Store
-
-    with Store.open(path) as store:
-        count = write(store, target, what)
-    if as_json:
-        output.emit_json({"path": target, "rows": count, "what": what})
-    else:
-        click.echo(f"{count:,} {what} in {target}", err=True)
-
-
 def _repeats(text: str) -> Any:
-    from ...core import UsageError
+    from ....core import UsageError
 
     if text == "auto":
         return text
@@ -334,7 +266,7 @@ def _free(out: Path | None) -> Path:
     """Where the store goes; a name of its own if none was asked for."""
     from datetime import datetime
 
-    from ...core import StoreError
+    from ....core import StoreError
 
     if out is not None:
         if out.exists():
