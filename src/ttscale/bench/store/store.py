@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,9 +18,13 @@ from typing import Any
 import orjson
 
 from ...answers import TextRule
-from ...core import Problem, StoreError, Trace
+from ...core import AnswerRule, Problem, StoreError, Trace
 from . import codec, schema
 from .results import Cell, Result, usage_json, usage_of
+
+
+def _text_rule(name: str, **settings: Any) -> AnswerRule:
+    return TextRule()
 
 
 class Store:
@@ -296,8 +300,9 @@ class Store:
             )
         ]
 
-    def problems(self, cell: Cell) -> list[Problem]:
-        """The questions of a cell's task, in their order, to be shown: their rules only compare texts."""
+    def problems(self, cell: Cell, rule: Callable[..., AnswerRule] = _text_rule) -> list[Problem]:
+        """The questions of a cell's task, in their order. `rule` finds an answer rule by name and
+        settings; without it they are to be shown, not to be graded."""
         sql = "SELECT body FROM problems WHERE task = (SELECT task FROM cells WHERE id = ?) ORDER BY position"
         return [
             codec.unpack_problem(body, lambda *_, **__: TextRule()) for (body,) in self.query(sql, cell.id)
@@ -411,3 +416,13 @@ class Store:
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
         for problem, role, prompt, index, body in self.query(sql, cell.id):
             yield problem, codec.unpack(body, role=role, prompt_key=prompt, index=index)
+
+    def trace(self, cell: Cell, problem: str, role: str, prompt_key: str, index: int) -> Trace | None:
+        """One kept sample; None if it was not kept."""
+        sql = (
+            "SELECT body FROM traces WHERE cell = ? AND problem = ? AND role = ? AND prompt = ? AND draw = ?"
+        )
+        found = next(self.query(sql, cell.id, problem, role, prompt_key, index), None)
+        return (
+            None if found is None else codec.unpack(found[0], role=role, prompt_key=prompt_key, index=index)
+        )

@@ -227,9 +227,9 @@ def list_stores(folder: Path, as_json: bool) -> None:
     console.print(table)
 
 
-@click.command(short_help="Write a run as JSONL or Parquet.")
-@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
-@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
+@click.command(short_help="Write a run for other programs.")
+@click.argument("path", metavar="STORE", type=_FILE)
+@click.argument("target", metavar="TARGET", type=_FILE)
 @click.option(
     "--what",
     type=click.Choice(["items", "traces"]),
@@ -237,14 +237,32 @@ def list_stores(folder: Path, as_json: bool) -> None:
     show_default=True,
     help="A row per answered question, or per sample.",
 )
+@click.option(
+    "--to",
+    type=click.Choice(["table", "inspect", "mlflow"]),
+    default="table",
+    show_default=True,
+    help="Logs for `inspect view`, or runs of MLflow; TARGET is then a folder.",
+)
 @output.common
-def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
-    """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
-    from ....bench.store.export import export as write
+def export(path: Path, target: Path, what: Any, to: str, as_json: bool) -> None:
+    """Write the items (or traces) of STORE to the file TARGET, whose ending (.jsonl, .csv, .parquet)
+    says how; or all of it to a folder, for inspect-ai or MLflow."""
     from ....bench.store.store import Store
 
     with Store.open(path) as store:
-        count = write(store, target, what)
+        if to == "table":
+            from ....bench.exports.tables import export as write
+
+            count = write(store, target, what)
+        elif to == "inspect":
+            from ....bench.exports.inspect_logs import write_inspect
+
+            count, what = len(write_inspect(store, target)), "logs"
+        else:
+            from ....bench.exports.mlflow_runs import write_mlflow
+
+            count, what = write_mlflow(store, target), "runs"
     if as_json:
         output.emit_json({"path": target, "rows": count, "what": what})
     else:
