@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
+from ..core import Budget, Configured, PoolExhausted, Problem, RecordError, Sampling, StoreError, UsageError
 from ..engines import Catalogue, ModelSource, Replay, open_model
 from ..methods import parse
+from .shard import Shard
 from .tasks.task import Task, load_task
 
 Keep = Literal["auto", "all", "none"]
@@ -30,6 +31,7 @@ class Plan:
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
+        shard: the share of the questions that is answered, as "3/8"; None for all of them.
         recordings: file -> its fingerprint, of the recordings among the models.
     """
 
@@ -45,6 +47,7 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
+    shard: str | None = None
     recordings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,8 @@ class Plan:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise UsageError(f"{name}={value} is not positive", fix="give at least 1")
+        if self.shard is not None:
+            Shard.read(self.shard)
         Budget.of(dict(self.budget))
         Sampling.of(self.sampling)
         Sampling.of(self.defaults)
@@ -110,6 +115,7 @@ class Planned:
     Attributes:
         engine: overrides for the model's `make`, such as the recorded samples to skip.
         seed: of the run; the same for all methods, so that equal requests get equal samples.
+        shard: the share of the task's questions that is answered.
     """
 
     method: Configured
@@ -118,6 +124,12 @@ class Planned:
     repeat: int
     seed: int
     engine: Mapping[str, Any] = field(default_factory=dict)
+    shard: Shard | None = None
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """The questions to answer."""
+        return self.task.problems if self.shard is None else self.shard.part(self.task.problems)
 
     @property
     def knobs(self) -> dict[str, Any]:
@@ -136,7 +148,23 @@ def grid(plan: Plan, catalogue: Catalogue | None = None) -> list[Planned]:
     models = [source for spec in plan.models for source in open_model(spec, catalogue)]
     recorded = {pool.task for source in models for pool in source.pools}
     pairs = [(source, tasks_of(source, plan, recorded)) for source in models]
-    return arrange(chosen, pairs, repeats=plan.repeats, seed=plan.seed)
+    planned = arrange(chosen, pairs, repeats=plan.repeats, seed=plan.seed)
+    return planned if plan.shard is None else _sharded(planned, Shard.read(plan.shard))
+
+
+def _sharded(planned: Sequence[Planned], shard: Shard) -> list[Planned]:
+    """The same cells, so that shards of one run can be merged, with a share of the questions."""
+    for one in planned:
+        if one.method.card.scope == "set":
+            raise UsageError(
+                f"method {one.method.label} spends across all questions", fix="run it without --shard"
+            )
+        if shard.of > len(one.task.problems):
+            raise UsageError(
+                f"{shard.of} shards of the {len(one.task.problems)} questions of {one.task.name}",
+                fix="cut it into fewer",
+            )
+    return [replace(one, shard=shard) for one in planned]
 
 
 def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[Task]:

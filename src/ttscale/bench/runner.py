@@ -128,7 +128,7 @@ class _Runner:
             )
         )
         self.progress = Progress(
-            sum(len(p.task.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
+            sum(len(p.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
         )
         self._report(force=True)
 
@@ -139,7 +139,7 @@ class _Runner:
         left = []
         for planned, cell in column:
             done = self.store.done(cell)
-            todo = [p for p in planned.task.problems if p.id not in done]
+            todo = [p for p in planned.problems if p.id not in done]
             if todo and planned.method.card.scope == "set":
                 self.progress.done -= len(done)  # a set is answered as a whole
             if todo:

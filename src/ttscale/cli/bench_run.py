@@ -4,7 +4,7 @@ found."""
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -127,11 +127,21 @@ def begun(store: Store) -> bool:
         return True
 
 
-def show_rows(found: Sequence[Row], stores: Sequence[Path], *, as_json: bool, files: Sequence[Path]) -> None:
+def show_rows(
+    found: Sequence[Row],
+    stores: Sequence[Path],
+    *,
+    as_json: bool,
+    files: Sequence[Path],
+    hashes: Sequence[str] = (),
+) -> None:
+    """Print the rows and where they come from; in JSON with the stores' content hashes, if given."""
     from ..bench.report.table import tables, width_of
 
     if as_json:
-        places = {"store": stores[0]} if len(stores) == 1 else {"stores": stores}
+        places: dict[str, Any] = {"store": stores[0]} if len(stores) == 1 else {"stores": stores}
+        if hashes:
+            places |= {"hash": hashes[0]} if len(stores) == 1 else {"hashes": hashes}
         output.emit_json({"rows": [row.as_dict() for row in found], **places, "files": files})
         return
     console = output.stdout()

@@ -38,7 +38,11 @@ def store(tmp_path):
 
 def test_a_row_holds_what_a_person_looks_for(store):
     vote = next(r for r in result_rows(store) if r["method"] == "sc(n=3)" and r["problem"] == "sum")
-    assert (vote["question"], vote["gold"], json.loads(vote["golds"])) == ("What is 3 + 4?", "7", ["7", "7.0"])
+    assert (vote["question"], vote["gold"], json.loads(vote["golds"])) == (
+        "What is 3 + 4?",
+        "7",
+        ["7", "7.0"],
+    )
     assert (vote["answer"], vote["correct"], vote["text"]) == ("7", True, r"so \boxed{7}")
     assert (vote["tokens"], vote["samples"], vote["cost"]) == (33, 3, None)
     unknown = next(r for r in result_rows(store) if r["problem"] == "open")

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ...core import StoreError, UsageError
+from .content import content_hash
 from .store import Store
 
 
@@ -19,6 +20,7 @@ class Listed:
         done: items that are answered, of `total` that the run has.
         errors: items that failed, which a resumed run tries again.
         changed: when it was last written, local time.
+        hash: of the content, if it was asked for; see `content`.
         unreadable: why nothing is known of it, or "".
     """
 
@@ -30,11 +32,13 @@ class Listed:
     done: int | None = None
     total: int | None = None
     errors: int | None = None
+    hash: str | None = None
     unreadable: str = ""
 
 
-def stores_in(folder: Path) -> Iterator[Listed]:
-    """The stores of a folder (files named *.db), the one written last first.
+def stores_in(folder: Path, *, hashed: bool = False) -> Iterator[Listed]:
+    """The stores of a folder (files named *.db), the one written last first; `hashed`
+    also reads each whole.
 
     Raises:
         UsageError: if it does not exist.
@@ -46,7 +50,7 @@ def stores_in(folder: Path) -> Iterator[Listed]:
         written = datetime.fromtimestamp(changed[path])
         try:
             with Store.open(path) as store:
-                yield _listed(store, written)
+                yield _listed(store, written, hashed)
         except StoreError as error:
             yield Listed(path=path, changed=written, unreadable=error.fact)
 
@@ -57,7 +61,7 @@ def _changed(path: Path) -> float:
     return max(p.stat().st_mtime for p in (path, log) if p.exists())
 
 
-def _listed(store: Store, changed: datetime) -> Listed:
+def _listed(store: Store, changed: datetime, hashed: bool) -> Listed:
     cells = store.cells()
     errors = next(store.query("SELECT count(*) FROM items WHERE error IS NOT NULL"))[0]
     return Listed(
@@ -69,6 +73,7 @@ def _listed(store: Store, changed: datetime) -> Listed:
         done=store.answered(),
         total=store.planned(),
         errors=int(errors),
+        hash=content_hash(store) if hashed else None,
     )
 
 

@@ -19,6 +19,7 @@ import orjson
 
 from ...answers import TextRule
 from ...core import AnswerRule, Problem, StoreError, Trace
+from ..shard import Shard
 from . import codec, schema
 from .results import Cell, Result, usage_json, usage_of
 
@@ -103,9 +104,11 @@ class Store:
         return int(next(self.query("SELECT count(*) FROM items WHERE error IS NULL"))[0])
 
     def planned(self) -> int:
-        """Items that the run has when it is whole."""
-        sql = "SELECT count(*) FROM cells JOIN problems ON problems.task = cells.task"
-        return int(next(self.query(sql))[0])
+        """Items that the run, or this shard of it, has when it is whole."""
+        written = self.plan.get("shard")
+        shard = Shard.read(written) if written else Shard(1, 1)
+        sql = "SELECT count(*) FROM cells JOIN problems ON problems.task = cells.task WHERE position % ? = ?"
+        return int(next(self.query(sql, shard.of, shard.number - 1))[0])
 
     def delete(self) -> None:
         """Close, and leave nothing on the disk."""
@@ -164,6 +167,18 @@ class Store:
         if self._db.in_transaction:
             self._db.execute("COMMIT")
         self._committed = time.monotonic()
+
+    @contextlib.contextmanager
+    def attached(self, other: Path) -> Iterator[sqlite3.Connection]:
+        """The database with another store as `part`, for reading."""
+        self._db.execute("ATTACH DATABASE ? AS part", (f"{other.resolve().as_uri()}?mode=ro",))
+        try:
+            yield self._db
+            self.commit()
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._db.execute("DETACH DATABASE part")
 
     def query(self, sql: str, *args: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, streamed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .results import compare, export, list_stores, report
+from .results import compare, export, list_stores, merge, report
 from .run import quick, resume, run
 
 EXAMPLES = """
@@ -29,5 +29,5 @@ def bench() -> None:
     """
 
 
-for command in (run, quick, resume, report, compare, list_stores, export):
+for command in (run, quick, resume, report, compare, list_stores, merge, export):
     bench.add_command(command)

@@ -43,12 +43,14 @@ def report(
     The rows of several stores stand in one table where model and task are the same.
     """
     from ....bench.report.summary import rows
+    from ....bench.store.content import content_hash
     from ....bench.store.store import Store
 
     with ExitStack() as opened:
         stores = [opened.enter_context(Store.open(path)) for path in paths]
         found = rows(*stores)
         plan = stores[0].plan if len(stores) == 1 else {}
+        hashes = [content_hash(store) for store in stores] if as_json else []
     if html is not None:
         from ....bench.report.html import write_html
 
@@ -66,7 +68,7 @@ def report(
 
         write_latex(latex, found)
     files = [f for f in (html, png, csv, latex) if f is not None]
-    show_rows(found, paths, as_json=as_json, files=files)
+    show_rows(found, paths, as_json=as_json, files=files, hashes=hashes)
 
 
 @click.command(short_help="Compare runs on the same questions.")
@@ -188,6 +190,29 @@ def _signed(value: float, written: Any) -> str:
     return f"{'-' if value < 0 else '+'}{written(abs(value))}"
 
 
+@click.command(short_help="Make one run of its shards.")
+@click.argument("out", metavar="OUT", type=_FILE)
+@STORES
+@output.common
+def merge(out: Path, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Write OUT with what the STOREs hold, which are shards of one run (bench run --shard).
+
+    What one of them lacks because its item failed or was not reached may be in another; what is in none is
+    told, and answered by: ttscale bench resume OUT.
+    """
+    from ....bench.store.content import content_hash
+    from ....bench.store.merging import merge as merged
+
+    with merged(out, paths) as store:
+        done, total, digest = store.answered(), store.planned(), content_hash(store)
+    if as_json:
+        output.emit_json({"store": out, "done": done, "total": total, "hash": digest})
+        return
+    click.echo(f"{done:,} of {total:,} items in {out}, content {digest}", err=True)
+    if done < total:
+        click.echo(f"go on with: ttscale bench resume {out}", err=True)
+
+
 @click.command("list", short_help="List the runs in a folder.")
 @click.argument("folder", default="runs", type=click.Path(path_type=Path))
 @output.common
@@ -197,7 +222,7 @@ def list_stores(folder: Path, as_json: bool) -> None:
 
     from ....bench.store.listing import stores_in
 
-    found = list(stores_in(folder))
+    found = list(stores_in(folder, hashed=as_json))
     if as_json:
         output.emit_json([dataclasses.asdict(one) for one in found])
         return

@@ -77,6 +77,9 @@ from ...options import assignments, budget_of
     show_default=True,
     help="auto keeps the traces of live models.",
 )
+@click.option(
+    "--shard", metavar="K/N", help="Every Nth question from the Kth on; ttscale bench merge joins the stores."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default.")
 @click.option(
     "--show", type=click.Choice(["columns"]), help="Show what each column is taken for; run nothing."
@@ -94,6 +97,7 @@ def run(
     concurrency: int,
     seed: int | None,
     keep_traces: Any,
+    shard: str | None,
     out: Path | None,
     show: str | None,
     quiet: bool,
@@ -133,6 +137,7 @@ def run(
         concurrency=concurrency,
         seed=seed_of(seed, config),
         keep_traces=keep_traces,
+        shard=shard,
     )
     path = _free(out)
     planned, opened = grid(plan, config), role_sources(plan.roles, config)
