@@ -11,6 +11,7 @@ from ..engines import Catalogue, ModelSource, Replay, open_model
 from ..methods import parse
 from .shard import Shard
 from .tasks.task import Task, load_task
+from .totals import Limits
 
 Keep = Literal["auto", "all", "none"]
 
@@ -31,6 +32,7 @@ class Plan:
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
+        limits: of the whole run; see `totals`.
         shard: the share of the questions that is answered, as "3/8"; None for all of them.
         recordings: file -> its fingerprint, of the recordings among the models.
     """
@@ -47,6 +49,7 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
+    limits: Mapping[str, float] = field(default_factory=dict)
     shard: str | None = None
     recordings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -58,6 +61,7 @@ class Plan:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise UsageError(f"{name}={value} is not positive", fix="give at least 1")
+        Limits(**self.limits)
         if self.shard is not None:
             Shard.read(self.shard)
         Budget.of(dict(self.budget))
@@ -95,6 +99,7 @@ class Settings:
         request: sampling settings asked for explicitly.
         defaults: used where neither user, method nor model asks for anything.
         roles: role -> model.
+        limits: of the whole run.
         seconds: of real time for the run; what is in flight then is stopped and not kept. None for
             no limit.
     """
@@ -105,6 +110,7 @@ class Settings:
     roles: Mapping[str, ModelSource] | None = None
     concurrency: int = 16
     keep_traces: Keep = "auto"
+    limits: Limits = field(default_factory=Limits)
     seconds: float | None = None
 
 

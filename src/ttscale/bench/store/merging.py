@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ def merge(out: Path, paths: Sequence[Path]) -> Store:
         for path in paths:
             with translated(path):
                 _take(merged, path)
+        merged.note_spent(_together(paths))
     except BaseException:
         merged.delete()
         raise
@@ -51,6 +53,15 @@ def _plan(path: Path) -> dict[str, Any]:
         if next(store.query("SELECT EXISTS (SELECT 1 FROM tasks WHERE digest = 'growing')"))[0]:
             raise StoreError(f"{path} is a record of requests", fix="merge the shards of a bench run")
         return store.plan
+
+
+def _together(paths: Sequence[Path]) -> dict[str, float]:
+    """What the runs have really spent, added up."""
+    total: Counter[str] = Counter()
+    for path in paths:
+        with Store.open(path) as store:
+            total.update(store.spent)
+    return dict(total)
 
 
 def _check_equal(first: tuple[Path, Mapping[str, Any]], other: tuple[Path, Mapping[str, Any]]) -> None:

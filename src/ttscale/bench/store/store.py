@@ -201,6 +201,20 @@ class Store:
         except codec.DAMAGE as error:
             raise codec.damaged("plan", error) from None
 
+    @property
+    def spent(self) -> dict[str, Any]:
+        """What the run has really spent so far; empty if it was not noted."""
+        found = next(self.query("SELECT value FROM meta WHERE key = 'spent'"), None)
+        try:
+            return {} if found is None else dict(orjson.loads(found[0]))
+        except codec.DAMAGE as error:
+            raise codec.damaged("sum", error) from None
+
+    def note_spent(self, spent: Mapping[str, Any]) -> None:
+        """Keep what the run has really spent so far."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('spent', ?)", (codec.dumps(spent).decode(),))
+
     def add_task(self, name: str, problems: Sequence[Problem]) -> int:
         """The number of a question set, which is stored if it is new."""
         digest = codec.questions_digest(problems)

@@ -8,9 +8,27 @@ from typing import Any
 import click
 
 from ... import output
-from ...bench_run import begun, run_to_end
+from ...bench_run import begun, run_to_end, settings_of, show_estimates
 from ...completion import method_names, model_names
 from ...options import assignments, budget_of
+
+
+def _limits(command: output.Command) -> output.Command:
+    """Options for what the whole run may spend."""
+    for name, kind, about in (
+        ("--max-total-tokens", click.IntRange(1), "Generated tokens of the whole run at most."),
+        ("--max-requests", click.IntRange(1), "Requests of the whole run at most."),
+        ("--max-cost", click.FloatRange(0, min_open=True), "Money for the whole run at most."),
+    ):
+        command = click.option(name, type=kind, help=about)(command)
+    return command
+
+
+def _given(
+    max_cost: float | None, max_requests: int | None, max_total_tokens: int | None
+) -> dict[str, float]:
+    named = {"cost": max_cost, "requests": max_requests, "tokens": max_total_tokens}
+    return {kind: limit for kind, limit in named.items() if limit is not None}
 
 
 @click.command(short_help="Run methods on models and tasks.")
@@ -77,6 +95,14 @@ from ...options import assignments, budget_of
     show_default=True,
     help="auto keeps the traces of live models.",
 )
+@_limits
+@click.option("--dry-run", is_flag=True, help="Say what it would take at most; run nothing.")
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="With --dry-run: estimate from what this run took.",
+)
 @click.option(
     "--shard", metavar="K/N", help="Every Nth question from the Kth on; ttscale bench merge joins the stores."
 )
@@ -97,6 +123,11 @@ def run(
     concurrency: int,
     seed: int | None,
     keep_traces: Any,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_total_tokens: int | None,
+    dry_run: bool,
+    like: Path | None,
     shard: str | None,
     out: Path | None,
     show: str | None,
@@ -115,6 +146,7 @@ def run(
     from ....bench.plan import Plan, grid
     from ....bench.store.fingerprints import fingerprints
     from ....bench.store.store import Store
+    from ....core import UsageError
     from ...config import load
 
     config = load()
@@ -137,10 +169,16 @@ def run(
         concurrency=concurrency,
         seed=seed_of(seed, config),
         keep_traces=keep_traces,
+        limits=_given(max_cost, max_requests, max_total_tokens),
         shard=shard,
     )
+    if like is not None and not dry_run:
+        raise UsageError("--like says what a dry run is estimated from", fix="give --dry-run too")
     path = _free(out)
     planned, opened = grid(plan, config), role_sources(plan.roles, config)
+    if dry_run:
+        show_estimates(planned, settings_of(plan, opened), like, as_json=as_json)
+        return
     sources = [*(p.model for p in planned), *opened.values()]
     plan = dataclasses.replace(plan, recordings=fingerprints(sources))
     for note in notes(planned, every_row=plan.repeats == "auto"):
@@ -234,10 +272,22 @@ def quick(
 @click.command(short_help="Go on with an interrupted run.")
 @click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=int, help="Questions in flight, if not as before.")
+@_limits
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
-def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> None:
-    """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
+def resume(
+    path: Path,
+    concurrency: int | None,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_total_tokens: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Go on with the run in STORE: nothing finished is repeated, what failed is tried again.
+
+    Limits are of the whole run, what was spent before included; without any they are as before.
+    """
     import dataclasses
 
     from ....arguments import role_sources
@@ -250,6 +300,8 @@ def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> N
         plan = Plan.from_dict(store.plan)
         if concurrency is not None:
             plan = dataclasses.replace(plan, concurrency=concurrency)
+        limits = {**plan.limits, **_given(max_cost, max_requests, max_total_tokens)}
+        plan = dataclasses.replace(plan, limits=limits)
         config = load()
         planned, opened = grid(plan, config), role_sources(plan.roles, config)
         sources = [*(p.model for p in planned), *opened.values()]
