@@ -18,7 +18,7 @@ import numpy as np
 from ..core import Price, Prompt, Usage
 from ..core.spending.prompt_lengths import size_of
 from ..metrics.special_functions import student_quantile
-from .plan import Planned, Settings
+from .plan import Planned, Settings, most_samples
 from .store.store import Store
 
 BYTES_A_TOKEN = 4  # of a prompt: nothing is known of the model's tokens here
@@ -105,11 +105,10 @@ def _estimate(
 
 def _most_samples(one: Planned, settings: Settings) -> int | None:
     """Requests for one question at most; None if nothing bounds them."""
-    card = one.method.card
-    plain = set(one.method.needs()) == {"main"}  # whoever judges or plans makes requests too
-    bound = one.method.max_samples() if card.draws else (1 if not card.knob else None)
+    plain = set(one.method.needs()) == {"main"}  # a role that judges or plans makes requests too
+    bound = most_samples(one.method) if plain else None
     allowed = None if settings.budget is None else settings.budget.calls
-    bounds = [b for b in (bound if plain else None, allowed) if b is not None]
+    bounds = [b for b in (bound, allowed) if b is not None]
     return min(bounds, default=None)
 
 

@@ -49,7 +49,7 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
-    limits: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
     shard: str | None = None
     recordings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -289,11 +289,16 @@ def _repeated(
 def samples_used(method: Configured, there: int) -> int:
     """Recorded samples per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
+    bound = most_samples(method)
+    return max(1, there if bound is None else bound)
+
+
+def most_samples(method: Configured) -> int | None:
+    """Samples per question that a method may ask for: its bound; 1 if nothing scales it; None if it has
+    no bound."""
     card = method.card
     bound = method.max_samples() if card.draws else None
-    if bound is None:
-        bound = there if card.knob else 1
-    return max(1, bound)
+    return bound if bound is not None or card.knob else 1
 
 
 def _seed(seed: int, repeat: int) -> int:

@@ -145,14 +145,14 @@ def _copy_items(db: sqlite3.Connection, cell: int, own: int, path: Path) -> None
             db.execute(
                 f"INSERT OR REPLACE INTO items (cell, {_ITEM}) VALUES (?{', ?' * len(item)})", (own, *item)
             )
-        elif not failed and _said(there) != _said(item):
+        elif not failed and _timeless(there) != _timeless(item):
             raise StoreError(
                 f"question {problem!r} is answered in {path} and in a store before it, in two ways",
                 fix="leave one of them out",
             )
 
 
-def _said(item: Sequence[Any]) -> list[Any]:
+def _timeless(item: Sequence[Any]) -> list[Any]:
     """An item without its times."""
     usage = {k: v for k, v in orjson.loads(item[5]).items() if k != "seconds"}
     return [*item[:4], codec.dumps(usage), *item[6:]]
