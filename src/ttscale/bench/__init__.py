@@ -1,11 +1,11 @@
 """Benches: methods x models x tasks under equal budgets, in one file that resumes and replays."""
 
 from .comparison import Comparison
+from .exports import export
 from .plan import Plan, Planned, Settings, arrange, grid, tasks_of
 from .progress import Progress
 from .report.summary import Row, rows
 from .runner import run_bench
-from .store.export import export
 from .store.replay_pool import pools_from_store
 from .store.results import Cell, Result
 from .store.store import Store

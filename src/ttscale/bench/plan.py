@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
-from ..core import Budget, Configured, PoolExhausted, RecordError, Sampling, StoreError, UsageError
+from ..core import (
+    Budget,
+    Configured,
+    PoolExhausted,
+    Price,
+    Problem,
+    RecordError,
+    Sampling,
+    StoreError,
+    UsageError,
+)
 from ..engines import Catalogue, ModelSource, Replay, open_model
 from ..methods import parse
+from .shard import Shard
 from .tasks.task import Task, load_task
+from .totals import Limits
 
 Keep = Literal["auto", "all", "none"]
 
@@ -30,7 +42,11 @@ class Plan:
         roles: role -> model specification.
         concurrency: questions in flight.
         keep_traces: "auto" keeps those of live models.
+        limits: of the whole run; see `totals`.
+        shard: the share of the questions that is answered, as "3/8"; None for all of them.
         recordings: file -> its fingerprint, of the recordings among the models.
+        prices: model -> its price when the run began, which is paid until it ends; None for a run that
+            kept none.
     """
 
     methods: tuple[str, ...]
@@ -45,7 +61,10 @@ class Plan:
     concurrency: int = 16
     seed: int = 0
     keep_traces: Keep = "auto"
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    shard: str | None = None
     recordings: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         for name in ("methods", "models"):
@@ -55,9 +74,19 @@ class Plan:
             value = getattr(self, name)
             if isinstance(value, int) and value < 1:
                 raise UsageError(f"{name}={value} is not positive", fix="give at least 1")
+        Limits(**self.limits)
+        if self.shard is not None:
+            Shard.read(self.shard)
         Budget.of(dict(self.budget))
         Sampling.of(self.sampling)
         Sampling.of(self.defaults)
+
+    def priced(self, source: ModelSource) -> ModelSource:
+        """A model at the price of the run, whatever it costs by now."""
+        if self.prices is None:
+            return source
+        price = self.prices.get(source.name)
+        return replace(source, price=None if price is None else Price(**price))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,6 +119,7 @@ class Settings:
         request: sampling settings asked for explicitly.
         defaults: used where neither user, method nor model asks for anything.
         roles: role -> model.
+        limits: of the whole run.
         seconds: of real time for the run; what is in flight then is stopped and not kept. None for
             no limit.
     """
@@ -100,6 +130,7 @@ class Settings:
     roles: Mapping[str, ModelSource] | None = None
     concurrency: int = 16
     keep_traces: Keep = "auto"
+    limits: Limits = field(default_factory=Limits)
     seconds: float | None = None
 
 
@@ -110,6 +141,7 @@ class Planned:
     Attributes:
         engine: overrides for the model's `make`, such as the recorded samples to skip.
         seed: of the run; the same for all methods, so that equal requests get equal samples.
+        shard: the share of the task's questions that is answered.
     """
 
     method: Configured
@@ -118,12 +150,23 @@ class Planned:
     repeat: int
     seed: int
     engine: Mapping[str, Any] = field(default_factory=dict)
+    shard: Shard | None = None
+
+    @property
+    def problems(self) -> Sequence[Problem]:
+        """The questions to answer."""
+        return self.task.problems if self.shard is None else self.shard.part(self.task.problems)
 
     @property
     def knobs(self) -> dict[str, Any]:
         """The field that scales the method's compute, and its value."""
         knob = self.method.card.knob
         return {knob: getattr(self.method.cfg, knob)} if knob else {}
+
+
+def prices_of(sources: Iterable[ModelSource]) -> dict[str, dict[str, float]]:
+    """Model -> its price, of those that have one; ready for JSON."""
+    return {source.name: asdict(source.price) for source in sources if source.price is not None}
 
 
 def grid(plan: Plan, catalogue: Catalogue | None = None) -> list[Planned]:
@@ -133,10 +176,26 @@ def grid(plan: Plan, catalogue: Catalogue | None = None) -> list[Planned]:
         UsageError: for anything the plan names that cannot be had; nothing has been spent then.
     """
     chosen = [parse(spec) for spec in plan.methods]
-    models = [source for spec in plan.models for source in open_model(spec, catalogue)]
+    models = [plan.priced(source) for spec in plan.models for source in open_model(spec, catalogue)]
     recorded = {pool.task for source in models for pool in source.pools}
     pairs = [(source, tasks_of(source, plan, recorded)) for source in models]
-    return arrange(chosen, pairs, repeats=plan.repeats, seed=plan.seed)
+    planned = arrange(chosen, pairs, repeats=plan.repeats, seed=plan.seed)
+    return planned if plan.shard is None else _sharded(planned, Shard.read(plan.shard))
+
+
+def _sharded(planned: Sequence[Planned], shard: Shard) -> list[Planned]:
+    """The same cells, so that shards of one run can be merged, with a share of the questions."""
+    for one in planned:
+        if one.method.card.scope == "set":
+            raise UsageError(
+                f"method {one.method.label} spends across all questions", fix="run it without --shard"
+            )
+        if shard.of > len(one.task.problems):
+            raise UsageError(
+                f"{shard.of} shards of the {len(one.task.problems)} questions of {one.task.name}",
+                fix="cut it into fewer",
+            )
+    return [replace(one, shard=shard) for one in planned]
 
 
 def tasks_of(source: ModelSource, plan: Plan, recorded: Container[str]) -> list[Task]:
@@ -255,11 +314,16 @@ def _repeated(
 def samples_used(method: Configured, there: int) -> int:
     """Recorded samples per question that one run of a method may use: its bound; 1 if nothing scales
     it; all there are if it has no bound."""
+    bound = most_samples(method)
+    return max(1, there if bound is None else bound)
+
+
+def most_samples(method: Configured) -> int | None:
+    """Samples per question that a method may ask for: its bound; 1 if nothing scales it; None if it has
+    no bound."""
     card = method.card
     bound = method.max_samples() if card.draws else None
-    if bound is None:
-        bound = there if card.knob else 1
-    return max(1, bound)
+    return bound if bound is not None or card.knob else 1
 
 
 def _seed(seed: int, repeat: int) -> int:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 @dataclass(slots=True)
 class Progress:
     """How far a run is. `right` of `graded` answers are right; tokens and seconds are of this
-    process, the rest counts what an interrupted run had done before."""
+    process, the rest counts what an interrupted run had done before. `limit` is the kind of the run's
+    own limits that ended it, or ""."""
 
     total: int
     done: int = 0
@@ -19,6 +20,7 @@ class Progress:
     tokens: int = 0
     began: float = 0.0
     label: str = ""
+    limit: str = ""
 
     @property
     def accuracy(self) -> float | None:

@@ -4,7 +4,7 @@ Models run one after the other, each with all its cells and with `concurrency` q
 A finished question is committed at once; in token time commits are grouped by `GROUP_SECONDS` of
 wall time. Infrastructure errors become items with an error: they are not wrong answers, and a
 resumed run tries them again. A recording that runs dry ends its cell; errors that would meet every
-question end the run.
+question end the run, and so does a limit of the whole run (`totals`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from ..assembly import Assembly
 from ..core import (
     Budget,
     EngineError,
+    GenerationRequest,
     Outcome,
     PoolExhausted,
     Problem,
     Run,
     StoreError,
+    Trace,
     TTScaleError,
     Unreachable,
     Usage,
@@ -38,8 +40,10 @@ from .progress import Progress
 from .store.journal import StoreJournal
 from .store.results import Cell, Result
 from .store.store import Store
+from .totals import GatedEngine, LimitReached, Spent, Totals
 
 GROUP_SECONDS = 0.2
+LOOK_SECONDS = 0.2  # between two looks at what a limited run has spent
 GIVE_UP = 8  # questions in a row that found no server, beyond those in flight
 
 
@@ -92,13 +96,18 @@ class _Runner:
         self._stopped: asyncio.Future[None] | None = None
         seconds = self.settings.seconds
         self._ends = None if seconds is None else time.monotonic() + seconds
+        self.totals = Totals(self.settings.limits, Spent.read(store.spent))
 
     def run(self, planned: Sequence[Planned]) -> Progress:
         columns = [list(cells) for _, cells in groupby(planned, lambda p: (id(p.model), p.task.name))]
         cells = [list(zip(column, self._register(column), strict=True)) for column in columns]
         self._count(planned)
         for column in cells:
-            self._column(column)
+            self.progress.limit = self.totals.reached()
+            if not self.progress.limit:
+                self._column(column)
+        if self.progress.done >= self.progress.total:
+            self.progress.limit = ""
         self._report(force=True)
         return self.progress
 
@@ -129,7 +138,7 @@ class _Runner:
             )
         )
         self.progress = Progress(
-            sum(len(p.task.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
+            sum(len(p.problems) for p in planned), done, 0, graded, right, began=time.monotonic()
         )
         self._report(force=True)
 
@@ -140,7 +149,7 @@ class _Runner:
         left = []
         for planned, cell in column:
             done = self.store.done(cell)
-            todo = [p for p in planned.task.problems if p.id not in done]
+            todo = [p for p in planned.problems if p.id not in done]
             if todo and planned.method.card.scope == "set":
                 self.progress.done -= len(done)  # a set is answered as a whole
             if todo:
@@ -150,20 +159,29 @@ class _Runner:
         source = column[0][0].model
         settings = self.settings
         models = Assembly.of({"main": source, **(settings.roles or {})}, settings.defaults)
+        if settings.limits.given():
+            models = models.wrapped(lambda _, engine: GatedEngine(engine, self.totals))
         host = models.run()
         self.store.group_seconds = GROUP_SECONDS if _all_recorded(host) else 0.0
         cells = [self._open(*entry, models, host) for entry in left]
-        execute(host, lambda: self._all(cells))
-        self.store.commit()
+        try:
+            execute(host, lambda: self._all(cells))
+        finally:
+            self.store.note_spent(self.totals.spent.as_dict())
+            self.store.commit()
 
     def _open(self, planned: Planned, cell: Cell, todo: list[Problem], models: Assembly, host: Run) -> Open:
         settings, source = self.settings, planned.model
         recorded = _all_recorded(host)
         keep = settings.keep_traces == "all" or (settings.keep_traces == "auto" and not recorded)
         # recorded samples that are not kept need no journal: making them again costs nothing
-        journal = StoreJournal(self.store, cell, self._fail) if keep or not recorded else None
+        journal = (
+            StoreJournal(self.store, cell, self._fail, self._served(models)) if keep or not recorded else None
+        )
         if source.pools:  # a recording is an engine per repeat; a live model is loaded once
-            models = models.with_main(source.make(**planned.engine))
+            engine = source.make(**planned.engine)
+            limited = settings.limits.given()
+            models = models.with_main(GatedEngine(engine, self.totals) if limited else engine)
         run = models.run(
             seed=planned.seed,
             request=settings.request,
@@ -172,11 +190,22 @@ class _Runner:
         )
         return Open(planned, cell, run, journal, todo, keep)
 
+    def _served(self, models: Assembly) -> Callable[[GenerationRequest, Trace], None]:
+        """What is done about a sample that a resumed run has from its store."""
+
+        def served(request: GenerationRequest, trace: Trace) -> None:
+            role = request.role if request.role in models.engines else "main"
+            self.totals.served(trace, models.prices.get(role))
+
+        return served
+
     async def _all(self, cells: Sequence[Open]) -> None:
         """Workers share one list of jobs; the first failure stops them all."""
         for cell in cells:
             method = cell.planned.method
             cell.run.check(method, self.settings.budget)
+            if (money := self.settings.limits.cost) is not None:
+                cell.run.check(method, Budget(cost=money))
         loop = asyncio.get_running_loop()
         self._stopped = loop.create_future()
         jobs = self._jobs(cells)
@@ -185,6 +214,8 @@ class _Runner:
 
         async def work() -> None:
             for job in jobs:
+                if self.progress.limit:
+                    return
                 await job()
 
         workers = [loop.create_task(work(), name=f"worker {i}") for i in range(width)]
@@ -194,11 +225,13 @@ class _Runner:
                 done, pending = await asyncio.wait(
                     {*pending, self._stopped}, timeout=self._left(cells), return_when=asyncio.FIRST_COMPLETED
                 )
-                if not done:  # the time is over
-                    break
                 pending.discard(self._stopped)
                 for finished in done:
                     finished.result()
+                if self.totals.reached():
+                    self._end()
+                if self._stopped.done() or self._is_late(cells):
+                    break
         finally:
             for worker in workers:
                 worker.cancel()
@@ -206,10 +239,17 @@ class _Runner:
             self._stopped.cancel()
 
     def _left(self, cells: Sequence[Open]) -> float | None:
-        """Seconds until the run is to end; None if it need not, or takes no real time."""
-        if self._ends is None or cells[0].run.token_time:
+        """Seconds until the run is to be looked at; None if it need not, or takes no real time."""
+        if cells[0].run.token_time:
             return None
-        return max(0.0, self._ends - time.monotonic())
+        waits = [] if self._ends is None else [max(0.0, self._ends - time.monotonic())]
+        waits += [LOOK_SECONDS] if self.settings.limits.given() else []
+        return min(waits, default=None)
+
+    def _is_late(self, cells: Sequence[Open]) -> bool:
+        """Whether the run's seconds are over."""
+        late = self._ends is not None and time.monotonic() >= self._ends
+        return late and not cells[0].run.token_time
 
     def _jobs(self, cells: Sequence[Open]) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
         for cell in cells:
@@ -226,6 +266,13 @@ class _Runner:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_exception(error)
 
+    def _end(self) -> None:
+        """A limit of the run is reached: no more questions are begun. Those under way may use the requests
+        that they have made; tokens and money they would go on spending."""
+        self.progress.limit = self.totals.reached()
+        if self.progress.limit != "requests" and self._stopped is not None and not self._stopped.done():
+            self._stopped.set_result(None)
+
     # -- one question, or one set of them
 
     async def _item(self, open_: Open, problem: Problem) -> None:
@@ -233,8 +280,12 @@ class _Runner:
         scope = scope_of(None, self.settings.budget, problem=problem)
         error: Exception | None
         try:
-            outcome = await open_.run.solve(method, problem, scope)
+            with self.totals.of(scope):
+                outcome = await open_.run.solve(method, problem, scope)
             result, error = Result.of(problem, outcome, timed=_timed(open_, problem)), outcome.error
+        except LimitReached:
+            self._end()
+            return
         except Exception as raised:
             result, error = _failed(problem, _kept(raised), scope.usage), raised
             open_.ran_dry = open_.ran_dry or isinstance(raised, PoolExhausted)
@@ -248,13 +299,17 @@ class _Runner:
         scope = scope_of(None, self._set_budget(len(problems)), keep=False)
         began = open_.run.loop.time()
         try:
-            outcomes = await open_.run.solve_set(method, problems, scope)
+            with self.totals.of(scope):
+                outcomes = await open_.run.solve_set(method, problems, scope)
             timed = all(_timed(open_, p) for p in problems)
             elapsed = open_.run.loop.time() - began
             if open_.run.token_time:
                 elapsed /= open_.run.ticks_per_second
             items = [Result.of(p, o, timed=timed) for p, o in zip(problems, outcomes, strict=True)]
             whole = (elapsed if timed else None, _sequential_tokens(outcomes))
+        except LimitReached:
+            self._end()
+            return
         except Exception as error:
             kept = _kept(error)
             spent = {name: ledger.usage for name, ledger in scope.by_problem.items()}
@@ -298,6 +353,9 @@ class _Runner:
             progress.graded += result.correct is not None
             progress.right += bool(result.correct)
             progress.tokens += result.usage.tokens
+        self.store.note_spent(self.totals.spent.as_dict())
+        if self.totals.reached():
+            self._end()
         self._report()
 
     def _report(self, *, force: bool = False) -> None:

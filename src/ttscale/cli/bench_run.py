@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,10 +14,67 @@ from . import output
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..bench.plan import Plan, Planned
+    from ..bench.plan import Plan, Planned, Settings
     from ..bench.report.summary import Row
     from ..bench.store.store import Store
     from ..engines import ModelSource
+
+
+def settings_of(plan: Plan, roles: Mapping[str, ModelSource]) -> Settings:
+    """What a plan says that is equal for all its cells."""
+    from ..bench.plan import Settings
+    from ..bench.totals import Limits
+    from ..core import Budget, Sampling
+
+    return Settings(
+        budget=Budget.of(dict(plan.budget)) if plan.budget else None,
+        request=Sampling.of(plan.sampling),
+        defaults=Sampling.of(plan.defaults),
+        roles=roles,
+        concurrency=plan.concurrency,
+        keep_traces=plan.keep_traces,
+        limits=Limits(**plan.limits),
+    )
+
+
+def show_estimates(
+    planned: Sequence[Planned], settings: Settings, like: Path | None, *, as_json: bool
+) -> None:
+    """What a run would take; nothing is spent."""
+    from contextlib import nullcontext
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..bench.estimate import estimates
+    from ..bench.store.store import Store
+
+    with nullcontext(None) if like is None else Store.open(like) as store:
+        found = estimates(planned, settings, store)
+    if as_json:
+        output.emit_json({"estimates": [one.as_dict() for one in found], "like": like})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("method", "model · task", "items", "requests", "tokens", "cost"):
+        table.add_column(heading, justify="right" if heading in ("items", "requests") else "left")
+    for one in found:
+        table.add_row(
+            escape(one.method),
+            escape(f"{one.model} · {one.task}"),
+            f"{one.items:,}",
+            f"{one.least_requests:,} to {'?' if one.most_requests is None else f'{one.most_requests:,}'}",
+            _expected(one.tokens, one.tokens_ci, one.most_tokens, 0),
+            _expected(one.cost, one.cost_ci, one.most_cost, 4),
+        )
+    output.stdout().print(table)
+    click.echo("nothing was run: see docs/runs.md for how this is estimated", err=True)
+
+
+def _expected(value: float | None, ci: tuple[float, float] | None, most: float | None, digits: int) -> str:
+    parts = [] if value is None else [f"{value:,.{digits}f}"]
+    parts += [] if ci is None else [f"[{ci[0]:,.{digits}f} – {ci[1]:,.{digits}f}]"]
+    parts += [] if most is None else [f"at most {most:,.{digits}f}"]
+    return ", ".join(parts) or "unknown"
 
 
 def run_to_end(
@@ -30,21 +87,13 @@ def run_to_end(
     as_json: bool,
 ) -> None:
     """Run what is left and report; whatever ends the run early says what is kept."""
-    from ..bench.plan import Settings
     from ..bench.progress import Progress
     from ..bench.report.summary import rows
     from ..bench.runner import run_bench
-    from ..core import Budget, BudgetTooSmall, Sampling, TTScaleError
+    from ..core import BudgetTooSmall, TTScaleError
     from .progress_bar import shown
 
-    settings = Settings(
-        budget=Budget.of(dict(plan.budget)) if plan.budget else None,
-        request=Sampling.of(plan.sampling),
-        defaults=Sampling.of(plan.defaults),
-        roles=roles,
-        concurrency=plan.concurrency,
-        keep_traces=plan.keep_traces,
-    )
+    settings = settings_of(plan, roles)
     state = Progress(0)
 
     def note(progress: Progress) -> None:
@@ -74,7 +123,11 @@ def run_to_end(
             click.echo(kept(), err=True)
         raise
     found = rows(store)
-    show_rows(found, store.path, as_json=as_json, files=[])
+    show_rows(found, [store.path], as_json=as_json, files=[])
+    if state.limit:
+        option = {"tokens": "--max-total-tokens"}.get(state.limit, f"--max-{state.limit}")
+        reached = f"the run's limit of {plan.limits[state.limit]:,} {state.limit} is reached"
+        click.echo(f"{reached}: {kept()} {option} MORE", err=True)
     starved = [row for row in found if row.starved]
     for row in starved:
         limits = ", ".join(f"{kind}={limit}" for kind, limit in plan.budget.items())
@@ -85,7 +138,7 @@ def run_to_end(
         )
     if state.errors:
         _print_errors(store, found)
-    if starved and len(starved) == len(found):
+    if state.limit or (starved and len(starved) == len(found)):
         raise output.Fail(BudgetTooSmall.exit_code)
 
 
@@ -128,11 +181,22 @@ def begun(store: Store) -> bool:
         return True
 
 
-def show_rows(found: Sequence[Row], store: Path, *, as_json: bool, files: Sequence[Path]) -> None:
+def show_rows(
+    found: Sequence[Row],
+    stores: Sequence[Path],
+    *,
+    as_json: bool,
+    files: Sequence[Path],
+    hashes: Sequence[str] = (),
+) -> None:
+    """Print the rows and where they come from; in JSON with the stores' content hashes, if given."""
     from ..bench.report.table import tables, width_of
 
     if as_json:
-        output.emit_json({"rows": [row.as_dict() for row in found], "store": store, "files": files})
+        places: dict[str, Any] = {"store": stores[0]} if len(stores) == 1 else {"stores": stores}
+        if hashes:
+            places |= {"hash": hashes[0]} if len(stores) == 1 else {"hashes": hashes}
+        output.emit_json({"rows": [row.as_dict() for row in found], **places, "files": files})
         return
     console = output.stdout()
     for table in tables(found):
@@ -144,4 +208,5 @@ def show_rows(found: Sequence[Row], store: Path, *, as_json: bool, files: Sequen
     for file in files:
         click.echo(f"wrote {file}", err=True)
     if not files:
-        click.echo(f"store: {store} · plots: ttscale bench report {quote(str(store))} --html FILE", err=True)
+        store = " ".join(quote(str(store)) for store in stores)
+        click.echo(f"store: {store} · plots: ttscale bench report {store} --html FILE", err=True)

@@ -23,8 +23,9 @@ Results go to standard output, progress and errors to standard error. Every comm
 | 4 | the key is wrong, or the server does not have the model |
 | 5 | the model cannot do what the method needs |
 | 6 | a recording is malformed or runs dry |
-| 7 | the budget ended before there was an answer |
+| 7 | a budget ended before there was an answer, or a run's limit before all were answered |
 | 8 | a store is corrupt or locked, or the disk is full |
+| 9 | a method came out worse than before (`bench compare --fail-if-worse`) |
 | 130 | interrupted |
 """
 

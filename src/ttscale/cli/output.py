@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+WORSE = 9  # of `bench compare --fail-if-worse`
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

@@ -58,8 +58,12 @@ class Problem:
             return None
         if answer is None:
             return False
-        golds = (self.reference, *self.meta.get("golds", ()))
-        return any(self.rule.same(answer, gold) for gold in golds)
+        return any(self.rule.same(answer, gold) for gold in self.golds)
+
+    @property
+    def golds(self) -> tuple[str, ...]:
+        """All answers that are right, the reference first; empty if none is known."""
+        return () if self.reference is None else (self.reference, *self.meta.get("golds", ()))
 
     @property
     def has_gold(self) -> bool:

@@ -1,4 +1,4 @@
-"""The register of methods, and how they are written: `name` or `name(n=8, k=4)`.
+"""The register of methods, and how they are written: `name`, `name(n=8, k=4)` or `FILE.py:name(n=8)`.
 
 Built-in methods and those of other packages enter the same way: the `method` decorator, checked at
 once. A built-in method is loaded when it is asked for (`index` says where it is), so that one method
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from ..core import Card, Configured, Method, UnknownName, UsageError
-from . import plugins
+from . import own_file, plugins
 from .index import MODULES
 from .plugins import BrokenPlugin
 
@@ -51,6 +51,9 @@ def method(*, card: Card) -> Callable[[Callable[..., Awaitable[Any]]], Method]:
                 raise UsageError(f"{where}: card.{role}={name!r} is not a field of {config.__name__}")
         for name in (card.name, *card.aliases):
             other = _registered(name)
+            if other is not None and other.fn.__module__ == fn.__module__ and own_file.is_own(fn.__module__):
+                del _METHODS[other.name]  # the file is run again
+                other = None
             taken_by = other.fn.__module__ if other else MODULES.get(name, fn.__module__)
             if other or taken_by != fn.__module__:
                 raise UsageError(f"{where}: the name {name!r} is taken by {taken_by}")
@@ -110,12 +113,19 @@ def _registered(name: str) -> Method | None:
 
 
 def parse(spec: str) -> Configured:
-    """Read `name` or `name(n=8, k=4)`; values are Python literals, bare words are strings.
+    """Read `name`, `name(n=8, k=4)` or `FILE.py:name(n=8)`, which runs the file; values are Python
+    literals, bare words are strings.
 
     Raises:
         UsageError: if the text cannot be read, or a parameter is unknown or out of range.
     """
-    found, params, label = written(spec)
+    if (own := own_file.divided(spec)) is not None:
+        path, name, rest = own
+        found, params = own_file.method_in(path, name), _parameters(rest, spec)
+        _METHODS[found.name] = found
+        label = _label(f"{path}:{name}", params)
+    else:
+        found, params, label = written(spec)
     return Configured(found, found.configure(params), label)
 
 
@@ -125,28 +135,35 @@ def written(spec: str) -> tuple[Method, Mapping[str, Any], str]:
     Raises:
         UsageError: if the text cannot be read.
     """
-    text = spec.strip()
-    name, bracket, rest = text.partition("(")
-    name = name.strip()
-    params: dict[str, Any] = {}
-    if bracket:
-        try:
-            call = ast.parse(f"f({rest}", mode="eval").body
-        except SyntaxError:
-            call = None
-        if (
-            not isinstance(call, ast.Call)
-            or not isinstance(call.func, ast.Name)  # as in name(n=8)(k=4)
-            or call.args
-            or any(k.arg is None for k in call.keywords)
-        ):
-            raise UsageError(f"cannot read method {spec!r}", fix="write it as name(n=8, k=4)")
-        params = {str(k.arg): _value(k.value, spec) for k in call.keywords}
-        if len(params) < len(call.keywords):
-            raise UsageError(f"method {spec!r} sets a parameter twice", fix="set it once")
-    found = get(name)
+    name, bracket, rest = spec.strip().partition("(")
+    params = _parameters(bracket + rest, spec)
+    return get(name.strip()), params, _label(name.strip(), params)
+
+
+def _parameters(rest: str, spec: str) -> dict[str, Any]:
+    """What stands in the brackets after a method's name; nothing without them."""
+    if not rest:
+        return {}
+    try:
+        call = ast.parse(f"f{rest}", mode="eval").body
+    except SyntaxError:
+        call = None
+    if (
+        not isinstance(call, ast.Call)
+        or not isinstance(call.func, ast.Name)  # as in name(n=8)(k=4)
+        or call.args
+        or any(k.arg is None for k in call.keywords)
+    ):
+        raise UsageError(f"cannot read method {spec!r}", fix="write it as name(n=8, k=4)")
+    params = {str(k.arg): _value(k.value, spec) for k in call.keywords}
+    if len(params) < len(call.keywords):
+        raise UsageError(f"method {spec!r} sets a parameter twice", fix="set it once")
+    return params
+
+
+def _label(name: str, params: Mapping[str, Any]) -> str:
     shown = ", ".join(f"{k}={v}" for k, v in params.items())
-    return found, params, f"{name}({shown})" if shown else name
+    return f"{name}({shown})" if shown else name
 
 
 def _value(node: ast.expr, spec: str) -> Any:

@@ -299,3 +299,34 @@ def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
     assert resumed.returncode == 0, resumed.stderr
     (row,) = json.loads(resumed.stdout)["rows"]
     assert row["items"] == 150 * 4
+
+
+def test_a_dry_run_spends_and_leaves_nothing(cli, samples, refuses):
+    told = json.loads(run(cli, samples, "--task", "easy", "--dry-run", "--json").stdout)
+    assert [(e["method"], e["items"], e["most_requests"]) for e in told["estimates"]] == [
+        ("simple", 24, 24),
+        ("sc(n=4)", 6, 24),
+        ("ffs(n=4, k=1)", 6, 24),
+    ]
+    assert not list(Path.cwd().glob("runs/*"))
+    assert run(cli, samples, "--out", "a.db").exit_code == 0
+    told = json.loads(run(cli, samples, "--task", "easy", "--dry-run", "--like", "a.db", "--json").stdout)
+    assert [e["tokens"] for e in told["estimates"]] == [24 * 25, 6 * 100, 6 * 40]
+    base = ("bench", "run", "--model", f"replay:{samples}", "-m", "simple")
+    assert "give --dry-run too" in refuses(*base, "--like", "a.db", code=2)
+
+
+def test_a_run_that_reaches_its_limit_says_how_to_go_on(cli):
+    Path("asked.csv").write_text("question,answer\n" + "".join(f"{i},right\n" for i in range(20)))
+    asked = ("--model", "synthetic:p=0.6", "--task", "asked.csv", "-m", "sc(n=4)", "--out", "run.db")
+    ended = cli("bench", "run", *asked, "--max-requests", "30")
+    assert ended.exit_code == 7
+    assert ended.stderr.strip().splitlines()[-1] == (
+        "the run's limit of 30 requests is reached: 7 of 20 items are kept in run.db; "
+        "go on with: ttscale bench resume run.db --max-requests MORE"
+    )
+    assert cli("bench", "resume", "run.db").exit_code == 7  # as before
+    assert cli("bench", "resume", "run.db", "--max-requests", "100").exit_code == 0
+    with Store.open("run.db") as store:
+        assert store.spent["requests"] == 82  # two of the eighth question were stopped, and drawn anew
+        assert store.answered() == 20

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -89,3 +91,23 @@ def test_docstrings_are_read_as_a_list_or_in_a_row():
     bounds = "bounds."
     assert command.explained(Listed) == {"n": "samples; the paper's: eight.", "low": bounds, "high": bounds}
     assert command.explained(Row) == {"n": "samples.", "tie": "who wins."}
+
+
+def test_a_new_method_runs_with_its_test_as_it_is_written(cli):
+    told = json.loads(cli("methods", "new", "twin-vote", "--folder", "mine", "--json").stdout)
+    solved = ("solve", "?", "--model", "synthetic:p=1", "--reference", "right", "--json")
+    answer = json.loads(cli(*solved, "--method", f"{told['written']}(max_pairs=2)").stdout)
+    assert (answer["answer"], answer["stopped_by"], answer["usage"]["samples"]) == ("right", "agreement", 2)
+    assert json.loads(cli("methods", "show", told["written"], "--json").stdout)["status"] == "yours"
+    asked = ("--model", "synthetic:p=0.8", "--task", "lab:arith", "-n", "3", "--out", "run.db", "--json")
+    benched = cli("bench", "run", "-m", "simple", "-m", f"{told['written']}(max_pairs=2)", *asked)
+    assert [r["method"] for r in json.loads(benched.stdout)["rows"]][
+        1
+    ] == "mine/twin_vote.py:twin_vote(max_pairs=2)"
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", told["test"]],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "4 passed" in tested.stdout, tested.stdout + tested.stderr

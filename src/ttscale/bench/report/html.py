@@ -111,7 +111,7 @@ def document(
 
 
 def _subtitle(plan: Mapping[str, Any]) -> str:
-    facts = [f"seed {plan.get('seed', 0)}", f"repeats {plan.get('repeats', 'auto')}"]
+    facts = [f"{name} {plan[name]}" for name in ("seed", "repeats") if name in plan]
     for name in ("budget", "sampling"):
         if plan.get(name):
             facts.append(f"{name} " + ", ".join(f"{k}={v}" for k, v in plan[name].items()))

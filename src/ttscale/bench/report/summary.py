@@ -6,8 +6,9 @@ Means are per answered item; items that failed for reasons of infrastructure are
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ...core import PoolExhausted
@@ -196,18 +197,20 @@ def _mean_of(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def rows(store: Store) -> list[Row]:
-    """All rows of a store, in the order they were planned.
+def rows(*stores: Store) -> list[Row]:
+    """All rows of the stores, in the order they were planned. A method that several stores have for a
+    model and task has the store's name before its own.
 
     Raises:
-        StoreError: if the store cannot be read.
+        StoreError: if a store cannot be read.
     """
     groups: dict[tuple[str, str, str], Sums] = {}
-    for cell in store.cells():
-        sums = groups.setdefault((cell.method, cell.model, cell.task), Sums())
-        sums.cells.append(cell)
-        for result in store.items(cell):
-            sums.add(result)
+    for store, cells in _renamed(stores):
+        for cell in cells:
+            sums = groups.setdefault((cell.method, cell.model, cell.task), Sums())
+            sums.cells.append(cell)
+            for result in store.items(cell):
+                sums.add(result)
     found: list[Row] = []
     first: dict[tuple[str, str], Sums] = {}
     for (_, model, task), sums in groups.items():
@@ -219,12 +222,28 @@ def rows(store: Store) -> list[Row]:
     return found
 
 
+def _renamed(stores: Sequence[Store]) -> list[tuple[Store, list[Cell]]]:
+    """The cells of every store under names that no other store has."""
+    names = [store.path.stem for store in stores]
+    if len(set(names)) < len(names):
+        names = [str(store.path) for store in stores]
+    cells = [store.cells() for store in stores]
+    holders = Counter(key for several in cells for key in {(c.method, c.model, c.task) for c in several})
+    return [
+        (
+            store,
+            [
+                replace(c, method=f"{name}: {c.method}") if holders[c.method, c.model, c.task] > 1 else c
+                for c in several
+            ],
+        )
+        for store, name, several in zip(stores, names, cells, strict=True)
+    ]
+
+
 def sections(found: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     """(model, task) -> its rows: what can be compared with each other."""
     parts: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         parts.setdefault((row.model, row.task), []).append(row)
     return parts
-
-
-# -- the table in the terminal

@@ -21,11 +21,18 @@ class StoreJournal(Journal, Observer):
     """The journal of one cell, and an observer of what is judged in it.
 
     `record` is called while a generation finishes, where an exception would leave the method waiting for
-    ever: a store that cannot be written is reported through `failed` instead.
+    ever: a store that cannot be written is reported through `failed` instead. `on_served` is told of
+    samples that were drawn, and paid for, before.
     """
 
-    def __init__(self, store: Store, cell: Cell, failed: Callable[[StoreError], None]) -> None:
-        self._store, self._cell, self._failed = store, cell, failed
+    def __init__(
+        self,
+        store: Store,
+        cell: Cell,
+        failed: Callable[[StoreError], None],
+        on_served: Callable[[GenerationRequest, Trace], None] = lambda request, trace: None,
+    ) -> None:
+        self._store, self._cell, self._failed, self._on_served = store, cell, failed, on_served
         self._digests: dict[Sampling, str] = {}
         self.served_problems: set[str] = set()
         found = store.query(
@@ -63,6 +70,7 @@ class StoreJournal(Journal, Observer):
         if any(artifact.data is None for artifact in trace.artifacts):
             return None  # the method would miss what was too large to keep
         self.served_problems.add(request.problem.id)
+        self._on_served(request, trace)
         return trace
 
     def record(self, request: GenerationRequest, trace: Trace) -> None:

@@ -10,16 +10,22 @@ import contextlib
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import orjson
 
-from ...core import Problem, StoreError, Trace
+from ...answers import TextRule
+from ...core import AnswerRule, Problem, StoreError, Trace
+from ..shard import Shard
 from . import codec, schema
 from .results import Cell, Result, usage_json, usage_of
+
+
+def _text_rule(name: str, **settings: Any) -> AnswerRule:
+    return TextRule()
 
 
 class Store:
@@ -97,6 +103,13 @@ class Store:
         """Items in the file that did not fail."""
         return int(next(self.query("SELECT count(*) FROM items WHERE error IS NULL"))[0])
 
+    def planned(self) -> int:
+        """Items that the run, or this shard of it, has when it is whole."""
+        written = self.plan.get("shard")
+        shard = Shard.read(written) if written else Shard(1, 1)
+        sql = "SELECT count(*) FROM cells JOIN problems ON problems.task = cells.task WHERE position % ? = ?"
+        return int(next(self.query(sql, shard.of, shard.number - 1))[0])
+
     def delete(self) -> None:
         """Close, and leave nothing on the disk."""
         self.close()
@@ -155,6 +168,18 @@ class Store:
             self._db.execute("COMMIT")
         self._committed = time.monotonic()
 
+    @contextlib.contextmanager
+    def attached(self, other: Path) -> Iterator[sqlite3.Connection]:
+        """The database with another store as `part`, for reading."""
+        self._db.execute("ATTACH DATABASE ? AS part", (f"{other.resolve().as_uri()}?mode=ro",))
+        try:
+            yield self._db
+            self.commit()
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            self._db.execute("DETACH DATABASE part")
+
     def query(self, sql: str, *args: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, streamed."""
         with schema.translated(self.path):
@@ -175,6 +200,20 @@ class Store:
             return dict(orjson.loads(found[0]))
         except codec.DAMAGE as error:
             raise codec.damaged("plan", error) from None
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """What the run has really spent so far; empty if it was not noted."""
+        found = next(self.query("SELECT value FROM meta WHERE key = 'spent'"), None)
+        try:
+            return {} if found is None else dict(orjson.loads(found[0]))
+        except codec.DAMAGE as error:
+            raise codec.damaged("sum", error) from None
+
+    def note_spent(self, spent: Mapping[str, Any]) -> None:
+        """Keep what the run has really spent so far."""
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES ('spent', ?)", (codec.dumps(spent).decode(),))
 
     def add_task(self, name: str, problems: Sequence[Problem]) -> int:
         """The number of a question set, which is stored if it is new."""
@@ -290,6 +329,14 @@ class Store:
             )
         ]
 
+    def problems(self, cell: Cell, rule: Callable[..., AnswerRule] = _text_rule) -> list[Problem]:
+        """The questions of a cell's task, in their order. `rule` finds an answer rule by name and
+        settings; without it they are to be shown, not to be graded."""
+        sql = "SELECT body FROM problems WHERE task = (SELECT task FROM cells WHERE id = ?) ORDER BY position"
+        return [
+            codec.unpack_problem(body, lambda *_, **__: TextRule()) for (body,) in self.query(sql, cell.id)
+        ]
+
     # -- items
 
     def done(self, cell: Cell) -> set[str]:
@@ -398,3 +445,13 @@ class Store:
         sql = "SELECT problem, role, prompt, draw, body FROM traces WHERE cell = ? ORDER BY id"
         for problem, role, prompt, index, body in self.query(sql, cell.id):
             yield problem, codec.unpack(body, role=role, prompt_key=prompt, index=index)
+
+    def trace(self, cell: Cell, problem: str, role: str, prompt_key: str, index: int) -> Trace | None:
+        """One kept sample; None if it was not kept."""
+        sql = (
+            "SELECT body FROM traces WHERE cell = ? AND problem = ? AND role = ? AND prompt = ? AND draw = ?"
+        )
+        found = next(self.query(sql, cell.id, problem, role, prompt_key, index), None)
+        return (
+            None if found is None else codec.unpack(found[0], role=role, prompt_key=prompt_key, index=index)
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -46,9 +47,9 @@ def list_methods(as_json: bool, markdown: bool) -> None:
 @output.common
 def show_method(name: str, as_json: bool) -> None:
     """Show one method: its card and its parameters with their defaults."""
-    from ...methods import registry
+    from ...methods import own_file, registry
 
-    method = registry.get(name)
+    method = registry.get(name) if own_file.divided(name) is None else registry.parse(name).method
     if as_json:
         output.emit_json(described(method))
         return
@@ -71,6 +72,27 @@ def show_method(name: str, as_json: bool) -> None:
     console.print("\n[bold]Parameters[/]", Padding(entries, (0, 2)), sep="\n")
     console.print("\n[bold]Example[/]")
     console.print(f"  {_example(method)}", markup=False)
+
+
+@methods.command("new")
+@click.argument("name")
+@click.option(
+    "--folder", default=".", type=click.Path(path_type=Path, file_okay=False), help="Where it is written."
+)
+@output.common
+def new_method(name: str, folder: Path, as_json: bool) -> None:
+    """Write a method of your own, NAME.py, with its card and its test, to begin with."""
+    from ..new_method import write
+
+    method, test = write(name, folder)
+    written = f"{'' if method.is_absolute() else './'}{method}:{method.stem}"
+    if as_json:
+        output.emit_json({"method": method, "test": test, "written": written})
+        return
+    click.echo(written)
+    click.echo(
+        f'try it: ttscale solve "What is 17+25?" --method "{written}"; test it: pytest {test}', err=True
+    )
 
 
 def described(method: Method) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,13 @@ Then, with any OpenAI client at http://127.0.0.1:8080/v1, the model names are:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What auto/NAME follows: made by ttscale plan fit.",
 )
+@click.option(
+    "--method",
+    "files",
+    multiple=True,
+    metavar="FILE.py:NAME",
+    help="A method of your own that clients may name as NAME/MODEL, with its parameters here; repeatable.",
+)
 @click.option("--host", help="Address to listen on (127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (8080).")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the port.")
@@ -65,6 +72,7 @@ def serve(
     spec: str | None,
     name: str | None,
     policy: Path | None,
+    files: tuple[str, ...],
     host: str | None,
     port: int | None,
     workers: int | None,
@@ -86,6 +94,7 @@ def serve(
 
     own = load()
     spec = _spec(upstream, upstream_model, spec)
+    presets = _own_methods(files)
     model = _model(spec, name, policy, required=config_path is None)
     given: dict[str, Any] = {
         "host": host,
@@ -99,12 +108,32 @@ def serve(
         config = gateway.load(config_path) if config_path else gateway.Config()
         if model is not None:
             config = replace(config, models={**config.models, model[0]: model[1]})
+        if presets:
+            models = {n: replace(m, methods={**presets, **m.methods}) for n, m in config.models.items()}
+            config = replace(config, models=models)
         if record is not None:
             config = replace(config, record=replace(config.record, store=record))
         changes = {key: value for key, value in given.items() if value is not None}
         return replace(config, server=replace(config.server, **changes))
 
     gateway.serve(read(), read, own, _announce)
+
+
+def _own_methods(files: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """The methods of these files, which are known by their names from now on -> their parameters."""
+    from ...core import UsageError
+    from ...methods import own_file, registry
+
+    presets: dict[str, dict[str, Any]] = {}
+    for spec in files:
+        if own_file.divided(spec) is None:
+            raise UsageError(
+                f"--method {spec!r} is not in a file", fix="write FILE.py:NAME; known methods need no option"
+            )
+        configured = registry.parse(spec)
+        cfg = configured.cfg
+        presets[configured.method.name] = {f.name: getattr(cfg, f.name) for f in fields(cfg)}
+    return presets
 
 
 def _announce(config: Config, port: int) -> None:

@@ -16,7 +16,7 @@ from . import roles, vocabulary
 from .vocabulary import CAPABILITIES, Vocabulary
 
 What = Literal["parallel", "sequential", "hybrid", "internal"]
-Status = Literal["faithful", "reconstruction", "oracle"]
+Status = Literal["faithful", "reconstruction", "oracle", "yours"]
 Scope = Literal["problem", "set"]
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CLOSED: Mapping[str, tuple[str, ...]] = {
@@ -61,8 +61,9 @@ class Card:
         files: config fields that name files. A server takes them from its operator, never from
             a client.
         stops: when it stops drawing.
-        status: faithful, reconstruction (core details are inferred) or oracle (looks at the gold
-            answer: an upper bound, not a method to deploy).
+        status: faithful, reconstruction (core details are inferred), oracle (looks at the gold
+            answer: an upper bound, not a method to deploy) or yours (of a file, which only its user
+            answers for).
         deviations: where it departs from paper or public code, one sentence each.
         aliases: other names it answers to.
         streams: whether its samples, one after the other, are the reply, which may then be shown

@@ -65,7 +65,8 @@ def accuracy_interval(
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Mean difference in accuracy of two methods on the same questions, first minus second.
+    """Mean difference of two methods on the same questions, first minus second: in accuracy, or in an
+    amount.
 
     Attributes:
         low, high: 95% interval.
@@ -111,6 +112,23 @@ def paired_difference(
         sign_flip_p(gaps),
         len(common),
     )
+
+
+def paired_change(
+    first: Mapping[str, float], second: Mapping[str, float], *, level: float = LEVEL
+) -> Difference | None:
+    """Compare an amount (tokens, money) from question -> mean over its repeats; None without common
+    questions. The interval is Student's for the mean of the questions' differences: infinite with
+    one question, of which nothing follows for others."""
+    common = [q for q in first if q in second]
+    if not common:
+        return None
+    gaps = np.array([first[q] - second[q] for q in common], dtype=float)
+    value, half = float(gaps.mean()), math.inf
+    if len(gaps) > 1:
+        t = student_quantile(0.5 + level / 2, len(gaps) - 1)
+        half = t * float(gaps.std(ddof=1)) / math.sqrt(len(gaps))
+    return Difference(value, value - half, value + half, sign_flip_p(gaps), len(common))
 
 
 def sign_flip_p(gaps: Sequence[float] | np.ndarray) -> float:

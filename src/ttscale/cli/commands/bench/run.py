@@ -1,4 +1,4 @@
-"""`ttscale bench`: methods x models x tasks under equal budgets, kept in one file."""
+"""The runs of `ttscale bench`: begun, gone on with, and the quick look at a model."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from typing import Any
 
 import click
 
-from .. import output
-from ..bench_run import begun, run_to_end, show_rows
-from ..completion import method_names, model_names
-from ..options import assignments, budget_of, request_options
-
-EXAMPLES = """
-\b
-Examples:
-  ttscale bench run --model replay:samples.csv -m simple -m "sc(n=8)" -m "ffs(n=8, k=4)"
-  ttscale bench run --model smollm2-135m --task rg:chain_sum -n 20 -m simple -m "sc(n=4)"
-  ttscale bench quick --model openai:MODEL@http://localhost:8000/v1
-  ttscale bench resume runs/mine.db
-  ttscale bench report runs/mine.db --html mine.html
-  ttscale bench export runs/mine.db mine.parquet
-"""
+from ... import output
+from ...bench_run import begun, run_to_end, settings_of, show_estimates
+from ...completion import method_names, model_names
+from ...options import assignments, budget_of, request_options
 
 
-@click.group(epilog=EXAMPLES)
-def bench() -> None:
-    """Compare methods on tasks under equal budgets.
+def _limits(command: output.Command) -> output.Command:
+    """Options for what the whole run may spend."""
+    for name, kind, about in (
+        ("--max-total-tokens", click.IntRange(1), "Generated tokens of the whole run at most."),
+        ("--max-requests", click.IntRange(1), "Requests of the whole run at most."),
+        ("--max-cost", click.FloatRange(0, min_open=True), "Money for the whole run at most."),
+    ):
+        command = click.option(name, type=kind, help=about)(command)
+    return command
 
-    A run is one file: it can be killed and resumed, reported, exported, and replayed as a model
-    (--model replay:FILE).
-    """
+
+def _given(
+    max_cost: float | None, max_requests: int | None, max_total_tokens: int | None
+) -> dict[str, float]:
+    named = {"cost": max_cost, "requests": max_requests, "tokens": max_total_tokens}
+    return {kind: limit for kind, limit in named.items() if limit is not None}
 
 
-@bench.command(epilog=EXAMPLES, short_help="Run methods on models and tasks.")
+@click.command(short_help="Run methods on models and tasks.")
 @click.option(
     "-m",
     "--method",
@@ -99,6 +97,17 @@ def bench() -> None:
     show_default=True,
     help="auto keeps the traces of live models.",
 )
+@_limits
+@click.option("--dry-run", is_flag=True, help="Say what it would take at most; run nothing.")
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="STORE",
+    help="With --dry-run: estimate from what this run took.",
+)
+@click.option(
+    "--shard", metavar="K/N", help="Every Nth question from the Kth on; ttscale bench merge joins the stores."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The store; a new file in ./runs by default.")
 @click.option(
     "--show", type=click.Choice(["columns"]), help="Show what each column is taken for; run nothing."
@@ -116,6 +125,12 @@ def run(
     concurrency: int,
     seed: int | None,
     keep_traces: Any,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_total_tokens: int | None,
+    dry_run: bool,
+    like: Path | None,
+    shard: str | None,
     out: Path | None,
     show: str | None,
     quiet: bool,
@@ -128,16 +143,17 @@ def run(
     """
     import dataclasses
 
-    from ...arguments import role_sources, seed_of
-    from ...bench.notes import notes
-    from ...bench.plan import Plan, grid
-    from ...bench.store.fingerprints import fingerprints
-    from ...bench.store.store import Store
-    from ..config import load
+    from ....arguments import role_sources, seed_of
+    from ....bench.notes import notes
+    from ....bench.plan import Plan, grid, prices_of
+    from ....bench.store.fingerprints import fingerprints
+    from ....bench.store.store import Store
+    from ....core import UsageError
+    from ...config import load
 
     config = load()
     if show == "columns":
-        from ..columns import show_columns
+        from ...columns import show_columns
 
         show_columns(models or ((config.model,) if config.model else ()), tasks, as_json=as_json)
         return
@@ -155,11 +171,18 @@ def run(
         concurrency=concurrency,
         seed=seed_of(seed, config),
         keep_traces=keep_traces,
+        limits=_given(max_cost, max_requests, max_total_tokens),
+        shard=shard,
     )
+    if like is not None and not dry_run:
+        raise UsageError("--like says what a dry run is estimated from", fix="give --dry-run too")
     path = _free(out)
     planned, opened = grid(plan, config), role_sources(plan.roles, config)
+    if dry_run:
+        show_estimates(planned, settings_of(plan, opened), like, as_json=as_json)
+        return
     sources = [*(p.model for p in planned), *opened.values()]
-    plan = dataclasses.replace(plan, recordings=fingerprints(sources))
+    plan = dataclasses.replace(plan, recordings=fingerprints(sources), prices=prices_of(sources))
     for note in notes(planned, every_row=plan.repeats == "auto"):
         click.echo(f"note: {note}", err=True)
     with Store.create(path, plan.as_dict()) as store:
@@ -171,7 +194,7 @@ def run(
             raise
 
 
-@bench.command(short_help="What would each method save on your own model? 200 requests, 120 s.")
+@click.command(short_help="What would each method save on your own model? 200 requests, 120 s.")
 @click.argument("questions", required=False, metavar="[QUESTIONS]")
 @click.option(
     "--model",
@@ -228,11 +251,11 @@ def quick(
     QUESTIONS is a file or another task (see docs/tasks.md); by default a small bundled set. Samples are
     kept, and can be replayed with other methods: ttscale bench run --model replay:STORE.
     """
-    from ...arguments import default_model, seed_of
-    from ...bench.quick import Limits
-    from ...core import Sampling
-    from ..config import load
-    from ..quick import quick_look
+    from ....arguments import default_model, seed_of
+    from ....bench.quick import Limits
+    from ....core import Sampling
+    from ...config import load
+    from ...quick import quick_look
 
     config = load()
     quick_look(
@@ -249,82 +272,49 @@ def quick(
     )
 
 
-@bench.command(short_help="Go on with an interrupted run.")
+@click.command(short_help="Go on with an interrupted run.")
 @click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
 @click.option("--concurrency", type=int, help="Questions in flight, if not as before.")
+@_limits
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 @output.common
-def resume(path: Path, concurrency: int | None, quiet: bool, as_json: bool) -> None:
-    """Go on with the run in STORE: nothing finished is repeated, what failed is tried again."""
+def resume(
+    path: Path,
+    concurrency: int | None,
+    max_cost: float | None,
+    max_requests: int | None,
+    max_total_tokens: int | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Go on with the run in STORE: nothing finished is repeated, what failed is tried again.
+
+    Limits are of the whole run, what was spent before included; without any they are as before.
+    """
     import dataclasses
 
-    from ...arguments import role_sources
-    from ...bench.plan import Plan, grid
-    from ...bench.store.fingerprints import check_unchanged, fingerprints
-    from ...bench.store.store import Store
-    from ..config import load
+    from ....arguments import role_sources
+    from ....bench.plan import Plan, grid
+    from ....bench.store.fingerprints import check_unchanged, fingerprints
+    from ....bench.store.store import Store
+    from ...config import load
 
     with Store.open(path, write=True) as store:
         plan = Plan.from_dict(store.plan)
         if concurrency is not None:
             plan = dataclasses.replace(plan, concurrency=concurrency)
+        limits = {**plan.limits, **_given(max_cost, max_requests, max_total_tokens)}
+        plan = dataclasses.replace(plan, limits=limits)
         config = load()
         planned, opened = grid(plan, config), role_sources(plan.roles, config)
+        opened = {role: plan.priced(source) for role, source in opened.items()}
         sources = [*(p.model for p in planned), *opened.values()]
         check_unchanged(plan.recordings, fingerprints(sources))
         run_to_end(store, plan, planned, opened, quiet=quiet, as_json=as_json)
 
 
-@bench.command(short_help="Show what a run found.")
-@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), help="Also write a page with plots.")
-@click.option("--png", type=click.Path(path_type=Path), help="Also write the plots as an image.")
-@output.common
-def report(path: Path, html: Path | None, png: Path | None, as_json: bool) -> None:
-    """Show the results in STORE, also while it is being written."""
-    from ...bench.report.summary import rows
-    from ...bench.store.store import Store
-
-    with Store.open(path) as store:
-        found = rows(store)
-        plan = store.plan
-    if html is not None:
-        from ...bench.report.html import write_html
-
-        write_html(html, found, plan)
-    if png is not None:
-        from ...bench.report.png import write_png
-
-        write_png(png, found)
-    show_rows(found, path, as_json=as_json, files=[f for f in (html, png) if f is not None])
-
-
-@bench.command(short_help="Write a run as JSONL or Parquet.")
-@click.argument("path", metavar="STORE", type=click.Path(path_type=Path))
-@click.argument("target", metavar="FILE", type=click.Path(path_type=Path))
-@click.option(
-    "--what",
-    type=click.Choice(["items", "traces"]),
-    default="items",
-    show_default=True,
-    help="A row per answered question, or per sample.",
-)
-@output.common
-def export(path: Path, target: Path, what: Any, as_json: bool) -> None:
-    """Write the items (or traces) of STORE to FILE, whose ending (.jsonl, .parquet) says how."""
-    from ...bench.store.export import export as write
-    from ...bench.store.store import Store
-
-    with Store.open(path) as store:
-        count = write(store, target, what)
-    if as_json:
-        output.emit_json({"path": target, "rows": count, "what": what})
-    else:
-        click.echo(f"{count:,} {what} in {target}", err=True)
-
-
 def _repeats(text: str) -> Any:
-    from ...core import UsageError
+    from ....core import UsageError
 
     if text == "auto":
         return text
@@ -337,7 +327,7 @@ def _free(out: Path | None) -> Path:
     """Where the store goes; a name of its own if none was asked for."""
     from datetime import datetime
 
-    from ...core import StoreError
+    from ....core import StoreError
 
     if out is not None:
         if out.exists():

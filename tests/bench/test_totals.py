@@ -1,0 +1,73 @@
+"""Limits of a whole run: it ends within them, and goes on as if nothing had been."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import problem
+
+from ttscale.bench import Plan, Settings, Store, Task, arrange, run_bench
+from ttscale.bench.store.content import content_hash
+from ttscale.bench.totals import Limits
+from ttscale.core import UsageError
+from ttscale.core.spending.usage import Price
+from ttscale.engines import ModelSource
+from ttscale.engines.synthetic import Synthetic, binary
+from ttscale.methods import parse
+
+PRICE = Price(1_000, 2_000)
+METHODS = ("simple", "sc(n=4)")
+
+
+def planned(price=PRICE, questions=12):
+    source = ModelSource(name="s", spec="s", make=lambda **_: Synthetic(binary(0.6)), price=price)
+    task = Task("t", [problem(f"q{i}") for i in range(questions)])
+    return arrange([parse(m) for m in METHODS], [(source, [task])], repeats=2)
+
+
+def run(path, limits=None, **more):
+    settings = Settings(keep_traces="all", limits=limits or Limits(), **more)
+    with Store.open(path, write=True) if path.exists() else Store.create(path, {}) as store:
+        progress = run_bench(store, planned(), settings)
+        return progress, store.spent, content_hash(store)
+
+
+@pytest.mark.parametrize("kind", ["requests", "tokens", "cost"])
+def test_a_run_ends_within_its_limit_and_goes_on_to_what_it_would_have_been(tmp_path, kind):
+    _, whole, digest = run(tmp_path / "whole.db")
+    assert whole["requests"] == 2 * 12 * (1 + 4)
+    path, ends = tmp_path / "run.db", []
+    for share in (0.2, 0.55, 0.9):
+        limit = whole[kind] * share if kind == "cost" else int(whole[kind] * share)
+        progress, spent, _ = run(path, Limits(**{kind: limit}))
+        assert progress.limit == kind
+        assert progress.done < progress.total == 48
+        # in token time questions run one at a time: at most the four samples under way go beyond it
+        assert limit * 0.8 <= spent[kind] <= limit * (1 if kind == "requests" else 1.4)
+        ends.append(progress.done)
+    assert ends == sorted(set(ends))
+    progress, spent, again = run(path)
+    assert (progress.limit, again) == ("", digest)
+    # what was stopped was drawn anew; what was finished was not
+    assert whole[kind] <= spent[kind] <= whole[kind] * 1.25
+
+
+def test_a_limit_that_is_just_enough_ends_nothing(tmp_path):
+    progress, spent, _ = run(tmp_path / "run.db", Limits(requests=120))
+    assert (progress.limit, spent["requests"]) == ("", 120)
+
+
+def test_samples_from_the_store_are_not_paid_for_twice(tmp_path):
+    run(tmp_path / "run.db", Limits(requests=27))
+    _, spent, _ = run(tmp_path / "run.db", Limits(requests=120 + 4))
+    assert 120 <= spent["requests"] <= 124
+
+
+def test_a_limit_of_money_needs_a_price(tmp_path):
+    with Store.create(tmp_path / "run.db", {}) as store, pytest.raises(UsageError, match="needs the price"):
+        run_bench(store, planned(price=None), Settings(limits=Limits(cost=1.0)))
+
+
+@pytest.mark.parametrize("limits", [{"requests": 0}, {"cost": -1.0}, {"tokens": 1.5}])
+def test_a_limit_that_is_none_is_refused(limits):
+    with pytest.raises(UsageError):
+        Plan(methods=("simple",), models=("x",), limits=limits)
