@@ -121,7 +121,8 @@ def parse(spec: str) -> Configured:
     """
     if (own := own_file.divided(spec)) is not None:
         path, name, rest = own
-        found, params = own_file.method_in(path, name), _parameters(rest, spec)
+        found = own_file.method_in(path, name)
+        params: Mapping[str, Any] = _parameters(rest, spec)
         _METHODS[found.name] = found
         label = _label(f"{path}:{name}", params)
     else:

@@ -330,3 +330,19 @@ def test_a_run_that_reaches_its_limit_says_how_to_go_on(cli):
     with Store.open("run.db") as store:
         assert store.spent["requests"] == 82  # two of the eighth question were stopped, and drawn anew
         assert store.answered() == 20
+
+
+def test_a_run_is_paid_for_at_the_prices_it_began_with(cli, tmp_path, monkeypatch):
+    config, questions = tmp_path / "prices.toml", tmp_path / "q.jsonl"
+    questions.write_text('{"question": "1 + 1", "answer": "2"}\n{"question": "2 + 2", "answer": "4"}\n')
+    monkeypatch.setenv("TTSCALE_CONFIG", str(config))
+    alias = '[models.m]\nspec = "synthetic:p=0.7,length=200"\nprice = {{ prompt = 0, completion = {} }}\n'
+    config.write_text(alias.format(1))
+    out = tmp_path / "priced.db"
+    first = ("bench", "run", "--model", "m", "--task", str(questions), "-m", "simple", "--out", str(out))
+    assert cli(*first, "--max-total-tokens", "1").exit_code
+    config.write_text(alias.format(1000))
+    rows = json.loads(cli("bench", "resume", str(out), "--max-total-tokens", "100000", "--json").stdout)[
+        "rows"
+    ]
+    assert rows[0]["cost_mean"] == pytest.approx(rows[0]["tokens_mean"] / 1e6)
