@@ -17,6 +17,7 @@ from pathlib import Path
 import lab_table
 from lab_table import Part, Row, shown
 
+PROBLEMS = 200  # a level and family, on which a goal is settled
 KEPT = Path(__file__).parent / "lab_report.json"
 CARD = Path(__file__).parents[1] / "src/ttscale/assets/tiny/MODEL_CARD.md"
 SECTION = "<!-- {name} -->\n{text}\n<!-- end of {name} -->"
@@ -124,14 +125,21 @@ def goal_table(parts: Mapping[str, Part]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for goal in GOALS:
-        row = parts[goal.part].rows.get(goal.row) if goal.part in parts else None
         before = "" if goal.before is None else shown(goal.before)
-        if row is None:
-            found = "not measured | "
-        else:
-            found = f"{'yes' if goal.reached(row) else '**no**'}, {shown(row.value)} | {row.span}"
+        found = _found(goal, parts.get(goal.part))
         lines.append(f"| {goal.name} | {shown(goal.least)} | {found} | {before} | {goal.tried} |")
     return "\n".join(lines)
+
+
+def _found(goal: Goal, part: Part | None) -> str:
+    """The verdict with the value, and the interval; too few problems settle nothing good."""
+    row = part.rows.get(goal.row) if part else None
+    if part is None or row is None:
+        return "not measured | "
+    verdict = "yes" if goal.reached(row) else "**no**"
+    if part.problems < PROBLEMS:
+        verdict += f" so far ({part.problems} problems)"
+    return f"{verdict}, {shown(row.value)} | {row.span}"
 
 
 def written(card: str, parts: Mapping[str, Part]) -> str:

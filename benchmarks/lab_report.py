@@ -319,10 +319,14 @@ async def measure_world(weights: Path, count: int, seed: int) -> Table:
 
 
 async def measure_verbose(weights: Path, count: int, seed: int) -> Table:
-    """The verbose models, both sizes, on level 3."""
+    """The verbose models on level 3, in the sizes that are there."""
     table = Table()
     chosen = [p for f in FAMILIES for p in problems(f, 3, count, seed)]
-    for name, concise_name in (("verbose", "base"), ("verbose-small", "small")):
+    sizes = {"verbose": "base", "verbose-small": "small"}
+    there = {name: size for name, size in sizes.items() if (weights / f"{name}.gguf").exists()}
+    if not there:
+        raise SystemExit(f"{weights} has neither verbose.gguf nor verbose-small.gguf: train them first")
+    for name, concise_name in there.items():
         with server(weights / f"{concise_name}.gguf") as address:
             client = Client(address)
             concise = await sample_items(client, chosen, 4)

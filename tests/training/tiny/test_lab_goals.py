@@ -99,3 +99,5 @@ def test_a_goal_that_is_reached_and_one_that_is_not_read_differently(goals, tabl
 
     assert "| yes, " in line(row)
     assert "| **no**, " in line(replace(row, value=goal.least - 0.1))
+    few = goals.goal_table({goal.part: table.Part({goal.row: row}, 199, 1)})
+    assert "| yes so far (199 problems), " in few

@@ -222,7 +222,6 @@ def test_the_whole_recipe_exports_weights_that_load(tmp_path, miniature):
 def test_the_recipe_goes_on_after_a_stop_in_any_of_its_stages(tmp_path, monkeypatch, miniature):
     """Each stage of training and each chunk of samples is stopped once, as soon as its work is kept."""
     monkeypatch.setattr(self_generated, "CHUNK", 3)
-    monkeypatch.setattr(prm, "CHUNK", 3)
     steps, sampled, stopped = Counter(), Counter(), set()
 
     def once(what) -> None:
@@ -245,7 +244,9 @@ def test_the_recipe_goes_on_after_a_stop_in_any_of_its_stages(tmp_path, monkeypa
             sampled[path.name] += len(part)
             return make(part)
 
-        return kept_lines(path, jobs, chunk, counted)
+        made = kept_lines(path, jobs, chunk, counted)
+        once(path.name)  # where one chunk was all
+        return made
 
     monkeypatch.setattr(recipe, "fit", fit_and_stop)
     for module in (self_generated, prm):
