@@ -100,15 +100,11 @@ async def dynasor(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
     while True:
         open_thinking = not THINK.closed(reply.text)
         left = None if cfg.max_tokens is None else cfg.max_tokens - used
-        size = cfg.every if open_thinking else left
+        limits = [n for n in (left, cfg.every if open_thinking else None) if n is not None]
+        size = min(limits, default=None)
         async with ctx.group() as group:
             probing = group.start(probe) if open_thinking else None
-            part = await reply.extend(
-                ctx,
-                max_tokens=size if left is None else min(left, size or left),
-                temperature=cfg.temperature,
-                top_p=cfg.top_p,
-            )
+            part = await reply.extend(ctx, max_tokens=size, temperature=cfg.temperature, top_p=cfg.top_p)
         used += part.tokens
         extra = {"thinking_tokens": used, "probes": probes}
         if probing is not None:
@@ -120,7 +116,8 @@ async def dynasor(problem: Problem, ctx: Context, cfg: Config) -> Outcome:
                 whole = reply.whole()
                 whole.finish = "stop"
                 return Outcome(problem.answer(whole), whole, "agreement", extra)
-        if part.finish != "length" or (cfg.max_tokens is not None and used >= cfg.max_tokens):
+        full = size is None or part.tokens < size  # the model's own limit, not this piece's
+        if part.finish != "length" or full or used == cfg.max_tokens:
             break
     whole = reply.whole()
     stopped_by = "thinking_ended" if part.finish == "stop" else part.finish

@@ -11,7 +11,7 @@ answer before it with probability c, or has a new one; afterwards all are right.
 comes first with the probability that `stopped_wrong` works out.
 
 The verifier is right with probability a, whatever it is asked. Asked for its answer in the middle of the
-thinking, the model gives that of the last complete thought, and is as sure of it as `sure` says.
+thinking, the model gives that of the last complete thought (a guess, another each time, if there is none), and is as sure of it as `sure` says.
 """
 
 from __future__ import annotations
@@ -106,16 +106,15 @@ class Thinker:
             return spoken(["Yes" if says else "No"], ticks=self.verdict_ticks)
         begun = prefix.partition(THINK.opening)[2].lstrip("\n")
         words = self.words(name)
-        done = len(begun.split())
         if THINK.closed(prefix) or (begun and not "".join(words).startswith(begun)):
             return self._interrupted(begun)
-        rest = [*words[done:], THINK.closing, "\n\n", f"\\boxed{{{self.answers(name)[-1]}}}"]
+        rest = [*remaining(words, len(begun)), THINK.closing, "\n\n", f"\\boxed{{{self.answers(name)[-1]}}}"]
         return stopped(rest, request.sampling.stop)
 
     def _interrupted(self, begun: str) -> Trace:
         """The answer it holds, put where the text before asks for it."""
         held = _STATED.findall(begun)
-        answer = held[-1] if held else "nothing"
+        answer = held[-1] if held else f"guess{len(begun.split())}"
         sure = self.sure[0 if answer == RIGHT else 1]
         words = [f"{answer}}}"] if begun.endswith("\\boxed{") else [f"\\boxed{{{answer}}}"]
         if not THINK.closed(begun) and not begun.endswith("\\boxed{"):
@@ -125,6 +124,16 @@ class Thinker:
 
         trace.logprobs = np.full(len(words), math.log(sure), np.float32)
         return trace
+
+
+def remaining(words: Sequence[str], done: int) -> list[str]:
+    """The words after the first `done` characters; one that has been begun goes on."""
+    rest, at = list[str](), 0
+    for word in words:
+        at += len(word)
+        if at > done:
+            rest.append(word[done - at :] if at - len(word) < done else word)
+    return rest
 
 
 def spoken(words: Sequence[str], ticks: int | None = None) -> Trace:
