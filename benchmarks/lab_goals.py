@@ -132,7 +132,7 @@ def goal_table(parts: Mapping[str, Part]) -> str:
 
 
 def _found(goal: Goal, part: Part | None) -> str:
-    """The verdict with the value, and the interval; too few problems settle nothing good."""
+    """The verdict with the value, and the interval; on fewer than PROBLEMS it may still change."""
     row = part.rows.get(goal.row) if part else None
     if part is None or row is None:
         return "not measured | "

@@ -29,8 +29,8 @@ def check_fingerprint(work: Path, recipe: Mapping[str, object]) -> None:
     """
     path = work / "recipe.json"
     theirs = json.loads(path.read_text()) if path.exists() else {}
-    said = {key: value for key, value in recipe.items() if value is not None}
-    ours = json.loads(json.dumps({**said, "documents": documents_digest()}))
+    known = {key: value for key, value in recipe.items() if value is not None}
+    ours = json.loads(json.dumps({**known, "documents": documents_digest()}))
     different = [key for key in ours if key in theirs and ours[key] != theirs[key]]
     old = next(work.glob("*.pt"), None)
     if old is not None:
