@@ -22,7 +22,9 @@ so that JSON needs no escapes. `{question}` is the problem's own text, and its i
 
 `prompts` is "auto" (the set that the role's model was trained on, as its specification says, else
 "paper"), the name of a set, or a file of one's own that holds templates without sections; what it leaves
-out is as in "paper". `templates` replaces single ones: "plan", "plan.system", "plan.prefix".
+out is as in "paper". The config documents it as "prompts: file of ...", and the card names it among `files`,
+so that no client makes a server read one. `templates` replaces single ones: "plan", "plan.system",
+"plan.prefix".
 """
 
 from __future__ import annotations

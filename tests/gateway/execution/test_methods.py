@@ -217,6 +217,7 @@ async def test_auto_without_a_policy_has_a_rule_of_thumb():
         {"model": "m", "ttscale": {"method": "auto", "params": {"policy": "{file}"}}},
         {"model": "atts(bank='{file}')/m"},
         {"model": "pets-online(table='{file}')/m"},
+        {"model": "plan-and-budget(prompts='{file}')/m"},
     ],
 )
 @pytest.mark.parametrize("file", ["/etc/passwd", "/dev/zero", "/nowhere"])

@@ -92,7 +92,8 @@ class Config:
         temperature, top_p: of plans.
         least_before, most_after: characters before and after an acceptable box.
         rescue: whether an execution without an answer is followed by a call for it.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of the words it uses, or the name of a set ("auto", "paper", "tiny").
+        templates: single ones in their place; see `methods/prompts.py`.
     """
 
     strategy: Literal["random", "vote", "select", "cluster", "loop", "layered"] = "loop"

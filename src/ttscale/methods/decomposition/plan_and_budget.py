@@ -80,7 +80,8 @@ class Config:
         scale: factor of the budgets (1: 200 to 600 words by level).
         temperature, top_p: as released.
         max_tokens: of every reply; None means no limit (8192 as released).
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of the words it uses, or the name of a set ("auto", "paper", "tiny").
+        templates: single ones in their place; see `methods/prompts.py`.
     """
 
     form: Form = "weighted"

@@ -86,7 +86,8 @@ class Config:
             at all, where the role "fast" is another model or its prompts do it.
         temperature, top_p, top_k: as released.
         max_tokens: of each step (32768 as released); None means no limit.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of the words it uses, or the name of a set ("auto", "paper", "tiny").
+        templates: single ones in their place; see `methods/prompts.py`.
     """
 
     threshold: Annotated[float, Within(0, 1)] = 0.5

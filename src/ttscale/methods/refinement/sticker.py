@@ -67,7 +67,8 @@ class Config:
         sticker_tokens: of every sticker, at most (512, inferred).
         max_tokens: of every solution; None means no limit.
         thinking: show the extractor an attempt's thinking too.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of the words it uses, or the name of a set ("auto", "paper", "tiny").
+        templates: single ones in their place; see `methods/prompts.py`.
     """
 
     rounds: Annotated[int, AtLeast(0)] = 3

@@ -11,7 +11,8 @@ answer before it with probability c, or has a new one; afterwards all are right.
 comes first with the probability that `stopped_wrong` works out.
 
 The verifier is right with probability a, whatever it is asked. Asked for its answer in the middle of the
-thinking, the model gives that of the last complete thought (a guess, another each time, if there is none), and is as sure of it as `sure` says.
+thinking, the model gives that of the last complete thought (a guess, another each time, if there is none),
+and is as sure of it as `sure` says.
 """
 
 from __future__ import annotations
