@@ -86,7 +86,7 @@ def _problems(
 def _from_file(path: str, n: int | None) -> list[Row]:
     table = open_table(path)
     top = [c for c in table.columns if "." not in c] or list(table.columns)
-    found = []
+    found: list[Row] = []
     for _, values in table.rows(top):
         if n is not None and len(found) >= n:
             break
