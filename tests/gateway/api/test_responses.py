@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from gateway.harness import Model, world
@@ -299,3 +300,29 @@ async def test_a_passed_stream_that_breaks_off_ends_with_response_failed():
         upstream.answer_responses = half
         events = await w.events("responses", input="q")
     assert [event["type"] for event in events] == ["response.created", "response.failed"]
+
+
+ODD: list[Any] = [["function"], {"a": 1}, 7, True, None]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+@pytest.mark.parametrize(
+    "request_with",
+    [
+        lambda odd: {"tools": [{"type": odd, "name": "w"}]},
+        lambda odd: {"tools": TOOLS, "tool_choice": {"type": odd, "name": "w"}},
+        lambda odd: {
+            "tools": TOOLS,
+            "tool_choice": {"type": "allowed_tools", "tools": [{"type": odd, "name": odd}]},
+        },
+        lambda odd: {"input": [{"type": odd or "x", "role": "user", "content": "?"}]},
+        lambda odd: {"input": [{"role": odd, "content": "?"}]},
+        lambda odd: {"input": [{"role": "user", "content": [{"type": odd, "text": "?"}]}]},
+    ],
+)
+async def test_a_type_that_is_not_a_word_is_refused(request_with: Any, odd: Any) -> None:
+    async with world(Model("4")) as w, aiohttp.ClientSession() as session:
+        body = {"model": "m", "input": "?", **request_with(odd)}
+        async with session.post(f"{w.url}/v1/responses", json=body) as reply:
+            assert reply.status == 400, await reply.text()
+            assert (await reply.json())["error"]["type"] == "invalid_request_error"

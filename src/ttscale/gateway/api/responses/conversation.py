@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from ...errors import ApiError, wrong
+from ...json_types import type_of
 from .tools import CALLS, as_call
 
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
@@ -34,7 +35,7 @@ def messages(given: Any) -> list[dict[str, Any]]:
         where = f"input[{number}]"
         if not isinstance(item, dict):
             raise wrong(f"'{where}' must be an object", where)
-        kind = item.get("type") or "message"
+        kind = "message" if item.get("type") in (None, "") else type_of(item) or "unknown"
         own = kind == "reasoning" or kind in CALLS or (kind == "message" and item.get("role") == "assistant")
         if not own:
             turn = None
@@ -122,7 +123,7 @@ def _output(output: Any, where: str) -> Any:
 
 
 def _part(part: Any, where: str) -> dict[str, Any]:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = type_of(part)
     if kind in ("input_text", "output_text", "text") and isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     if kind == "input_image":
@@ -137,5 +138,5 @@ def _part(part: Any, where: str) -> dict[str, Any]:
 
 
 def _unknown(part: Any, where: str) -> ApiError:
-    kind = part.get("type") if isinstance(part, dict) else None
+    kind = type_of(part)
     return wrong(f"parts of type {kind!r} are not available here", where)

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ...errors import ApiError
+from ...json_types import type_of
 
 # what a part of an item is called in events, and where its text is
 _PARTS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -49,11 +50,11 @@ def _is_known(item: Any) -> bool:
     """Whether an item is one that is told piece by piece."""
     if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
         return False
-    if item.get("type") in _CALLS:
+    if type_of(item) in _CALLS:
         return all(isinstance(item.get(field), str) for field in ("name", _CALLS[item["type"]][1]))
     parts = item.get("content") or ()
-    return item.get("type") in ("message", "reasoning") and all(
-        part.get("type") in _PARTS and isinstance(part.get(_PARTS[part["type"]][1]), str) for part in parts
+    return type_of(item) in ("message", "reasoning") and all(
+        type_of(part) in _PARTS and isinstance(part.get(_PARTS[part["type"]][1]), str) for part in parts
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from ...errors import wrong
+from ...json_types import type_of
 
 CALLS = {"function_call": "function", "custom_tool_call": "custom"}
 """The types of items that are calls, and what the tools are called."""
@@ -29,7 +30,7 @@ def chat_tools(tools: Any, choice: Any) -> dict[str, Any]:
     """
     if tools is not None and not isinstance(tools, list):
         raise wrong("'tools' must be a list", "tools")
-    if isinstance(choice, dict) and choice.get("type") == "allowed_tools":
+    if type_of(choice) == "allowed_tools":
         tools, choice = _allowed(tools or [], choice), choice.get("mode", "auto")
     fields: dict[str, Any] = {}
     if tools:
@@ -42,7 +43,7 @@ def chat_tools(tools: Any, choice: Any) -> dict[str, Any]:
 
 
 def _tool(tool: Any, where: str) -> dict[str, Any]:
-    kind = tool.get("type") if isinstance(tool, dict) else None
+    kind = type_of(tool)
     if kind not in _WRITTEN or not isinstance(tool.get("name"), str):
         raise wrong("only tools of type 'function' or 'custom' with a name are available here", where)
     fields = {k: v for k, v in tool.items() if k != "type" and v is not None}
@@ -58,7 +59,7 @@ def _tool(tool: Any, where: str) -> dict[str, Any]:
 def _choice(choice: Any) -> Any:
     if isinstance(choice, str):
         return choice
-    kind = choice.get("type") if isinstance(choice, dict) else None
+    kind = type_of(choice)
     if kind not in _WRITTEN:
         raise wrong(
             "'tool_choice' must be a word, a tool of type 'function' or 'custom', or allowed tools",
@@ -72,13 +73,17 @@ def _allowed(tools: list[Any], choice: Mapping[str, Any]) -> list[Any]:
     allowed = choice.get("tools")
     if not isinstance(allowed, list) or not all(isinstance(tool, dict) for tool in allowed):
         raise wrong("'tool_choice.tools' must be a list of tools", "tool_choice.tools")
-    names = {(tool.get("type"), tool.get("name")) for tool in allowed}
-    found = [t for t in tools if isinstance(t, dict) and (t.get("type"), t.get("name")) in names]
-    missing = names - {(tool.get("type"), tool.get("name")) for tool in found}
+    names = {_named(tool) for tool in allowed}
+    found = [tool for tool in tools if isinstance(tool, dict) and _named(tool) in names]
+    missing = names - {_named(tool) for tool in found}
     if missing:
-        name = sorted(str(name) for _, name in missing)[0]
+        name = sorted(name for _, name in missing)[0]
         raise wrong(f"'tool_choice' allows {name!r}, which is not among 'tools'", "tool_choice.tools")
     return found
+
+
+def _named(tool: dict[str, Any]) -> tuple[str | None, str]:
+    return type_of(tool), str(tool.get("name"))
 
 
 # -- calls
