@@ -188,15 +188,16 @@ def show_rows(
     as_json: bool,
     files: Sequence[Path],
     hashes: Sequence[str] = (),
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print the rows and where they come from; in JSON with the stores' content hashes, if given."""
+    """Print the rows and where they come from; in JSON with the stores' content hashes, and `more`."""
     from ..bench.report.table import tables, width_of
 
     if as_json:
         places: dict[str, Any] = {"store": stores[0]} if len(stores) == 1 else {"stores": stores}
         if hashes:
             places |= {"hash": hashes[0]} if len(stores) == 1 else {"hashes": hashes}
-        output.emit_json({"rows": [row.as_dict() for row in found], **places, "files": files})
+        output.emit_json({"rows": [row.as_dict() for row in found], **places, "files": files, **(more or {})})
         return
     console = output.stdout()
     for table in tables(found):

@@ -36,7 +36,7 @@ def method_in(path: Path, name: str) -> Method:
     """
     made = {
         attribute: value
-        for attribute, value in vars(_module(path)).items()
+        for attribute, value in vars(module_of(path)).items()
         if isinstance(value, Method) and is_own(value.fn.__module__)
     }
     for attribute, method in made.items():
@@ -50,7 +50,7 @@ def is_own(module: str) -> bool:
     return module.startswith(_PREFIX)
 
 
-def _module(path: Path) -> ModuleType:
+def module_of(path: Path) -> ModuleType:
     """The file as a module, run once as long as it does not change."""
     try:
         content = path.read_bytes()

@@ -119,6 +119,7 @@ def parse(spec: str) -> Configured:
     Raises:
         UsageError: if the text cannot be read, or a parameter is unknown or out of range.
     """
+    params: Mapping[str, Any]
     if (own := own_file.divided(spec)) is not None:
         path, name, rest = own
         found = own_file.method_in(path, name)

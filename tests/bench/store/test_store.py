@@ -429,7 +429,7 @@ def test_an_export_overwrites_nothing_and_knows_its_formats(store, tmp_path):
     (tmp_path / "there.jsonl").write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
         export(store, tmp_path / "there.jsonl")
-    with pytest.raises(UsageError, match=r"\.jsonl or \.parquet"):
+    with pytest.raises(UsageError, match=r"\.jsonl, \.csv or \.parquet"):
         export(store, tmp_path / "x.xlsx")
     assert (tmp_path / "there.jsonl").read_text() == "mine"
 

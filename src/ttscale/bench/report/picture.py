@@ -20,7 +20,7 @@ _STEP = 0.1  # the ends of the scale are multiples of it
 
 def picture(part: Sequence[Row], *, width: int = WIDTH) -> str:
     """The picture of one model and task; "" if no accuracy is known. Methods that no cheaper one
-    equals have a full mark."""
+    equals have a full mark, oracles a diamond."""
     graded = [row for row in part if row.accuracy is not None and row.accuracy_ci is not None]
     if not graded:
         return ""
@@ -38,7 +38,7 @@ def picture(part: Sequence[Row], *, width: int = WIDTH) -> str:
     scale = f"{low:.2f}{middle:^{width - 8}.2f}{high:.2f}"
     lines = [f"  {'method':<{names}}  {scale}  accuracy    tokens  sequential"]
     for row in sorted(graded, key=lambda r: tokens(r) or 0.0):
-        mark = "●" if row.method in best else "○"
+        mark = "◇" if row.is_oracle else "●" if row.method in best else "○"
         left, right = (column(end) for end in row.accuracy_ci or (low, high))
         bar = [" "] * width
         bar[left : right + 1] = "─" * (right + 1 - left)

@@ -46,8 +46,9 @@ def styles(part: Sequence[Row]) -> Style:
 
 
 def frontier(part: Sequence[Row], cost: Callable[[Row], float | None]) -> list[Row]:
-    """The rows no other row beats: none is as cheap and more accurate. By cost, rising."""
-    known = [r for r in part if cost(r) is not None and r.accuracy is not None]
+    """The rows no other row beats: none is as cheap and more accurate. By cost, rising. Oracles are
+    bounds, and not among them."""
+    known = [r for r in part if cost(r) is not None and r.accuracy is not None and not r.is_oracle]
     best: list[Row] = []
     for row in sorted(known, key=lambda r: (cost(r), -(r.accuracy or 0.0))):
         if not best or (row.accuracy or 0.0) > (best[-1].accuracy or 0.0):
@@ -149,7 +150,7 @@ def _point(row: Row, style: tuple[str, str], x: float | None, visible: bool) -> 
         "name": row.method,
         "x": [x],
         "y": [accuracy],
-        "marker": {"size": 11, "color": colour, "symbol": symbol},
+        "marker": {"size": 11, "color": colour, "symbol": f"{symbol}-open" if row.is_oracle else symbol},
         "error_y": {
             "type": "data",
             "symmetric": False,

@@ -6,6 +6,7 @@ Means are per answered item; items that failed for reasons of infrastructure are
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -96,6 +97,11 @@ class Row:
         """Whether a budget ended every item before it had an answer."""
         stopped = all(rule.startswith("budget:") for rule in self.stopped_by)
         return 0 < self.items == self.abstentions and stopped
+
+    @property
+    def is_oracle(self) -> bool:
+        """Whether it looks at gold answers, which what does always says in its name."""
+        return "oracle" in re.findall(r"[a-z]+", self.method)
 
     def as_dict(self) -> dict[str, Any]:
         """The row, ready for JSON."""

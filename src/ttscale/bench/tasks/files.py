@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import orjson
 
 from ...answers import ChoiceRule, detect, rule_for
-from ...core import AnswerRule, Image, Problem, Prompt, RecordError, UnknownName, UsageError
+from ...core import AnswerRule, Image, Message, Problem, Prompt, RecordError, UnknownName, UsageError
 from ...engines.recordings import parse
 from ...engines.recordings.columns import GOLDS
 from ...engines.recordings.files import bare_name
@@ -21,12 +24,34 @@ from ...engines.recordings.gold_answers import (
     letters,
     options,
 )
-from ...engines.recordings.tables import Table, open_table
+from ...engines.recordings.tables import open_table
 from .prompt_templates import TEMPLATES, filled
+from .scorers import grade, scorer
+
+
+class Readable(Protocol):
+    """Rows with the place of each: a file, or what was read of a data set."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    def rows(self, wanted: Sequence[str]) -> Iterator[tuple[int, Sequence[Any]]]: ...
+
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "id": ("id", "question_id", "problem_id", "qid", "unique_id", "task_id"),
-    "question": ("question", "problem", "prompt", "input", "query", "question_text", "instruction"),
+    "question": (
+        "question",
+        "problem",
+        "prompt",
+        "input",
+        "query",
+        "question_text",
+        "instruction",
+        "messages",
+        "conversation",
+    ),
     "answer": ("answer", "answers", *GOLDS, "final_answer", "solution", "label", "output"),
     "choices": ("choices", "options"),
     "images": ("images", "image"),
@@ -54,16 +79,24 @@ def questions(
     With choices the answer may be a letter, a position, a label or the text of a choice; several
     answers mean any of them.
     """
-    table = open_table(path)
+    return problems_of(open_table(path), settings, n, template)
+
+
+def problems_of(
+    table: Readable, settings: Mapping[str, str], n: int | None, template: str | None
+) -> list[Problem]:
+    """The first `n` problems of a table; see `questions`."""
     settings = dict(settings)
     named, first = settings.pop("rule", None), _first(settings.pop("first", None))
+    system = settings.pop("system", None)
     found = _columns(table, settings)
     rows = [(line, dict(zip(found, values))) for line, values in islice(table.rows(list(found.values())), n)]
-    texts = [_question(table, line, row) for line, row in rows]
+    turns = [_turns(table, line, row) for line, row in rows]
     given = [_options(table, line, row) for line, row in rows]
     choices = [options_.texts for options_ in given]
     answers = _answers(table, rows, given, first)
-    rule = rule_for(named) if named else _rule(answers, choices, table.path)
+    score = scorer(named) if named and ":" in named else None
+    rule = rule_for(named) if named and score is None else _rule(answers, choices, table.path)
     form = template or TEMPLATES[rule.name]
     problems: dict[str, Problem] = {}
     for number, (line, row) in enumerate(rows):
@@ -72,22 +105,30 @@ def questions(
             raise RecordError(
                 f"{table.path}, line {line}: id {name!r} occurs twice", fix="give each row its own"
             )
+        *before, last = turns[number]
         prompt = Prompt.user(
-            filled(texts[number], form, choices[number]), *_images(table, line, row.get("images"))
+            filled(str(last.content), form, choices[number]), *_images(table, line, row.get("images"))
         )
+        if system and not (before and before[0].role == "system"):
+            before = [Message("system", system), *before]
+        prompt = Prompt((*before, *prompt.messages))
         level = parse.text(row.get("level"))
         meta: dict[str, Any] = {} if level is None else {"level": level}
         reference, *others = answers[number] or (None,)
         if others:
             meta["golds"] = others
+        if score is not None:
+            meta["grade"] = grade(score, answers[number])
         problems[name] = Problem(name, prompt, rule, reference, choices[number], meta)
     return list(problems.values())
 
 
-def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
+def _columns(table: Readable, settings: dict[str, str]) -> dict[str, str]:
     for what, column in settings.items():
         if what not in COLUMNS:
-            raise UnknownName("setting", what, (*COLUMNS, "rule", "first", "template"), "task in a file")
+            raise UnknownName(
+                "setting", what, (*COLUMNS, "rule", "first", "template", "system"), "task in a file"
+            )
         if column and column not in table.columns:
             raise RecordError(
                 f"{table.path} has no column {column!r} for {what}",
@@ -108,14 +149,40 @@ def _columns(table: Table, settings: dict[str, str]) -> dict[str, str]:
     return found
 
 
-def _question(table: Table, line: int, row: dict[str, Any]) -> str:
-    text = parse.text(row["question"])
+def _turns(table: Readable, line: int, row: dict[str, Any]) -> list[Message]:
+    """What was said before, and the question, which the user asks last. A cell is a text, or a
+    conversation as chat models are trained on: a list of objects with `role` and `content`."""
+    value = row["question"]
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        with suppress(ValueError):
+            value = orjson.loads(value)
+    if isinstance(value, list):
+        turns = [_turn(one) for one in value]
+        if not turns or None in turns or turns[-1].role != "user":  # type: ignore[union-attr]
+            raise RecordError(
+                f"{table.path}, line {line}: the conversation cannot be read",
+                fix='write [{"role": "user", "content": "..."}, ...]; the last one is the user\'s',
+            )
+        return [turn for turn in turns if turn is not None]
+    text = parse.text(value)
     if text is None or not text.strip():
         raise RecordError(f"{table.path}, line {line}: the question is empty", fix="fill it in")
-    return text.strip()
+    return [Message("user", text.strip())]
 
 
-def _options(table: Table, line: int, row: dict[str, Any]) -> Options:
+def _turn(value: Any) -> Message | None:
+    """A message of a conversation; None if it is none."""
+    if (
+        not isinstance(value, dict)
+        or not isinstance(value.get("content"), str)
+        or not value["content"].strip()
+    ):
+        return None
+    role = value.get("role")
+    return Message(role, value["content"]) if role in ("system", "user", "assistant") else None
+
+
+def _options(table: Readable, line: int, row: dict[str, Any]) -> Options:
     try:
         return options(row.get("choices"))
     except (ValueError, TypeError, KeyError):
@@ -132,7 +199,7 @@ def _first(written: str | None) -> int | None:
 
 
 def _answers(
-    table: Table, rows: Sequence[tuple[int, dict[str, Any]]], given: Sequence[Options], first: int | None
+    table: Readable, rows: Sequence[tuple[int, dict[str, Any]]], given: Sequence[Options], first: int | None
 ) -> list[tuple[str, ...]]:
     """The golds of every row, by letter where there are choices."""
     named = [golds(row.get("answer")) for _, row in rows]
@@ -160,7 +227,7 @@ def _rule(answers: Sequence[tuple[str, ...]], choices: Sequence[Sequence[str]], 
     return detect([a for several in answers for a in several], bare_name(path))
 
 
-def _images(table: Table, line: int, value: Any) -> list[Image]:
+def _images(table: Readable, line: int, value: Any) -> list[Image]:
     """Images of a row: web addresses, data URIs, or files beside the table."""
     if value is None or value == "":
         return []

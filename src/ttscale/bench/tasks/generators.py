@@ -65,13 +65,16 @@ def lab(
     if family not in FAMILIES:
         raise UnknownName("family of the lab", family, FAMILIES)
     for setting in settings:
-        if setting not in ("level", "split"):
-            raise UnknownName("setting", setting, ("level", "split"), "task of the lab")
+        if setting not in ("level", "split", "seed"):
+            raise UnknownName("setting", setting, ("level", "split", "seed"), "task of the lab")
     written, split = settings.get("level", "2"), settings.get("split", "test")
     if not written.isdecimal() or int(written) not in LEVELS[family]:
         raise UsageError(f"level={written!r} of lab:{family}", fix="give 1 to 5")
+    own = settings.get("seed", str(seed))
+    if not own.isdecimal():
+        raise UsageError(f"seed={own!r} of lab:{family}", fix="give a whole number")
     try:
-        found = problems(family, int(written), n or SIZE, seed, cast(Any, split))
+        found = problems(family, int(written), n or SIZE, int(own), cast(Any, split))
     except ValueError as error:
         raise UsageError(f"lab:{family} at level {written}", fix=str(error)) from None
     rule: AnswerRule = TextRule() if family == "search" else NumberRule()

@@ -4,6 +4,7 @@ rg:chain_sum?min_terms=4        generators of reasoning-gym, graded by their own
 lab:arith?level=3               the bundled world: arith, word or search, levels 1 to 5
 file:questions.jsonl            question, answer, optional choices and images
 questions.csv?question=prompt   the same; settings name columns
+hf:gsm8k                        published benchmarks, and data sets of the Hugging Face hub
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from ...core import Problem, UnknownName, UsageError
-from . import files, generators
+from . import files, generators, hub
 from .prompt_templates import TEMPLATES
 
 
@@ -33,6 +34,7 @@ LOADERS: dict[str, Loader] = {
     "reasoning-gym": generators.reasoning_gym,
     "lab": generators.lab,
     "file": files.questions,
+    "hf": hub.questions,
 }
 
 

@@ -6,6 +6,7 @@ import click
 
 from .results import compare, export, list_stores, merge, report
 from .run import quick, resume, run
+from .tasks import tasks
 
 EXAMPLES = """
 \b
@@ -29,5 +30,5 @@ def bench() -> None:
     """
 
 
-for command in (run, quick, resume, report, compare, list_stores, merge, export):
+for command in (run, quick, resume, report, compare, list_stores, merge, export, tasks):
     bench.add_command(command)

@@ -30,6 +30,9 @@ _FILE = click.Path(path_type=Path)
 @click.option("--png", type=_FILE, help="Also write the plots as an image.")
 @click.option("--csv", type=_FILE, help="Also write the rows with every figure.")
 @click.option("--latex", type=_FILE, help="Also write the tables for a paper.")
+@click.option(
+    "--regret", is_flag=True, help="Also say how far each method is from an oracle on the kept samples."
+)
 @output.common
 def report(
     paths: tuple[Path, ...],
@@ -37,6 +40,7 @@ def report(
     png: Path | None,
     csv: Path | None,
     latex: Path | None,
+    regret: bool,
     as_json: bool,
 ) -> None:
     """Show the results in STORE, also while it is being written.
@@ -69,7 +73,36 @@ def report(
 
         write_latex(latex, found)
     files = [f for f in (html, png, csv, latex) if f is not None]
-    show_rows(found, paths, as_json=as_json, files=files, hashes=hashes)
+    more = {}
+    if regret:
+        from ....bench.report.regret import regrets
+
+        more["regret"] = [line.as_dict() for path in paths for line in regrets(path)]
+    show_rows(found, paths, as_json=as_json, files=files, hashes=hashes, more=more)
+    if regret and not as_json:
+        _print_regret(more["regret"])
+
+
+def _print_regret(lines: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ....bench.report.table import count, share
+
+    if not lines:
+        click.echo("regret is not known: no graded samples were kept (--keep-traces all)", err=True)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("selector", "model · task", "accuracy", "regret", "of the way", "tokens", "verifier"):
+        table.add_column(heading, justify="left" if heading in ("selector", "model · task") else "right")
+    for line in lines:
+        table.add_row(
+            escape(line["name"]),
+            escape(f"{line['model']} · {line['task']}"),
+            *(share(line[key]) for key in ("accuracy", "regret", "closed")),
+            *(count(line[key]) for key in ("tokens", "verifier_tokens")),
+        )
+    output.stdout().print(table)
 
 
 @click.command(short_help="Compare runs on the same questions.")
