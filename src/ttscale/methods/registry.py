@@ -123,7 +123,7 @@ def parse(spec: str) -> Configured:
     if (own := own_file.divided(spec)) is not None:
         path, name, rest = own
         found = own_file.method_in(path, name)
-        params: Mapping[str, Any] = _parameters(rest, spec)
+        params = _parameters(rest, spec)
         _METHODS[found.name] = found
         label = _label(f"{path}:{name}", params)
     else:
