@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes import problem
+from fakes import Live, problem, said
 
 from ttscale.bench import Plan, Settings, Store, Task, arrange, run_bench
 from ttscale.bench.store.content import content_hash
@@ -71,3 +71,26 @@ def test_a_limit_of_money_needs_a_price(tmp_path):
 def test_a_limit_that_is_none_is_refused(limits):
     with pytest.raises(UsageError):
         Plan(methods=("simple",), models=("x",), limits=limits)
+
+
+@pytest.mark.parametrize("kind", ["requests", "tokens"])
+def test_a_live_run_of_many_questions_at_once_keeps_to_its_limit(tmp_path, kind):
+    engine = Live(lambda request: said("right", 10), 0.002)
+    sent = []
+    start = engine.start
+    engine.start = lambda request: (sent.append(request), start(request))[1]
+    source = ModelSource(name="live", spec="live", make=lambda **_: engine)
+    task = Task("t", [problem(f"q{i}") for i in range(40)])
+    cells = arrange([parse("sc(n=3)")], [(source, [task])])
+    with Store.create(tmp_path / "run.db", {}) as store:
+        limit = {"requests": 50, "tokens": 500}[kind]
+        progress = run_bench(store, cells, Settings(limits=Limits(**{kind: limit}), concurrency=8))
+        first = len(sent)
+        assert progress.limit == kind
+        assert 0 < progress.done < 40
+        assert store.spent["requests"] == first  # what was stopped on the way is counted
+        # requests are exact; of tokens eight questions may end three samples each in between
+        assert first == 50 if kind == "requests" else limit <= store.spent["tokens"] <= limit + 8 * 3 * 10
+        finished = store.spent["tokens"] // 10
+        assert run_bench(store, cells, Settings(concurrency=8)).done == 40
+        assert len(sent) == first + 120 - finished  # nothing finished was asked again
