@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+
 import pytest
-from fakes import problem
+from fakes import Live, problem, said
 
 from ttscale.bench import Plan, Settings, Store, Task, arrange, run_bench
 from ttscale.bench.store.content import content_hash
@@ -57,9 +60,11 @@ def test_a_limit_that_is_just_enough_ends_nothing(tmp_path):
 
 
 def test_samples_from_the_store_are_not_paid_for_twice(tmp_path):
-    run(tmp_path / "run.db", Limits(requests=27))
-    _, spent, _ = run(tmp_path / "run.db", Limits(requests=120 + 4))
-    assert 120 <= spent["requests"] <= 124
+    _, whole, digest = run(tmp_path / "run.db")
+    with contextlib.closing(sqlite3.connect(tmp_path / "run.db")) as db, db:
+        db.execute("DELETE FROM items WHERE cell > 1")  # as if killed before it could write them
+    _, again, same = run(tmp_path / "run.db", Limits(requests=whole["requests"] + 1))
+    assert (again, same) == (pytest.approx(whole), digest)
 
 
 def test_a_limit_of_money_needs_a_price(tmp_path):
@@ -71,3 +76,26 @@ def test_a_limit_of_money_needs_a_price(tmp_path):
 def test_a_limit_that_is_none_is_refused(limits):
     with pytest.raises(UsageError):
         Plan(methods=("simple",), models=("x",), limits=limits)
+
+
+@pytest.mark.parametrize("kind", ["requests", "tokens"])
+def test_a_live_run_of_many_questions_at_once_keeps_to_its_limit(tmp_path, kind):
+    engine = Live(lambda request: said("right", 10), 0.002)
+    sent = []
+    start = engine.start
+    engine.start = lambda request: (sent.append(request), start(request))[1]
+    source = ModelSource(name="live", spec="live", make=lambda **_: engine)
+    task = Task("t", [problem(f"q{i}") for i in range(40)])
+    cells = arrange([parse("sc(n=3)")], [(source, [task])])
+    with Store.create(tmp_path / "run.db", {}) as store:
+        limit = {"requests": 50, "tokens": 500}[kind]
+        progress = run_bench(store, cells, Settings(limits=Limits(**{kind: limit}), concurrency=8))
+        first = len(sent)
+        assert progress.limit == kind
+        assert 0 < progress.done < 40
+        assert store.spent["requests"] == first  # what was stopped on the way is counted
+        # requests are exact; of tokens eight questions may end three samples each in between
+        assert first == 50 if kind == "requests" else limit <= store.spent["tokens"] <= limit + 8 * 3 * 10
+        finished = store.spent["tokens"] // 10
+        assert run_bench(store, cells, Settings(concurrency=8)).done == 40
+        assert len(sent) == first + 120 - finished  # nothing finished was asked again

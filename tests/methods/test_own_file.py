@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ttscale.cli import new_method
+from ttscale.cli.commands.serve import _own_methods
 from ttscale.core import UnknownName, UsageError
 from ttscale.methods import registry
 
@@ -95,3 +96,10 @@ def test_what_is_there_is_not_overwritten(own, tmp_path):
     with pytest.raises(UsageError, match="exists already"):
         new_method.write("own_pair", tmp_path)
     assert own.read_text() == before
+
+
+def test_a_server_offers_a_method_of_a_file_with_its_parameters(own):
+    assert _own_methods((f"{own}:own_pair(max_pairs=2)",)) == {"own-pair": {"max_pairs": 2}}
+    assert registry.written("own-pair")[0].card.status == "yours"  # clients may name it now
+    with pytest.raises(UsageError, match="is not in a file"):
+        _own_methods(("sc(n=4)",))

@@ -353,7 +353,8 @@ class _Runner:
             progress.graded += result.correct is not None
             progress.right += bool(result.correct)
             progress.tokens += result.usage.tokens
-        self.store.note_spent(self.totals.spent.as_dict())
+        if not self.store.group_seconds:  # what is recorded costs nothing that a kill could hide
+            self.store.note_spent(self.totals.spent.as_dict())
         if self.totals.reached():
             self._end()
         self._report()

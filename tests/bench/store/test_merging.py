@@ -17,6 +17,7 @@ import pytest
 
 from ttscale.bench import Plan, Settings, Store, grid, run_bench
 from ttscale.bench.shard import Shard
+from ttscale.bench.store import codec
 from ttscale.bench.store.content import content_hash
 from ttscale.bench.store.merging import merge
 from ttscale.core import StoreError, UsageError
@@ -111,6 +112,16 @@ def test_the_hash_sees_what_was_found(tmp_path, whole, field):
     changed = Path(shutil.copy(whole, tmp_path / "changed.db"))
     with contextlib.closing(sqlite3.connect(changed)) as db, db:
         db.execute(f"UPDATE items SET {field}")
+    assert hashed(changed) != hashed(whole)
+
+
+def test_the_hash_sees_another_text_of_equal_length(tmp_path, whole):
+    changed = Path(shutil.copy(whole, tmp_path / "changed.db"))
+    with contextlib.closing(sqlite3.connect(changed)) as db, db:
+        row, body = db.execute("SELECT id, body FROM traces LIMIT 1").fetchone()
+        trace = codec.unpack(body, role="main", prompt_key="", index=0)
+        trace.text = trace.text[::-1]
+        db.execute("UPDATE traces SET body = ? WHERE id = ?", (codec.pack(trace), row))
     assert hashed(changed) != hashed(whole)
 
 

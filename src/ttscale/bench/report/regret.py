@@ -27,7 +27,7 @@ class Line:
         kind: "bound" for what knows the pool's verdicts, "method" for what a store has run.
         regret: the oracle's accuracy minus this one's.
         closed: how much of the way from random to the oracle it goes; None if there is no way.
-        tokens, verifier_tokens: of a question; None for the bounds, which are no methods to run.
+        tokens, verifier_tokens: of a question; None for the bounds, which cannot be run.
     """
 
     model: str
