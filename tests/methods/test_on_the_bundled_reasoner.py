@@ -34,6 +34,7 @@ SMALL: dict[str, str] = {
     "beam-search": "n=4, width=2, verifier=judge",
     "best-of-n": "n=4, verifier=judge, weighted=true",
     "budget-forcing": f"n_ignore=1, max_thinking={FORCED}",
+    "chain-of-draft": "prompts=tiny",
     "deepconf": "n=8, window=16",
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
@@ -42,10 +43,13 @@ SMALL: dict[str, str] = {
     "plan-and-budget": "prompts=tiny",
     "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
     "sticker": "rounds=1, chains=2, thinking=true, prompts=tiny",
-    "v1": "n=4, budget=1",
+    "parathinker": "paths=3, prompts=tiny",
+    "re2": "prompts=tiny",
+    "self-refine": "rounds=2, prompts=tiny",
+    "v1": "n=4, budget=1, prompts=tiny",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
-EXTRA = 2  # decode steps that the estimate for a cancelled sample may be wrong by
+EXTRA = 2  # decode steps that the estimate for a sample stopped on its way may be wrong by
 
 
 def configured(name: str, folder: Any) -> str:
@@ -119,5 +123,5 @@ def test_it_answers_and_reports_what_was_generated(name, tmp_path):
     if name == "budget-forcing":
         assert_forced(outcomes)
     if counted >= 0:
-        cancelled = sum(t.finish == "cancelled" for o in outcomes for t in o.traces)
-        assert abs(counted - usage.completion_tokens) <= EXTRA * cancelled
+        stopped = sum(t.finish in ("cancelled", "cut") for o in outcomes for t in o.traces)
+        assert abs(counted - usage.completion_tokens) <= EXTRA * stopped

@@ -112,7 +112,7 @@ def offsets_hurt_pointwise(lab: Laboratory) -> Figure:
 
 def swiss_above_random(lab: Laboratory) -> Figure:
     """At BUDGET N calls; the curve has other budgets and all against all."""
-    names = ("swiss", "random", "round-robin")
+    names = ("swiss", "random", "round_robin")
     found = {name: [_right(lab, _spec(name, b), rater(LARGE)) for b in BUDGETS] for name in names}
     lab.plot(
         Curve(

@@ -55,7 +55,7 @@ def sharp(rng: random.Random, truths: list[bool]) -> list[float]:
     return [10.0 if t else 3.0 for t in truths]
 
 
-@pytest.mark.parametrize("schedule", ["swiss", "random", "round-robin", "knockout"])
+@pytest.mark.parametrize("schedule", ["swiss", "random", "round_robin", "knockout"])
 @pytest.mark.parametrize("order", ["fixed", "random", "both"])
 def test_a_lone_right_sample_among_wrong_ones_wins(schedule: str, order: str) -> None:
     engine = world(1, 7, sharp)
@@ -170,3 +170,8 @@ def test_what_the_judge_is_shown_is_data() -> None:
     assert isinstance(call.prompt, Prompt)
     assert sorted(call.prompt.text.split(" | ")) == ["\\boxed{right}", "\\boxed{wrong}", "question p"]
     assert call.prompt.messages[0].content == "Be strict."
+
+
+@pytest.mark.parametrize("schedule", ["swiss", "random", "round_robin", "knockout", "pointwise"])
+def test_every_schedule_can_be_written_without_quotes(schedule: str) -> None:
+    assert parse(f"v1(schedule={schedule}, order=both)").cfg.schedule == schedule

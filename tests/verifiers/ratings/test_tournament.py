@@ -109,7 +109,7 @@ def test_a_pair_is_repeated_only_when_the_window_holds_nobody_new() -> None:
     assert table.ranking() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("name", ["swiss", "round-robin", "knockout"])
+@pytest.mark.parametrize("name", ["swiss", "round_robin", "knockout"])
 @given(seed=st.integers(0, 2**32), n=st.integers(2, 12))
 def test_numbers_of_candidates_decide_nothing(name: str, seed: int, n: int) -> None:
     """Renumbered candidates in the renumbered order get the renumbered ranking."""
@@ -127,7 +127,7 @@ def test_numbers_of_candidates_decide_nothing(name: str, seed: int, n: int) -> N
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 8])
 def test_a_round_robin_is_everybody_once_against_everybody(n: int) -> None:
-    _, met = play(n, 1000, lambda a, b: (5, 5), SCHEDULES["round-robin"])
+    _, met = play(n, 1000, lambda a, b: (5, 5), SCHEDULES["round_robin"])
     assert Counter(frozenset(pair) for pair in met) == {
         frozenset((a, b)): 1 for a in range(n) for b in range(a)
     }

@@ -71,7 +71,7 @@ class Config:
 
     n: Annotated[int, AtLeast(1)] = 16
     budget: Annotated[float, AtLeast(1)] = 3.0
-    schedule: Literal["swiss", "random", "round-robin", "knockout", "pointwise"] = "swiss"
+    schedule: Literal["swiss", "random", "round_robin", "knockout", "pointwise"] = "swiss"
     order: Order = "random"
     opponents: Annotated[int, AtLeast(0)] = OPPONENTS
     window: Annotated[int, AtLeast(1)] = WINDOW

@@ -183,7 +183,7 @@ def knockout(table: Table, rng: Random) -> Iterator[list[Pair]]:
 
 SCHEDULES: Mapping[str, Schedule] = {
     "swiss": swiss,
-    "round-robin": round_robin,
+    "round_robin": round_robin,
     "random": random_pairs,
     "knockout": knockout,
 }
