@@ -37,6 +37,8 @@ SMALL: dict[str, str] = {
     "deepconf": "n=8, window=16",
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
+    "dynasor": "every=12",
+    "trimr": "send_every=8, markers=tiny",
     "pets": "average=4, max_samples=8",
 }
 IN_TORCH = {"atts": ("draft", "target"), "atts-marginal": ("draft", "target")}
