@@ -39,6 +39,8 @@ SMALL: dict[str, str] = {
     "deepconf-online": "warm_up=4, max_samples=10, window=16, batch=2",
     "dvts": "n=4, width=2, verifier=judge",
     "explore-execute": "plans=3, least_before=0, prompts=tiny",
+    "dynasor": "every=12",
+    "trimr": "send_every=8, markers=tiny",
     "pets": "average=4, max_samples=8",
     "plan-and-budget": "prompts=tiny",
     "scale-selective": "decompositions=2, prepare=false, prompts=tiny",
