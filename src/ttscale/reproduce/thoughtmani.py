@@ -321,7 +321,7 @@ SYSTEM = System(
         ),
         Claim(
             name="good-thoughts-rest",
-            text="The better the thought, the rarer the rethinking; distilled reasoners hardly rethink at all.",
+            text="The better the thought, the rarer the rethinking; distilled reasoners hardly rethink.",
             source="observed mechanism",
             criterion=Needs("reasoners of both kinds; the world of this file assumes it"),
         ),
