@@ -62,10 +62,10 @@ class Thinker:
 
     def answers(self, name: str) -> list[str]:
         """The answers its thoughts hold, for a problem of this name."""
-        rng, held, solved = random.Random(f"{name}|answers"), list[str](), False
+        rng, held, found = random.Random(f"{name}|answers"), list[str](), False
         for k in range(self.thoughts):
-            solved = solved or (self.s > 0 and rng.random() < self.s)
-            if solved or (self.p > 0 and rng.random() < self.p):
+            found = found or (self.s > 0 and rng.random() < self.s)
+            if found or (self.p > 0 and rng.random() < self.p):
                 held.append(RIGHT)
             elif held and held[-1] != RIGHT and rng.random() < self.c:
                 held.append(held[-1])
