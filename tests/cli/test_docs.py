@@ -64,8 +64,9 @@ def test_the_command_reference_is_up_to_date():
 
 
 def test_the_config_in_the_guide_is_valid(own_home):
-    (own_home / "folder" / "ttscale.toml").write_text(fenced("models.md", "toml")[0])
+    (own_home / "folder" / "ttscale.toml").write_text("\n".join(fenced("models.md", "toml")))
     assert load().aliases
+    assert load().providers
 
 
 @pytest.mark.parametrize("page", [p.name for p in PAGES])

@@ -100,6 +100,7 @@ def test_the_papers_form_warns_where_it_does_the_opposite():
 
 
 @pytest.mark.real
+@pytest.mark.slow
 def test_the_bundled_reasoner_thinks_less_and_still_ends_by_itself():
     import asyncio
 

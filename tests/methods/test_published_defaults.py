@@ -68,6 +68,16 @@ PUBLISHED = {
         "least_before": 300,
         "most_after": 500,
     },  # arXiv:2509.23946
+    "parathinker": {"paths": 4, "finish": "first", "temperature": 0.5, "top_p": 1.0},  # arXiv:2509.04475
+    "trimr": {"agreements": 2, "consensus": True, "budget_share": 0.5},  # arXiv:2505.17155
+    "thoughtmani": {"temperature": 0.7, "top_p": 0.95, "mark": "<STOP>"},  # arXiv:2504.13626
+    "v1": {"n": 16, "budget": 3.0, "schedule": "swiss"},  # arXiv:2603.04304
+    "sticker": {"rounds": 3},  # arXiv:2509.05007
+    "chain-of-draft": {"words": 5},  # arXiv:2502.18600
+    "self-refine": {"rounds": 4},  # arXiv:2303.17651
+    "deer": {"threshold": 0.95, "turn": "Wait", "trials": 10, "trial_tokens": 20},  # arXiv:2504.15895
+    "dynasor": {"agreeing": 3, "every": 64, "probe_tokens": 20, "temperature": 0.6, "top_p": 0.95},
+    # arXiv:2412.20993
 }
 
 
@@ -104,7 +114,65 @@ OURS = {
         "reflection_tokens": None,
         "thinking": False,
     },
+    "plan-and-budget": {
+        "form": "weighted",
+        "schedule": "polynomial",
+        "difficulty": "predicted",
+        "scale": 1.0,
+        "max_tokens": None,
+    },
+    "scale-selective": {"prepare": True, "switch": "template", "max_tokens": None},
+    "explore-execute": {"plans": 8, "execution_tokens": None, "rescue": True},
+    "sticker": {
+        "chains": 1,
+        "aggregate": "last",
+        "agree": False,
+        "sticker_tokens": 512,
+        "max_tokens": None,
+        "thinking": False,
+    },
+    "parathinker": {"max_tokens": None, "summary_tokens": None},
+    "v1": {"order": "random", "opponents": 2, "window": 8, "floor": 0.1, "judge_tokens": None},
+    "trimr": {
+        "max_tokens": None,
+        "thoughts": 20,
+        "sentences": 3,
+        "send_every": 50,
+        "window": 64,
+        "times": 3,
+        "shortest": 5,
+        "markers": "auto",
+        "verdict_tokens": 1,
+        "opening": "<think>\n",
+        "temperature": None,
+    },
+    "thoughtmani": {
+        "thought": "key-points",
+        "gate": "strict",
+        "thought_tokens": 512,
+        "max_tokens": None,
+        "opening": "<think>\n",
+        "closing": "\n</think>\n\n",
+    },
+    "stop-scaling": {
+        "kappa": 2.0,
+        "token": None,
+        "end": "</think>",
+        "opening": "<think>\n",
+        "max_thinking": None,
+        "answer_tokens": None,
+        "temperature": None,
+    },
+    "deer": {"mean": "arithmetic", "max_thinking": None, "opening": "<think>\n", "temperature": 0.0},
+    "dynasor": {
+        "doubt": ("wait", "hold", "but", "okay", "no", "hmm"),
+        "max_tokens": None,
+        "opening": "<think>\n",
+    },
+    "re2": {"n": 1},
+    "self-refine": {"feedback_tokens": None},
 }
+WORDS = {"prompts": "auto", "templates": {}}  # of every method that has prompts of its own
 TWINS = {"atts-marginal": "atts", "dvts": "beam-search"}  # differ in their procedure alone
 
 
@@ -112,6 +180,8 @@ TWINS = {"atts-marginal": "atts", "dvts": "beam-search"}  # differ in their proc
 def test_a_run_without_settings_is_the_published_one(name):
     cfg, twin = registry.get(name).configure({}), TWINS.get(name, name)
     wanted = {**PUBLISHED.get(twin, {}), **OURS.get(twin, {})}
+    if "templates" in {field.name for field in fields(cfg)}:
+        wanted |= WORDS
     # what follows from settings, such as the percentage of a variant, is asked for beside them
     settings = {field.name for field in fields(cfg)} | wanted.keys()
     assert {setting: getattr(cfg, setting) for setting in settings} == wanted

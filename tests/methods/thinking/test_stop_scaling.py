@@ -33,7 +33,7 @@ def geometric(hazard: float):
 
 @pytest.mark.parametrize("kappa", [0.5, 1.0, 2.0, 5.0])
 def test_the_length_is_the_closed_forms(kappa):
-    h, n = 0.1, 2000
+    h, n = 0.1, 200
     engine = geometric(h)
     lengths = [
         answer(

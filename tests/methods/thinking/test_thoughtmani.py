@@ -197,7 +197,7 @@ class Follower:
 
 @pytest.mark.parametrize(("q", "r", "t"), [(0.6, 0.0, 0.0), (0.6, 0.4, 0.0), (0.7, 0.3, 0.8)])
 def test_accuracy_and_tokens_are_the_mixture_of_thoughts_followed_rethought_and_refused(q, r, t):
-    world, n = Follower(q, r, t), 1500
+    world, n = Follower(q, r, t), 200
     outcomes = [
         answer(
             world.engines(), thoughtmani, Config(), of=Problem(f"q{k}", Prompt.user("?"), Boxed(), "right")

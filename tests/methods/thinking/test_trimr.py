@@ -214,7 +214,7 @@ def test_more_agreements_cost_more_tokens():
             answer(
                 Scripted(world._reply), trimr, settings(agreements=agreements), of=question(f"q{n}")
             ).extra["thinking_tokens"]
-            for n in range(12)
+            for n in range(4)
         )
 
     spent = [tokens(agreements) for agreements in (0, 1, 2, 3, None)]

@@ -318,6 +318,8 @@ def test_own_concise_models_are_not_replaced_by_bundled_ones(tmp_path, monkeypat
 
 def test_a_folder_that_began_with_bundled_models_keeps_to_them(tmp_path, monkeypatch):
     monkeypatch.setattr(recipe.Run, "verbose", lambda run, name: run.trained(name))
+    monkeypatch.setattr(recipe.Run, "concise", lambda run, name: None)
+    monkeypatch.setattr(recipe.Run, "reward_model", lambda run: None)
     with pytest.raises(FileNotFoundError, match="--size base"):
         recipe.train_tiny(tmp_path, size="verbose", device="cpu")
     recipe.train_tiny(tmp_path, size="verbose", device="cpu", weights=FOLDER)

@@ -60,7 +60,7 @@ class Config:
         max_tokens: of each path (16384 in the released example); None means no limit.
         summary_tokens: of the summary; None means no limit.
         temperature, top_p: of paths and summary, as released.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     paths: Annotated[int, AtLeast(1)] = 4

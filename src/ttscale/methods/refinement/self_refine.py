@@ -61,7 +61,7 @@ class Config:
     Attributes:
         rounds: of feedback and rewriting at most (4 in the paper); 0 is plain decoding.
         feedback_tokens: of every feedback; None means no limit.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     rounds: Annotated[int, AtLeast(0)] = 4

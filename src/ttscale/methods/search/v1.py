@@ -66,7 +66,7 @@ class Config:
         window: ranks below its own where an opponent is sought (h).
         floor: what a comparison weighs at least (tau).
         judge_tokens: of every judgement; None means no limit.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     n: Annotated[int, AtLeast(1)] = 16

@@ -42,7 +42,12 @@ CARD = Card(
 
 @declared
 class Config:
-    """words: of a step, at most (5, as in the paper). prompts, templates: see `methods/prompts.py`."""
+    """How short a step is to be.
+
+    Attributes:
+        words: of a step, at most (5, as in the paper).
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
+    """
 
     words: Annotated[int, AtLeast(1)] = 5
     prompts: str = "auto"

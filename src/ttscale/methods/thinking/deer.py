@@ -63,7 +63,7 @@ class Config:
         max_thinking: tokens of thinking; None means no limit (0.9 * 16,384 there).
         opening: how thinking begins; "" if the chat template writes it.
         temperature: 0 as released; None is the model's own.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     threshold: Annotated[float, AtLeast(0)] = 0.95

@@ -64,7 +64,7 @@ class Config:
         max_tokens: of thinking and answer; None means no limit (8,192 there).
         opening: how thinking begins; "" if the chat template writes it.
         temperature, top_p: of both (0.6 and 0.95); None is the model's own.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     agreeing: Annotated[int, AtLeast(1)] = 3

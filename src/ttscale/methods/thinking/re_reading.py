@@ -45,7 +45,12 @@ CARD = Card(
 
 @declared
 class Config:
-    """n: samples that vote (1; the paper also votes). prompts, templates: see `methods/prompts.py`."""
+    """How many samples vote.
+
+    Attributes:
+        n: samples (1; the paper also votes).
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
+    """
 
     n: Annotated[int, AtLeast(1)] = 1
     prompts: str = "auto"

@@ -69,7 +69,7 @@ class Config:
         opening, closing: what the reasoner's chat template puts around finished thinking. Where the template
             has opened it, opening is "". For harmony on raw prompts:
             "<|channel|>analysis<|message|>" and "<|end|><|start|>assistant<|channel|>final<|message|>".
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     thought: Thought = "key-points"

@@ -94,7 +94,7 @@ class Config:
         verdict_tokens: tokens of a verdict (1: no decoding); a verifier that thinks needs more.
         opening: how thinking begins; "" if the chat template writes it.
         temperature: of the thinking; None is the model's own.
-        prompts, templates: the words it uses, see `methods/prompts.py`.
+        prompts: file of templates, or a set; see `methods/prompts.py`. templates: single ones.
     """
 
     agreements: Annotated[int, AtLeast(0)] | None = 2

@@ -215,7 +215,7 @@ class Laboratory:
         Raises:
             Lacking: if it, or the package that runs it, is not here.
         """
-        from ...core import UsageError, install_command
+        from ...core import UnknownName, UsageError, install_command
         from ...engines import open_model
         from ...engines.catalogue.bundled import bundled_models
 
@@ -226,7 +226,7 @@ class Laboratory:
         try:
             (source,) = open_model(spec)
         except UsageError as error:
-            raise Lacking(str(error)) from None
+            raise Lacking(f"the model {spec}" if isinstance(error, UnknownName) else str(error)) from None
         return source
 
     def answer(
