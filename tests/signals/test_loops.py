@@ -50,14 +50,17 @@ def test_the_score_is_the_share_of_groups_that_were_there() -> None:
     assert repetition("a b c d " * 3) < 0.93 <= repetition("a b c d " * 20)
 
 
-def test_recorded_solutions_do_not_loop() -> None:
+def test_of_recorded_solutions_those_loop_that_end_in_a_few_words_over_and_over() -> None:
     path = DATA / "big_bench_mistake.jsonl.gz"
     if not path.is_file():
         pytest.skip("needs the recording big_bench_mistake.jsonl.gz")
     entries = [json.loads(line) for line in gzip.decompress(path.read_bytes()).decode().splitlines()]
     texts = ["\n".join(entry["steps"]) for entry in entries]
-    looping = [text for text in texts if loops(text)]
-    assert len(looping) <= 0.002 * len(texts), looping[0]
+    looping = {number for number, text in enumerate(texts) if loops(text)}
+    ends = {number: text.split()[-60:] for number, text in enumerate(texts)}
+    lost = {number for number, words in ends.items() if len(words) == 60 and len(set(words)) <= 6}
+    assert looping == lost  # most of them close one bracket five hundred times
+    assert len(lost) == 31
 
 
 def test_solutions_that_doubt_themselves_do_not_loop() -> None:
