@@ -72,11 +72,13 @@ def high_gain(lab: Laboratory) -> Figure:
 
 
 def _tokens(lab: Laboratory, label: str) -> NDArray[np.float64]:
-    """Per question, over repeats."""
-    spent: dict[str, list[int]] = {}
-    for result in lab.once(_compared).results[label]:
-        spent.setdefault(result.problem, []).append(result.usage.completion_tokens)
-    return np.array([np.mean(spent[name]) for name in sorted(spent)])
+    """Per question, over repeats, of those that all methods answered: a sample that failed ends a replay."""
+    found: dict[str, dict[str, list[int]]] = {}
+    for name, results in lab.once(_compared).results.items():
+        for result in results:
+            found.setdefault(name, {}).setdefault(result.problem, []).append(result.usage.completion_tokens)
+    common = set.intersection(*map(set, found.values()))
+    return np.array([np.mean(found[label][problem]) for problem in sorted(common)])
 
 
 def _saved(lab: Laboratory, variant: str) -> Figure:
